@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Frame → struct pkt: Ethernet, 802.1Q and 802.1ad tags, cooked captures, IPv4, IPv6 with extension
+// headers, TCP. Every length is checked against the bytes present; nothing is written to the frame.
+// RFC 791, 8200, 9293.
+
+#pragma once
+
+#include "pkt.h"
+#include "source.h"
+
+#include <stdbool.h>
+
+enum verdict {
+#define VERDICT(name, text) VERDICT_##name,
+#include "verdict.def"
+#undef VERDICT
+	VERDICT_COUNT,
+};
+
+struct decode_config {
+	uint64_t hash_key[2]; // drawn at start: attackers choose the rest of what is hashed
+	// Verify IPv4 and TCP checksums when the packet is whole. A TCP checksum that only covers the
+	// pseudo header (offload on the capturing host) is taken as right; a packet that fails never
+	// enters reassembly. Off for sources whose NIC has checked already.
+	bool checksum;
+};
+
+// Name as in counters, and its meaning for a person.
+const char *verdict_name(enum verdict verdict);
+const char *verdict_text(enum verdict verdict);
+
+// Decodes one frame. pkt is complete only when VERDICT_tcp is returned; its pointers are borrowed
+// from the frame. Bounded by DECODE_LAYERS_MAX headers. Never fails otherwise.
+enum verdict decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt);

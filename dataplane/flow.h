@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Whose conversation a segment belongs to: the table of connections of one worker, their TCP states
+// and timers. Segments go in in bursts; the ordered bytes come out through struct stream_handler.
+//
+// Bounded by flow_config; when the table is full the connection that matters least is given up
+// first: half-open before closed before established without a reader, never an established one with
+// a reader while another kind is there.
+
+#pragma once
+
+#include "pkt.h"
+#include "stream.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct flow_config {
+	uint32_t n_flows; // most connections at once; 0: FLOWS_DEFAULT
+	size_t held_size; // out-of-order data of all flows, bytes; 0: STREAM_POOL_SIZE_DEFAULT
+	struct stream_handler handler; // copied
+};
+
+// What happened to segments and connections, by name; one writer, read at any time.
+struct flow_stats {
+#define FLOW_STAT(name, text) uint64_t name;
+#include "flow_stat.def"
+#undef FLOW_STAT
+};
+
+struct flow_table;
+
+// Reserves all memory. NULL and errno when the system refuses.
+struct flow_table *flow_open(const struct flow_config *config);
+// Forgets every connection without telling the handler (see flow_end). Accepts NULL.
+void flow_close(struct flow_table *table);
+
+// Walks n ≤ BURST_MAX segments in order. The packets' time drives the timers.
+void flow_run(struct flow_table *table, const struct pkt *pkts, int n);
+// Lets time pass without packets: a live source that is idle.
+void flow_advance(struct flow_table *table, uint64_t now_ns);
+// Delivers what can be delivered of each connection and closes it with STREAM_END_INPUT, oldest
+// first, so that the order of the records does not depend on the table.
+void flow_end(struct flow_table *table);
+
+const struct flow_stats *flow_stats(const struct flow_table *table);
+uint32_t flow_n_open(const struct flow_table *table);
+// Bytes reserved.
+size_t flow_memsize(const struct flow_table *table);

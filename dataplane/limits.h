@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Every number that bounds what a peer can make the dataplane hold or do, with its reason.
+// When a limit is reached the answer is counted under the name given here; it is never a failed
+// allocation.
+
+#pragma once
+
+enum {
+	// Frames walked per call of the worker's loop: enough to hide a cache miss behind the others,
+	// few enough that their headers stay in the first-level cache.
+	BURST_MAX = 64,
+
+	// Headers of any kind in front of TCP (VLAN tags, IPv6 extension headers …). One count for
+	// all of them, so that no mixture gets around it. Verdict: too_many_layers.
+	DECODE_LAYERS_MAX = 16,
+
+	// A frame as captured on a host with segmentation offload can exceed 64 KiB; what is
+	// longer than this is no frame. The capture readers refuse it.
+	FRAME_SIZE_MAX = 262144,
+
+	// pcapng blocks other than packets (options, name resolution) and interfaces per section.
+	PCAPNG_BLOCK_SIZE_MAX = 16 << 20,
+	PCAPNG_INTERFACES_MAX = 256,
+
+	// Connections tracked at once, unless the configuration says otherwise.
+	FLOWS_DEFAULT = 1 << 20,
+
+	// Out-of-order data held for one direction of one flow: segments, so that tiny ones cannot
+	// grow a long list, and bytes. When reached, the oldest hole is given up (a gap).
+	STREAM_SEGMENTS_MAX = 256,
+	STREAM_HELD_SIZE_MAX = 1 << 20,
+
+	// The same for all flows of a worker together.
+	STREAM_POOL_SIZE_DEFAULT = 256 << 20,
+
+	// A peer's acknowledgement of bytes not seen means that the capture lost them, unless the
+	// capture swapped neighbours: so many further packets of the flow are waited for them.
+	STREAM_REORDER_PACKETS = 16,
+};
+
+// Idle times in nanoseconds of event time, after which a flow in that state is given up.
+#define FLOW_TIMEOUT_OPENING_NS (30ull * 1000000000) // SYN seen, nothing established
+#define FLOW_TIMEOUT_ESTABLISHED_NS                                                                \
+	(7200ull * 1000000000                                                                      \
+	) // IDLE may be silent for 29 minutes (RFC 2177); two hours is TCP's keep-alive
+#define FLOW_TIMEOUT_CLOSING_NS (120ull * 1000000000) // one side has closed
+#define FLOW_TIMEOUT_CLOSED_NS (10ull * 1000000000) // both have: late retransmissions are absorbed

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// One decoded TCP packet: what decode finds out and flow and stream use. One cache line.
+
+#pragma once
+
+#include <assert.h>
+#include <stdint.h>
+
+enum tcp_flag {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+	TCP_PSH = 0x08,
+	TCP_ACK = 0x10,
+	TCP_URG = 0x20,
+};
+
+struct pkt {
+	const uint8_t *
+		payload; // TCP payload inside the frame; padding after the IP packet is not part of it
+	const uint8_t *
+		addr; // source address in the IP header, the destination follows (4 + 4 or 16 + 16 bytes)
+	uint64_t time_ns;
+	uint32_t payload_size; // bytes present
+	uint32_t
+		missing_size; // further payload bytes that the headers promise and the snap length cut
+	uint32_t seq;
+	uint32_t ack; // meaningful with TCP_ACK only
+	uint32_t
+		realm; // which address space: VLAN and tunnel ids folded; equal addresses in two realms are two hosts
+	uint32_t hash; // keyed and symmetric: the same for both directions of a connection
+	uint16_t window;
+	uint16_t port[2]; // source, destination; host byte order
+	uint16_t urgent;
+	uint8_t flags; // enum tcp_flag
+	uint8_t family; // 4 or 6
+	uint8_t wscale; // window scale option of a SYN, 0 … 14; 0xff when absent
+	uint8_t verdict; // enum verdict
+};
+
+static_assert(sizeof(struct pkt) == 64, "struct pkt is one cache line");

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Where frames come from: one small interface over captures and DPDK ports, so that the worker's
+// loop is the same for both.
+
+#pragma once
+
+#include <stdint.h>
+
+// What the first byte of a frame belongs to. Values are ours; readers translate LINKTYPE_ numbers.
+enum link {
+	LINK_ETHERNET,
+	LINK_RAW_IP, // first nibble says 4 or 6
+	LINK_SLL, // Linux cooked capture v1
+	LINK_SLL2, // Linux cooked capture v2
+	LINK_NULL, // BSD loopback: address family in the capturing host's byte order
+	LINK_LOOP, // the same in network byte order
+};
+
+// One frame where it lies. Borrowed: valid until the next source_burst() on the same source.
+struct frame {
+	const uint8_t *data;
+	uint64_t time_ns; // event time, nanoseconds since 1970; never less than the frame before it
+	uint32_t size; // bytes present at data
+	uint32_t wire_size; // bytes it had on the wire; larger than size when a snap length cut it
+	uint8_t link; // enum link
+};
+
+enum { SOURCE_END = -1, SOURCE_BROKEN = -2 };
+
+struct source {
+	// Fills up to max (≤ BURST_MAX) frames, releasing those of the call before. Returns how many;
+	// 0 when none are there now (a live source); SOURCE_END after the last; SOURCE_BROKEN when
+	// the input ends where it should not or cannot be read on: error then says what, where and
+	// what to do. All frames before the damage have been given.
+	int (*burst)(struct source *source, struct frame *frames, int max);
+	void (*close)(struct source *source);
+	char error[256];
+};
+
+static inline int source_burst(struct source *source, struct frame *frames, int max) {
+	return source->burst(source, frames, max);
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// One core: the whole walk on one screen. Frames from a source, decoded, walked through the flow
+// table into the stream handler, until the source ends or somebody asks to stop.
+
+#pragma once
+
+#include "decode.h"
+#include "flow.h"
+#include "source.h"
+
+#include <signal.h>
+#include <stdint.h>
+
+struct worker {
+	struct source *source; // borrowed
+	struct flow_table *flows; // borrowed
+	struct decode_config decode;
+	volatile const sig_atomic_t *stop; // nonzero: finish the burst and return; may be NULL
+	// Called between bursts while traffic flows, about every 1,024 bursts, and when a live source is
+	// idle: for progress and quiescence. May be NULL.
+	void (*pause)(void *ctx, uint64_t now_ns);
+	void *pause_ctx;
+
+	// Counters; one writer.
+	uint64_t n_frames;
+	uint64_t n_bytes; // wire bytes
+	uint64_t n_cut; // frames cut by a snap length
+	uint64_t verdicts[VERDICT_COUNT];
+	uint64_t now_ns;
+};
+
+// Runs to the end of the source or until *stop. Returns 0, or SOURCE_BROKEN (the source's error says
+// why). In each case every connection has been closed with STREAM_END_INPUT before it returns.
+int worker_run(struct worker *worker);

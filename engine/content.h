@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// A message's bytes on their way through the engine: sent, fetched or appended, whatever the protocol.
+// Content rules look at them here (match/), in one pass, streaming; nothing is kept.
+
+#pragma once
+
+#include "session.h"
+
+enum content_kind {
+	CONTENT_SENT,
+	CONTENT_FETCHED,
+	CONTENT_APPENDED,
+};
+
+struct content;
+
+// Begins a message. NULL when there is nothing to look for or no room (counted); all functions accept NULL.
+struct content *content_open(struct session *s, enum content_kind kind);
+// Its next bytes (header and body as the receiver stores them: dot-stuffing undone). Borrowed.
+void content_data(struct content *content, const uint8_t *data, size_t size);
+// size bytes are missing here: what stands around the hole is not one text.
+void content_gap(struct content *content, uint64_t size);
+// Its end: matches found have been added to the session and its pending activity.
+void content_close(struct content *content, uint64_t now_ns);

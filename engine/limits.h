@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Every number that bounds what a peer can make the engine hold or do, with its reason. Reaching one
+// is an event on the session (event.def), a cut, or the end of parsing for that flow alone; never a
+// failed allocation. Memory for all of it is one slab per worker.
+
+#pragma once
+
+enum {
+	// All sessions of a worker together, unless the configuration says otherwise: 512 bytes for
+	// each of FLOWS_DEFAULT, and room for those that are busy. Reserved, touched as used.
+	SESSION_SLAB_SIZE_DEFAULT = 1 << 30,
+
+	// Bytes of each direction kept until the protocol is recognised. A greeting is at most 512
+	// (RFC 5321 4.5.3.1.5); a client's first line rarely 100. After that: not mail.
+	DETECT_SIZE_MAX = 1024,
+
+	// One line of a command or response outside literals. RFC 9051 section 4 tells clients to stay
+	// below 8,192; long FETCH sets and SEARCH results are cut here and scanned no further, only
+	// the literal that may end them is still seen. Event: line_too_long.
+	LINE_SIZE_MAX = 16384,
+
+	// Commands sent and not yet answered, per connection. Event: too_many_commands.
+	IMAP_INFLIGHT_MAX = 64,
+	SMTP_INFLIGHT_MAX = 256, // PIPELINING with one RCPT each
+	IMAP_TAG_SIZE_MAX = 64,
+	// Literals that carry names or credentials are kept up to this, others are counted through.
+	IMAP_LITERAL_KEPT_MAX = 4096,
+	IMAP_LITERALS_PER_COMMAND_MAX = 1000,
+	IMAP_NESTING_MAX = 64,
+	IMAP_MAILBOXES_MAX = 32, // remembered per session; more are counted together
+	IMAP_UID_RANGES_MAX
+	= 256, // per mailbox and session record; then the set is cut and says so
+	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
+
+	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
+	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
+	SMTP_REPLY_LINES_MAX = 128, // of one reply that are looked at
+	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
+
+	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB
+	ACCOUNT_NAME_SIZE_MAX = 255,
+	CLIENT_ID_SIZE_MAX = 200,
+
+	TEXT_CHARS_MAX = 1000, // subjects, mailbox and file names in outputs
+	RECORD_SIZE_MAX = 32768, // a session record's line
+	ALERT_SIZE_MAX = 8000, // an alert's: log shippers cut at 8 KiB
+	ACTIVITY_LINE_SIZE_MAX = 32768,
+
+	RULES_MAX = 20000,
+	RULE_FILE_SIZE_MAX = 16 << 20,
+	MATCHES_PER_SESSION_MAX = 32, // different rules remembered; more are counted
+	CONTENT_MATCHES_MAX
+	= 1000, // calls taken from Hyperscan per message and rule set, then the message is let go
+	CONTENT_OPEN_MAX
+	= 4096, // messages scanned at once by a worker; more are not scanned and counted
+};
+
+// Event time. Activity says at most a minute; an interim record comes after so long by default.
+#define ACTIVITY_PERIOD_NS (60ull * 1000000000)
+#define INTERIM_DEFAULT_NS (300ull * 1000000000)

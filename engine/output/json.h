@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// A small JSON writer into a fixed buffer: keys are ours, strings are anybody's. Output is always
+// valid JSON in valid UTF-8 (RFC 8259): bytes that are not UTF-8 become U+FFFD, control characters
+// are escaped. It never writes past its buffer; what no longer fits is left out and is_full is set,
+// and the caller then writes a shorter object.
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct json {
+	char *buffer;
+	size_t size, used;
+	bool is_full;
+	bool wants_comma;
+};
+
+void json_open(struct json *json, char *buffer, size_t size);
+// key NULL inside an array.
+void json_object(struct json *json, const char *key);
+void json_object_end(struct json *json);
+void json_array(struct json *json, const char *key);
+void json_array_end(struct json *json);
+// At most max_chars characters (0: all); returns true when it was cut.
+bool json_string(
+	struct json *json,
+	const char *key,
+	const char *text,
+	size_t size,
+	size_t max_chars
+);
+void json_text(struct json *json, const char *key, const char *text); // terminated, not cut
+void json_u64(struct json *json, const char *key, uint64_t value);
+void json_i64(struct json *json, const char *key, int64_t value);
+void json_double(struct json *json, const char *key, double value, int decimals);
+void json_bool(struct json *json, const char *key, bool value);
+void json_time(
+	struct json *json,
+	const char *key,
+	uint64_t time_ns
+); // "2026-01-12T08:01:02.123456Z"
+void json_ip(struct json *json, const char *key, const uint8_t *addr, int family);

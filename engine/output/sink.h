@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Where lines go: a file (appended to), standard output, or nowhere. Whole lines only: after an error
+// (disk full, reader gone) the last line is whole and the loss is counted.
+
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sink;
+
+// path "-": standard output; NULL: nowhere. NULL and one line in error: what, where, what to do. A
+// file is created or truncated, so that a run's output is that run's.
+struct sink *sink_open(const char *path, char *error, int size);
+// Buffers a line and its end; writes when the buffer is full. size without the line end.
+void sink_write(struct sink *sink, const char *line, size_t size);
+void sink_flush(struct sink *sink);
+// NULL while all went well; else one line: "PATH: No space left on device …", what was lost, what to do.
+const char *sink_error(const struct sink *sink);
+// The reader of a pipe has gone away.
+int sink_is_broken_pipe(const struct sink *sink);
+uint64_t sink_n_lines(const struct sink *sink);
+uint64_t sink_n_lost(const struct sink *sink);
+// Flushes and closes. Read sink_error() after sink_flush() first. Accepts NULL.
+void sink_close(struct sink *sink);

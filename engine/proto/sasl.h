@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Who is behind an authentication exchange (RFC 4422): the mechanism's name, and the authentication
+// identity out of the client's messages. Never computes, never keeps a secret: a password is handed
+// back as a slice of the caller's buffer, to be hashed and wiped.
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum sasl_mechanism {
+	SASL_NONE,
+	SASL_LOGIN_COMMAND, // IMAP's LOGIN command, POP3's USER and PASS: no SASL at all
+	SASL_PLAIN, // RFC 4616
+	SASL_LOGIN, // draft-murchison-sasl-login
+	SASL_CRAM_MD5, // RFC 2195
+	SASL_DIGEST_MD5, // RFC 2831
+	SASL_SCRAM, // RFC 5802, 7677: SCRAM-*
+	SASL_NTLM,
+	SASL_GSSAPI,
+	SASL_EXTERNAL,
+	SASL_XOAUTH2,
+	SASL_OAUTHBEARER, // RFC 7628
+	SASL_ANONYMOUS,
+	SASL_OTHER,
+	SASL_COUNT,
+};
+
+enum { SASL_NAME_SIZE_MAX = 255 };
+
+// One exchange in progress; small enough to live in a protocol's state while it lasts.
+struct sasl {
+	uint8_t mechanism; // enum sasl_mechanism
+	uint8_t n_messages; // client messages so far
+	bool is_bad; // not base64, or not what the mechanism allows
+	uint8_t name_size;
+	char name[SASL_NAME_SIZE_MAX]; // authentication identity, when seen
+	uint64_t password_hash; // 0: none seen
+};
+
+// As in records: "PLAIN", "SCRAM"; LOGIN for the command too.
+const char *sasl_name(enum sasl_mechanism mechanism);
+// From the argument of AUTHENTICATE or AUTH; any case. SCRAM-* are one.
+enum sasl_mechanism sasl_find(const uint8_t *name, size_t size);
+
+void sasl_open(struct sasl *sasl, enum sasl_mechanism mechanism);
+// One client message as on the wire: a base64 line, "=" for an empty one, "*" to cancel. Decodes
+// into a buffer on the stack, which is wiped. hash turns a password into its keyed hash. Returns 0,
+// or -1 when the client cancelled.
+int sasl_client(
+	struct sasl *sasl,
+	const uint8_t *line,
+	size_t size,
+	uint64_t (*hash)(const void *ctx, const uint8_t *password, size_t size),
+	const void *ctx
+);
+// Decodes base64 (RFC 4648, padding optional at the end, no white space). Returns the number of bytes, or -1.
+int sasl_base64(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size);

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// One conversation: the stream handler's side (open, bytes, close), what every protocol has in
+// common (who logged in, events, matches), and what protocols ask of it. Its record and its activity
+// leave through struct engine.
+
+#pragma once
+
+#include "activity.h"
+#include "stream.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum session_event {
+#define EVENT(name, text) EVENT_##name,
+#include "event.def"
+#undef EVENT
+	EVENT_COUNT,
+};
+
+static_assert(EVENT_COUNT <= 64, "events of a session are one word");
+
+const char *session_event_name(enum session_event event);
+const char *session_event_text(enum session_event event);
+
+enum login_outcome {
+	LOGIN_NONE,
+	LOGIN_FAILURE,
+	LOGIN_SUCCESS,
+};
+
+struct engine; // engine.h: what a worker's sessions share
+struct proto; // proto/proto.h
+
+struct session_match {
+	uint32_t rule; // index in the rule set the session began under
+	uint32_t count;
+};
+
+// Written by session.c; protocols read it and use the functions below.
+struct session {
+	struct engine *engine;
+	struct stream *stream;
+	const struct proto *proto; // NULL until recognised
+	void *state; // the protocol's own, see proto.h
+	uint64_t events; // bit per enum session_event
+	uint64_t n_unparsed; // bytes that no grammar has read: gaps, ciphertext, after giving up
+	uint32_t n_gaps;
+	uint32_t sequence; // records written so far
+
+	char *account; // normal form, NULL: nobody yet
+	uint16_t account_size; // of its block
+	uint8_t login; // enum login_outcome of the last attempt
+	uint8_t mechanism; // enum sasl_mechanism of the last attempt
+	uint16_t n_attempts;
+	uint8_t is_tls; // TLS was seen to begin
+	uint8_t is_deaf; // parsing is over; bytes are counted only
+
+	struct activity *pending; // NULL: nothing to say since the last
+	uint64_t activity_due_ns;
+	uint64_t interim_due_ns;
+	struct session_match *matches;
+	uint16_t n_matches;
+	uint16_t matches_size;
+
+	struct detect_buffer *early; // bytes until recognition
+	uint8_t id[16];
+};
+
+// ---- For protocols. None of these fails; what cannot be kept is counted and stated as an event.
+
+struct slab *session_slab(struct session *s);
+void session_event(struct session *s, enum session_event event);
+// size bytes went by that the grammar did not read.
+void session_unparsed(struct session *s, uint64_t size);
+
+// One finished attempt. name (not terminated, any bytes) is the authentication identity, NULL when
+// it could not be read; password (NULL: not seen) is hashed with the key of this start and forgotten.
+// mechanism: enum sasl_mechanism.
+void session_login(
+	struct session *s,
+	enum login_outcome outcome,
+	uint8_t mechanism,
+	const char *name,
+	size_t name_size,
+	uint64_t password_hash,
+	uint64_t now_ns
+);
+// The keyed hash of a password: 0 for size 0, never 0 otherwise.
+uint64_t session_password_hash(const struct session *s, const uint8_t *password, size_t size);
+
+// The activity to add to, never NULL: opened when there is none. Fields common to all sessions
+// (account, source, time) are filled in when it is sent.
+struct activity *session_activity(struct session *s, uint64_t now_ns);
+// Sends what is pending at once, because a list in it is full: the next call opens another.
+void session_activity_flush(struct session *s, uint64_t now_ns);
+
+// The bytes after this point are no longer the protocol's (ciphertext, compression): they are
+// counted, nothing more is delivered to it.
+void session_deafen(struct session *s, enum session_event why);

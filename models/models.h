@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// All models of one shard of accounts: activity in, alerts out. No clock, no file, no packet: time is
+// the activity's, memory is taken at open, randomness is handed in.
+
+#pragma once
+
+#include "activity.h"
+#include "alert.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct models;
+
+struct models_config {
+	size_t n_accounts; // most accounts and sources remembered at once (least recently seen go first); 0: default
+	uint64_t hash_key[2]; // for every table an attacker can fill
+	// Where alerts go. alert is borrowed until the call returns.
+	void (*alert)(void *ctx, const struct alert *alert);
+	void *ctx;
+};
+
+// NULL and errno when the system refuses the memory.
+struct models *models_open(const struct models_config *config);
+// Takes one activity; raises any alerts before it returns. Activities come in time order, but for up
+// to an hour of disorder.
+void models_run(struct models *models, const struct activity *activity);
+// Time passes without activity: episodes may close.
+void models_advance(struct models *models, uint64_t now_ns);
+size_t models_memsize(const struct models *models);
+// Accepts NULL.
+void models_close(struct models *models);
