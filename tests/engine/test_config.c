@@ -244,7 +244,7 @@ static void each_mistake_of_the_file_has_its_line(void **state) {
 		{"workers: \"1\n", "not YAML here"},
 		{"a: &a 1\nworkers: *a\n", ":2:10: an alias"},
 		{"workers: 1\n---\nworkers: 2\n", "a second document"},
-		{"alerts: \"a\\0b\"\n", ":1:9: a NUL character"},
+		{"alerts: \"a\\0b\"\n", ":1:10: a NUL character"},
 		{"workers: 1\nalerts: \xff\n", ":2:9: byte 0xff is not text"},
 	};
 	struct run run;
