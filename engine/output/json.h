@@ -3,8 +3,11 @@
 
 // A small JSON writer into a fixed buffer: keys are ours, strings are anybody's. Output is always
 // valid JSON in valid UTF-8 (RFC 8259): bytes that are not UTF-8 become U+FFFD, control characters
-// are escaped. It never writes past its buffer; what no longer fits is left out and is_full is set,
-// and the caller then writes a shorter object.
+// are escaped, also those that only a terminal or a line splitter would obey (utf8_is_control).
+//
+// It never writes past its buffer: the first thing that does not fit sets is_full, and from then on
+// nothing more is written. A copy of the struct is a mark: assigning it back takes back everything
+// written since, which is how lists end before the buffer does.
 
 #pragma once
 
@@ -36,6 +39,8 @@ bool json_string(
 void json_text(struct json *json, const char *key, const char *text); // terminated, not cut
 void json_u64(struct json *json, const char *key, uint64_t value);
 void json_i64(struct json *json, const char *key, int64_t value);
+// At most decimals (1 … 9) digits behind the point, without the zeros at their end but for one:
+// 73.0, 0.9996. What is not a number is 0.0, what is beyond ±10⁹ is cut to that.
 void json_double(struct json *json, const char *key, double value, int decimals);
 void json_bool(struct json *json, const char *key, bool value);
 void json_time(
@@ -43,4 +48,9 @@ void json_time(
 	const char *key,
 	uint64_t time_ns
 ); // "2026-01-12T08:01:02.123456Z"
+// The same with nine digits where six would lose some.
+void json_time_ns(struct json *json, const char *key, uint64_t time_ns);
 void json_ip(struct json *json, const char *key, const uint8_t *addr, int family);
+void json_uuid(struct json *json, const char *key, const uint8_t id[16]);
+// The same as terminated text.
+void json_uuid_text(const uint8_t id[16], char text[37]);
