@@ -61,7 +61,5 @@ const char *engine_rule_id(const struct engine *engine, uint32_t rule);
 // Takes all memory. NULL and errno when the system refuses.
 struct engine *engine_open(const struct engine_config *config);
 struct stream_handler engine_handler(struct engine *engine);
-// The id of a content rule that sessions of this engine matched; never NULL.
-const char *engine_rule_id(const struct engine *engine, uint32_t rule);
 // Every session must have been closed. Accepts NULL.
 void engine_close(struct engine *engine);

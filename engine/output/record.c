@@ -192,15 +192,16 @@ void record_observer_write(struct json *json, const char *name) {
 	json_object_end(json);
 }
 
-// The share of the payload that a grammar read: cut, not rounded, so that 1.0 means all of it.
+// The share of the payload that a grammar read, as session_seen(); cut, not rounded, so that 1.0
+// means all of it.
 static double share_parsed(const struct session *s) {
 	uint64_t total = stream_n_bytes(s->stream, STREAM_CLIENT)
 		+ stream_n_bytes(s->stream, STREAM_SERVER);
-	uint64_t parsed = total > s->n_unparsed ? total - s->n_unparsed : 0;
+	uint64_t unparsed = s->n_unparsed < total ? s->n_unparsed : total;
 
 	if (total == 0)
-		return s->n_unparsed ? 0 : 1;
-	return (double)(uint64_t)((double)parsed / (double)total * 10000) / 10000;
+		return 1;
+	return (double)(uint64_t)((unsigned __int128)(total - unparsed) * 10000 / total) / 10000;
 }
 
 // What was noticed, whatever the protocol.
