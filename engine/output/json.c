@@ -40,24 +40,24 @@ void json_open(struct json *json, char *buffer, size_t size) {
 	*json = (struct json){.buffer = buffer, .size = size};
 }
 
-void json_object(struct json *json, const char *key) {
+void json_begin_object(struct json *json, const char *key) {
 	put_key(json, key);
 	put_char(json, '{');
 	json->wants_comma = false;
 }
 
-void json_object_end(struct json *json) {
+void json_end_object(struct json *json) {
 	put_char(json, '}');
 	json->wants_comma = true;
 }
 
-void json_array(struct json *json, const char *key) {
+void json_begin_array(struct json *json, const char *key) {
 	put_key(json, key);
 	put_char(json, '[');
 	json->wants_comma = false;
 }
 
-void json_array_end(struct json *json) {
+void json_end_array(struct json *json) {
 	put_char(json, ']');
 	json->wants_comma = true;
 }
@@ -132,7 +132,7 @@ static size_t put_special(struct json *json, const uint8_t *text, size_t left) {
 	return (size_t)len;
 }
 
-bool json_string(
+bool json_put_string(
 	struct json *json,
 	const char *key,
 	const char *text,
@@ -160,8 +160,8 @@ bool json_string(
 	return p < end;
 }
 
-void json_text(struct json *json, const char *key, const char *text) {
-	json_string(json, key, text, strlen(text), 0);
+void json_put_text(struct json *json, const char *key, const char *text) {
+	json_put_string(json, key, text, strlen(text), 0);
 }
 
 // Writes value backwards from end, at least min digits. Returns where it begins.
@@ -171,14 +171,14 @@ static char *digits_before(char *end, uint64_t value, int min) {
 	return end;
 }
 
-void json_u64(struct json *json, const char *key, uint64_t value) {
+void json_put_u64(struct json *json, const char *key, uint64_t value) {
 	char text[20], *end = text + sizeof(text), *begin = digits_before(end, value, 1);
 
 	put_key(json, key);
 	put(json, begin, (size_t)(end - begin));
 }
 
-void json_i64(struct json *json, const char *key, int64_t value) {
+void json_put_i64(struct json *json, const char *key, int64_t value) {
 	char text[20], *end = text + sizeof(text);
 	uint64_t magnitude = value < 0 ? -(uint64_t)value : (uint64_t)value;
 	char *begin = digits_before(end, magnitude, 1);
@@ -189,7 +189,7 @@ void json_i64(struct json *json, const char *key, int64_t value) {
 	put(json, begin, (size_t)(end - begin));
 }
 
-void json_double(struct json *json, const char *key, double value, int decimals) {
+void json_put_double(struct json *json, const char *key, double value, int decimals) {
 	char text[24], *end = text + sizeof(text), *begin, *point;
 	uint64_t power = 1, scaled;
 
@@ -215,7 +215,7 @@ void json_double(struct json *json, const char *key, double value, int decimals)
 	put(json, begin, (size_t)(end - begin));
 }
 
-void json_bool(struct json *json, const char *key, bool value) {
+void json_put_bool(struct json *json, const char *key, bool value) {
 	put_key(json, key);
 	put(json, value ? "true" : "false", value ? 4 : 5);
 }
@@ -255,15 +255,15 @@ static void put_time(struct json *json, const char *key, uint64_t time_ns, int d
 	put(json, text, (size_t)(21 + decimals + 2));
 }
 
-void json_time(struct json *json, const char *key, uint64_t time_ns) {
+void json_put_time(struct json *json, const char *key, uint64_t time_ns) {
 	put_time(json, key, time_ns, 6);
 }
 
-void json_time_ns(struct json *json, const char *key, uint64_t time_ns) {
+void json_put_time_ns(struct json *json, const char *key, uint64_t time_ns) {
 	put_time(json, key, time_ns, time_ns % 1000 ? 9 : 6);
 }
 
-void json_ip(struct json *json, const char *key, const uint8_t *addr, int family) {
+void json_put_ip(struct json *json, const char *key, const uint8_t *addr, int family) {
 	char text[IP_TEXT_SIZE + 2], *end = text + sizeof(text), *begin = end;
 
 	put_key(json, key);
@@ -295,9 +295,9 @@ void json_uuid_text(const uint8_t id[16], char text[37]) {
 	*text = '\0';
 }
 
-void json_uuid(struct json *json, const char *key, const uint8_t id[16]) {
+void json_put_uuid(struct json *json, const char *key, const uint8_t id[16]) {
 	char text[37];
 
 	json_uuid_text(id, text);
-	json_text(json, key, text);
+	json_put_text(json, key, text);
 }

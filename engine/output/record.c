@@ -37,12 +37,12 @@ void record_login_write(struct json *json, const struct session *s) {
 		[LOGIN_SUCCESS] = "success",
 	};
 
-	json_object(json, "login");
-	json_text(json, "outcome", outcomes[s->login]);
+	json_begin_object(json, "login");
+	json_put_text(json, "outcome", outcomes[s->login]);
 	if (s->mechanism != SASL_NONE)
-		json_text(json, "mechanism", sasl_name(s->mechanism));
-	json_u64(json, "attempts", s->n_attempts);
-	json_object_end(json);
+		json_put_text(json, "mechanism", sasl_name(s->mechanism));
+	json_put_u64(json, "attempts", s->n_attempts);
+	json_end_object(json);
 }
 
 void record_text_write(
@@ -52,14 +52,14 @@ void record_text_write(
 	const char *text,
 	uint32_t chars
 ) {
-	if (json_string(json, key, text, strlen(text), chars))
-		json_bool(json, cut_key, true);
+	if (json_put_string(json, key, text, strlen(text), chars))
+		json_put_bool(json, cut_key, true);
 }
 
 struct record_list record_list_open(struct json *json, const char *key) {
 	struct record_list list = {.json = json};
 
-	json_array(json, key);
+	json_begin_array(json, key);
 	list.tail_size = json->size - json->used;
 	if (list.tail_size > LIST_TAIL_SIZE)
 		list.tail_size = LIST_TAIL_SIZE;
@@ -82,7 +82,7 @@ uint32_t record_list_close(struct record_list *list) {
 		list->n--;
 	}
 	list->json->size += list->tail_size;
-	json_array_end(list->json);
+	json_end_array(list->json);
 	return list->n;
 }
 
@@ -119,25 +119,25 @@ static void event_write(
 	char id[RECORD_ID_SIZE];
 
 	record_id(s, id);
-	json_object(json, "event");
-	json_text(json, "kind", "event");
-	json_text(json, "module", "postern");
-	json_text(json, "dataset", "postern.session");
-	json_array(json, "category");
-	json_text(json, NULL, "session");
-	json_text(json, NULL, "email");
-	json_array_end(json);
-	json_array(json, "type");
-	json_text(json, NULL, "info");
-	json_array_end(json);
-	json_text(json, "id", id);
-	json_text(json, "action", s->proto->name);
-	json_u64(json, "sequence", s->sequence);
-	json_time(json, "start", start_ns);
-	json_time(json, "end", time_ns);
-	json_u64(json, "duration", time_ns > start_ns ? time_ns - start_ns : 0);
-	json_text(json, "reason", reasons[reason]);
-	json_object_end(json);
+	json_begin_object(json, "event");
+	json_put_text(json, "kind", "event");
+	json_put_text(json, "module", "postern");
+	json_put_text(json, "dataset", "postern.session");
+	json_begin_array(json, "category");
+	json_put_text(json, NULL, "session");
+	json_put_text(json, NULL, "email");
+	json_end_array(json);
+	json_begin_array(json, "type");
+	json_put_text(json, NULL, "info");
+	json_end_array(json);
+	json_put_text(json, "id", id);
+	json_put_text(json, "action", s->proto->name);
+	json_put_u64(json, "sequence", s->sequence);
+	json_put_time(json, "start", start_ns);
+	json_put_time(json, "end", time_ns);
+	json_put_u64(json, "duration", time_ns > start_ns ? time_ns - start_ns : 0);
+	json_put_text(json, "reason", reasons[reason]);
+	json_end_object(json);
 }
 
 static void ends_write(struct json *json, const struct session *s) {
@@ -150,19 +150,19 @@ static void ends_write(struct json *json, const struct session *s) {
 
 	stream_tuple_get(s->stream, &tuple);
 	community_id(&tuple, id);
-	json_object(json, "network");
-	json_text(json, "transport", "tcp");
-	json_text(json, "type", tuple.family == 4 ? "ipv4" : "ipv6");
-	json_text(json, "protocol", s->proto->name);
-	json_text(json, "community_id", id);
-	json_object_end(json);
+	json_begin_object(json, "network");
+	json_put_text(json, "transport", "tcp");
+	json_put_text(json, "type", tuple.family == 4 ? "ipv4" : "ipv6");
+	json_put_text(json, "protocol", s->proto->name);
+	json_put_text(json, "community_id", id);
+	json_end_object(json);
 	for (int dir = STREAM_CLIENT; dir <= STREAM_SERVER; dir++) {
-		json_object(json, names[dir]);
-		json_ip(json, "ip", tuple.addr[dir], tuple.family);
-		json_u64(json, "port", tuple.port[dir]);
-		json_u64(json, "bytes", stream_n_bytes(s->stream, dir));
-		json_u64(json, "packets", stream_n_packets(s->stream, dir));
-		json_object_end(json);
+		json_begin_object(json, names[dir]);
+		json_put_ip(json, "ip", tuple.addr[dir], tuple.family);
+		json_put_u64(json, "port", tuple.port[dir]);
+		json_put_u64(json, "bytes", stream_n_bytes(s->stream, dir));
+		json_put_u64(json, "packets", stream_n_packets(s->stream, dir));
+		json_end_object(json);
 	}
 }
 
@@ -171,25 +171,25 @@ void record_user_write(struct json *json, const char *account) {
 	const char *at = memrchr(account, '@', size);
 	bool has_domain = at && at > account && at[1];
 
-	json_object(json, "user");
-	json_string(json, "name", account, has_domain ? (size_t)(at - account) : size, 0);
+	json_begin_object(json, "user");
+	json_put_string(json, "name", account, has_domain ? (size_t)(at - account) : size, 0);
 	if (has_domain) {
-		json_text(json, "domain", at + 1);
-		json_text(json, "email", account);
+		json_put_text(json, "domain", at + 1);
+		json_put_text(json, "email", account);
 	}
-	json_text(json, "id", account);
-	json_object_end(json);
+	json_put_text(json, "id", account);
+	json_end_object(json);
 }
 
 void record_observer_write(struct json *json, const char *name) {
-	json_object(json, "observer");
-	json_text(json, "vendor", "Postern");
-	json_text(json, "product", "postern");
-	json_text(json, "type", "ids");
-	json_text(json, "version", POSTERN_VERSION);
+	json_begin_object(json, "observer");
+	json_put_text(json, "vendor", "Postern");
+	json_put_text(json, "product", "postern");
+	json_put_text(json, "type", "ids");
+	json_put_text(json, "version", POSTERN_VERSION);
 	if (name && *name)
-		json_string(json, "name", name, strlen(name), OBSERVER_CHARS_MAX);
-	json_object_end(json);
+		json_put_string(json, "name", name, strlen(name), OBSERVER_CHARS_MAX);
+	json_end_object(json);
 }
 
 // The share of the payload that a grammar read, as session_seen(); cut, not rounded, so that 1.0
@@ -206,21 +206,21 @@ static double share_parsed(const struct session *s) {
 
 // What was noticed, whatever the protocol.
 static void findings_write(struct json *json, const struct session *s) {
-	json_double(json, "seen", share_parsed(s), 4);
-	json_u64(json, "gaps", s->n_gaps);
-	json_array(json, "events");
+	json_put_double(json, "seen", share_parsed(s), 4);
+	json_put_u64(json, "gaps", s->n_gaps);
+	json_begin_array(json, "events");
 	for (int event = 0; event < EVENT_COUNT; event++)
 		if (s->events >> event & 1)
-			json_text(json, NULL, session_event_name(event));
-	json_array_end(json);
-	json_array(json, "matches");
+			json_put_text(json, NULL, session_event_name(event));
+	json_end_array(json);
+	json_begin_array(json, "matches");
 	for (int i = 0; i < s->n_matches && i < MATCHES_PER_SESSION_MAX; i++) {
-		json_object(json, NULL);
-		json_text(json, "rule", engine_rule_id(s->engine, s->matches[i].rule));
-		json_u64(json, "count", s->matches[i].count);
-		json_object_end(json);
+		json_begin_object(json, NULL);
+		json_put_text(json, "rule", engine_rule_id(s->engine, s->matches[i].rule));
+		json_put_u64(json, "count", s->matches[i].count);
+		json_end_object(json);
 	}
-	json_array_end(json);
+	json_end_array(json);
 }
 
 // Returns false when elements of the protocol's list were left out.
@@ -232,30 +232,30 @@ attempt(struct json *json,
 	const struct record_detail *detail) {
 	bool is_whole = true;
 
-	json_object(json, NULL);
-	json_time(json, "@timestamp", time_ns);
-	json_object(json, "ecs");
-	json_text(json, "version", "8.17.0");
-	json_object_end(json);
+	json_begin_object(json, NULL);
+	json_put_time(json, "@timestamp", time_ns);
+	json_begin_object(json, "ecs");
+	json_put_text(json, "version", "8.17.0");
+	json_end_object(json);
 	event_write(json, s, reason, time_ns);
 	ends_write(json, s);
 	if (s->account)
 		record_user_write(json, s->account);
 	if (s->is_tls) {
-		json_object(json, "tls");
-		json_bool(json, "established", true);
-		json_object_end(json);
+		json_begin_object(json, "tls");
+		json_put_bool(json, "established", true);
+		json_end_object(json);
 	}
 	record_observer_write(json, s->engine->config.observer_name);
-	json_object(json, "postern");
-	json_uuid(json, "session", s->id);
+	json_begin_object(json, "postern");
+	json_put_uuid(json, "session", s->id);
 	findings_write(json, s);
 	if (s->proto == &proto_imap)
 		is_whole = record_imap_write(json, s, s->state, detail);
 	else if (s->proto == &proto_smtp)
 		is_whole = record_smtp_write(json, s, s->state, detail);
-	json_object_end(json);
-	json_object_end(json);
+	json_end_object(json);
+	json_end_object(json);
 	return is_whole;
 }
 

@@ -14,43 +14,43 @@ static void client_write(struct json *json, const struct imap *imap) {
 
 	if (!imap->client_id && !imap->grammar)
 		return;
-	json_object(json, "client");
+	json_begin_object(json, "client");
 	if (imap->client_id)
 		record_text_write(json, "id", "id_cut", imap->client_id, CLIENT_ID_SIZE_MAX);
 	if (imap->grammar) {
 		snprintf(grammar, sizeof(grammar), "%08x", imap->grammar);
-		json_text(json, "grammar", grammar);
+		json_put_text(json, "grammar", grammar);
 	}
-	json_object_end(json);
+	json_end_object(json);
 }
 
 static void commands_write(struct json *json, const struct imap *imap) {
-	json_array(json, "commands");
+	json_begin_array(json, "commands");
 	for (int i = 0; i < imap->n_commands; i++) {
-		json_object(json, NULL);
-		json_text(json, "name", imap_command_name(imap->commands[i].command));
-		json_u64(json, "count", imap->commands[i].count);
-		json_object_end(json);
+		json_begin_object(json, NULL);
+		json_put_text(json, "name", imap_command_name(imap->commands[i].command));
+		json_put_u64(json, "count", imap->commands[i].count);
+		json_end_object(json);
 	}
-	json_array_end(json);
+	json_end_array(json);
 }
 
 static void totals_write(struct json *json, const struct imap *imap) {
-	json_object(json, "fetch");
-	json_u64(json, "header_count", imap->header_count);
-	json_u64(json, "header_bytes", imap->header_bytes);
-	json_u64(json, "body_count", imap->body_count);
-	json_u64(json, "body_bytes", imap->body_bytes);
-	json_object_end(json);
-	json_u64(json, "search", imap->n_search);
-	json_object(json, "append");
-	json_u64(json, "count", imap->n_append);
-	json_u64(json, "bytes", imap->append_bytes);
-	json_object_end(json);
-	json_u64(json, "copy", imap->n_copy);
-	json_u64(json, "move", imap->n_move);
-	json_u64(json, "store", imap->n_store);
-	json_u64(json, "expunge", imap->n_expunge);
+	json_begin_object(json, "fetch");
+	json_put_u64(json, "header_count", imap->header_count);
+	json_put_u64(json, "header_bytes", imap->header_bytes);
+	json_put_u64(json, "body_count", imap->body_count);
+	json_put_u64(json, "body_bytes", imap->body_bytes);
+	json_end_object(json);
+	json_put_u64(json, "search", imap->n_search);
+	json_begin_object(json, "append");
+	json_put_u64(json, "count", imap->n_append);
+	json_put_u64(json, "bytes", imap->append_bytes);
+	json_end_object(json);
+	json_put_u64(json, "copy", imap->n_copy);
+	json_put_u64(json, "move", imap->n_move);
+	json_put_u64(json, "store", imap->n_store);
+	json_put_u64(json, "expunge", imap->n_expunge);
 }
 
 static void uids_write(struct json *json, const struct imap_mailbox *mailbox, uint32_t max) {
@@ -58,9 +58,9 @@ static void uids_write(struct json *json, const struct imap_mailbox *mailbox, ui
 	uint32_t n = mailbox->n_uids < max ? mailbox->n_uids : max, written;
 	size_t size = uid_set_write(mailbox->uids, n, text, sizeof(text), &written);
 
-	json_string(json, "uids", text, size, 0);
+	json_put_string(json, "uids", text, size, 0);
 	if (mailbox->is_cut || written < mailbox->n_uids)
-		json_bool(json, "uids_cut", true);
+		json_put_bool(json, "uids_cut", true);
 }
 
 static void mailbox_write(
@@ -68,22 +68,22 @@ static void mailbox_write(
 	const struct imap_mailbox *mailbox,
 	const struct record_detail *detail
 ) {
-	json_object(json, NULL);
+	json_begin_object(json, NULL);
 	record_text_write(
 		json, "name", "name_cut", mailbox->name ? mailbox->name : "", detail->chars
 	);
-	json_text(json, "mode", mailbox->mode == IMAP_EXAMINED ? "examine" : "select");
-	json_u64(json, "uidvalidity", mailbox->uidvalidity);
-	json_u64(json, "uidnext", mailbox->uidnext);
-	json_object(json, "fetched");
+	json_put_text(json, "mode", mailbox->mode == IMAP_EXAMINED ? "examine" : "select");
+	json_put_u64(json, "uidvalidity", mailbox->uidvalidity);
+	json_put_u64(json, "uidnext", mailbox->uidnext);
+	json_begin_object(json, "fetched");
 	uids_write(json, mailbox, detail->uid_ranges);
-	json_u64(json, "messages", mailbox->n_messages);
-	json_u64(json, "bodies", mailbox->n_bodies);
-	json_u64(json, "headers", mailbox->n_headers);
-	json_u64(json, "bytes", mailbox->bytes);
-	json_u64(json, "peek", mailbox->n_peek);
-	json_object_end(json);
-	json_object_end(json);
+	json_put_u64(json, "messages", mailbox->n_messages);
+	json_put_u64(json, "bodies", mailbox->n_bodies);
+	json_put_u64(json, "headers", mailbox->n_headers);
+	json_put_u64(json, "bytes", mailbox->bytes);
+	json_put_u64(json, "peek", mailbox->n_peek);
+	json_end_object(json);
+	json_end_object(json);
 }
 
 bool record_imap_write(
@@ -95,11 +95,11 @@ bool record_imap_write(
 	struct record_list list;
 	uint32_t n, i = 0;
 
-	json_object(json, "imap");
+	json_begin_object(json, "imap");
 	record_login_write(json, s);
 	client_write(json, imap);
-	json_bool(json, "compress", imap->is_compressed);
-	json_bool(json, "starttls", imap->is_starttls);
+	json_put_bool(json, "compress", imap->is_compressed);
+	json_put_bool(json, "starttls", imap->is_starttls);
 	commands_write(json, imap);
 	totals_write(json, imap);
 	list = record_list_open(json, "mailboxes");
@@ -107,7 +107,7 @@ bool record_imap_write(
 		mailbox_write(json, &imap->mailboxes[i++], detail);
 	n = record_list_close(&list);
 	if (n < imap->n_mailboxes)
-		json_u64(json, "mailboxes_total", imap->n_mailboxes);
-	json_object_end(json);
+		json_put_u64(json, "mailboxes_total", imap->n_mailboxes);
+	json_end_object(json);
 	return n == imap->n_mailboxes;
 }
