@@ -172,8 +172,9 @@ static char *digits_before(char *end, uint64_t value, int min) {
 }
 
 void json_put_u64(struct json *json, const char *key, uint64_t value) {
-	char text[20], *end = text + sizeof(text), *begin = digits_before(end, value, 1);
+	char text[20], *end = text + sizeof(text), *begin;
 
+	begin = digits_before(end, value < INT64_MAX ? value : INT64_MAX, 1);
 	put_key(json, key);
 	put(json, begin, (size_t)(end - begin));
 }

@@ -39,6 +39,7 @@ bool json_put_string(
 	size_t max_chars
 );
 void json_put_text(struct json *json, const char *key, const char *text); // terminated, not cut
+// Cut to 2⁶³−1: readers take no more, and some (Elasticsearch's long) refuse the whole line.
 void json_put_u64(struct json *json, const char *key, uint64_t value);
 void json_put_i64(struct json *json, const char *key, int64_t value);
 // At most decimals (1 … 9) digits behind the point, without the zeros at their end but for one:
