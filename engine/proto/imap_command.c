@@ -187,7 +187,7 @@ static void append_literal(struct imap_ctx *c, struct imap_flight *flight) {
 
 	if (!append->is_parts)
 		append->n++;
-	append->content = content_open(c->s, CONTENT_APPENDED);
+	append->is_due = true;
 }
 
 static void append_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
@@ -691,6 +691,10 @@ void imap_client_content(struct imap_ctx *c, const uint8_t *data, size_t size) {
 	if (flight == NULL || !is_append(flight))
 		return;
 	append = flight->args;
+	if (append->is_due) { // not before: the server may refuse it
+		append->content = content_open(c->s, CONTENT_APPENDED);
+		append->is_due = false;
+	}
 	append->bytes += size;
 	if (data != NULL)
 		content_data(append->content, data, size);

@@ -300,9 +300,12 @@ struct activity_mailbox *imap_activity_named(
 	activity_name(key, name);
 	for (int i = 0; i < activity->n_mailboxes; i++) {
 		mailbox = &activity->mailboxes[i];
-		if (strcmp(mailbox->name, key) == 0 && mailbox->uidvalidity == uidvalidity
-		    && mailbox->examine == examine)
+		if (strcmp(mailbox->name, key) == 0 && mailbox->examine == examine
+		    && (mailbox->uidvalidity == uidvalidity || mailbox->uidvalidity == 0
+			|| uidvalidity == 0)) {
+			mailbox->uidvalidity |= uidvalidity; // one of them is 0, or both are equal
 			return mailbox;
+		}
 	}
 	if (activity->n_mailboxes == ACTIVITY_MAILBOXES_MAX) {
 		session_activity_flush(c->s, c->now_ns);

@@ -108,6 +108,7 @@ struct imap_append {
 	char *name;
 	uint16_t name_size;
 	bool is_parts; // inside CATENATE or UTF8: literals are parts of a message already counted
+	bool is_due; // a literal was announced, its first byte has not come
 	uint32_t n;
 	uint64_t bytes;
 	struct content *content; // of the literal being read
