@@ -32,6 +32,9 @@ enum {
 	IMAP_MAILBOXES_MAX = 32, // remembered per session; more are counted together
 	IMAP_UID_RANGES_MAX
 	= 256, // per mailbox and session record; then the set is cut and says so
+	// Runs of messages whose UIDs rise with their numbers, remembered of the selected mailbox for
+	// clients that fetch by number; what is beyond has no UID in sets and is counted all the same.
+	IMAP_SEQUENCE_RUNS_MAX = 64,
 	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
 
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
