@@ -106,7 +106,7 @@ static void command_reply(
 	const uint8_t *text,
 	size_t size
 ) {
-	p->facts.n_rejected_commands += !is_good(code) && code >= 400;
+	p->facts.n_rejected_commands += code >= 400 && c->verb != SMTP_DATA_END;
 	switch (c->verb) {
 	case SMTP_HELLO:
 		if (!is_good(code))
