@@ -76,6 +76,8 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 	struct models_config models
 		= {.n_accounts = config->max_accounts, .alert = alert_out, .ctx = analyst};
 
+	struct match_alerts_config content = {.rules = rules, .alert = alert_out, .ctx = analyst};
+
 	if (!analyst) {
 		snprintf(error, (size_t)size, "out of memory");
 		return NULL;
@@ -85,14 +87,14 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 		snprintf(error, (size_t)size, "the system gives no random numbers");
 		goto err;
 	}
+	memcpy(content.hash_key, models.hash_key, sizeof(content.hash_key));
 	if (!(analyst->alerts = sink_open(config->alerts, error, size))
 	    || !(analyst->sessions = sink_open(config->sessions, error, size))
 	    || !(analyst->activity = sink_open(config->activity, error, size)))
 		goto err;
 	analyst->models = models_open(&models);
 	if (rules && rules->n)
-		analyst->match_alerts
-			= match_alerts_open(rules, config->max_accounts, alert_out, analyst);
+		analyst->match_alerts = match_alerts_open(&content);
 	if (!analyst->models || (rules && rules->n && !analyst->match_alerts)) {
 		snprintf(
 			error,
