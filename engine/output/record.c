@@ -9,6 +9,7 @@
 
 #include "engine.h"
 #include "output/community_id.h"
+#include "output/ecs.h"
 #include "output/record_proto.h"
 #include "proto/imap.h"
 #include "proto/proto.h"
@@ -19,7 +20,6 @@
 
 enum {
 	LIST_TAIL_SIZE = 128, // what stands behind a list: ends of objects, totals
-	OBSERVER_CHARS_MAX = 255,
 	RECORD_ID_SIZE = 36 + 1 + 10 + 1,
 };
 
@@ -127,9 +127,7 @@ static void event_write(
 	json_put_text(json, NULL, "session");
 	json_put_text(json, NULL, "email");
 	json_end_array(json);
-	json_begin_array(json, "type");
-	json_put_text(json, NULL, "info");
-	json_end_array(json);
+	ecs_single_write(json, "type", "info");
 	json_put_text(json, "id", id);
 	json_put_text(json, "action", s->proto->name);
 	json_put_u64(json, "sequence", s->sequence);
@@ -164,32 +162,6 @@ static void ends_write(struct json *json, const struct session *s) {
 		json_put_u64(json, "packets", stream_n_packets(s->stream, dir));
 		json_end_object(json);
 	}
-}
-
-void record_user_write(struct json *json, const char *account) {
-	size_t size = strlen(account);
-	const char *at = memrchr(account, '@', size);
-	bool has_domain = at && at > account && at[1];
-
-	json_begin_object(json, "user");
-	json_put_string(json, "name", account, has_domain ? (size_t)(at - account) : size, 0);
-	if (has_domain) {
-		json_put_text(json, "domain", at + 1);
-		json_put_text(json, "email", account);
-	}
-	json_put_text(json, "id", account);
-	json_end_object(json);
-}
-
-void record_observer_write(struct json *json, const char *name) {
-	json_begin_object(json, "observer");
-	json_put_text(json, "vendor", "Postern");
-	json_put_text(json, "product", "postern");
-	json_put_text(json, "type", "ids");
-	json_put_text(json, "version", POSTERN_VERSION);
-	if (name && *name)
-		json_put_string(json, "name", name, strlen(name), OBSERVER_CHARS_MAX);
-	json_end_object(json);
 }
 
 // The share of the payload that a grammar read, as session_seen(); cut, not rounded, so that 1.0
@@ -234,19 +206,17 @@ attempt(struct json *json,
 
 	json_begin_object(json, NULL);
 	json_put_time(json, "@timestamp", time_ns);
-	json_begin_object(json, "ecs");
-	json_put_text(json, "version", "8.17.0");
-	json_end_object(json);
+	ecs_version_write(json);
 	event_write(json, s, reason, time_ns);
 	ends_write(json, s);
 	if (s->account)
-		record_user_write(json, s->account);
+		ecs_user_write(json, s->account, ACCOUNT_NAME_SIZE_MAX);
 	if (s->is_tls) {
 		json_begin_object(json, "tls");
 		json_put_bool(json, "established", true);
 		json_end_object(json);
 	}
-	record_observer_write(json, s->engine->config.observer_name);
+	ecs_observer_write(json, s->engine->config.observer_name);
 	json_begin_object(json, "postern");
 	json_put_uuid(json, "session", s->id);
 	findings_write(json, s);

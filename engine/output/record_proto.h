@@ -38,10 +38,6 @@ bool record_smtp_write(
 	const struct record_detail *detail
 );
 
-// user and observer, which alerts have too. account: normal form, terminated; with a domain it is split
-// at its last @. name: NULL is left out.
-void record_user_write(struct json *json, const char *account);
-void record_observer_write(struct json *json, const char *name);
 // login: the last attempt's outcome and mechanism, and how many there were.
 void record_login_write(struct json *json, const struct session *s);
 // Text of the wire, cut at chars characters; then KEY_cut says so (cut_key).
