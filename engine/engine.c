@@ -2,3 +2,42 @@
 // Copyright (c) 2026, the Postern authors
 
 #include "engine.h"
+
+#include "match/rules.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct engine *engine_open(const struct engine_config *config) {
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (!engine)
+		return NULL;
+	engine->config = *config;
+	if (!engine->config.slab_size)
+		engine->config.slab_size = SESSION_SLAB_SIZE_DEFAULT;
+	if (!engine->config.interim_ns)
+		engine->config.interim_ns = INTERIM_DEFAULT_NS;
+	engine->slab = slab_open(engine->config.slab_size);
+	engine->line = malloc(RECORD_SIZE_MAX);
+	if (!engine->slab || !engine->line) {
+		int error = errno;
+		engine_close(engine);
+		errno = error;
+		return NULL;
+	}
+	return engine;
+}
+
+const char *engine_rule_id(const struct engine *engine, uint32_t rule) {
+	const struct rules *rules = engine->config.rules;
+	return rules && rule < rules->n ? rules->rules[rule].id : "?";
+}
+
+void engine_close(struct engine *engine) {
+	if (!engine)
+		return;
+	slab_close(engine->slab);
+	free(engine->line);
+	free(engine);
+}

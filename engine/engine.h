@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct rules;
 struct scanner;
 
 // Where sessions' results go; called on the worker, borrowed until it returns.
@@ -32,6 +33,7 @@ struct engine_config {
 	uint64_t password_key[2]; // drawn at start, memory only
 	bool parse; // false: bytes are counted and not parsed (bench)
 	struct scanner *scanner; // NULL: content is not scanned; borrowed
+	const struct rules *rules; // the scanner's, for their names; NULL with it; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
 	bool records; // false: nobody reads records, none are made
 	struct engine_out out;
@@ -52,6 +54,9 @@ struct engine {
 	struct engine_stats stats;
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
+
+// The id of a rule that session_match() was told of; "?" when the number is none.
+const char *engine_rule_id(const struct engine *engine, uint32_t rule);
 
 // Takes all memory. NULL and errno when the system refuses.
 struct engine *engine_open(const struct engine_config *config);

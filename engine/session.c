@@ -1,4 +1,548 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+// From the first byte of a connection to its record: recognise the protocol, hand it the bytes, keep
+// what all protocols have in common, and send what the session is about on its way in good time.
+
 #include "session.h"
+
+#include "engine.h"
+#include "output/record.h"
+#include "proto/detect.h"
+#include "proto/imap.h"
+#include "proto/proto.h"
+#include "proto/sasl.h"
+#include "proto/smtp.h"
+#include "siphash.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum { EARLY_RUNS_MAX = 16 };
+
+// What went by before the protocol was known: each direction's bytes, and in which order they came
+// (runs of one direction), so that the parser sees the conversation as it was.
+struct detect_buffer {
+	uint8_t *data[2];
+	uint32_t cap[2];
+	uint32_t size[2];
+	uint8_t n_runs;
+	struct {
+		uint8_t dir;
+		uint32_t size;
+	} runs[EARLY_RUNS_MAX];
+};
+
+// ---- Results on their way out
+
+double session_seen(const struct session *s) {
+	uint64_t total = stream_n_bytes(s->stream, STREAM_CLIENT)
+		+ stream_n_bytes(s->stream, STREAM_SERVER);
+
+	if (total == 0)
+		return 1.0;
+	return s->n_unparsed >= total ? 0.0 : 1.0 - (double)s->n_unparsed / (double)total;
+}
+
+// One stream timer serves both wishes: the minute of the activity, the interim record.
+static void timer_update(struct session *s) {
+	uint64_t due = s->proto ? s->interim_due_ns : 0;
+
+	if (s->pending && (due == 0 || s->activity_due_ns < due))
+		due = s->activity_due_ns;
+	stream_timer_set(s->stream, due);
+}
+
+static bool activity_says_something(const struct activity *a) {
+	return a->account[0] || a->auth.success || a->auth.failure || a->n_sent || a->n_matches
+		|| a->n_forward;
+}
+
+static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
+	struct activity *a = s->pending;
+	struct stream_tuple tuple;
+
+	a->time_ns = now_ns;
+	memcpy(a->session, s->id, sizeof(a->session));
+	a->protocol = s->proto->activity;
+	if (s->account)
+		memcpy(a->account, s->account, strlen(s->account) + 1);
+	stream_tuple_get(s->stream, &tuple);
+	memcpy(a->source.ip.addr, tuple.addr[STREAM_CLIENT], sizeof(a->source.ip.addr));
+	a->source.ip.family = tuple.family;
+	a->seen = (float)session_seen(s);
+	a->end = is_end;
+	if (activity_says_something(a)) {
+		s->is_reported = true;
+		s->engine->stats.n_activities++;
+		s->engine->config.out.activity(s->engine->config.out.ctx, a);
+	}
+	slab_put(s->engine->slab, a, sizeof(*a));
+	s->pending = NULL;
+}
+
+static void record_send(struct session *s, enum record_reason reason, uint64_t now_ns) {
+	struct engine *engine = s->engine;
+
+	s->sequence++;
+	if (!engine->config.records)
+		return;
+	size_t size = record_write(s, reason, now_ns, engine->line, RECORD_SIZE_MAX);
+	engine->stats.n_records++;
+	engine->config.out.record(engine->config.out.ctx, engine->line, size);
+}
+
+// ---- What protocols ask for
+
+struct slab *session_slab(struct session *s) {
+	return s->engine->slab;
+}
+
+void session_event(struct session *s, enum session_event event) {
+	s->events |= UINT64_C(1) << event;
+	if (event == EVENT_memory_full)
+		s->engine->stats.memory_full++;
+}
+
+void session_unparsed(struct session *s, uint64_t size) {
+	s->n_unparsed += size;
+}
+
+void session_deafen(struct session *s, enum session_event why) {
+	session_event(s, why);
+	s->is_deaf = true;
+}
+
+struct activity *session_activity(struct session *s, uint64_t now_ns) {
+	// Where results go when there is no room for them: written, never read.
+	static _Thread_local struct activity nowhere;
+
+	if (s->pending)
+		return s->pending;
+	s->pending = slab_get(s->engine->slab, sizeof(*s->pending));
+	if (!s->pending) {
+		session_event(s, EVENT_memory_full);
+		memset(&nowhere, 0, sizeof(nowhere));
+		return &nowhere;
+	}
+	s->activity_due_ns = now_ns + ACTIVITY_PERIOD_NS;
+	timer_update(s);
+	return s->pending;
+}
+
+void session_activity_flush(struct session *s, uint64_t now_ns) {
+	if (!s->pending)
+		return;
+	activity_send(s, now_ns, false);
+	timer_update(s);
+}
+
+uint64_t session_password_hash(const struct session *s, const uint8_t *password, size_t size) {
+	if (size == 0)
+		return 0;
+	uint64_t hash = siphash(s->engine->config.password_key, password, size);
+	return hash ? hash : 1;
+}
+
+// The account's normal form: lower case, as mail servers compare them. A name with control bytes is
+// nobody's: it must not become a key or forge a line in somebody's log. Returns false then.
+static bool account_set(struct session *s, const char *name, size_t size) {
+	char *account;
+
+	if (size == 0 || size > ACCOUNT_NAME_SIZE_MAX)
+		return false;
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
+			return false;
+	account = slab_get(s->engine->slab, size + 1);
+	if (!account) {
+		session_event(s, EVENT_memory_full);
+		return false;
+	}
+	for (size_t i = 0; i < size; i++)
+		account[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
+	account[size] = '\0';
+	slab_put(s->engine->slab, s->account, s->account_size);
+	s->account = account;
+	s->account_size = (uint16_t)(size + 1);
+	return true;
+}
+
+static bool account_is(const struct session *s, const char *name, size_t size) {
+	return s->account && strlen(s->account) == size && strncasecmp(s->account, name, size) == 0;
+}
+
+void session_login(
+	struct session *s,
+	enum login_outcome outcome,
+	uint8_t mechanism,
+	const char *name,
+	size_t name_size,
+	uint64_t password_hash,
+	uint64_t now_ns
+) {
+	static_assert(
+		(int)ACCOUNT_NAME_SIZE_MAX < (int)ACCOUNT_SIZE,
+		"an account fits the door to the models"
+	);
+	struct activity *a;
+
+	if (s->pending && (!name || !account_is(s, name, name_size)))
+		session_activity_flush(s, now_ns); // what was before belongs to the account before
+	s->login = (uint8_t)outcome;
+	s->mechanism = mechanism;
+	s->n_attempts += s->n_attempts < UINT16_MAX;
+	if (!name || !account_set(s, name, name_size)) {
+		slab_put(s->engine->slab, s->account, s->account_size);
+		s->account = NULL;
+		if (name && name_size)
+			session_event(s, EVENT_bad_syntax);
+	}
+	a = session_activity(s, now_ns);
+	if (outcome == LOGIN_SUCCESS) {
+		a->auth.success++;
+	} else {
+		a->auth.failure++;
+		a->auth.password = password_hash;
+	}
+	strncpy(a->auth.mechanism, sasl_name(mechanism), sizeof(a->auth.mechanism) - 1);
+	// An attempt is told at once, so that the models see attempts in the order they were made.
+	session_activity_flush(s, now_ns);
+}
+
+static void activity_match_add(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns) {
+	const char *id = engine_rule_id(s->engine, rule);
+	struct activity *a = session_activity(s, now_ns);
+
+	for (int i = 0; i < a->n_matches; i++) {
+		if (strcmp(a->matches[i].rule, id) == 0) {
+			a->matches[i].count += count;
+			return;
+		}
+	}
+	if (a->n_matches == ACTIVITY_MATCHES_MAX) {
+		session_activity_flush(s, now_ns);
+		a = session_activity(s, now_ns);
+	}
+	strncpy(a->matches[a->n_matches].rule, id, ACTIVITY_RULE_SIZE - 1);
+	a->matches[a->n_matches++].count = count;
+}
+
+void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns) {
+	s->engine->stats.n_matches += count;
+	activity_match_add(s, rule, count, now_ns);
+	for (int i = 0; i < s->n_matches; i++) {
+		if (s->matches[i].rule == rule) {
+			s->matches[i].count += count;
+			return;
+		}
+	}
+	if (s->n_matches == MATCHES_PER_SESSION_MAX)
+		return; // counted by the engine and told to the models all the same
+
+	uint32_t size = s->matches_size;
+	void *block = s->matches;
+	if (slab_grow(
+		    s->engine->slab,
+		    &block,
+		    &size,
+		    (uint32_t)(s->n_matches + 1) * sizeof(*s->matches),
+		    0
+	    )
+	    < 0) {
+		session_event(s, EVENT_memory_full);
+		return;
+	}
+	s->matches = block;
+	s->matches_size = (uint16_t)size;
+	s->matches[s->n_matches++] = (struct session_match){.rule = rule, .count = count};
+}
+
+// ---- Recognition
+
+static void early_free(struct session *s) {
+	struct detect_buffer *early = s->early;
+
+	if (!early)
+		return;
+	for (int dir = 0; dir < 2; dir++) {
+		if (early->data[dir])
+			explicit_bzero(early->data[dir], early->size[dir]); // may hold a LOGIN
+		slab_put(s->engine->slab, early->data[dir], early->cap[dir]);
+	}
+	slab_put(s->engine->slab, early, sizeof(*early));
+	s->early = NULL;
+}
+
+// Keeps as much of the bytes as DETECT_SIZE_MAX allows. Returns how many, or -1 when it cannot.
+static int early_add(struct session *s, enum stream_dir dir, const uint8_t *data, size_t size) {
+	struct detect_buffer *early = s->early;
+	void *block;
+
+	if (!early)
+		early = s->early = slab_get(s->engine->slab, sizeof(*early));
+	if (!early)
+		return -1;
+
+	uint32_t take = DETECT_SIZE_MAX - early->size[dir];
+	if (take > size)
+		take = (uint32_t)size;
+	if (early->n_runs == 0 || early->runs[early->n_runs - 1].dir != dir) {
+		if (early->n_runs == EARLY_RUNS_MAX)
+			return -1;
+		early->runs[early->n_runs++].dir = (uint8_t)dir;
+	}
+	block = early->data[dir];
+	if (slab_grow(s->engine->slab, &block, &early->cap[dir], early->size[dir] + take, 1) < 0)
+		return -1;
+	early->data[dir] = block;
+	memcpy(early->data[dir] + early->size[dir], data, take);
+	early->size[dir] += take;
+	early->runs[early->n_runs - 1].size += take;
+	return (int)take;
+}
+
+static void unrecognised(struct session *s) {
+	s->engine->stats.n_unrecognised++;
+	s->is_deaf = true;
+	if (s->early)
+		session_unparsed(s, s->early->size[0] + s->early->size[1]);
+	early_free(s);
+}
+
+static void recognised(struct session *s, const struct proto *proto) {
+	s->state = proto->open(s);
+	if (!s->state) {
+		s->engine->stats.memory_full++;
+		unrecognised(s);
+		return;
+	}
+	s->proto = proto;
+	s->engine->stats.sessions[proto->activity]++;
+	s->interim_due_ns = stream_start_ns(s->stream) + s->engine->config.interim_ns;
+	timer_update(s);
+}
+
+static void proto_data(
+	struct session *s,
+	enum stream_dir dir,
+	const uint8_t *data,
+	size_t size,
+	uint64_t now_ns
+) {
+	if (s->is_deaf)
+		session_unparsed(s, size);
+	else
+		s->proto->data(s, s->state, dir, data, size, now_ns);
+}
+
+static void decide(struct session *s, enum detect verdict) {
+	switch (verdict) {
+	case DETECT_IMAP:
+		recognised(s, &proto_imap);
+		break;
+	case DETECT_SMTP:
+		recognised(s, &proto_smtp);
+		break;
+	case DETECT_TLS:
+	case DETECT_POP3:
+		s->engine->stats.sessions[verdict == DETECT_TLS ? ACTIVITY_TLS : ACTIVITY_POP3]++;
+		s->engine->stats.n_unrecognised--;
+		unrecognised(s);
+		break;
+	case DETECT_MORE:
+	case DETECT_NONE:
+		unrecognised(s);
+		break;
+	}
+}
+
+// Tells the parser what was kept, in the order it came.
+static void early_replay(struct session *s, uint64_t now_ns) {
+	struct detect_buffer *early = s->early;
+	uint32_t at[2] = {0, 0};
+
+	if (!early || !s->proto)
+		return;
+	for (int i = 0; i < early->n_runs; i++) {
+		int dir = early->runs[i].dir;
+		proto_data(s, dir, early->data[dir] + at[dir], early->runs[i].size, now_ns);
+		at[dir] += early->runs[i].size;
+	}
+	early_free(s);
+}
+
+static void early_data(
+	struct session *s,
+	enum stream_dir dir,
+	const uint8_t *data,
+	size_t size,
+	uint64_t now_ns
+) {
+	int taken = early_add(s, dir, data, size);
+	struct detect_buffer *early = s->early;
+	struct stream_tuple tuple;
+	enum detect verdict = DETECT_NONE;
+
+	if (taken >= 0) {
+		stream_tuple_get(s->stream, &tuple);
+		verdict = detect(
+			early->data[STREAM_CLIENT],
+			early->size[STREAM_CLIENT],
+			early->data[STREAM_SERVER],
+			early->size[STREAM_SERVER],
+			tuple.port[STREAM_SERVER]
+		);
+		if (verdict == DETECT_MORE && early->size[dir] < DETECT_SIZE_MAX)
+			return;
+	} else {
+		taken = 0;
+	}
+	decide(s, verdict);
+	early_replay(s, now_ns);
+	if ((size_t)taken < size) {
+		if (s->proto)
+			proto_data(s, dir, data + taken, size - (size_t)taken, now_ns);
+		else
+			session_unparsed(s, size - (size_t)taken);
+	}
+}
+
+// ---- The stream handler
+
+// A UUID of version 7 (RFC 9562) whose random part is drawn from the connection itself: the same
+// input has the same ids in every run.
+static void id_make(struct session *s) {
+	static const uint64_t key[2] = {0x706f737465726e20, 0x73657373696f6e20};
+	struct {
+		struct stream_tuple tuple;
+		uint64_t start_ns;
+		uint64_t half;
+	} of;
+	uint64_t half[2];
+
+	memset(&of, 0, sizeof(of)); // no padding in the hash
+	stream_tuple_get(s->stream, &of.tuple);
+	of.start_ns = stream_start_ns(s->stream);
+	for (of.half = 0; of.half < 2; of.half++)
+		half[of.half] = siphash(key, &of, sizeof(of));
+
+	uint64_t ms = of.start_ns / 1000000;
+	for (int i = 0; i < 6; i++)
+		s->id[i] = (uint8_t)(ms >> (40 - 8 * i));
+	memcpy(s->id + 6, &half[0], 2);
+	memcpy(s->id + 8, &half[1], 8);
+	s->id[6] = (uint8_t)((s->id[6] & 0x0f) | 0x70);
+	s->id[8] = (uint8_t)((s->id[8] & 0x3f) | 0x80);
+}
+
+static void *handler_open(void *ctx, struct stream *stream, uint64_t) {
+	struct engine *engine = ctx;
+	struct session *s = slab_get(engine->slab, sizeof(*s));
+
+	if (!s) {
+		engine->stats.n_refused++;
+		return NULL;
+	}
+	s->engine = engine;
+	s->stream = stream;
+	s->is_deaf = !engine->config.parse;
+	id_make(s);
+	return s;
+}
+
+static void
+handler_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t now_ns) {
+	struct session *s = reader;
+
+	if (s->is_deaf)
+		session_unparsed(s, size);
+	else if (s->proto)
+		s->proto->data(s, s->state, dir, data, size, now_ns);
+	else
+		early_data(s, dir, data, size, now_ns);
+}
+
+static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64_t now_ns) {
+	struct session *s = reader;
+
+	s->n_gaps++;
+	session_unparsed(s, size);
+	if (s->proto && !s->is_deaf)
+		s->proto->gap(s, s->state, dir, size, now_ns);
+}
+
+static void handler_event(void *reader, enum stream_event event, uint64_t) {
+	static const uint8_t events[STREAM_EVENT_COUNT] = {
+#define STREAM_EVENT(name, text) [STREAM_EVENT_##name] = EVENT_##name,
+#include "stream_event.def"
+#undef STREAM_EVENT
+	};
+	session_event(reader, events[event]);
+}
+
+static void handler_timer(void *reader, uint64_t now_ns) {
+	struct session *s = reader;
+
+	if (s->pending && s->activity_due_ns <= now_ns)
+		activity_send(s, now_ns, false);
+	if (s->proto && s->interim_due_ns <= now_ns) {
+		record_send(s, RECORD_INTERIM, now_ns);
+		s->interim_due_ns += s->engine->config.interim_ns;
+	}
+	timer_update(s);
+}
+
+static bool said_goodbye(const struct session *s) {
+	if (s->proto == &proto_imap)
+		return ((const struct imap *)s->state)->is_logout;
+	return s->proto == &proto_smtp && ((const struct smtp *)s->state)->is_quit;
+}
+
+static enum record_reason reason_find(const struct session *s, enum stream_end end) {
+	static const uint8_t reasons[] = {
+		[STREAM_END_CLOSE] = RECORD_CLOSE,
+		[STREAM_END_RESET] = RECORD_RESET,
+		[STREAM_END_TIMEOUT] = RECORD_TIMEOUT,
+		[STREAM_END_EVICTED] = RECORD_EVICTED,
+		[STREAM_END_INPUT] = RECORD_END_OF_INPUT,
+	};
+	// Clients are known to reset after LOGOUT: what they said counts.
+	if ((end == STREAM_END_CLOSE || end == STREAM_END_RESET) && said_goodbye(s))
+		return RECORD_LOGOUT;
+	return reasons[end];
+}
+
+static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
+	struct session *s = reader;
+	struct slab *slab = s->engine->slab;
+
+	if (s->proto) {
+		s->proto->end(s, s->state, now_ns);
+		if (s->pending || s->is_reported) {
+			session_activity(s, now_ns);
+			if (s->pending)
+				activity_send(s, now_ns, true);
+		}
+		record_send(s, reason_find(s, end), now_ns);
+		s->proto->free(s, s->state);
+	} else if (!s->is_deaf) {
+		unrecognised(s);
+	}
+	early_free(s);
+	slab_put(slab, s->account, s->account_size);
+	slab_put(slab, s->matches, s->matches_size);
+	slab_put(slab, s, sizeof(*s));
+}
+
+struct stream_handler engine_handler(struct engine *engine) {
+	return (struct stream_handler){
+		.ctx = engine,
+		.open = handler_open,
+		.data = handler_data,
+		.gap = handler_gap,
+		.event = handler_event,
+		.timer = handler_timer,
+		.close = handler_close,
+	};
+}

@@ -59,6 +59,7 @@ struct session {
 	uint16_t n_attempts;
 	uint8_t is_tls; // TLS was seen to begin
 	uint8_t is_deaf; // parsing is over; bytes are counted only
+	uint8_t is_reported; // at least one activity was sent
 
 	struct activity *pending; // NULL: nothing to say since the last
 	uint64_t activity_due_ns;
@@ -99,6 +100,14 @@ struct activity *session_activity(struct session *s, uint64_t now_ns);
 // Sends what is pending at once, because a list in it is full: the next call opens another.
 void session_activity_flush(struct session *s, uint64_t now_ns);
 
+// count more occurrences of a content rule (index in the worker's rule set).
+void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns);
+
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);
+
+// ---- For outputs.
+
+// Share of the stream's bytes that a grammar has read, 0 … 1.
+double session_seen(const struct session *s);

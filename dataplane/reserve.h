@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Address space taken from the system at start, touched when first used; and, in builds with
+// AddressSanitizer, the marks that make a free block unreadable.
+
+#pragma once
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define RESERVE_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RESERVE_ASAN 1
+#endif
+#endif
+
+#ifdef RESERVE_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(start, size) ((void)(start), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(start, size) ((void)(start), (void)(size))
+#endif
+
+// NULL and errno when the system refuses.
+static inline void *reserve_open(size_t size) {
+	void *p
+		= mmap(NULL,
+		       size,
+		       PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		       -1,
+		       0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static inline void reserve_close(void *start, size_t size) {
+	ASAN_UNPOISON_MEMORY_REGION(start, size);
+	munmap(start, size);
+}
