@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#define DAY_NS (86400ull * 1000000000)
+
 enum familiarity account_familiarity(const struct account *account, const struct attempt *attempt) {
 	enum familiarity best = STRANGE;
 	for (uint8_t i = 0; i < account->n_homes; i++) {
@@ -17,39 +19,50 @@ enum familiarity account_familiarity(const struct account *account, const struct
 	return best;
 }
 
+// A carrier's networks come and go and displace each other, not the office.
 static uint8_t home_slot(struct account *account) {
 	if (account->n_homes < ACCOUNT_HOMES_MAX)
 		return account->n_homes++;
-	uint8_t oldest = 0;
-	for (uint8_t i = 1; i < ACCOUNT_HOMES_MAX; i++)
-		if (account->home[i].last_ns < account->home[oldest].last_ns)
-			oldest = i;
-	return oldest;
+	uint8_t least = 0;
+	for (uint8_t i = 1; i < ACCOUNT_HOMES_MAX; i++) {
+		uint32_t days = account->home[i].days, fewest = account->home[least].days;
+		if (days < fewest
+		    || (days == fewest && account->home[i].last_ns < account->home[least].last_ns))
+			least = i;
+	}
+	return least;
+}
+
+static bool later_day(uint64_t time_ns, uint64_t than_ns) {
+	return time_ns / DAY_NS > than_ns / DAY_NS;
+}
+
+static bool home_again(struct account *account, uint8_t i, uint64_t time_ns) {
+	account->home[i].days += later_day(time_ns, account->home[i].last_ns);
+	if (time_ns > account->home[i].last_ns)
+		account->home[i].last_ns = time_ns;
+	if (time_ns < account->home[i].credit_ns + ACCOUNT_CREDIT_NS)
+		return false;
+	account->home[i].credit_ns = time_ns;
+	return true;
 }
 
 bool account_login(struct account *account, const struct attempt *attempt) {
-	uint64_t day = attempt->time_ns / (86400ull * 1000000000);
-	if (account->days == 0 || day > account->last_day) {
+	uint64_t time_ns = attempt->time_ns;
+	if (account->days == 0 || later_day(time_ns, account->last_ns))
 		account->days++;
-		account->last_day = day;
-	}
-	for (uint8_t i = 0; i < account->n_homes; i++) {
-		if (account->home[i].ip != attempt->ip)
-			continue;
-		if (attempt->time_ns > account->home[i].last_ns)
-			account->home[i].last_ns = attempt->time_ns;
-		if (attempt->time_ns < account->home[i].credit_ns + ACCOUNT_CREDIT_NS)
-			return false;
-		account->home[i].credit_ns = attempt->time_ns;
-		return true;
-	}
-	account->n_new += account_familiarity(account, attempt) != AT_HOME;
+	if (time_ns > account->last_ns)
+		account->last_ns = time_ns;
+	for (uint8_t i = 0; i < account->n_homes; i++)
+		if (account->home[i].net == attempt->net)
+			return home_again(account, i, time_ns);
+	account->n_new++;
 	uint8_t at = home_slot(account);
-	account->home[at].ip = attempt->ip;
 	account->home[at].net = attempt->net;
 	account->home[at].asn = attempt->asn;
-	account->home[at].last_ns = attempt->time_ns;
-	account->home[at].credit_ns = attempt->time_ns;
+	account->home[at].days = 1;
+	account->home[at].last_ns = time_ns;
+	account->home[at].credit_ns = time_ns;
 	return true;
 }
 

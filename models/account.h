@@ -9,7 +9,7 @@
 #include "source.h"
 
 enum {
-	ACCOUNT_HOMES_MAX = 8, // places it logged in from; the one unused longest goes
+	ACCOUNT_HOMES_MAX = 8, // networks it logged in from; the one used on fewest days goes
 	ACCOUNT_WRONG_MAX = 8, // wrong passwords remembered
 };
 
@@ -29,8 +29,9 @@ struct account {
 	struct table_node node;
 	char name[ACCOUNT_SIZE];
 	struct {
-		uint64_t ip, net, last_ns, credit_ns;
+		uint64_t net, last_ns, credit_ns;
 		uint32_t asn;
+		uint32_t days;
 	} home[ACCOUNT_HOMES_MAX];
 	struct {
 		uint64_t password;
@@ -39,7 +40,7 @@ struct account {
 	uint8_t n_homes, n_wrong;
 	bool alarmed;
 	uint32_t days, n_new; // days with a login, and networks that were new
-	uint64_t last_day;
+	uint64_t last_ns; // the latest login
 	uint64_t unknown_ns[2]; // of refusals without password: the hour, the last that counted
 	uint64_t unknown_ip;
 	uint32_t n_unknown; // in that hour

@@ -18,13 +18,14 @@
 enum {
 	OUTAGE_MIN = 20, // accounts refused at home within some ten minutes
 	OUTAGE_RATIO = 4, // … for each one let in
+	OWNER_TRIES_MAX = 10, // wrong ones in a row by somebody who has the password
 	NAT_MIN = 5, // accounts at home that make an address a shared one
 };
 
 #define ATTACK_FAILS 0.95 // of an attacker's first contacts
 #define THETA_MIN 0.10
 #define THETA_MAX 0.30 // what the fleet may teach: whoever poisons it gains a factor of three
-#define THETA_OUTAGE 0.50
+#define THETA_PROVIDER 0.50
 #define NATS_PASSWORD 2.25
 #define NATS_PASSWORD_HOME 1.15
 #define NATS_GUESS 0.51
@@ -86,8 +87,6 @@ static void fleet_contact(struct fleet *fleet, uint64_t time_ns, bool ok) {
 
 // Mean of a Beta(2, 18) prior and what was seen.
 double failures_theta(const struct fleet *fleet) {
-	if (failures_outage(fleet))
-		return THETA_OUTAGE;
 	double n = fleet->contact_ok + fleet->contact_failed;
 	return fmin(fmax((fleet->contact_failed + 2) / (n + 20), THETA_MIN), THETA_MAX);
 }
@@ -145,7 +144,7 @@ static void fleet_home(
 // ---- telling
 
 static struct episode *
-find_own(struct failures *failures, enum episode_kind kind, uint64_t subject) {
+find_own(const struct failures *failures, enum episode_kind kind, uint64_t subject) {
 	return episodes_find(&failures->episodes, kind, subject);
 }
 
@@ -193,6 +192,11 @@ static bool over(const struct failures *failures, const struct evidence *evidenc
 	return evidence_nats(evidence) >= failures->threshold;
 }
 
+static bool
+is_open(const struct failures *failures, enum episode_kind kind, uint64_t subject, bool alarmed) {
+	return alarmed && (find_own(failures, kind, subject) || find_own(failures, kind, 0));
+}
+
 // A suspicion that has faded, or whose episode has closed, starts afresh.
 static void
 settle(struct failures *failures,
@@ -203,8 +207,9 @@ settle(struct failures *failures,
        struct facts *facts,
        bool *alarmed) {
 	evidence_decay(evidence, time_ns);
-	bool open = *alarmed && (find_own(failures, kind, subject) || find_own(failures, kind, 0));
-	if (open || (!*alarmed && evidence_nats(evidence) > -0.7))
+	bool faded = evidence_nats(evidence) <= -0.7;
+	bool open = !faded && is_open(failures, kind, subject, *alarmed);
+	if (open || (!*alarmed && !faded))
 		return;
 	if (facts->since_ns == 0 && !*alarmed)
 		return;
@@ -266,6 +271,48 @@ static void tell_source(
 	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
 }
 
+static void tell_password(
+	struct failures *failures,
+	struct password *password,
+	const struct attempt *at,
+	bool urgent
+) {
+	struct episode *episode = get_episode(
+		failures,
+		EPISODE_PASSWORD,
+		password->node.key,
+		password->facts.accounts.key[0],
+		at,
+		&password->facts
+	);
+	if (is_crowd(failures, episode)) {
+		tell_crowd(failures, episode);
+		return;
+	}
+	text_password(failures, password, &episode->alert);
+	uint32_t size = distinct_count(&password->facts.accounts);
+	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
+}
+
+static void tell_account(
+	struct failures *failures,
+	struct account *account,
+	const struct attempt *at,
+	bool urgent
+) {
+	struct episode *episode = get_episode(
+		failures, EPISODE_ACCOUNT, account->node.key, account->node.key, at, &account->facts
+	);
+	if (is_crowd(failures, episode)) {
+		tell_crowd(failures, episode);
+		return;
+	}
+	text_account(failures, account, &episode->alert);
+	episode_tell(
+		&failures->episodes, episode, account->facts.attempts, false, failures->now_ns
+	);
+}
+
 // Accounts that were entered from here for the first time during the series, before it was one.
 // At an address that many people share, only those that were also refused.
 static void look_back(struct failures *failures, struct source *source, const struct attempt *now) {
@@ -287,12 +334,6 @@ static void look_back(struct failures *failures, struct source *source, const st
 }
 
 // ---- judging
-
-static bool source_open(struct failures *failures, const struct source *source, bool network) {
-	enum episode_kind kind = network ? EPISODE_NETWORK : EPISODE_SOURCE;
-	return source->alarmed
-		&& (find_own(failures, kind, source->node.key) || find_own(failures, kind, 0));
-}
 
 static void
 judge_source(struct failures *failures, struct source *source, const struct attempt *at) {
@@ -321,7 +362,8 @@ static void judge_network(
 	if (!over(failures, &network->evidence) && !network->alarmed)
 		return;
 	if (!network->alarmed
-	    && (source_open(failures, source, false) || distinct_count(&network->facts.ips) < 3))
+	    && (is_open(failures, EPISODE_SOURCE, source->node.key, source->alarmed)
+		|| distinct_count(&network->facts.ips) < 3))
 		return;
 	network->alarmed = true;
 	tell_source(failures, network, true, at, false);
@@ -339,21 +381,7 @@ static void judge_password(
 	if (!password->alarmed && distinct_count(&password->facts.nets) < 3 && source->alarmed)
 		return;
 	password->alarmed = true;
-	struct episode *episode = get_episode(
-		failures,
-		EPISODE_PASSWORD,
-		password->node.key,
-		password->facts.accounts.key[0],
-		at,
-		&password->facts
-	);
-	if (is_crowd(failures, episode)) {
-		tell_crowd(failures, episode);
-		return;
-	}
-	text_password(failures, password, &episode->alert);
-	uint32_t size = distinct_count(&password->facts.accounts);
-	episode_tell(&failures->episodes, episode, size, false, failures->now_ns);
+	tell_password(failures, password, at, false);
 }
 
 static void judge_account(
@@ -367,17 +395,7 @@ static void judge_account(
 	if (!account->alarmed && source->alarmed && distinct_count(&account->facts.ips) <= 2)
 		return;
 	account->alarmed = true;
-	struct episode *episode = get_episode(
-		failures, EPISODE_ACCOUNT, account->node.key, account->node.key, at, &account->facts
-	);
-	if (is_crowd(failures, episode)) {
-		tell_crowd(failures, episode);
-		return;
-	}
-	text_account(failures, account, &episode->alert);
-	episode_tell(
-		&failures->episodes, episode, account->facts.attempts, false, failures->now_ns
-	);
+	tell_account(failures, account, at, false);
 }
 
 // ---- observing
@@ -389,18 +407,28 @@ struct party {
 	enum familiarity familiarity;
 };
 
+// While everybody is refused, only a password that others were refused with speaks for spraying:
+// old passwords are each their owner's.
+static bool believed_innocent(const struct failures *failures, const struct password *password) {
+	return failures_outage(&failures->fleet)
+		&& (!password || distinct_count(&password->facts.accounts) < 2);
+}
+
 static void observe_source(
 	struct failures *failures,
-	struct source *source,
-	bool learn,
+	const struct party *party,
+	bool network,
 	const struct attempt *attempt
 ) {
-	if (!facts_add(&source->facts, attempt))
+	struct source *source = network ? party->network : party->source;
+	if (!facts_add(&source->facts, attempt) || believed_innocent(failures, party->password))
 		return;
 	double theta = failures_theta(&failures->fleet);
+	if (party->familiarity == SAME_PROVIDER)
+		theta = THETA_PROVIDER;
 	evidence_add(&source->evidence, log(ATTACK_FAILS / theta));
 	// What one source can teach the fleet is little.
-	if (learn && source->facts.accounts.n_exact <= 2)
+	if (!network && source->facts.accounts.n_exact <= 2)
 		fleet_contact(&failures->fleet, attempt->time_ns, false);
 }
 
@@ -446,14 +474,14 @@ refused(struct failures *failures, const struct party *party, const struct attem
 		count_along(&party->source->facts, party->source->alarmed, attempt);
 		return;
 	}
+	if (party->password)
+		observe_password(party->password, at_home, attempt);
 	if (!at_home) {
-		observe_source(failures, party->source, true, attempt);
-		observe_source(failures, party->network, false, attempt);
+		observe_source(failures, party, false, attempt);
+		observe_source(failures, party, true, attempt);
 	} else {
 		count_along(&party->source->facts, party->source->alarmed, attempt);
 	}
-	if (party->password)
-		observe_password(party->password, at_home, attempt);
 	if (wrong == WRONG_NEW)
 		observe_account(party->account, party->familiarity, attempt);
 	else
@@ -467,13 +495,13 @@ refused(struct failures *failures, const struct party *party, const struct attem
 }
 
 // A password that is being tried on many accounts was tried on this one.
-static const struct password *
-sprayed_with(const struct failures *failures, const struct account *account) {
+static struct password *sprayed_with(struct failures *failures, const struct account *account) {
 	for (uint8_t i = 0; i < account->n_wrong; i++) {
-		const struct password *password = NULL;
+		struct password *password = NULL;
 		if (!account->wrong[i].home)
 			password = table_peek(&failures->passwords, account->wrong[i].password);
-		if (password && password->alarmed)
+		if (password
+		    && is_open(failures, EPISODE_PASSWORD, password->node.key, password->alarmed))
 			return password;
 	}
 	return NULL;
@@ -499,14 +527,18 @@ entered(struct failures *failures, const struct party *party, const struct attem
 		tell_source(failures, party->network, true, attempt, news);
 		return true;
 	}
-	const struct password *password = sprayed_with(failures, account);
+	struct password *password = sprayed_with(failures, account);
 	if (!account->alarmed && !password)
 		return false;
 	const struct facts *series = account->alarmed ? &account->facts : &password->facts;
 	const struct evidence *evidence
 		= account->alarmed ? &account->evidence : &password->evidence;
-	bool sure = source->facts.accounts.n_exact > 0 || distinct_has(&series->ips, attempt->ip)
-		|| distinct_has(&series->nets, attempt->net);
+	// An owner's own slip is no guess: where the provider is known it takes more, and in a spray
+	// it is the password that tells.
+	uint32_t tries = facts_tries(&source->facts, attempt->account);
+	bool sure = tries >= (party->familiarity == STRANGE ? 1 : OWNER_TRIES_MAX);
+	if (!account->alarmed)
+		sure = distinct_has(&source->facts.passwords, password->node.key);
 	// The owner may log in from a new place while others guess; those who are always at home do
 	// not, and a place where nobody is at home is not an office.
 	bool strange = party->familiarity == STRANGE && party->network->n_ok == 0
@@ -514,6 +546,10 @@ entered(struct failures *failures, const struct party *party, const struct attem
 	if (!sure && !strange)
 		return false;
 	takeover(failures, account, attempt, series, evidence_nats(evidence), sure);
+	if (account->alarmed && facts_got(&account->facts, attempt->account))
+		tell_account(failures, account, attempt, true);
+	if (!account->alarmed && facts_got(&password->facts, attempt->account))
+		tell_password(failures, password, attempt, true);
 	return true;
 }
 
@@ -526,7 +562,9 @@ excuse(struct failures *failures, struct source *source, const struct attempt *a
 
 static void speak_for(struct failures *failures, struct source *source) {
 	double theta = failures_theta(&failures->fleet);
-	if (!source->alarmed && evidence_nats(&source->evidence) > -10)
+	// An alarmed address earns nothing back, unless many people are at home there.
+	bool may = !source->alarmed || source->n_ok >= NAT_MIN;
+	if (may && evidence_nats(&source->evidence) > -10)
 		evidence_add(&source->evidence, log((1 - ATTACK_FAILS) / (1 - theta)));
 }
 

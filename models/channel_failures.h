@@ -15,10 +15,11 @@
 //              … from one more network            .22                            + 1.5
 //
 // The first two rows are the threshold random walk of Jung, Paxson, Berger and Balakrishnan (IEEE
-// S&P 2004) with accounts for hosts. Not an observation at all: a password that was refused at the
-// account's home before (an old one in a device), and any account refused where it is at home, for
-// its source. While refusals at home prevail in the whole fleet (an outage, a mass change of
-// passwords), a refused first contact is believed to be innocent every other time (.64 nats).
+// S&P 2004) with accounts for hosts. Where the account is not at home but its provider is known (a
+// phone on its carrier), theta is .50. Not an observation at all: a password that was refused at the
+// account's home before (an old one in a device), and, for its source, any account refused where it
+// is at home. While refusals at home prevail in the whole fleet (an outage, a mass change of
+// passwords), first contacts count only for a password that other accounts were refused with.
 //
 // The probabilities of innocence are assumptions until a population has been measured.
 

@@ -27,14 +27,16 @@ bool distinct_add(struct distinct *set, uint64_t key) {
 	if (distinct_has(set, key))
 		return false;
 	bool risen = sketch_add(set, key);
-	if (set->n_exact == DISTINCT_EXACT_MAX)
+	if (set->n_exact == DISTINCT_EXACT_MAX) {
+		set->more = true;
 		return risen;
+	}
 	set->key[set->n_exact++] = key;
 	return true;
 }
 
 uint32_t distinct_count(const struct distinct *set) {
-	if (set->n_exact < DISTINCT_EXACT_MAX)
+	if (!set->more)
 		return set->n_exact;
 	double sum = 0;
 	int n_zero = 0;
@@ -46,5 +48,5 @@ uint32_t distinct_count(const struct distinct *set) {
 	double n = 0.709 * m * m / sum; // alpha of 64 registers
 	if (n <= 2.5 * m && n_zero > 0)
 		n = m * log(m / n_zero);
-	return n > DISTINCT_EXACT_MAX ? lround(n) : DISTINCT_EXACT_MAX;
+	return n > DISTINCT_EXACT_MAX ? lround(n) : DISTINCT_EXACT_MAX + 1;
 }

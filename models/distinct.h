@@ -6,7 +6,7 @@
 // after that, for the figure in the text. Below 160 it reads by linear counting (Whang 1990).
 //
 //   different things   1 … 20   40       160      1,000    10,000
-//   standard error     0        7 %      12 %     13 %     13 %     (1.04 / sqrt 64)
+//   standard error     0        10 %     12 %     13 %     13 %     (1.04 / sqrt 64)
 //
 // The keys are taken from a public hash: a replay gives the same figures. Whoever aims at registers
 // makes the figure smaller, down to 20, not the alert later.
@@ -24,6 +24,7 @@ enum {
 struct distinct {
 	uint64_t key[DISTINCT_EXACT_MAX]; // in the order of arrival
 	uint32_t n_exact;
+	bool more; // than are listed: from here on it is an estimate
 	uint8_t reg[DISTINCT_REGISTERS];
 };
 

@@ -98,10 +98,21 @@ static const char *plural(uint64_t n) {
 // Beyond the exact count the sketch hangs on the run's secret key for passwords: say no more than
 // is the same in every replay.
 static void say_passwords(struct text *text, const struct distinct *passwords) {
-	if (passwords->n_exact == DISTINCT_EXACT_MAX)
-		say(text, "more than %d different passwords", DISTINCT_EXACT_MAX - 1);
+	if (passwords->more)
+		say(text, "at least %d different passwords", DISTINCT_EXACT_MAX);
 	else
 		say(text, "%u password%s", passwords->n_exact, plural(passwords->n_exact));
+}
+
+// Beyond 20 an estimate: at least never more than there were attempts.
+static uint32_t count_in(const struct facts *facts, const struct distinct *set) {
+	uint32_t n = distinct_count(set);
+	return n > facts->attempts && facts->attempts >= set->n_exact ? facts->attempts : n;
+}
+
+// "12", and from where it is an estimate "about 37".
+static void say_count(struct text *text, const struct facts *facts, const struct distinct *set) {
+	say(text, "%s%u", set->more ? "about " : "", count_in(facts, set));
 }
 
 static uint32_t most_tries(const struct facts *facts) {
@@ -137,7 +148,7 @@ list_users(const struct failures *failures, const struct facts *facts, struct al
 		if (name)
 			add_user(alert, name);
 	}
-	uint32_t total = distinct_count(&facts->accounts);
+	uint32_t total = count_in(facts, &facts->accounts);
 	alert->users_total = total > alert->n_users ? total : alert->n_users;
 }
 
@@ -145,7 +156,7 @@ static void list_ips(const struct facts *facts, struct alert *alert) {
 	uint32_t n = facts->ips.n_exact;
 	alert->n_ips = n < FACTS_IPS_MAX ? n : FACTS_IPS_MAX;
 	memcpy(alert->ips, facts->ip, alert->n_ips * sizeof(struct ip));
-	alert->ips_total = distinct_count(&facts->ips);
+	alert->ips_total = count_in(facts, &facts->ips);
 }
 
 // Everything but the words; what the episode says of itself stays.
@@ -216,7 +227,7 @@ static void evidence_contacts(
 	struct text text;
 	struct alert_evidence *e
 		= add_evidence(alert, "failures", fmax(evidence_nats(&source->evidence), 0), &text);
-	uint32_t n = distinct_count(&source->facts.accounts);
+	uint32_t n = count_in(&source->facts, &source->facts.accounts);
 	double theta = failures_theta(&failures->fleet);
 	say(&text,
 	    "%u accounts that do not usually log in from there were refused (%u attempts); "
@@ -268,9 +279,14 @@ void text_source(
 	char place[64];
 	struct text text = {alert->message, sizeof(alert->message)};
 	source_print(&source->ip, source->prefix, sizeof(place), place);
-	say(&text, "%s tried %u accounts", place, distinct_count(&facts->accounts));
-	if (network)
-		say(&text, " from %u of its addresses,", distinct_count(&facts->ips));
+	say(&text, "%s tried ", place);
+	say_count(&text, facts, &facts->accounts);
+	say(&text, " accounts");
+	if (network) {
+		say(&text, " from ");
+		say_count(&text, facts, &facts->ips);
+		say(&text, " of its addresses,");
+	}
 	say(&text, " with at most %u attempt%s each", most_tries(facts), plural(most_tries(facts)));
 	if (facts->passwords.n_exact) {
 		say(&text, " and ");
@@ -290,7 +306,7 @@ void text_password(
 	struct alert *alert
 ) {
 	const struct facts *facts = &password->facts;
-	uint32_t n = distinct_count(&facts->accounts), n_ips = distinct_count(&facts->ips);
+	uint32_t n = count_in(facts, &facts->accounts), n_ips = count_in(facts, &facts->ips);
 	fill(failures, facts, &password->evidence, alert);
 	alert->rule_id = "password-spraying-distributed";
 	alert->rule_name = "One password tried on many accounts";
@@ -304,9 +320,18 @@ void text_password(
 	    n_ips,
 	    n_ips == 1 ? "" : "es");
 	say_span(&text, facts->since_ns, facts->last_ns);
-	say(&text,
-	    ": somebody is looking for accounts that use it. Watch for logins to them from new "
-	    "places; blocking single addresses will not stop it.");
+	say(&text, ": somebody is looking for accounts that use it");
+	if (facts->n_got) {
+		alert->severity = ALERT_HIGH;
+		alert->techniques[1] = &VALID;
+		say(&text, ", and seems to have entered ");
+		say_got(failures, facts, &text);
+		say(&text, ". Change the password there and look at what was read.");
+	} else {
+		say(&text,
+		    ". Watch for logins to them from new places; blocking single addresses will "
+		    "not stop it.");
+	}
 	struct text words;
 	struct alert_evidence *e = add_evidence(
 		alert, "password", fmax(evidence_nats(&password->evidence), 0), &words
@@ -315,9 +340,10 @@ void text_password(
 	    "%u accounts in %u networks were refused with one and the same password; people "
 	    "mistype differently, at most 10 %% share a wrong password.",
 	    n,
-	    distinct_count(&facts->nets));
+	    count_in(facts, &facts->nets));
 	snprintf(e->seen, sizeof(e->seen), "%u accounts", n);
-	snprintf(e->usual, sizeof(e->usual), "10 %% share a wrong password");
+	snprintf(e->usual, sizeof(e->usual), "10 %% share a wrong one");
+	evidence_got(failures, facts, alert);
 }
 
 void text_account(
@@ -326,11 +352,15 @@ void text_account(
 	struct alert *alert
 ) {
 	const struct facts *facts = &account->facts;
-	uint32_t n_ips = distinct_count(&facts->ips), n_nets = distinct_count(&facts->nets);
+	uint32_t n_ips = count_in(facts, &facts->ips), n_nets = count_in(facts, &facts->nets);
 	fill(failures, facts, &account->evidence, alert);
 	alert->rule_id = "password-guessing";
 	alert->rule_name = "Passwords guessed on one account";
 	alert->techniques[0] = &GUESSING;
+	if (facts->n_got) {
+		alert->techniques[1] = &VALID;
+		alert->severity = ALERT_HIGH;
+	}
 	strcpy(alert->account, account->name);
 	if (n_ips == 1)
 		alert->source = facts->ip[0];
@@ -345,9 +375,15 @@ void text_account(
 	}
 	say(&text, " from %u address%s in ", n_ips, n_ips == 1 ? "" : "es");
 	say_span(&text, facts->since_ns, facts->last_ns);
-	say(&text,
-	    ", none accepted so far. Make sure that its password is strong, and watch for a login "
-	    "from a new place.");
+	if (facts->n_got)
+		say(&text,
+		    ", and a login followed that looks like the guesser's. Change its password and "
+		    "look at what was read.");
+	else
+		say(&text,
+		    ", none accepted so far. Make sure that its password is strong, and watch for "
+		    "a "
+		    "login from a new place.");
 	struct text words;
 	struct alert_evidence *e = add_evidence(
 		alert, "guesses", fmax(evidence_nats(&account->evidence), 0), &words
@@ -365,7 +401,7 @@ void text_account(
 
 void text_crowd(const struct failures *failures, enum episode_kind kind, struct alert *alert) {
 	const struct facts *facts = &failures->crowd[kind];
-	uint32_t n = distinct_count(&facts->accounts), n_ips = distinct_count(&facts->ips);
+	uint32_t n = count_in(facts, &facts->accounts), n_ips = count_in(facts, &facts->ips);
 	fill(failures, facts, NULL, alert);
 	alert->score = failures->threshold;
 	alert->scope = ALERT_CAMPAIGN;
@@ -448,7 +484,7 @@ void text_takeover(
 	if (alone)
 		say(&text, "on it");
 	else
-		say(&text, "on %u accounts", distinct_count(&series->accounts));
+		say(&text, "on %u accounts", count_in(series, &series->accounts));
 	say(&text, " in ");
 	say_span(&text, series->since_ns, attempt->time_ns);
 	say(&text, ". Change its password, end its sessions and look at what was read.");
@@ -473,9 +509,12 @@ void text_takeover(
 
 void text_outage(const struct failures *failures, struct alert *alert) {
 	const struct facts *facts = &failures->fleet.outage;
-	uint32_t n = distinct_count(&facts->accounts);
+	uint32_t n = count_in(facts, &facts->accounts);
 	double failed = failures->fleet.home_failed, ok = failures->fleet.home_ok;
 	double share = 100 * failed / (failed + ok);
+	// The list begins when it was recognised, the counters before.
+	if (n < failed)
+		n = lround(failed);
 	fill(failures, facts, NULL, alert);
 	alert->rule_id = "logins-refused-everywhere";
 	alert->rule_name = "Logins refused everywhere";
@@ -487,11 +526,10 @@ void text_outage(const struct failures *failures, struct alert *alert) {
 	say(&text,
 	    "%.0f %% of logins from places where the accounts are at home are refused, so far of "
 	    "%u "
-	    "accounts from %u addresses: the login service may be down, or passwords were changed "
-	    "for many. Look at the mail server.",
+	    "accounts: the login service may be down, or passwords were changed for many. Look at "
+	    "the mail server.",
 	    share,
-	    n,
-	    distinct_count(&facts->ips));
+	    n);
 	struct text words;
 	struct alert_evidence *e = add_evidence(alert, "fleet", alert->score, &words);
 	say(&words, "%.0f refused and %.0f accepted at home within ten minutes.", failed, ok);

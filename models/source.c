@@ -63,6 +63,13 @@ bool facts_add(struct facts *facts, const struct attempt *attempt) {
 	return new_account;
 }
 
+uint32_t facts_tries(const struct facts *facts, uint64_t account) {
+	for (uint32_t i = 0; i < facts->accounts.n_exact; i++)
+		if (facts->accounts.key[i] == account)
+			return facts->tries[i];
+	return 0;
+}
+
 bool facts_got(struct facts *facts, uint64_t account) {
 	for (uint8_t i = 0; i < facts->n_got && i < SOURCE_WINS_MAX; i++)
 		if (facts->got[i] == account)

@@ -60,5 +60,7 @@ void source_won(struct source *source, const struct attempt *attempt);
 
 // A refused login is added. True when its account is new here.
 bool facts_add(struct facts *facts, const struct attempt *attempt);
+// Attempts on an account; 0 also when it is not among the first twenty.
+uint32_t facts_tries(const struct facts *facts, uint64_t account);
 // An account was entered. False when that is known.
 bool facts_got(struct facts *facts, uint64_t account);

@@ -34,8 +34,26 @@ struct desk {
 	struct alert *alert; // DESK_MAX
 };
 
+static inline void desk_print(const struct desk *desk) {
+	static const char *const states[] = {"open", "update", "close"};
+	for (size_t i = 0; i < desk->n; i++) {
+		const struct alert *a = &desk->alert[i];
+		print_message(
+			"  day %5.2f %-6s %3d %-28s %5.1f nats  %s\n",
+			(double)(a->time_ns - START) / DAY,
+			states[a->episode.state],
+			a->severity,
+			a->rule_id,
+			a->score,
+			a->message
+		);
+	}
+}
+
 static inline void desk_put(void *ctx, const struct alert *alert) {
 	struct desk *desk = ctx;
+	if (desk->n == DESK_MAX)
+		desk_print(desk);
 	assert_true(desk->n < DESK_MAX);
 	desk->alert[desk->n++] = *alert;
 	assert_true(alert->message[0]);
@@ -64,22 +82,6 @@ static inline const struct alert *desk_last(const struct desk *desk, const char 
 		if (!strcmp(desk->alert[i].rule_id, rule))
 			return &desk->alert[i];
 	return NULL;
-}
-
-static inline void desk_print(const struct desk *desk) {
-	static const char *const states[] = {"open", "update", "close"};
-	for (size_t i = 0; i < desk->n; i++) {
-		const struct alert *a = &desk->alert[i];
-		print_message(
-			"  day %5.2f %-6s %3d %-28s %5.1f nats  %s\n",
-			(double)(a->time_ns - START) / DAY,
-			states[a->episode.state],
-			a->severity,
-			a->rule_id,
-			a->score,
-			a->message
-		);
-	}
 }
 
 static inline struct models *desk_models(struct desk *desk, size_t n_accounts) {
