@@ -58,26 +58,6 @@ const char *imap_command_name(enum imap_command command) {
 	return names[command];
 }
 
-// SASL FAKE
-const char *sasl_name(enum sasl_mechanism mechanism) {
-	static const char *const names[]
-		= {"",
-		   "LOGIN",
-		   "PLAIN",
-		   "LOGIN",
-		   "CRAM-MD5",
-		   "DIGEST-MD5",
-		   "SCRAM",
-		   "NTLM",
-		   "GSSAPI",
-		   "EXTERNAL",
-		   "XOAUTH2",
-		   "OAUTHBEARER",
-		   "ANONYMOUS",
-		   "other"};
-	return names[mechanism];
-}
-
 const char *engine_rule_id(const struct engine *engine, uint32_t rule) {
 	return rule == 7 ? "czech-classification"
 			 : "a-rule-id-of-as-many-characters-as-there-can-be";
