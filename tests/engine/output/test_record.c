@@ -454,7 +454,8 @@ static size_t n_listed_ranges(json_t *mailbox) {
 }
 
 static void a_record_fits_whatever_the_mailboxes_are(void **state) {
-	static const uint8_t n_mailboxes[] = {0, 1, 2, 5, 6, 31, IMAP_MAILBOXES_MAX};
+	static const uint8_t n_mailboxes[]
+		= {0, 1, 2, 5, 6, 31, IMAP_MAILBOXES_MAX, IMAP_MAILBOXES_MAX + 1};
 	static const uint16_t n_ranges[] = {0, 1, 5, 17, 65, IMAP_UID_RANGES_MAX};
 	static const size_t n_chars[] = {0, 1, 60, 61, 201, TEXT_CHARS_MAX, TEXT_CHARS_MAX + 1};
 
