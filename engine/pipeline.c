@@ -8,7 +8,6 @@
 #include "limits.h"
 #include "match/ruleset.h"
 #include "ring.h"
-#include "worker.h"
 
 #include <errno.h>
 #include <stdio.h>

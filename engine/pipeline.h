@@ -7,7 +7,7 @@
 #pragma once
 
 #include "config.h"
-#include "source.h"
+#include "worker.h"
 
 #include <signal.h>
 #include <stdint.h>
