@@ -180,6 +180,25 @@ static void anything_in_an_activity_is_taken(void **) {
 	free(desk.alert);
 }
 
+static void one_broken_timestamp_changes_nothing(void **) {
+	const uint64_t broken[] = {0, 1, START - 300 * DAY, START + 300 * DAY, UINT64_MAX};
+	for (size_t b = 0; b < sizeof(broken) / sizeof(broken[0]); b++) {
+		struct desk desk;
+		struct models *models = desk_models(&desk, 100);
+		for (uint32_t i = 0; i < 20; i++) {
+			uint64_t at = i == 10 ? broken[b] : START + i * MINUTE;
+			login_run(models, &(struct login){at, i, IP(203, 0, 113, 8), 0, false, 77});
+		}
+		models_advance(models, START + HOUR);
+		assert_int_equal(desk_count(&desk, NULL, ALERT_OPEN), 1);
+		assert_int_equal(desk_count(&desk, NULL, ALERT_CLOSE), 0);
+		assert_true(desk.alert[desk.n - 1].start_ns + HOUR >= START);
+		assert_true(desk.alert[desk.n - 1].end_ns < START + HOUR);
+		models_close(models);
+		free(desk.alert);
+	}
+}
+
 static void a_size_that_cannot_be_is_refused(void **) {
 	struct models_config config = {.n_accounts = SIZE_MAX};
 	assert_null(models_open(&config));
@@ -191,6 +210,7 @@ int main(void) {
 		cmocka_unit_test(an_hour_of_disorder_neither_hides_nor_invents),
 		cmocka_unit_test(memory_stays_what_it_was_and_the_known_stay_known),
 		cmocka_unit_test(anything_in_an_activity_is_taken),
+		cmocka_unit_test(one_broken_timestamp_changes_nothing),
 		cmocka_unit_test(a_size_that_cannot_be_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
