@@ -91,7 +91,6 @@ static void the_same_input_gives_the_same_alerts_under_any_key(void **) {
 
 static const char *const expected[] = {
 	"password-spraying",
-	"login-after-guessing",
 	"password-guessing",
 	"password-spraying-distributed",
 };
@@ -104,11 +103,12 @@ static void an_hour_of_disorder_neither_hides_nor_invents(void **) {
 	desk_print(&desk);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		assert_int_equal(desk_count(&desk, expected[i], ALERT_OPEN), 1);
-	assert_int_equal(
-		desk_count(&desk, NULL, ALERT_OPEN)
-			- desk_count(&desk, "logins-refused-everywhere", ALERT_OPEN),
-		4
-	);
+	assert_int_equal(desk_count_critical(&desk, "login-after-guessing"), 1);
+	// Beside them: the server's outage, and logins from hotels to accounts under attack.
+	size_t n_doubtful = desk_count(&desk, "login-after-guessing", ALERT_OPEN) - 1;
+	size_t n_server = desk_count(&desk, "logins-refused-everywhere", ALERT_OPEN);
+	assert_int_equal(desk_count(&desk, NULL, ALERT_OPEN), 4 + n_doubtful + n_server);
+	assert_true(n_doubtful <= 10);
 	assert_int_equal(desk_count(&desk, NULL, ALERT_OPEN), desk_count(&desk, NULL, ALERT_CLOSE));
 	free(desk.alert);
 	free(p.logins.login);
