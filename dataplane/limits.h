@@ -43,7 +43,15 @@ enum {
 	// A peer's acknowledgement of bytes not seen means that the capture lost them, unless the
 	// capture swapped neighbours: so many further packets of the flow are waited for them.
 	STREAM_REORDER_PACKETS = 16,
+
+	// Where only one direction is captured nobody acknowledges; a hole there is given up after
+	// so many further packets: more than a retransmission takes on a busy connection.
+	STREAM_ONE_SIDED_PACKETS = 64,
 };
+
+// A hole that will not be filled by a retransmission (acknowledged, or one direction only) is given
+// up after so long at the latest, so that an answer is not kept from its reader.
+#define STREAM_HOLE_NS (5ull * 1000000000)
 
 // Idle times in nanoseconds of event time, after which a flow in that state is given up.
 #define FLOW_TIMEOUT_OPENING_NS (30ull * 1000000000) // SYN seen, nothing established

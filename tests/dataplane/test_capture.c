@@ -152,14 +152,14 @@ static void facts_check(const struct facts *got, const struct facts *want, const
 // Reads data in every way there is: mapped, from streams, compressed.
 static void all_ways(struct bytes b, const struct facts *want, const char *what) {
 	struct bytes forms[] = {b, gzipped(b.data, b.size), zstded(b.data, b.size)};
-	size_t pieces[] = {1, 7, 4096, SIZE_MAX};
+	size_t pieces[] = {1, 4096};
 
 	for (int i = 0; i < 3; i++) {
 		struct facts facts = facts_file(forms[i].data, forms[i].size);
 
 		facts_check(&facts, want, what);
 		facts_free(&facts);
-		for (int j = 0; j < 4; j++) {
+		for (int j = 0; j < 2; j++) {
 			facts = facts_stream(forms[i].data, forms[i].size, pieces[j]);
 			facts_check(&facts, want, what);
 			facts_free(&facts);
@@ -287,7 +287,7 @@ ends_between_packets(const struct bytes *b, size_t size, enum format format, uin
 
 static void p7_a_cut_at_any_byte_leaves_all_whole_packets(void **) {
 	for (int format = 0; format < N_FORMATS; format++) {
-		struct bytes b = make(format, false, 1, 5);
+		struct bytes b = make(format, false, 1, 3);
 		size_t first = format <= PCAP_MODIFIED ? 24 : 28;
 		uint64_t n_whole;
 
@@ -376,7 +376,7 @@ static void mutated_captures_read_the_same_from_file_and_stream(void **) {
 
 	print_message("seed %u\n", seed);
 	srand(seed);
-	for (int round = 0; round < 1000; round++) {
+	for (int round = 0; round < 300; round++) {
 		struct bytes b = make(round % N_FORMATS, rand() % 2, 1, 5);
 		struct facts facts, stream;
 
