@@ -19,17 +19,29 @@ struct bytes {
 	size_t size;
 };
 
-static inline void put(struct bytes *b, const void *data, size_t size) {
-	b->data = realloc(b->data, b->size + size + 1);
-	if (size > 0)
-		memcpy(b->data + b->size, data, size);
+// Room grows in powers of two: whether it must is seen from the size.
+static inline uint8_t *put_room(struct bytes *b, size_t size) {
+	size_t old = 64, new = 64;
+
+	while (old < b->size)
+		old *= 2;
+	while (new < b->size + size)
+		new *= 2;
+	if (!b->data || new > old)
+		b->data = realloc(b->data, new);
 	b->size += size;
+	return b->data + b->size - size;
+}
+
+static inline void put(struct bytes *b, const void *data, size_t size) {
+	uint8_t *to = put_room(b, size);
+
+	if (size > 0)
+		memcpy(to, data, size);
 }
 
 static inline void put_zeros(struct bytes *b, size_t size) {
-	b->data = realloc(b->data, b->size + size + 1);
-	memset(b->data + b->size, 0, size);
-	b->size += size;
+	memset(put_room(b, size), 0, size);
 }
 
 static inline void put16(struct bytes *b, bool big, uint16_t v) {
