@@ -5,7 +5,12 @@
 // When a limit is reached the answer is counted under the name given here; it is never a failed
 // allocation.
 
-#pragma once
+// The room's include path hides the system's header of this name; whoever asked for that one gets
+// it too. It stands before the guard, because the search for it may meet this file once more.
+#include_next <limits.h>
+
+#ifndef DATAPLANE_LIMITS_H
+#define DATAPLANE_LIMITS_H
 
 enum {
 	// Frames walked per call of the worker's loop: enough to hide a cache miss behind the others,
@@ -55,3 +60,5 @@ enum {
 	) // IDLE may be silent for 29 minutes (RFC 2177); two hours is TCP's keep-alive
 #define FLOW_TIMEOUT_CLOSING_NS (120ull * 1000000000) // one side has closed
 #define FLOW_TIMEOUT_CLOSED_NS (10ull * 1000000000) // both have: late retransmissions are absorbed
+
+#endif

@@ -32,11 +32,19 @@ enum {
 	IMAP_MAILBOXES_MAX = 32, // remembered per session; more are counted together
 	IMAP_UID_RANGES_MAX
 	= 256, // per mailbox and session record; then the set is cut and says so
+	// Runs of messages whose UIDs rise with their numbers, remembered of the selected mailbox for
+	// clients that fetch by number; what is beyond has no UID in sets and is counted all the same.
+	IMAP_SEQUENCE_RUNS_MAX = 64,
 	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
 
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
 	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
 	SMTP_REPLY_LINES_MAX = 128, // of one reply that are looked at
+	// Client bytes kept until the server's reply decides how to read them: what is sent at once behind
+	// DATA, AUTH, STARTTLS or a doubtful end of data. Beyond it the likelier reading is taken.
+	SMTP_HELD_SIZE_MAX = 16384,
+	SMTP_HELO_SIZE_MAX = 255,
+	SMTP_QUEUE_ID_SIZE_MAX = 64,
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
 
 	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB

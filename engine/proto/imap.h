@@ -22,8 +22,8 @@ enum imap_command {
 const char *imap_command_name(enum imap_command command);
 
 struct imap_command_count {
-	uint8_t command; // enum imap_command
-	uint32_t count;
+	uint32_t command : 8; // enum imap_command
+	uint32_t count : 24; // stays at its greatest value
 };
 
 enum imap_mode {
@@ -36,7 +36,7 @@ struct imap_mailbox {
 	char *name; // UTF-8, terminated, at most TEXT_CHARS_MAX characters
 	uint16_t name_size; // of its block
 	uint8_t mode; // enum imap_mode, the last
-	bool is_cut; // uids is not complete: IMAP_UID_RANGES_MAX
+	bool is_cut; // uids is not complete: IMAP_UID_RANGES_MAX, or stands for several mailboxes
 	uint32_t uidvalidity, uidnext, exists;
 	struct uid_range *uids; // of messages whose header or body was fetched; sorted, apart
 	uint16_t n_uids;
@@ -55,15 +55,16 @@ struct imap {
 	uint8_t mailboxes_cap;
 	bool is_compressed, is_starttls, is_logout;
 	bool is_idle; // waits in IDLE now
-	struct imap_mailbox *mailboxes;
+	struct imap_mailbox *mailboxes; // the one past IMAP_MAILBOXES_MAX stands for all others
 	char *client_id; // "name version" out of ID (RFC 2971), UTF-8, or NULL
 	uint16_t client_id_size;
 	uint32_t grammar; // 0: not computed yet
-	// As Dovecot's logout line counts: a message counts once for each run of parts of one kind
-	// (with its body, or only header) in its FETCH response; bytes are those of the literals.
+	// As Dovecot's logout line counts: one for each part sent in a FETCH response. Parts that
+	// are header alone (HEADER, HEADER.FIELDS) are headers, all others, MIME too, are bodies;
+	// NIL is none. Bytes are those of the literals.
 	uint32_t header_count, body_count;
 	uint64_t header_bytes, body_bytes;
 	uint32_t n_search, n_store, n_copy, n_move; // commands that succeeded
-	uint32_t n_append, n_expunge; // messages
+	uint32_t n_append, n_expunge; // messages; expunged by this session, not by others beside it
 	uint64_t append_bytes;
 };

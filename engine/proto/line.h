@@ -10,34 +10,40 @@
 
 #include "slab.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum { LINE_TAIL_SIZE = 32 };
 
+// Small, because every idle connection has two. Zeroed is the start of a stream.
 struct line {
 	uint8_t *carry; // from the slab; NULL between whole lines
-	uint32_t carry_cap;
-	uint32_t carry_size;
-	bool is_long; // past LINE_SIZE_MAX: further bytes only feed tail
-	bool is_secret; // wipe the carry when done
-	uint8_t tail_size;
-	uint8_t tail[LINE_TAIL_SIZE];
+	uint16_t carry_cap;
+	uint16_t carry_size;
+	bool is_long; // past LINE_SIZE_MAX: further bytes only feed the tail, behind the carry
+	bool is_full; // the slab was: nothing of this line is kept
+	bool is_whole; // what is carried was handed out by the last call
+	bool is_secret; // set by the owner: the carry is wiped before it is given back
 };
+
+static_assert(sizeof(struct line) == 16, "two per idle connection");
 
 // A whole line without its end. data is borrowed until the next call on the same struct line.
 struct line_slice {
 	const uint8_t *data;
 	uint32_t size;
 	bool is_cut; // longer than LINE_SIZE_MAX (or the slab was full): data is its beginning
+	bool is_full; // the slab was full: data and tail are empty
 	bool is_bare; // ended by LF without CR
-	const uint8_t *tail; // its last bytes, also when cut
+	const uint8_t *tail; // its last bytes, at most LINE_TAIL_SIZE, also when cut
 	uint32_t tail_size;
 };
 
 // Takes bytes from *data, *size up to the end of a line. 1: *slice is a line and the bytes taken are
-// gone from *data; 0: all bytes are taken and the line goes on.
+// gone from *data; 0: all bytes are taken and the line goes on. After 0 memory is held only if a line
+// is begun: so call it until then. Cost: linear in the bytes.
 int line_next(
 	struct line *line,
 	struct slab *slab,
@@ -45,5 +51,7 @@ int line_next(
 	size_t *size,
 	struct line_slice *slice
 );
+// Whether the next byte begins a line.
+bool line_is_start(const struct line *line);
 // Forgets the line begun (after a gap), giving its memory back.
 void line_reset(struct line *line, struct slab *slab);

@@ -2,7 +2,9 @@
 // Copyright (c) 2026, the Postern authors
 
 // Who is behind an authentication exchange (RFC 4422): the mechanism's name, and the authentication
-// identity out of the client's messages. Never computes, never keeps a secret: a password is handed
+// identity out of the client's messages: PLAIN's authcid, SCRAM's n=, NTLM's user without its domain;
+// EXTERNAL and OAUTHBEARER have only an authzid. GSSAPI and ANONYMOUS give none. A message that has not
+// exactly its mechanism's form (or whose name is not UTF-8, has a NUL or is too long) gives none either. Never computes, never keeps a secret: a password is handed
 // back as a slice of the caller's buffer, to be hashed and wiped.
 
 #pragma once
@@ -36,6 +38,7 @@ struct sasl {
 	uint8_t mechanism; // enum sasl_mechanism
 	uint8_t n_messages; // client messages so far
 	bool is_bad; // not base64, or not what the mechanism allows
+	bool is_bad_base64;
 	uint8_t name_size;
 	char name[SASL_NAME_SIZE_MAX]; // authentication identity, when seen
 	uint64_t password_hash; // 0: none seen

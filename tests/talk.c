@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "talk.h"
+
+#include "activity.h"
+#include "content.h"
+#include "proto/sasl.h"
+#include "slab.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <dirent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEPS_MAX = 512, CUTS_MAX = 2000, SLAB_SIZE = 64 << 20 };
+
+struct talk {
+	struct session session; // first: what protocols get
+	struct slab *slab;
+	const struct proto *proto;
+	uint64_t now_ns;
+	char *facts;
+	size_t facts_size, facts_cap;
+	struct activity activity;
+	bool has_activity;
+};
+
+struct content {
+	struct talk *talk;
+	enum content_kind kind;
+	uint64_t size, n_missing, hash;
+};
+
+// ---- The session that protocols meet
+
+static struct talk *talk_of(struct session *s) {
+	return (struct talk *)s;
+}
+
+void talk_fact(struct talk *talk, const char *format, ...) {
+	va_list args;
+	int size;
+
+	va_start(args, format);
+	size = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	while (talk->facts_size + size + 2 > talk->facts_cap) {
+		talk->facts_cap = 2 * talk->facts_cap + 256;
+		talk->facts = realloc(talk->facts, talk->facts_cap);
+		assert(talk->facts != NULL);
+	}
+	va_start(args, format);
+	vsnprintf(talk->facts + talk->facts_size, size + 1, format, args);
+	va_end(args);
+	talk->facts_size += size;
+	memcpy(talk->facts + talk->facts_size, "\n", 2);
+	talk->facts_size++;
+}
+
+struct slab *session_slab(struct session *s) {
+	return talk_of(s)->slab;
+}
+
+void session_event(struct session *s, enum session_event event) {
+	s->events |= UINT64_C(1) << event;
+}
+
+void session_unparsed(struct session *s, uint64_t size) {
+	s->n_unparsed += size;
+}
+
+void session_deafen(struct session *s, enum session_event why) {
+	session_event(s, why);
+	s->is_deaf = true;
+}
+
+// Visible on purpose: that a password's hash reached its login.
+uint64_t session_password_hash(const struct session *s, const uint8_t *password, size_t size) {
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < size; i++)
+		hash = hash * 31 + password[i];
+	return size == 0 ? 0 : hash % 9973 + 1;
+}
+
+void session_login(
+	struct session *s,
+	enum login_outcome outcome,
+	uint8_t mechanism,
+	const char *name,
+	size_t name_size,
+	uint64_t password_hash,
+	uint64_t now_ns
+) {
+	talk_fact(
+		talk_of(s),
+		"login %s %s %.*s %ju",
+		outcome == LOGIN_SUCCESS ? "success" : "failure",
+		sasl_name(mechanism),
+		name != NULL ? (int)name_size : 1,
+		name != NULL ? name : "?",
+		(uintmax_t)password_hash
+	);
+	s->login = outcome;
+	s->mechanism = mechanism;
+	s->n_attempts++;
+}
+
+static const char *set_text(const struct uid_ranges *set, char *text) {
+	char *at = text;
+
+	*at = '\0';
+	for (int i = 0; i < set->n; i++) {
+		if (i > 0)
+			*at++ = ',';
+		at += sprintf(at, "%u", set->range[i].first);
+		if (set->range[i].last != set->range[i].first)
+			at += sprintf(at, ":%u", set->range[i].last);
+	}
+	return text;
+}
+
+static void activity_dump(struct talk *talk) {
+	const struct activity *a = &talk->activity;
+	char bodies[600], headers[600];
+
+	if (!talk->has_activity)
+		return;
+	if (a->idle)
+		talk_fact(talk, "activity idle");
+	for (int i = 0; i < a->n_acl; i++)
+		talk_fact(talk, "activity acl %s", a->acl[i]);
+	for (int i = 0; i < a->n_sent; i++)
+		talk_fact(
+			talk,
+			"activity sent %u %s bytes=%ju",
+			a->sent[i].n_recipients,
+			a->sent[i].n_to > 0 ? a->sent[i].to[0] : "-",
+			(uintmax_t)a->sent[i].bytes
+		);
+	for (int i = 0; i < a->n_mailboxes; i++) {
+		const struct activity_mailbox *m = &a->mailboxes[i];
+		talk_fact(
+			talk,
+			"activity %s %u/%u %s bodies=%s(%u) headers=%s(%u) bytes=%ju peek=%u "
+			"old=%u/%u "
+			"search=%u,%u,%u,%u store=%u move=%u copy=%u append=%u expunge=%u",
+			m->name,
+			m->uidvalidity,
+			m->uidnext,
+			m->examine ? "examine" : "select",
+			set_text(&m->bodies, bodies),
+			m->n_bodies,
+			set_text(&m->headers, headers),
+			m->n_headers,
+			(uintmax_t)m->bytes,
+			m->peek,
+			m->old,
+			m->dated,
+			m->search.text,
+			m->search.header,
+			m->search.flag,
+			m->search.date,
+			m->store,
+			m->move,
+			m->copy,
+			m->append,
+			m->expunge
+		);
+	}
+}
+
+struct activity *session_activity(struct session *s, uint64_t now_ns) {
+	talk_of(s)->has_activity = true;
+	return &talk_of(s)->activity;
+}
+
+void session_activity_flush(struct session *s, uint64_t now_ns) {
+	activity_dump(talk_of(s));
+	memset(&talk_of(s)->activity, 0, sizeof(talk_of(s)->activity));
+	talk_of(s)->has_activity = false;
+}
+
+struct content *content_open(struct session *s, enum content_kind kind) {
+	struct content *content = calloc(1, sizeof(*content));
+
+	assert(content != NULL);
+	*content = (struct content){.talk = talk_of(s), .kind = kind};
+	return content;
+}
+
+void content_data(struct content *content, const uint8_t *data, size_t size) {
+	if (content == NULL)
+		return;
+	content->size += size;
+	for (size_t i = 0; i < size; i++)
+		content->hash = (content->hash * 31 + data[i]) % 9973;
+}
+
+void content_gap(struct content *content, uint64_t size) {
+	if (content != NULL)
+		content->n_missing += size;
+}
+
+void content_close(struct content *content, uint64_t now_ns) {
+	static const char *const kinds[] = {"sent", "fetched", "appended"};
+
+	if (content == NULL)
+		return;
+	talk_fact(
+		content->talk,
+		"content %s %ju hash=%ju missing=%ju",
+		kinds[content->kind],
+		(uintmax_t)content->size,
+		(uintmax_t)content->hash,
+		(uintmax_t)content->n_missing
+	);
+	free(content);
+}
+
+// ---- Steps
+
+struct talk *talk_open(const struct proto *proto, size_t slab_size) {
+	struct talk *talk = calloc(1, sizeof(*talk));
+
+	assert(talk != NULL);
+	talk->slab = slab_open(slab_size > 0 ? slab_size : SLAB_SIZE);
+	assert(talk->slab != NULL);
+	talk->proto = proto;
+	talk->session.proto = proto;
+	talk->now_ns = UINT64_C(1768204800000000000); // 2026-01-12 08:00 UTC
+	return talk;
+}
+
+// The parser is opened by the first step, after what the stream has said of itself.
+static void talk_begin(struct talk *talk) {
+	if (talk->session.state == NULL)
+		talk->session.state = talk->proto->open(&talk->session);
+}
+
+void talk_event(struct talk *talk, enum session_event event) {
+	session_event(&talk->session, event);
+}
+
+void talk_data(struct talk *talk, enum stream_dir dir, const void *data, size_t size) {
+	struct session *s = &talk->session;
+	uint8_t *exact;
+
+	talk_begin(talk);
+	if (s->state == NULL || s->is_deaf) {
+		session_unparsed(s, size);
+		return;
+	}
+	exact = malloc(size > 0 ? size : 1); // so that ASan sees a read past the end
+	assert(exact != NULL);
+	memcpy(exact, data, size);
+	talk->proto->data(s, s->state, dir, exact, size, talk->now_ns);
+	free(exact);
+}
+
+void talk_gap(struct talk *talk, enum stream_dir dir, uint64_t size) {
+	struct session *s = &talk->session;
+
+	talk_begin(talk);
+	s->n_gaps++;
+	session_unparsed(s, size);
+	if (s->state != NULL && !s->is_deaf)
+		talk->proto->gap(s, s->state, dir, size, talk->now_ns);
+}
+
+struct session *talk_session(struct talk *talk) {
+	return &talk->session;
+}
+
+size_t talk_memory(struct talk *talk) {
+	return slab_used(talk->slab);
+}
+
+const char *talk_end(struct talk *talk, talk_dump *dump) {
+	struct session *s = &talk->session;
+
+	if (s->state != NULL) {
+		talk->proto->end(s, s->state, talk->now_ns);
+		if (dump != NULL)
+			dump(talk, s, s->state);
+		session_activity_flush(s, talk->now_ns);
+		talk->proto->free(s, s->state);
+	}
+	if (s->n_unparsed > 0)
+		talk_fact(talk, "unparsed %ju", (uintmax_t)s->n_unparsed);
+	for (int event = 0; event < EVENT_COUNT; event++)
+		if (s->events & UINT64_C(1) << event)
+			talk_fact(talk, "event %s", session_event_name(event));
+	if (slab_used(talk->slab) > 0)
+		talk_fact(talk, "leaked %zu bytes", slab_used(talk->slab));
+	return talk->facts != NULL ? talk->facts : "";
+}
+
+void talk_close(struct talk *talk) {
+	slab_close(talk->slab);
+	free(talk->facts);
+	free(talk);
+}
+
+// ---- Files
+
+struct step {
+	enum { STEP_DATA, STEP_GAP, STEP_EVENT } kind;
+	enum stream_dir dir;
+	uint8_t *data;
+	size_t size; // or the gap's, or the event
+};
+
+struct script {
+	struct step steps[STEPS_MAX];
+	int n_steps;
+	size_t size; // all data
+	char *expected;
+	size_t expected_size;
+};
+
+static void script_add(struct script *script, enum stream_dir dir, const char *data, size_t size) {
+	struct step *step = &script->steps[script->n_steps > 0 ? script->n_steps - 1 : 0];
+
+	if (script->n_steps == 0 || step->kind != STEP_DATA || step->dir != dir) {
+		assert(script->n_steps < STEPS_MAX);
+		step = &script->steps[script->n_steps++];
+		*step = (struct step){.kind = STEP_DATA, .dir = dir};
+	}
+	step->data = realloc(step->data, step->size + size + 1);
+	assert(step->data != NULL);
+	memcpy(step->data + step->size, data, size);
+	step->size += size;
+	script->size += size;
+}
+
+static size_t unescape(char *text) {
+	char *to = text, *start = text;
+	unsigned byte;
+
+	for (; *text != '\0'; text++) {
+		if (*text != '\\') {
+			*to++ = *text;
+			continue;
+		}
+		text++;
+		if (*text == 'x' && sscanf(text + 1, "%2x", &byte) == 1) {
+			*to++ = (char)byte;
+			text += 2;
+		} else {
+			*to++ = *text == 'r'   ? '\r'
+				: *text == 'n' ? '\n'
+				: *text == 't' ? '\t'
+					       : *text;
+		}
+	}
+	return to - start;
+}
+
+static enum session_event event_find(const char *name) {
+	int event = 0;
+
+	while (event < EVENT_COUNT && strcmp(session_event_name(event), name) != 0)
+		event++;
+	assert(event < EVENT_COUNT);
+	return event;
+}
+
+static void script_line(struct script *script, char *line) {
+	enum stream_dir dir = line[0] == 'S' ? STREAM_SERVER : STREAM_CLIENT;
+	char *text = line[0] != '\0' && line[1] != '\0' && line[2] == ' ' ? line + 3
+									  : line + strlen(line);
+	unsigned long n;
+	char side;
+
+	if (line[0] == '#' || line[0] == '\0')
+		return;
+	if (sscanf(line, "GAP %lu %c", &n, &side) == 2) {
+		dir = side == 'S' ? STREAM_SERVER : STREAM_CLIENT;
+		assert(script->n_steps < STEPS_MAX);
+		script->steps[script->n_steps++]
+			= (struct step){.kind = STEP_GAP, .dir = dir, .size = n};
+	} else if (strncmp(line, "EVENT ", 6) == 0) {
+		assert(script->n_steps < STEPS_MAX);
+		script->steps[script->n_steps++]
+			= (struct step){.kind = STEP_EVENT, .size = event_find(line + 6)};
+	} else if (line[0] == '=' && line[1] == ' ') {
+		n = strlen(line + 2);
+		script->expected = realloc(script->expected, script->expected_size + n + 2);
+		assert(script->expected != NULL);
+		sprintf(script->expected + script->expected_size, "%s\n", line + 2);
+		script->expected_size += n + 1;
+	} else if (line[1] == ':') {
+		script_add(script, dir, text, strlen(text));
+		script_add(script, dir, "\r\n", 2);
+	} else if (line[1] == '|') {
+		n = unescape(text);
+		script_add(script, dir, text, n);
+	} else if (line[1] == '*') {
+		n = strtoul(text, &text, 10);
+		for (text++; n > 0; n--)
+			script_add(script, dir, text, strlen(text));
+	} else {
+		fprintf(stderr, "talk: what is \"%s\"?\n", line);
+		abort();
+	}
+}
+
+static struct script *script_read(const char *path) {
+	struct script *script = calloc(1, sizeof(*script));
+	FILE *file = fopen(path, "r");
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t size;
+
+	assert(script != NULL && file != NULL);
+	while ((size = getline(&line, &cap, file)) > 0) {
+		line[line[size - 1] == '\n' ? size - 1 : size] = '\0';
+		script_line(script, line);
+	}
+	free(line);
+	fclose(file);
+	return script;
+}
+
+static void script_free(struct script *script) {
+	for (int i = 0; i < script->n_steps; i++)
+		free(script->steps[i].data);
+	free(script->expected);
+	free(script);
+}
+
+// Plays it with a cut before byte cut (of all data); piece: most bytes at once.
+static bool script_play(
+	const struct script *script,
+	const struct proto *proto,
+	talk_dump *dump,
+	size_t cut,
+	size_t piece,
+	const char *path
+) {
+	struct talk *talk = talk_open(proto, 0);
+	const char *facts;
+	size_t at = 0, n;
+	bool is_right;
+
+	for (int i = 0; i < script->n_steps; i++) {
+		const struct step *step = &script->steps[i];
+		if (step->kind == STEP_GAP)
+			talk_gap(talk, step->dir, step->size);
+		else if (step->kind == STEP_EVENT)
+			talk_event(talk, step->size);
+		for (size_t done = 0; step->kind == STEP_DATA && done < step->size;
+		     done += n, at += n) {
+			n = step->size - done < piece ? step->size - done : piece;
+			if (at < cut && cut < at + n)
+				n = cut - at;
+			talk_data(talk, step->dir, step->data + done, n);
+		}
+	}
+	facts = talk_end(talk, dump);
+	is_right = strcmp(facts, script->expected != NULL ? script->expected : "") == 0;
+	if (!is_right)
+		fprintf(stderr,
+			"%s (cut %zu, pieces %zu):\n-- expected:\n%s-- found:\n%s",
+			path,
+			cut,
+			piece,
+			script->expected ?: "",
+			facts);
+	talk_close(talk);
+	return is_right;
+}
+
+static bool script_check(const char *path, const struct proto *proto, talk_dump *dump) {
+	struct script *script = script_read(path);
+	size_t stride = script->size / CUTS_MAX + 1; // long ones: every few bytes
+	bool is_right = script_play(script, proto, dump, 0, SIZE_MAX, path)
+		&& script_play(script, proto, dump, 0, 1, path)
+		&& script_play(script, proto, dump, 0, 7, path);
+
+	for (size_t cut = 1; is_right && cut < script->size; cut += stride)
+		is_right = script_play(script, proto, dump, cut, SIZE_MAX, path);
+	script_free(script);
+	return is_right;
+}
+
+int talk_check(const char *prefix, const struct proto *proto, talk_dump *dump) {
+	DIR *dir = opendir("tests/talks");
+	struct dirent *entry;
+	char path[512];
+	bool is_right = true;
+	int n = 0;
+
+	assert(dir != NULL);
+	while ((entry = readdir(dir)) != NULL) {
+		size_t size = strlen(entry->d_name);
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 || size < 5
+		    || strcmp(entry->d_name + size - 5, ".talk") != 0)
+			continue;
+		snprintf(path, sizeof(path), "tests/talks/%s", entry->d_name);
+		is_right &= script_check(path, proto, dump);
+		n++;
+	}
+	closedir(dir);
+	return is_right ? n : -1;
+}
