@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum {
-	TALK_BYTES_MAX = 1 << 18,
+	TALK_BYTES_MAX = 1 << 16,
 	TALK_LOG_MAX = 1 << 16,
 	TALK_READERS_MAX = 64,
 };

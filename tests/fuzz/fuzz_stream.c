@@ -12,7 +12,8 @@ enum { RECORD_SIZE = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	static const char text[] = "the quick brown fox jumps over the lazy dog, and again and again";
+	static const char text[]
+		= "the quick brown fox jumps over the lazy dog, and again and again";
 	struct talk *t = talk_new(4, 8192);
 	const struct flow_stats *stats = flow_stats(t->table);
 	uint64_t n_fates = 0;
