@@ -32,7 +32,8 @@ struct talk_reader {
 	struct stream_tuple tuple;
 	uint8_t bytes[2][TALK_BYTES_MAX]; // '?' for each byte of a gap
 	size_t n_bytes[2];
-	uint64_t n_gap_bytes[2];
+	uint64_t n_data_bytes[2], n_gap_bytes[2]; // what was told
+	uint64_t n_stream_bytes[2]; // what the stream says at its end, gaps included
 	int n_gaps[2];
 	uint32_t events;
 	int n_timers, n_closes;
@@ -93,6 +94,7 @@ static inline void
 talk_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t now_ns) {
 	struct talk_reader *r = reader;
 
+	r->n_data_bytes[dir] += size;
 	talk_keep(r->bytes[dir], &r->n_bytes[dir], data, size);
 	talk_keep(r->talk->spoken, &r->talk->n_spoken, data, size);
 	talk_log(r->talk, "%c:%.*s ", dir ? 'S' : 'C', (int)(size < 40 ? size : 40), data);
@@ -128,6 +130,8 @@ static inline void talk_close_reader(void *reader, enum stream_end end, uint64_t
 	struct talk_reader *r = reader;
 
 	r->n_closes++;
+	for (int i = 0; i < 2; i++)
+		r->n_stream_bytes[i] = stream_n_bytes(r->stream, i);
 	r->end = end;
 	r->close_ns = now_ns;
 	r->stream = NULL;

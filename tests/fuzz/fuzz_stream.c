@@ -43,8 +43,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	for (int i = 0; i < 9; i++)
 		n_fates += ((const uint64_t *)stats)[i];
 	assert(n_fates == t->n_packets && flow_n_open(t->table) == 0);
-	for (int i = 0; i < t->n_readers; i++)
-		assert(t->reader[i]->n_closes == 1);
+	for (int i = 0; i < t->n_readers; i++) {
+		const struct talk_reader *r = t->reader[i];
+
+		assert(r->n_closes == 1);
+		assert(r->n_data_bytes[0] + r->n_gap_bytes[0] == r->n_stream_bytes[0]);
+		assert(r->n_data_bytes[1] + r->n_gap_bytes[1] == r->n_stream_bytes[1]);
+	}
 	talk_free(t);
 	return 0;
 }
