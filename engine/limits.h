@@ -32,6 +32,10 @@ enum {
 	IMAP_MAILBOXES_MAX = 32, // remembered per session; more are counted together
 	IMAP_UID_RANGES_MAX
 	= 256, // per mailbox and session record; then the set is cut and says so
+	// Ranges of messages marked \Deleted in the selected mailbox, which CLOSE expunges silently;
+	// what is beyond is not counted then.
+	IMAP_DELETED_RANGES_MAX = 30,
+	IMAP_STORE_RANGES_MAX = 30, // of one command that marks them
 	// Runs of messages whose UIDs rise with their numbers, remembered of the selected mailbox for
 	// clients that fetch by number; what is beyond has no UID in sets and is counted all the same.
 	IMAP_SEQUENCE_RUNS_MAX = 64,
@@ -40,6 +44,11 @@ enum {
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
 	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
 	SMTP_REPLY_LINES_MAX = 128, // of one reply that are looked at
+	// Client bytes kept until the server's reply decides how to read them: what is sent at once behind
+	// DATA, AUTH, STARTTLS or a doubtful end of data. Beyond it the likelier reading is taken.
+	SMTP_HELD_SIZE_MAX = 16384,
+	SMTP_HELO_SIZE_MAX = 255,
+	SMTP_QUEUE_ID_SIZE_MAX = 64,
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
 
 	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB

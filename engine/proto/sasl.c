@@ -484,6 +484,7 @@ int sasl_client(
 		? 0
 		: sasl_base64(line, size, decoded, sizeof(decoded));
 	m.size = decoded_size < 0 ? 0 : decoded_size;
+	sasl->is_bad_base64 = decoded_size < 0;
 	if (decoded_size < 0 || message_read(sasl, &m) != 0)
 		give_up(sasl);
 	// Also after a failure, which may have left the beginning of a password.

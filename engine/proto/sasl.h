@@ -38,6 +38,7 @@ struct sasl {
 	uint8_t mechanism; // enum sasl_mechanism
 	uint8_t n_messages; // client messages so far
 	bool is_bad; // not base64, or not what the mechanism allows
+	bool is_bad_base64;
 	uint8_t name_size;
 	char name[SASL_NAME_SIZE_MAX]; // authentication identity, when seen
 	uint64_t password_hash; // 0: none seen
