@@ -38,7 +38,12 @@ static bool later_day(uint64_t time_ns, uint64_t than_ns) {
 }
 
 static bool home_again(struct account *account, uint8_t i, uint64_t time_ns) {
-	account->home[i].days += later_day(time_ns, account->home[i].last_ns);
+	if (later_day(time_ns, account->home[i].last_ns)) {
+		account->home[i].days++;
+		account->visits++;
+		account->n_once -= account->home[i].once;
+		account->home[i].once = false;
+	}
 	if (time_ns > account->home[i].last_ns)
 		account->home[i].last_ns = time_ns;
 	if (time_ns < account->home[i].credit_ns + ACCOUNT_CREDIT_NS)
@@ -49,18 +54,17 @@ static bool home_again(struct account *account, uint8_t i, uint64_t time_ns) {
 
 bool account_login(struct account *account, const struct attempt *attempt) {
 	uint64_t time_ns = attempt->time_ns;
-	if (account->days == 0 || later_day(time_ns, account->last_ns))
-		account->days++;
-	if (time_ns > account->last_ns)
-		account->last_ns = time_ns;
 	for (uint8_t i = 0; i < account->n_homes; i++)
 		if (account->home[i].net == attempt->net)
 			return home_again(account, i, time_ns);
-	account->n_new++;
+	bool once = account_familiarity(account, attempt) == STRANGE;
+	account->visits++;
+	account->n_once += once;
 	uint8_t at = home_slot(account);
 	account->home[at].net = attempt->net;
 	account->home[at].asn = attempt->asn;
 	account->home[at].days = 1;
+	account->home[at].once = once;
 	account->home[at].last_ns = time_ns;
 	account->home[at].credit_ns = time_ns;
 	return true;
@@ -113,5 +117,5 @@ account_refused(struct account *account, const struct attempt *attempt, bool at_
 }
 
 double account_novelty(const struct account *account) {
-	return -log((account->n_new + 0.5) / (account->days + 1.0));
+	return -log((account->n_once + 0.5) / (account->visits + 1.0));
 }

@@ -32,6 +32,7 @@ struct account {
 		uint64_t net, last_ns, credit_ns;
 		uint32_t asn;
 		uint32_t days;
+		bool once; // counted in n_once
 	} home[ACCOUNT_HOMES_MAX];
 	struct {
 		uint64_t password;
@@ -39,8 +40,7 @@ struct account {
 	} wrong[ACCOUNT_WRONG_MAX];
 	uint8_t n_homes, n_wrong;
 	bool alarmed;
-	uint32_t days, n_new; // days with a login, and networks that were new
-	uint64_t last_ns; // the latest login
+	uint32_t visits, n_once; // days at a place, summed; places seen on one day only
 	uint64_t unknown_ns[2]; // of refusals without password: the hour, the last that counted
 	uint64_t unknown_ip;
 	uint32_t n_unknown; // in that hour
@@ -57,6 +57,6 @@ enum wrong_password { WRONG_NEW, WRONG_AGAIN, WRONG_AT_HOME };
 // Remembers a wrong password and says what is known of it.
 enum wrong_password
 account_refused(struct account *account, const struct attempt *attempt, bool at_home);
-// How unlikely a login from a new place is for the account itself, in nats: its novelty rate by
-// Krichevsky-Trofimov, (new + 1/2) / (days + 1).
+// How unlikely a login from a new place is for the account itself, in nats: by Good and Turing
+// (Biometrika 1953) the next visit is to a new place with the probability n_once / visits.
 double account_novelty(const struct account *account);

@@ -31,7 +31,8 @@ enum {
 #define NATS_GUESS 0.51
 #define NATS_GUESS_HOME 0.22
 #define NATS_GUESS_NETWORK 1.50
-#define NATS_NOVEL 1.5 // strangeness of a login that is not explained by the account's habits
+#define NATS_NOVEL                                                                                 \
+	2.3 // one in ten: strangeness of a login that is not explained by the account's habits
 
 static size_t n_of(size_t n_accounts, size_t share) {
 	size_t n = n_accounts / share;
@@ -533,16 +534,16 @@ entered(struct failures *failures, const struct party *party, const struct attem
 	const struct facts *series = account->alarmed ? &account->facts : &password->facts;
 	const struct evidence *evidence
 		= account->alarmed ? &account->evidence : &password->evidence;
-	// An owner's own slip is no guess: where the provider is known it takes more, and in a spray
-	// it is the password that tells.
+	// An owner's own slip is no guess: where others are at home or the provider is known it takes
+	// more, and in a spray it is the password that tells.
 	uint32_t tries = facts_tries(&source->facts, attempt->account);
-	bool sure = tries >= (party->familiarity == STRANGE ? 1 : OWNER_TRIES_MAX);
+	bool nobodys = party->familiarity == STRANGE && party->network->n_ok == 0;
+	bool sure = tries >= (nobodys ? 1 : OWNER_TRIES_MAX);
 	if (!account->alarmed)
 		sure = distinct_has(&source->facts.passwords, password->node.key);
 	// The owner may log in from a new place while others guess; those who are always at home do
 	// not, and a place where nobody is at home is not an office.
-	bool strange = party->familiarity == STRANGE && party->network->n_ok == 0
-		&& (account->n_homes == 0 || account_novelty(account) >= NATS_NOVEL);
+	bool strange = nobodys && (account->n_homes == 0 || account_novelty(account) >= NATS_NOVEL);
 	if (!sure && !strange)
 		return false;
 	takeover(failures, account, attempt, series, evidence_nats(evidence), sure);
@@ -652,7 +653,7 @@ static void settle_all(struct failures *failures, const struct party *party, uin
 	       &party->account->alarmed);
 }
 
-void failures_run(struct failures *failures, const struct activity *activity) {
+void failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns) {
 	uint32_t n_failed = activity->auth.failure, n_ok = activity->auth.success;
 	if ((!n_failed && !n_ok) || !activity->account[0] || !activity->source.ip.family)
 		return;
@@ -662,7 +663,7 @@ void failures_run(struct failures *failures, const struct activity *activity) {
 	source_prefix(&activity->source.ip, true, &net, &net_bits);
 	size_t len = strnlen(activity->account, ACCOUNT_SIZE - 1);
 	struct attempt attempt = {
-		.time_ns = activity->time_ns,
+		.time_ns = time_ns,
 		.account = hash_bytes(HASH_PUBLIC, activity->account, len),
 		.ip = source_key(&ip, ip_bits),
 		.net = source_key(&net, net_bits),

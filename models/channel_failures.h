@@ -61,8 +61,8 @@ void failures_init(
 	double threshold,
 	void *memory
 );
-// now_ns in *failures is the latest event time, of this activity too.
-void failures_run(struct failures *failures, const struct activity *activity);
+// time_ns is the activity's, as far as it is believed; now_ns in *failures is the latest of all.
+void failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
 // The share of first contacts that is refused innocently, as believed now.
 double failures_theta(const struct fleet *fleet);
 bool failures_outage(const struct fleet *fleet);

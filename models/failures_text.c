@@ -454,7 +454,7 @@ void text_takeover(
 	bool alone = series == &account->facts;
 	alert->techniques[0] = &VALID;
 	alert->techniques[1] = alone ? &GUESSING : &SPRAYING;
-	alert->severity = sure ? ALERT_CRITICAL : ALERT_HIGH;
+	alert->severity = sure ? ALERT_CRITICAL : ALERT_MEDIUM;
 	alert->score = fmax(nats[0], 0) + fmax(nats[1], 0);
 	alert->start_ns = series->since_ns;
 	alert->source = *attempt->address;
@@ -499,12 +499,13 @@ void text_takeover(
 	snprintf(e->usual, sizeof(e->usual), "2.5 refused");
 	e = add_evidence(alert, "novelty", fmax(nats[1], 0), &words);
 	say(&words,
-	    "The account never logged in from that network; on %u days with logins it came from a "
-	    "new one %u times.",
-	    account->days,
-	    account->n_new);
+	    "The account never logged in from that network; of its %u visits (a place, a day) %u "
+	    "were "
+	    "to a place it did not return to.",
+	    account->visits,
+	    account->n_once);
 	snprintf(e->seen, sizeof(e->seen), "new network");
-	snprintf(e->usual, sizeof(e->usual), "%u new on %u days", account->n_new, account->days);
+	snprintf(e->usual, sizeof(e->usual), "%u of %u visits", account->n_once, account->visits);
 }
 
 void text_outage(const struct failures *failures, struct alert *alert) {

@@ -27,7 +27,8 @@ struct models_config {
 // NULL and errno when the system refuses the memory.
 struct models *models_open(const struct models_config *config);
 // Takes one activity; raises any alerts before it returns. Activities come in time order, but for up
-// to an hour of disorder.
+// to an hour of disorder; older ones count as an hour old, and a jump of more than a day ahead is
+// believed from the second activity on.
 void models_run(struct models *models, const struct activity *activity);
 // Time passes without activity: episodes may close.
 void models_advance(struct models *models, uint64_t now_ns);

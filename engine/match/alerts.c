@@ -8,7 +8,7 @@
 
 #include "siphash.h"
 
-#include <assert.h>
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -142,10 +142,28 @@ static const char *plural(uint64_t n) {
 	return n == 1 ? "" : "s";
 }
 
+static void who_text(const struct episode *episode, char *buffer, size_t size) {
+	char address[INET6_ADDRSTRLEN] = "Somebody";
+
+	if (episode->account[0] != '\0') {
+		snprintf(buffer, size, "%s", episode->account);
+		return;
+	}
+	if (episode->source.family != 0)
+		inet_ntop(
+			episode->source.family == 6 ? AF_INET6 : AF_INET,
+			episode->source.addr,
+			address,
+			sizeof(address)
+		);
+	snprintf(buffer, size, "%s without a login", address);
+}
+
 static void
 message_write(const struct rule *rule, const struct episode *episode, struct alert *alert) {
-	char span[48], to[64] = "";
+	char span[48], to[64] = "", who[ACCOUNT_SIZE];
 
+	who_text(episode, who, sizeof(who));
 	span_text(episode->last_ns - episode->since_ns, span, sizeof(span));
 	if (episode->n_outside > 0)
 		snprintf(
@@ -160,7 +178,7 @@ message_write(const struct rule *rule, const struct episode *episode, struct ale
 		alert->message,
 		sizeof(alert->message),
 		"%s %s mail with \"%s\" in it (rule %s), %" PRIu64 " time%s%s %s%s.",
-		episode->account[0] != '\0' ? episode->account : "Somebody without a login",
+		who,
 		verb(episode),
 		rule->name,
 		rule->id,

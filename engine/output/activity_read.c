@@ -585,6 +585,18 @@ static int read_root(struct reader *r, const json_t *root, struct activity *a) {
 		: 0;
 }
 
+// jansson quotes the line where it failed: what would act on a terminal or end the line becomes a space.
+static void make_harmless(char *text) {
+	uint8_t *p = (uint8_t *)text, *end = p + strlen(text);
+	int len;
+
+	for (; p < end; p += len < 0 ? -len : len) {
+		len = utf8_next(p, (size_t)(end - p));
+		if (len < 0 || utf8_is_control(utf8_value(p, len)))
+			memset(p, ' ', (size_t)(len < 0 ? -len : len));
+	}
+}
+
 int activity_json_read(
 	const char *line,
 	size_t size,
@@ -600,6 +612,7 @@ int activity_json_read(
 	memset(activity, 0, sizeof(*activity));
 	if (!root) {
 		snprintf(error, (size_t)error_size, "not JSON: %s", json_error.text);
+		make_harmless(error);
 		return -1;
 	}
 	rc = read_root(&r, root, activity);

@@ -78,7 +78,9 @@ static void
 authenticate_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct sasl *sasl = flight->args;
 
-	if (flight->n_args == 0)
+	if (arg->data == NULL) // a literal, which no server takes here
+		flight->flags |= FLIGHT_BROKEN;
+	else if (flight->n_args == 0)
 		sasl_open(sasl, sasl_find(arg->data, arg->size));
 	else if (flight->n_args == 1 && sasl_client(sasl, arg->data, arg->size, password_hash, c->s) < 0)
 		flight->flags |= FLIGHT_BROKEN;
@@ -299,10 +301,11 @@ static void setacl_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 // Parts that set \Seen (RFC 9051 6.4.5): BODY[…], BINARY[…], RFC822 and RFC822.TEXT.
 static void
 fetch_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_cursor text = {arg->data, arg->data + arg->size};
+	struct imap_cursor text;
 
 	if (flight->n_args == 0 || arg->kind != TOKEN_ATOM)
 		return;
+	text = (struct imap_cursor){arg->data, arg->data + arg->size};
 	if (imap_text_starts(text, "BODY[") || imap_text_starts(text, "BINARY[")
 	    || imap_token_is(arg, "RFC822") || imap_token_is(arg, "RFC822.TEXT"))
 		flight->flags |= FLIGHT_SEEN;
@@ -328,14 +331,15 @@ static void search_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 static void
 store_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_store *store = flight->args;
-	struct imap_cursor text = {arg->data, arg->data + arg->size};
 	const struct imap_mailbox *mailbox = imap_selected(c);
+	struct imap_cursor text;
 	uint32_t star = UINT32_MAX;
 
 	if (mailbox != NULL && flight->command == IMAP_STORE)
 		star = mailbox->exists;
 	if (arg->kind != TOKEN_ATOM)
 		return;
+	text = (struct imap_cursor){arg->data, arg->data + arg->size};
 	if (flight->n_args == 0) {
 		while (store->n < IMAP_STORE_RANGES_MAX
 		       && imap_set_next(&text, star, &store->ranges[store->n]) == 1)

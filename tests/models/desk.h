@@ -76,6 +76,16 @@ static inline size_t desk_count(const struct desk *desk, const char *rule, enum 
 	return n;
 }
 
+// Opened ones of a rule that are sure of themselves.
+static inline size_t desk_count_critical(const struct desk *desk, const char *rule) {
+	size_t n = 0;
+	for (size_t i = 0; i < desk->n; i++)
+		n += desk->alert[i].episode.state == ALERT_OPEN
+			&& desk->alert[i].severity == ALERT_CRITICAL
+			&& !strcmp(desk->alert[i].rule_id, rule);
+	return n;
+}
+
 // The last one of a rule; NULL: none.
 static inline const struct alert *desk_last(const struct desk *desk, const char *rule) {
 	for (size_t i = desk->n; i-- > 0;)

@@ -159,7 +159,7 @@ static void a_distributed_spray_that_gets_in_names_the_account(void **) {
 	run(&w);
 	const struct alert *a = only_open(&w, "login-after-guessing");
 	assert_string_equal(a->account, "u17");
-	assert_int_equal(a->severity, ALERT_HIGH); // nothing says for sure whose login it was
+	assert_int_equal(a->severity, ALERT_MEDIUM); // nothing says for sure whose login it was
 	world_close(&w);
 }
 
@@ -295,7 +295,98 @@ static void many_addresses_that_spray_share_an_alert(void **) {
 	world_close(&w);
 }
 
-static void a_benign_population_raises_at_most_one_false_alert_per_thousand_and_week(void **) {
+static void unseen_passwords_that_are_retried_are_no_guessing(void **) {
+	struct world w;
+	world_open(&w, 1000);
+	ordinary(&w, 5);
+	// A phone with CRAM-MD5 and an old password, every two minutes for two days, on the road.
+	for (uint32_t i = 0; i < 1440; i++)
+		logins_add(
+			&w.logins,
+			(struct login
+			){START + 5 * DAY + i * 2 * MINUTE, 7, IP(100, 64, 1, i / 200), 0, false, 0}
+		);
+	run(&w);
+	assert_int_equal(w.desk.n, 0);
+	world_close(&w);
+}
+
+static void unseen_passwords_tried_by_the_hundred_are_guessing(void **) {
+	struct world w;
+	world_open(&w, 1000);
+	ordinary(&w, 5);
+	for (uint32_t i = 0; i < 400; i++)
+		logins_add(
+			&w.logins,
+			(struct login
+			){START + 5 * DAY + i * 9 * SECOND, 7, IP(203, 0, 113, 8), 0, false, 0}
+		);
+	run(&w);
+	only_open(&w, "password-guessing");
+	world_close(&w);
+}
+
+static void ever_new_addresses_of_one_ipv6_subscriber_are_one_source(void **) {
+	struct world w;
+	world_open(&w, 1000);
+	for (uint32_t i = 0; i < 30; i++) {
+		struct activity activity = {
+			.time_ns = START + i * MINUTE,
+			.source.ip = {.family = 6, .addr = {0x20, 0x01, 0x0d, 0xb8, [15] = i + 1}},
+			.auth = {.failure = 1, .password = 77},
+		};
+		snprintf(activity.account, sizeof(activity.account), "u%u", i);
+		models_run(w.models, &activity);
+	}
+	desk_print(&w.desk);
+	assert_non_null(strstr(only_open(&w, "password-spraying")->message, "2001:db8::/64 tried"));
+	world_close(&w);
+}
+
+// STRONTIUM's manner (attack S7): a fifth of the accounts, each attempt from another address, for
+// ten days, then one success from elsewhere.
+static void a_campaign_is_few_alerts_and_its_success_is_among_the_doubtful_logins(void **) {
+	struct population p = {.random = SEED, .n_users = 1000, .days = 14};
+	population_make(&p);
+	struct world w;
+	world_open(&w, 10000);
+	for (uint32_t user = 0; user < 200; user++)
+		for (uint32_t i = 0; i < 30; i++)
+			logins_add(
+				&p.logins,
+				(struct login){
+					within(&p, START + 3 * DAY, 10 * DAY),
+					user,
+					random_next(&p.random) % IP(79, 0, 0, 0),
+					1,
+					false,
+					77000 + i,
+				}
+			);
+	logins_add(
+		&p.logins,
+		(struct login){START + 13 * DAY + 3 * HOUR, 42, IP(5, 101, 7, 9), 1, true, 0}
+	);
+	logins_run(&p.logins, w.models);
+	desk_print(&w.desk);
+	size_t n_told = desk_count(&w.desk, "login-after-guessing", ALERT_OPEN);
+	bool found = false;
+	for (size_t i = 0; i < w.desk.n; i++)
+		found |= !strcmp(w.desk.alert[i].account, "u42")
+			&& w.desk.alert[i].source.addr[0] == 5;
+	print_message("  seed %d: %zu takeovers told, 1 true\n", SEED, n_told);
+	assert_true(found);
+	// Owners who log in from a hotel while their account is attacked cannot be told apart at that
+	// moment: they are told as doubtful, and never as sure.
+	assert_int_equal(desk_count_critical(&w.desk, "login-after-guessing"), 0);
+	assert_true(n_told <= 40);
+	assert_true(w.desk.alert[0].time_ns < START + 4 * DAY);
+	assert_true(desk_count(&w.desk, NULL, ALERT_OPEN) - n_told <= 20);
+	free(p.logins.login);
+	world_close(&w);
+}
+
+static void benign(bool with_providers) {
 	struct population p = {
 		.random = SEED,
 		.n_users = 2000,
@@ -304,30 +395,39 @@ static void a_benign_population_raises_at_most_one_false_alert_per_thousand_and_
 		.mass_change = true,
 	};
 	population_make(&p);
+	for (size_t i = 0; !with_providers && i < p.logins.n; i++)
+		p.logins.login[i].asn = 0;
 	struct world w;
 	world_open(&w, 10000);
 	logins_run(&p.logins, w.models);
 	models_advance(w.models, START + (p.days + 7) * DAY);
 	desk_print(&w.desk);
-	size_t n = desk_count(&w.desk, NULL, ALERT_OPEN);
-	size_t n_infrastructure = desk_count(&w.desk, "logins-refused-everywhere", ALERT_OPEN);
+	size_t n_server = desk_count(&w.desk, "logins-refused-everywhere", ALERT_OPEN);
+	size_t n = desk_count(&w.desk, NULL, ALERT_OPEN) - n_server;
 	double weeks = p.days / 7.0 * p.n_users / 1000;
 	print_message(
 		"  seed %d, %zu logins, %u accounts, %u days: %zu false alerts (%.2f per 1,000 and "
-		"week), "
-		"%zu about the server\n",
+		"week), %zu about the server\n",
 		SEED,
 		p.logins.n,
 		p.n_users,
 		p.days,
-		n - n_infrastructure,
-		(n - n_infrastructure) / weeks,
-		n_infrastructure
+		n,
+		n / weeks,
+		n_server
 	);
-	assert_true((n - n_infrastructure) <= weeks);
-	assert_true(n_infrastructure <= 3);
+	assert_true(n <= weeks);
+	assert_in_range(n_server, 1, 3);
 	free(p.logins.login);
 	world_close(&w);
+}
+
+static void a_benign_population_stays_within_the_budget(void **) {
+	benign(true);
+}
+
+static void it_does_without_a_network_database(void **) {
+	benign(false);
 }
 
 int main(void) {
@@ -348,9 +448,14 @@ int main(void) {
 		cmocka_unit_test(an_address_that_many_share_is_no_sprayer),
 		cmocka_unit_test(an_outage_is_one_alert_about_the_server),
 		cmocka_unit_test(many_addresses_that_spray_share_an_alert),
+		cmocka_unit_test(unseen_passwords_that_are_retried_are_no_guessing),
+		cmocka_unit_test(unseen_passwords_tried_by_the_hundred_are_guessing),
+		cmocka_unit_test(ever_new_addresses_of_one_ipv6_subscriber_are_one_source),
 		cmocka_unit_test(
-			a_benign_population_raises_at_most_one_false_alert_per_thousand_and_week
+			a_campaign_is_few_alerts_and_its_success_is_among_the_doubtful_logins
 		),
+		cmocka_unit_test(a_benign_population_stays_within_the_budget),
+		cmocka_unit_test(it_does_without_a_network_database),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,7 +174,7 @@ static void episodes_are_apart_by_rule_account_and_source(void **state) {
 	assert_int_equal(f->heard.n, 4);
 	assert_int_equal(f->heard.last.scope, ALERT_INFRASTRUCTURE);
 	assert_int_equal(f->heard.last.n_users, 0);
-	assert_non_null(strstr(f->heard.last.message, "Somebody without a login sent"));
+	assert_non_null(strstr(f->heard.last.message, "203.0.113.7 without a login sent"));
 	run(f, T0, "a@example.org", "not-in-the-set", 1, NULL);
 	run(f, T0, "a@example.org", "", 1, NULL);
 	run(f, T0, "c@example.org", "mark", 0, NULL);

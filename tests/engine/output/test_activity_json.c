@@ -373,6 +373,16 @@ static void errors_name_the_member(void **state) {
 	}
 }
 
+// What a line holds must not forge a second line of the report about it.
+static void an_error_is_one_harmless_line(void **state) {
+	static struct activity a;
+	char error[200];
+
+	assert_int_equal(read_line("{\"time\":\"2026\nfatal: \x1b[2J\"}", &a, error), -1);
+	for (const char *p = error; *p; p++)
+		assert_true((unsigned char)*p >= 0x20 && *p != 0x7f);
+}
+
 static void what_does_not_fit_is_cut(void **state) {
 	static struct activity a;
 	static char line[20000];
@@ -504,6 +514,7 @@ int main(void) {
 		cmocka_unit_test(the_least_line_is_zero_everywhere_else),
 		cmocka_unit_test(times_with_fractions_and_offsets),
 		cmocka_unit_test(errors_name_the_member),
+		cmocka_unit_test(an_error_is_one_harmless_line),
 		cmocka_unit_test(what_does_not_fit_is_cut),
 		cmocka_unit_test(uid_sets_of_any_order_and_overlap_are_sorted_apart),
 		cmocka_unit_test(odd_uid_sets),
