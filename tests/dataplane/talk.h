@@ -52,6 +52,8 @@ struct talk {
 	int n_readers;
 	char log[TALK_LOG_MAX]; // one letter and number per call, in order
 	size_t log_size;
+	uint8_t spoken[TALK_BYTES_MAX]; // data of both sides as it came
+	size_t n_spoken;
 };
 
 static inline void __attribute__((format(printf, 2, 3)))
@@ -80,12 +82,19 @@ static inline void *talk_open_reader(void *ctx, struct stream *stream, uint64_t 
 }
 
 static inline void
+talk_keep(uint8_t bytes[TALK_BYTES_MAX], size_t *n, const uint8_t *data, size_t size) {
+	if (size > TALK_BYTES_MAX - *n)
+		size = TALK_BYTES_MAX - *n;
+	memcpy(bytes + *n, data, size);
+	*n += size;
+}
+
+static inline void
 talk_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t now_ns) {
 	struct talk_reader *r = reader;
 
-	for (size_t i = 0; i < size; i++)
-		if (r->n_bytes[dir] < TALK_BYTES_MAX)
-			r->bytes[dir][r->n_bytes[dir]++] = data[i];
+	talk_keep(r->bytes[dir], &r->n_bytes[dir], data, size);
+	talk_keep(r->talk->spoken, &r->talk->n_spoken, data, size);
 	talk_log(r->talk, "%c:%.*s ", dir ? 'S' : 'C', (int)(size < 40 ? size : 40), data);
 }
 
