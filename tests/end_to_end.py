@@ -204,6 +204,7 @@ def schema(postern, folder):
     for capture in (LAB, DEMO):
         run = Run(postern, folder, "--rules", ROOT / "rules", capture).done()
         files = [str(path) for path in run.out.values() if path.stat().st_size]
+        # Debian's own Python, for which python3-jsonschema is installed.
         subprocess.run(["/usr/bin/python3", str(TESTS / "schema_check.py"), *files], check=True)
         if ecs.exists():
             subprocess.run([sys.executable, str(ecs), str(run.out["sessions"]),
