@@ -112,7 +112,11 @@ static size_t consume(struct smtp_parser *p, const uint8_t *data, size_t size) {
 			p->shadow->is_cut = true;
 		used += n;
 	}
-	return p->session->is_deaf ? size : used;
+	if (p->session->is_deaf) {
+		session_unparsed(p->session, size - used);
+		return size;
+	}
+	return used;
 }
 
 static void drain(struct smtp_parser *p) {
