@@ -7,6 +7,12 @@
 // Bounded by flow_config; when the table is full the connection that matters least is given up
 // first: half-open before closed before established without a reader, never an established one with
 // a reader while another kind is there.
+//
+// Checksums (enum pkt_checksum): a side that has once shown a right one is held to it, and its segments
+// with wrong ones are dropped and counted as segment_bad_checksum: end hosts drop them, which is what
+// insertion attacks live on. A side that never showed a right one (an anonymised capture, offload on
+// the capturing host) is taken as it is, counted as checksum_unverified. When a SYN with a right
+// checksum follows ones with wrong ones, it alone is believed.
 
 #pragma once
 

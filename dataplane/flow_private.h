@@ -48,6 +48,7 @@ enum half_flag {
 	HALF_FIN = 0x04, // a FIN was seen, fin is its sequence number
 	HALF_DONE = 0x08, // everything up to the FIN is delivered
 	HALF_EDGE = 0x10, // edge is known
+	HALF_RIGHT = 0x20, // a right checksum was seen
 };
 
 enum {
@@ -181,6 +182,7 @@ enum fate {
 	FATE_AFTER_CLOSE,
 	FATE_NO_FLOW,
 	FATE_NOT_HELD,
+	FATE_BAD_CHECKSUM,
 	FATES,
 	FATE_OTHER_CONNECTION = FATES, // none: it begins another connection between the same ports
 };
@@ -222,6 +224,8 @@ void flow_settle(struct stream *flow);
 void flow_wake(struct stream *flow, uint64_t at_ns);
 // ---- tcp.c
 
+// Whether the segment's checksum, and those that its side has shown before, allow to take it.
+bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Takes one segment sent by dir of a flow that it belongs to.
 enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Tells the handler that it is over and keeps the flow to absorb what is late.
