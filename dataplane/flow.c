@@ -422,15 +422,13 @@ static inline void prefetch_flow(const struct flow_table *table, const struct pk
 }
 
 void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
-	uint64_t *fates = &table->stats.segment_in_order;
-
 	for (int i = 0; i < n; i++)
 		__builtin_prefetch(&table->slots[pkts[i].hash & table->slot_mask]);
 	for (int i = 0; i < n; i++)
 		prefetch_flow(table, &pkts[i]);
 	for (int i = 0; i < n; i++) {
 		flow_advance(table, pkts[i].time_ns);
-		fates[segment(table, &pkts[i])]++;
+		table->fates[segment(table, &pkts[i])]++;
 	}
 }
 

@@ -151,6 +151,22 @@ struct flow_list {
 	uint32_t first, last;
 };
 
+// What became of a segment; the names are those of flow_stat.def.
+enum fate {
+	FATE_IN_ORDER,
+	FATE_HELD,
+	FATE_NO_DATA,
+	FATE_REPEATED,
+	FATE_OUT_OF_WINDOW,
+	FATE_NO_ACK,
+	FATE_AFTER_CLOSE,
+	FATE_NO_FLOW,
+	FATE_NOT_HELD,
+	FATE_BAD_CHECKSUM,
+	FATES,
+	FATE_OTHER_CONNECTION = FATES, // none: it begins another connection between the same ports
+};
+
 struct flow_table {
 	struct flow_slot *slots;
 	uint32_t slot_mask;
@@ -167,24 +183,11 @@ struct flow_table {
 	uint64_t now_ns;
 	struct stream_handler handler;
 	struct flow_list lists[CLASSES];
-	struct flow_stats stats;
+	union {
+		struct flow_stats stats;
+		uint64_t fates[FATES]; // the first of them, by enum fate
+	};
 	struct wheel wheel;
-};
-
-// What became of a segment; the names are those of flow_stat.def.
-enum fate {
-	FATE_IN_ORDER,
-	FATE_HELD,
-	FATE_NO_DATA,
-	FATE_REPEATED,
-	FATE_OUT_OF_WINDOW,
-	FATE_NO_ACK,
-	FATE_AFTER_CLOSE,
-	FATE_NO_FLOW,
-	FATE_NOT_HELD,
-	FATE_BAD_CHECKSUM,
-	FATES,
-	FATE_OTHER_CONNECTION = FATES, // none: it begins another connection between the same ports
 };
 
 // Sequence numbers are a circle: a is before b when the way forward from a to b is the shorter one.

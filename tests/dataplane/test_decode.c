@@ -340,6 +340,33 @@ static void t6_checksums_are_told_apart(void **) {
 	assert_checksum(&b, PKT_CHECKSUM_WRONG);
 }
 
+// Every size and alignment around the fast form's blocks, in blocks of just that size.
+static void the_fast_checksum_equals_the_plain_one(void **) {
+	uint32_t state = 1;
+
+	for (size_t size = 0; size < 300; size++) {
+		for (size_t offset = 0; offset < 4; offset++) {
+			uint8_t *block = malloc(size + offset + !(size + offset));
+
+			for (size_t i = 0; i < size + offset; i++)
+				block[i] = size % 7
+					? (uint8_t)((state = state * 1664525 + 1013904223) >> 24)
+					: 0xff;
+			assert_int_equal(
+				checksum_fold(checksum_add(size, block + offset, size)),
+				checksum_fold(checksum_add_plain(size, block + offset, size))
+			);
+			free(block);
+		}
+	}
+	// The largest frame of ones: no carry is lost.
+	uint8_t *ones = malloc(FRAME_SIZE_MAX);
+	memset(ones, 0xff, FRAME_SIZE_MAX);
+	assert_int_equal(checksum_fold(checksum_add(0, ones, FRAME_SIZE_MAX)), 0xffff);
+	assert_int_equal(checksum_fold(checksum_add(1, ones, FRAME_SIZE_MAX)), 1);
+	free(ones);
+}
+
 static void a_length_beyond_the_wire_is_doubtful_and_taken(void **) {
 	struct build b = plain(TCP_ACK);
 	struct pkt pkt;
@@ -469,6 +496,7 @@ int main(void) {
 		cmocka_unit_test(extension_headers_are_walked),
 		cmocka_unit_test(ipv4_headers_that_lie_are_named),
 		cmocka_unit_test(t6_checksums_are_told_apart),
+		cmocka_unit_test(the_fast_checksum_equals_the_plain_one),
 		cmocka_unit_test(a_length_beyond_the_wire_is_doubtful_and_taken),
 		cmocka_unit_test(what_offload_left_to_the_nic_is_taken),
 		cmocka_unit_test(impossible_tcp_headers_are_named),
