@@ -381,8 +381,10 @@ static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
 	enum fate fate;
 	uint64_t last_ns;
 
-	if (flow && !tcp_checksum_holds(flow, dir, pkt))
+	if (flow && !tcp_checksum_holds(flow, dir, pkt)) {
+		tcp_doubtful(flow, dir, pkt);
 		return FATE_BAD_CHECKSUM;
+	}
 	if (flow && flow->state == FLOW_CLOSED && (pkt->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		forget(flow);
 		flow = NULL;

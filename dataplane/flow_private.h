@@ -118,6 +118,7 @@ struct held {
 	uint32_t after; // sequence number of the other side that must have been delivered
 	uint32_t arrival; // order of coming
 	bool has_after;
+	bool is_doubtful; // of a wrong checksum: taken only where the other side acknowledges it
 	uint8_t data[];
 };
 
@@ -229,6 +230,8 @@ void flow_wake(struct stream *flow, uint64_t at_ns);
 
 // Whether the segment's checksum, and those that its side has shown before, allow to take it.
 bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+// Keeps what a segment with a wrong checksum carries, should the receiver acknowledge it.
+void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Takes one segment sent by dir of a flow that it belongs to.
 enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Tells the handler that it is over and keeps the flow to absorb what is late.
@@ -245,6 +248,8 @@ enum fate stream_take(
 	uint32_t seq,
 	bool is_ahead
 );
+// Holds payload that is believed only when the other side acknowledges it and nothing better came.
+void stream_doubt(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // The other side of dir acknowledges all before ack.
 void stream_acked(struct stream *flow, enum stream_dir dir, uint32_t ack);
 // A packet of the flow went by: holes that have been waited for long enough are given up.

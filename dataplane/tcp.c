@@ -215,11 +215,14 @@ static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struc
 	struct half *half = &flow->half[dir];
 	struct hold *hold = flow_hold(flow);
 	struct hold_side *side = hold ? &hold->side[dir] : NULL;
+	struct held *last = side ? side->last : NULL;
 
+	while (last && last->is_doubtful)
+		last = last->prev;
 	if (!(flow->half_flags[dir] & HALF_SYNCED))
 		return (pkt->flags & TCP_ACK) && pkt->ack == flow->half[!dir].next;
 	return pkt->seq == half->next || (side && side->has_acked && pkt->seq == side->acked)
-		|| (side && side->last && pkt->seq == side->last->seq + side->last->size)
+		|| (last && pkt->seq == last->seq + last->size)
 		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
 }
 
@@ -287,6 +290,18 @@ is_in_window(const struct stream *flow, enum stream_dir dir, uint32_t seq, uint3
 		return false;
 	return ahead <= 0 || !(flow->half_flags[dir] & HALF_EDGE)
 		|| seq_before(seq, half->edge + slack);
+}
+
+void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	if (flow->state != FLOW_ESTABLISHED && flow->state != FLOW_CLOSING)
+		return;
+	if ((pkt->flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || !pkt->payload_size)
+		return;
+	// Who is never heard acknowledges nothing.
+	if ((flow->half_flags[dir] & HALF_DONE) || !flow->half[!dir].n_packets
+	    || !is_in_window(flow, dir, pkt->seq, pkt->payload_size))
+		return;
+	stream_doubt(flow, dir, pkt);
 }
 
 static void fin(struct stream *flow, enum stream_dir dir, uint32_t seq) {

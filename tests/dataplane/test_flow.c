@@ -142,6 +142,39 @@ static void a_side_that_never_shows_a_right_checksum_is_taken_as_it_is(void **) 
 	}
 }
 
+// Payload changed for anonymity: only data has wrong checksums. The other side's acknowledgement tells
+// that they were right on the wire, unless a better copy comes.
+static void bytes_with_a_wrong_checksum_are_taken_when_acknowledged(void **) {
+	struct talk *t = talk_small();
+
+	handshake_with_sums(t);
+	TALK(t, C, TCP_ACK, 100, 300, "abc", FORGED);
+	TALK(t, S, TCP_ACK, 300, 103, "def", FORGED);
+	TALK(t, S, TCP_ACK, 303, 103, "ghi", SUMMED);
+	TALK(t, C, TCP_ACK, 103, 306, SUMMED);
+	for (int i = 0; i < 40; i++)
+		TALK(t, C, TCP_ACK, 103, 306, SUMMED);
+	assert_string_equal(t->log, "open C:abc S:def S:ghi ");
+	assert_int_equal(flow_stats(t->table)->checksum_acknowledged, 2);
+	TALK(t, C, TCP_ACK, 103, 306, "evil", FORGED);
+	TALK(t, C, TCP_ACK, 105, 306, "evil", FORGED);
+	TALK(t, S, TCP_ACK, 306, 107, SUMMED);
+	TALK(t, C, TCP_ACK, 103, 306, "good", SUMMED);
+	TALK(t, C, TCP_ACK, 107, 306, "unheard", FORGED);
+	assert_int_equal(flow_stats(t->table)->segment_bad_checksum, 5);
+	assert_log(t, "open C:abc S:def S:ghi C:good input ");
+}
+
+static void a_forged_tail_makes_no_reset_valid(void **) {
+	struct talk *t = talk_small();
+
+	handshake_with_sums(t);
+	TALK(t, C, TCP_ACK, 100, 300, "evil", FORGED);
+	TALK(t, C, TCP_RST, 104, SUMMED);
+	TALK(t, C, TCP_ACK, 100, 300, "good", SUMMED);
+	assert_log(t, "open bad_reset C:good input ");
+}
+
 static void what_was_left_to_a_nic_is_taken_beside_right_checksums(void **) {
 	struct talk *t = talk_small();
 
@@ -649,6 +682,8 @@ int main(void) {
 		cmocka_unit_test(t4_a_reset_while_opening_does_not_end_the_handshake),
 		cmocka_unit_test(t6_t7_a_wrong_checksum_beside_right_ones_never_enters),
 		cmocka_unit_test(a_side_that_never_shows_a_right_checksum_is_taken_as_it_is),
+		cmocka_unit_test(bytes_with_a_wrong_checksum_are_taken_when_acknowledged),
+		cmocka_unit_test(a_forged_tail_makes_no_reset_valid),
 		cmocka_unit_test(what_was_left_to_a_nic_is_taken_beside_right_checksums),
 		cmocka_unit_test(a_syn_with_a_right_checksum_wins_over_those_without),
 		cmocka_unit_test(t8_roles_stay_with_whoever_sends_the_syn),
