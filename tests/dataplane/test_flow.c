@@ -674,6 +674,220 @@ static void the_end_closes_the_oldest_first(void **) {
 	talk_free(t);
 }
 
+// ---- Against slow and obvious oracles
+
+static uint64_t random_state;
+
+static uint32_t random_below(uint32_t n) {
+	random_state = random_state * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(random_state >> 33) % n;
+}
+
+static void random_seed(void) {
+	const char *seed = getenv("SEED");
+
+	random_state = seed ? strtoull(seed, NULL, 0) : (uint64_t)time(NULL);
+	print_message("SEED=%" PRIu64 "\n", random_state);
+}
+
+// What the table should hold, as a list that is searched from its start.
+struct entry {
+	struct entry *next;
+	uint64_t last_ns;
+	uint32_t realm, seq;
+	uint16_t client;
+	uint8_t family;
+	bool is_closed;
+};
+
+struct oracle {
+	struct entry *first;
+	uint64_t n_open, n_opened, n_timeouts, n_in_order, n_after_close;
+};
+
+static struct entry *entry_find(struct oracle *o, const struct talk *t, uint16_t client) {
+	struct entry *e = o->first;
+
+	while (e && (e->client != client || e->realm != t->realm || e->family != t->family))
+		e = e->next;
+	return e;
+}
+
+static void entries_expire(struct oracle *o, uint64_t now_ns) {
+	for (struct entry **at = &o->first; *at;) {
+		struct entry *e = *at;
+		uint64_t patience
+			= e->is_closed ? FLOW_TIMEOUT_CLOSED_NS : FLOW_TIMEOUT_ESTABLISHED_NS;
+
+		if (e->last_ns + patience > now_ns) {
+			at = &e->next;
+			continue;
+		}
+		o->n_timeouts += !e->is_closed;
+		o->n_open--;
+		*at = e->next;
+		free(e);
+	}
+}
+
+static struct entry *entry_touch(struct oracle *o, const struct talk *t, uint16_t client) {
+	struct entry *e = entry_find(o, t, client);
+
+	if (!e) {
+		e = calloc(1, sizeof(*e));
+		*e = (struct entry){
+			.next = o->first,
+			.client = client,
+			.realm = t->realm,
+			.family = t->family,
+			.seq = random_below(UINT32_MAX),
+		};
+		o->first = e;
+		o->n_open++;
+		o->n_opened++;
+	}
+	e->last_ns = t->now_ns;
+	return e;
+}
+
+static void say_something(struct oracle *o, struct talk *t, uint16_t client) {
+	struct entry *e = entry_touch(o, t, client);
+
+	o->n_in_order += !e->is_closed;
+	o->n_after_close += e->is_closed;
+	TALK(t, C, TCP_ACK, e->seq, 1, "x", .client = client);
+	e->seq += !e->is_closed;
+}
+
+static void say_goodbye(struct oracle *o, struct talk *t, uint16_t client) {
+	struct entry *e = entry_find(o, t, client);
+
+	if (!e || e->is_closed)
+		return;
+	TALK(t, C, TCP_ACK | TCP_FIN, e->seq, 1, .client = client);
+	e->last_ns = t->now_ns;
+	TALK(t, S, TCP_ACK | TCP_FIN, 1, e->seq + 1, .client = client);
+	e->is_closed = true;
+}
+
+// Half a hash: five values for all connections, of two families and realms with equal addresses.
+static void the_table_equals_a_list_under_random_traffic(void **) {
+	struct talk *t = talk_new(256, 1 << 20);
+	struct oracle o = {0};
+	const struct flow_stats *stats = flow_stats(t->table);
+
+	random_seed();
+	t->refuse = true;
+	for (int i = 0; i < 20000; i++) {
+		uint16_t client = (uint16_t)random_below(40);
+
+		t->family = random_below(2) ? 4 : 6;
+		t->realm = random_below(2);
+		t->hash = 1 + client % 5u;
+		if (!random_below(20))
+			t->now_ns += random_below(800) * second;
+		entries_expire(&o, t->now_ns);
+		if (random_below(8))
+			say_something(&o, t, client);
+		else
+			say_goodbye(&o, t, client);
+		flow_advance(t->table, t->now_ns);
+		entries_expire(&o, t->now_ns);
+		assert_int_equal(flow_n_open(t->table), o.n_open);
+	}
+	assert_int_equal(stats->flow_opened, o.n_opened);
+	assert_int_equal(stats->flow_timeout, o.n_timeouts);
+	assert_int_equal(stats->segment_in_order, o.n_in_order);
+	assert_int_equal(stats->segment_after_close, o.n_after_close);
+	assert_true(o.n_timeouts > 0 && o.n_after_close > 0);
+	// An hour and more of silence, told by time alone.
+	t->now_ns += 3 * 3600 * second;
+	flow_advance(t->table, t->now_ns);
+	entries_expire(&o, t->now_ns);
+	assert_int_equal(o.n_open, 0);
+	assert_int_equal(flow_n_open(t->table), 0);
+	assert_int_equal(stats->flow_timeout, o.n_timeouts);
+	talk_free(t);
+}
+
+// Random segments of a few connections; the packets' addresses and payload live to the end.
+enum { N_PKTS = 1500 };
+
+static void pkts_make(struct talk *t, struct pkt *pkts, uint8_t (*addrs)[32]) {
+	static const char text[] = "abcdefghijklmnopqrstuvwxyz";
+	static const uint8_t flags[] = {TCP_SYN, TCP_SYN | TCP_ACK, TCP_FIN | TCP_ACK, TCP_RST};
+
+	for (int i = 0; i < N_PKTS; i++) {
+		uint32_t at = random_below(20) + (uint32_t)i / 50;
+		struct seg seg = {
+			.dir = random_below(2),
+			.client = (uint16_t)random_below(6),
+			.flags = random_below(12) ? TCP_ACK : flags[random_below(4)],
+			.seq = 1000 + at,
+			.ack = 1000 + random_below(20) + (uint32_t)i / 50,
+			.data = text + at % 20,
+			.size = 1 + (int)random_below(6),
+			.checksum = random_below(10) ? PKT_CHECKSUM_RIGHT : PKT_CHECKSUM_WRONG,
+		};
+
+		t->now_ns += random_below(100) ? 1000 : 20 * second;
+		talk_pkt(t, &seg, addrs[i], &pkts[i]);
+	}
+}
+
+static void bursts_of_any_size_tell_the_same(void **) {
+	static const int sizes[] = {1, 7, 64};
+	static struct pkt pkts[N_PKTS];
+	static uint8_t addrs[N_PKTS][32];
+
+	random_seed();
+	for (int round = 0; round < 20; round++) {
+		struct talk *talks[3];
+
+		for (int i = 0; i < 3; i++) {
+			talks[i] = talk_new(4, 1 << 14); // fewer than there are connections
+			if (i == 0)
+				pkts_make(talks[0], pkts, addrs);
+			for (int at = 0; at < N_PKTS; at += sizes[i])
+				flow_run(
+					talks[i]->table,
+					pkts + at,
+					sizes[i] < N_PKTS - at ? sizes[i] : N_PKTS - at
+				);
+			flow_end(talks[i]->table);
+			assert_true(talks[i]->log_size > 1000);
+			assert_string_equal(talks[i]->log, talks[0]->log);
+			assert_memory_equal(
+				flow_stats(talks[i]->table),
+				flow_stats(talks[0]->table),
+				sizeof(struct flow_stats)
+			);
+		}
+		for (int i = 0; i < 3; i++)
+			talk_free(talks[i]);
+	}
+}
+
+// T19, T20: a list of holes stays as short as the limit says, whatever comes; the last before the
+// limit is still held, the next gives the oldest hole up.
+static void t19_t20_tiny_segments_behind_holes_stop_at_the_limit(void **) {
+	for (int n = STREAM_SEGMENTS_MAX - 1; n <= STREAM_SEGMENTS_MAX + 1; n++) {
+		struct talk *t = talk_small();
+
+		talk_handshake(t, 0, 100, 300);
+		for (int i = 0; i < n; i++)
+			TALK(t, C, TCP_ACK, 101 + 2 * (uint32_t)i, 300, "x");
+		assert_int_equal(flow_stats(t->table)->segment_held, n);
+		assert_int_equal(flow_stats(t->table)->gap, n > STREAM_SEGMENTS_MAX);
+		if (n > STREAM_SEGMENTS_MAX)
+			assert_string_equal(t->log, "open C-1 reordering_limit C:x ");
+		flow_end(t->table);
+		assert_int_equal(t->reader[0]->n_data_bytes[0], n);
+		assert_int_equal(t->reader[0]->n_gap_bytes[0], n);
+		talk_free(t);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t1_the_syn_that_is_acknowledged_wins),
@@ -713,6 +927,9 @@ int main(void) {
 		cmocka_unit_test(each_state_has_its_patience),
 		cmocka_unit_test(timers_come_exactly_and_before_later_packets),
 		cmocka_unit_test(the_end_closes_the_oldest_first),
+		cmocka_unit_test(the_table_equals_a_list_under_random_traffic),
+		cmocka_unit_test(bursts_of_any_size_tell_the_same),
+		cmocka_unit_test(t19_t20_tiny_segments_behind_holes_stop_at_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
