@@ -169,7 +169,8 @@ static uint8_t *bytes_wait(struct distributor *d, struct lane *lane, const struc
 }
 
 // Hands a frame to the worker. is_copied: it does not stay where it is.
-static void give(struct distributor *d, struct lane *lane, const struct frame *frame, bool is_copied) {
+static void
+give(struct distributor *d, struct lane *lane, const struct frame *frame, bool is_copied) {
 	struct slot *slot;
 	uint8_t *bytes = is_copied ? bytes_wait(d, lane, frame) : NULL;
 

@@ -436,8 +436,8 @@ void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
 		prefetch_flow(table, &pkts[i]);
 	for (int i = 0; i < n; i++) {
 		flow_advance(table, pkts[i].time_ns);
-		table->moment = (struct flow_moment
-		){table->now_ns, 0, pkts[i].number, FLOW_MOMENT_FRAME};
+		table->moment
+			= (struct flow_moment){table->now_ns, 0, pkts[i].number, FLOW_MOMENT_FRAME};
 		fates[segment(table, &pkts[i])]++;
 	}
 }

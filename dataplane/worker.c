@@ -22,8 +22,7 @@ static void frame_prefetch(const struct frame *frame) {
 }
 
 // Decodes n frames; the segments among them come out in order. Returns how many.
-static int
-burst_decode(struct worker *worker, struct frame *frames, int n, struct pkt *pkts) {
+static int burst_decode(struct worker *worker, struct frame *frames, int n, struct pkt *pkts) {
 	enum verdict verdict;
 	int n_pkts = 0;
 
