@@ -331,7 +331,7 @@ static void line_add(struct summary *sum, const struct line *line) {
 	summary_add_engine(sum, &line->engine->stats);
 }
 
-void pipeline_summary(const struct pipeline *p) {
+bool pipeline_summary(const struct pipeline *p) {
 	struct summary sum = {
 		.analyst = *analyst_stats(p->analyst),
 		.n_shed = n_shed(p),
@@ -340,7 +340,7 @@ void pipeline_summary(const struct pipeline *p) {
 
 	// Who closes a pipe has seen enough.
 	if (analyst_reader_is_gone(p->analyst))
-		return;
+		return false;
 	if (p->distributor) {
 		const struct distribute_stats *stats = distribute_stats(p->distributor);
 		sum.n_frames = stats->n_frames;
@@ -351,6 +351,7 @@ void pipeline_summary(const struct pipeline *p) {
 	for (int i = 0; i < p->n_lines; i++)
 		line_add(&sum, &p->lines[i]);
 	summary_print(&sum, stderr);
+	return true;
 }
 
 void pipeline_close(struct pipeline *p) {
