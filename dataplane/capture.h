@@ -26,5 +26,9 @@ void capture_position(const struct capture *capture, uint64_t *done, uint64_t *t
 // (they are given the time of the frame before).
 uint64_t capture_n_cut(const struct capture *capture);
 uint64_t capture_n_backward(const struct capture *capture);
+// Packets that were passed over because they could not be used though the capture goes on behind
+// them (pcapng: unknown link type of their interface, impossible length). Returns why the first of
+// them was, or NULL when there are none.
+const char *capture_skipped(const struct capture *capture, uint64_t *n);
 // Accepts NULL.
 void capture_close(struct capture *capture);

@@ -1,4 +1,265 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "capture.h"
+// A capture's bytes, mapped or streamed. Streams keep what is not yet consumed at the front of the
+// buffer and read behind it; that moves data, so it happens only when no frame is outstanding.
+
+#include "capture_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static ssize_t fd_read(void *ctx, void *to, size_t size) {
+	const struct capture_file *file = ctx;
+
+	return read(file->fd, to, size);
+}
+
+// The end of a path is what tells captures apart. Nothing in it may upset a terminal.
+static void name_set(struct capture_file *file, const char *path) {
+	size_t len = strlen(path), max = sizeof(file->name) - 1;
+
+	if (len > max)
+		snprintf(file->name, sizeof(file->name), "...%s", path + len - (max - 3));
+	else
+		memcpy(file->name, path, len + 1);
+	for (char *c = file->name; *c; c++) {
+		if ((uint8_t)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+}
+
+static int error_set(const struct capture_file *file, int code, char *error, int size) {
+	const char *text = strerror(code);
+	const char *hint = "";
+
+	if (code == ENOENT)
+		text = "no such file";
+	else if (code == EACCES)
+		text = "permission denied", hint = ": run as a user who may read it";
+	else if (code == EISDIR)
+		text = "is a directory", hint = ": name the captures in it";
+	snprintf(error, size, "%s: %s%s", file->name, text, hint);
+	return -1;
+}
+
+// Raw bytes into to. As capture_read_fn, but the end is for good, and -1 means that problem is set
+// unless a signal came (errno EINTR).
+static ssize_t raw_read(struct capture_file *file, uint8_t *to, size_t size) {
+	ssize_t n;
+
+	if (file->ended)
+		return 0;
+	n = file->read(file->read_ctx, to, size);
+	if (n > 0)
+		file->n_raw += (uint64_t)n;
+	else if (n == 0)
+		file->ended = 1;
+	else if (errno != EINTR && errno != EAGAIN)
+		snprintf(file->problem, sizeof(file->problem), "%s", strerror(errno));
+	return n;
+}
+
+// Reads the first bytes and finds out whether they are compressed.
+static int stream_begin(struct capture_file *file, char *error, int size) {
+	uint8_t *raw = file->buffer + CAPTURE_BUFFER_SIZE;
+	size_t n_raw = 0;
+	ssize_t n = 1;
+
+	while (n_raw < 4 && n > 0) {
+		n = raw_read(file, raw + n_raw, CAPTURE_CHUNK_SIZE - n_raw);
+		if (n < 0)
+			return error_set(file, errno, error, size);
+		n_raw += (size_t)n;
+	}
+	if (n_raw == 0) {
+		snprintf(error, size, "%s: is empty: there is no capture in it", file->name);
+		return -1;
+	}
+	file->compression = capture_codec_detect(raw, n_raw);
+	if (!file->compression) {
+		memcpy(file->buffer, raw, n_raw);
+		file->size = n_raw;
+		return 0;
+	}
+	file->input = (struct capture_input){raw, n_raw};
+	file->codec = capture_codec_open(file->compression);
+	if (file->codec)
+		return 0;
+	snprintf(
+		error,
+		size,
+		"%s: %s data, not a capture (pcap or pcapng, plain, gzip or zstd): "
+		"decompress it first, or pipe it: ... | postern replay -",
+		file->name,
+		file->compression
+	);
+	return -1;
+}
+
+static int stream_open(struct capture_file *file, char *error, int size) {
+	// Only pages that are used are ever touched: mostly two chunks.
+	void *buffer
+		= mmap(NULL,
+		       CAPTURE_BUFFER_SIZE + CAPTURE_CHUNK_SIZE,
+		       PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		       -1,
+		       0);
+
+	if (buffer == MAP_FAILED)
+		return error_set(file, errno, error, size);
+	file->buffer = buffer;
+	file->data = buffer;
+	return stream_begin(file, error, size);
+}
+
+static int map_open(struct capture_file *file, char *error, int size) {
+	void *map = mmap(NULL, file->total, PROT_READ, MAP_PRIVATE, file->fd, 0);
+
+	if (map == MAP_FAILED)
+		return error_set(file, errno, error, size);
+	madvise(map, file->total, MADV_SEQUENTIAL);
+	file->map = map;
+	file->map_size = file->total;
+	file->data = map;
+	file->size = file->map_size;
+	return 0;
+}
+
+// Whether a regular file is to be mapped: it is when it is not compressed.
+static int is_plain(const struct capture_file *file) {
+	uint8_t magic[4];
+	ssize_t n = pread(file->fd, magic, sizeof(magic), 0);
+
+	return n > 0 && !capture_codec_detect(magic, (size_t)n);
+}
+
+int capture_file_open(struct capture_file *file, const char *path, char *error, int size) {
+	int is_stdin = strcmp(path, "-") == 0;
+	struct stat st;
+
+	*file = (struct capture_file){.fd = -1, .read = fd_read, .read_ctx = file};
+	name_set(file, is_stdin ? "standard input" : path);
+	file->fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	if (file->fd < 0 || fstat(file->fd, &st) < 0)
+		return error_set(file, errno, error, size);
+	if (S_ISDIR(st.st_mode))
+		return error_set(file, EISDIR, error, size);
+	if (!S_ISREG(st.st_mode))
+		return stream_open(file, error, size);
+	file->total = (uint64_t)st.st_size;
+	// Standard input may stand anywhere in its file, so it is read and not mapped.
+	if (is_stdin || !is_plain(file))
+		return stream_open(file, error, size);
+	return map_open(file, error, size);
+}
+
+int capture_file_open_read(
+	struct capture_file *file,
+	const char *name,
+	capture_read_fn *read,
+	void *ctx,
+	char *error,
+	int size
+) {
+	*file = (struct capture_file){.fd = -1, .read = read, .read_ctx = ctx};
+	name_set(file, name);
+	return stream_open(file, error, size);
+}
+
+void capture_file_close(struct capture_file *file) {
+	capture_codec_close(file->codec);
+	if (file->buffer)
+		munmap(file->buffer, CAPTURE_BUFFER_SIZE + CAPTURE_CHUNK_SIZE);
+	if (file->map)
+		munmap(file->map, file->map_size);
+	if (file->fd >= 0)
+		close(file->fd);
+	file->codec = NULL;
+	file->buffer = file->map = NULL;
+	file->fd = -1;
+}
+
+// A file that is still being written has grown meanwhile: the map is made to cover it.
+static int map_grow(struct capture_file *file, size_t need) {
+	size_t done = (size_t)(file->data - file->map);
+	struct stat st;
+	void *map;
+
+	if (fstat(file->fd, &st) < 0 || (uint64_t)st.st_size <= file->map_size)
+		return -1;
+	map = mremap(file->map, file->map_size, (size_t)st.st_size, MREMAP_MAYMOVE);
+	if (map == MAP_FAILED)
+		return -1;
+	file->map = map;
+	file->map_size = (size_t)st.st_size;
+	file->total = file->map_size;
+	file->data = file->map + done;
+	file->size = file->map_size - done;
+	return file->size >= need ? 1 : -1;
+}
+
+// Decompresses some bytes. Returns as capture_file_fill().
+static int codec_fill(struct capture_file *file, uint8_t *to, size_t size) {
+	uint8_t *raw = file->buffer + CAPTURE_BUFFER_SIZE;
+	ssize_t n;
+	long got;
+
+	for (;;) {
+		got = capture_codec_run(
+			file->codec, &file->input, to, size, file->problem, sizeof(file->problem)
+		);
+		file->size += got > 0 ? (size_t)got : 0;
+		if (got != 0)
+			return got > 0 ? 1 : -1;
+		n = raw_read(file, raw, CAPTURE_CHUNK_SIZE);
+		if (n < 0)
+			return file->problem[0] ? -1 : 0;
+		if (n == 0)
+			break;
+		file->input = (struct capture_input){raw, (size_t)n};
+	}
+	if (!capture_codec_complete(file->codec))
+		snprintf(
+			file->problem,
+			sizeof(file->problem),
+			"%s data that ends early",
+			file->compression
+		);
+	return -1;
+}
+
+static int plain_fill(struct capture_file *file, uint8_t *to, size_t size) {
+	ssize_t n = raw_read(file, to, size);
+
+	if (n < 0)
+		return file->problem[0] ? -1 : 0;
+	file->size += (size_t)n;
+	return n > 0 ? 1 : -1;
+}
+
+int capture_file_fill(struct capture_file *file, size_t need) {
+	int result = 1;
+
+	if (file->size >= need)
+		return 1;
+	if (file->map)
+		return map_grow(file, need);
+	if (file->data != file->buffer) {
+		memmove(file->buffer, file->data, file->size);
+		file->data = file->buffer;
+	}
+	while (file->size < need && result > 0) {
+		uint8_t *to = file->buffer + file->size;
+
+		result = file->codec ? codec_fill(file, to, CAPTURE_CHUNK_SIZE)
+				     : plain_fill(file, to, CAPTURE_CHUNK_SIZE);
+	}
+	return result;
+}

@@ -1,4 +1,446 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+// One cursor walks the frame from the outside in. Each header function checks, advances and says
+// what comes next; one loop calls them, so that DECODE_LAYERS_MAX bounds any mixture. Defragmentation
+// and tunnels have their places in that loop: where VERDICT_fragment is said, and in layer_next().
+
 #include "decode.h"
+
+#include "checksum.h"
+#include "limits.h"
+#include "siphash.h"
+
+#include <string.h>
+
+enum ethertype {
+	ETHERTYPE_IPV4 = 0x0800,
+	ETHERTYPE_VLAN = 0x8100, // 802.1Q
+	ETHERTYPE_QINQ = 0x88a8, // 802.1ad
+	ETHERTYPE_QINQ_OLD = 0x9100, // used before 802.1ad gave it a number
+	ETHERTYPE_IPV6 = 0x86dd,
+	ETHERTYPE_SIZE_MAX = 1535, // up to here it is a length: an LLC header follows (802.3)
+};
+
+enum protocol {
+	PROTOCOL_HOP_BY_HOP = 0,
+	PROTOCOL_TCP = 6,
+	PROTOCOL_ROUTING = 43,
+	PROTOCOL_FRAGMENT = 44,
+	PROTOCOL_AH = 51,
+	PROTOCOL_DESTINATION = 60,
+};
+
+enum layer {
+	LAYER_ETHERTYPE, // what .type says, an ethertype
+	LAYER_PROTOCOL, // what .type says, an IP protocol
+	LAYER_DONE, // a TCP segment, or the verdict
+};
+
+struct cursor {
+	const uint8_t *at;
+	uint32_t size; // bytes present from at on, inside the innermost length seen
+	uint32_t missing; // further bytes that this length promises and the snap length cut
+	enum layer layer;
+	uint16_t type;
+	bool is_cut; // the snap length cut the frame
+	bool has_length; // false: the IP length was left to the NIC (TSO); the frame's rest is taken
+	bool is_source_routed; // the address the checksum covers is not in the IP header
+	enum verdict verdict;
+};
+
+static const char *const names[] = {
+#define VERDICT(name, text) #name,
+#include "verdict.def"
+#undef VERDICT
+};
+
+static const char *const texts[] = {
+#define VERDICT(name, text) text,
+#include "verdict.def"
+#undef VERDICT
+};
+
+const char *verdict_name(enum verdict verdict) {
+	return verdict < VERDICT_COUNT ? names[verdict] : "unknown";
+}
+
+const char *verdict_text(enum verdict verdict) {
+	return verdict < VERDICT_COUNT ? texts[verdict] : "unknown";
+}
+
+static inline uint16_t get16(const uint8_t *p) {
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static inline uint32_t get32(const uint8_t *p) {
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline void skip(struct cursor *c, uint32_t size) {
+	c->at += size;
+	c->size -= size;
+}
+
+static void stop(struct cursor *c, enum verdict verdict) {
+	c->layer = LAYER_DONE;
+	c->verdict = verdict;
+}
+
+// The link-layer header, up to the first ethertype.
+static void link_header(struct cursor *c, enum link link) {
+	static const struct {
+		uint8_t size, type_at;
+	} links[] = {
+		[LINK_ETHERNET] = {14, 12},
+		[LINK_SLL] = {16, 14},
+		[LINK_SLL2] = {20, 0},
+		[LINK_NULL] = {4, 0},
+		[LINK_LOOP] = {4, 0},
+		[LINK_RAW_IP] = {0, 0},
+	};
+	uint32_t family;
+
+	if (link >= sizeof(links) / sizeof(*links)) {
+		stop(c, VERDICT_not_ip);
+		return;
+	}
+	if (c->size < links[link].size || (link == LINK_RAW_IP && c->size < 1)) {
+		stop(c, VERDICT_short_frame);
+		return;
+	}
+	c->layer = LAYER_ETHERTYPE;
+	switch (link) {
+	case LINK_RAW_IP:
+		c->type = c->at[0] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IPV4;
+		break;
+	case LINK_NULL:
+	case LINK_LOOP:
+		// The family is small, whatever the byte order of the host that captured.
+		family = get32(c->at);
+		if (family > 0xffff)
+			family = __builtin_bswap32(family);
+		// AF_INET6 is 10 on Linux, 24, 28 and 30 on the BSDs and macOS.
+		if (family == 2)
+			c->type = ETHERTYPE_IPV4;
+		else if (family == 10 || family == 24 || family == 28 || family == 30)
+			c->type = ETHERTYPE_IPV6;
+		else
+			stop(c, VERDICT_not_ip);
+		break;
+	default:
+		c->type = get16(c->at + links[link].type_at);
+	}
+	skip(c, links[link].size);
+}
+
+static void vlan_tag(struct cursor *c, struct pkt *pkt) {
+	uint16_t id;
+
+	if (c->size < 4) {
+		stop(c, VERDICT_short_frame);
+		return;
+	}
+	// Id 0 is a priority without a network. Rotating keeps two tags exactly and mixes more.
+	id = get16(c->at) & 0xfff;
+	if (id)
+		pkt->realm = (pkt->realm << 12 | pkt->realm >> 20) ^ id;
+	c->type = get16(c->at + 2);
+	skip(c, 4);
+}
+
+// 802.3 with LLC and SNAP: an ethertype all the same.
+static void llc_header(struct cursor *c) {
+	static const uint8_t snap[6] = {0xaa, 0xaa, 0x03};
+
+	if (c->size < 8) {
+		stop(c, VERDICT_not_ip);
+		return;
+	}
+	if (memcmp(c->at, snap, sizeof(snap)) != 0) {
+		stop(c, VERDICT_not_ip);
+		return;
+	}
+	c->type = get16(c->at + 6);
+	if (c->type <= ETHERTYPE_SIZE_MAX)
+		stop(c, VERDICT_not_ip);
+	skip(c, 8);
+}
+
+// Narrows the cursor to size bytes, which a length field says follow. What lies behind them is
+// padding. A length beyond what was on the wire is a lie that the receiving host drops too.
+// 1 done, -1 broken.
+static int narrow(struct cursor *c, uint32_t size) {
+	if (size <= c->size) {
+		c->size = size;
+		c->missing = 0;
+	} else if (size - c->size <= c->missing) {
+		c->missing = size - c->size;
+	} else {
+		return -1;
+	}
+	return 1;
+}
+
+static void ipv4_header(const struct decode_config *config, struct cursor *c, struct pkt *pkt) {
+	uint32_t header_size, total_size;
+
+	if (c->size < 20) {
+		stop(c, VERDICT_short_ip);
+		return;
+	}
+	header_size = (c->at[0] & 0xf) * 4u;
+	total_size = get16(c->at + 2);
+	if (c->at[0] >> 4 != 4 || header_size < 20 || (total_size && total_size < header_size)) {
+		stop(c, VERDICT_bad_ip);
+		return;
+	}
+	if (c->size < header_size) {
+		stop(c, c->missing ? VERDICT_short_ip : VERDICT_bad_ip);
+		return;
+	}
+	c->has_length = total_size != 0;
+	// A field of zero is left to the NIC on the capturing host; no router forwards such a packet
+	// when it is wrong, so nobody far away can make use of it.
+	if (config->checksum && c->has_length && get16(c->at + 10) != 0
+	    && checksum_fold(checksum_add(0, c->at, header_size)) != 0xffff) {
+		stop(c, VERDICT_bad_ip_checksum);
+		return;
+	}
+	if (c->has_length && narrow(c, total_size) < 0) {
+		stop(c, VERDICT_bad_ip);
+		return;
+	}
+	// Bits: reserved, don't fragment, more fragments; then the offset.
+	if (get16(c->at + 6) & 0x3fff) {
+		stop(c, VERDICT_fragment);
+		return;
+	}
+	pkt->family = 4;
+	pkt->addr = c->at + 12;
+	c->layer = LAYER_PROTOCOL;
+	c->type = c->at[9];
+	skip(c, header_size);
+}
+
+static void ipv6_header(struct cursor *c, struct pkt *pkt) {
+	uint32_t size;
+
+	if (c->size < 40) {
+		stop(c, VERDICT_short_ip);
+		return;
+	}
+	if (c->at[0] >> 4 != 6) {
+		stop(c, VERDICT_bad_ip);
+		return;
+	}
+	// Zero stands for a jumbogram (RFC 2675) or a length left to the NIC.
+	size = get16(c->at + 4);
+	c->has_length = size != 0;
+	if (c->has_length && narrow(c, size + 40) < 0) {
+		stop(c, VERDICT_bad_ip);
+		return;
+	}
+	pkt->family = 6;
+	pkt->addr = c->at + 8;
+	c->layer = LAYER_PROTOCOL;
+	c->type = c->at[6];
+	skip(c, 40);
+}
+
+// Hop-by-hop, destination and routing options, AH: type and length lie at the same place.
+static void extension_header(struct cursor *c) {
+	uint32_t size;
+
+	if (c->size < 8) {
+		stop(c, VERDICT_short_ip);
+		return;
+	}
+	size = c->type == PROTOCOL_AH ? (c->at[1] + 2u) * 4 : (c->at[1] + 1u) * 8;
+	if (c->size < size) {
+		stop(c, c->missing ? VERDICT_short_ip : VERDICT_bad_ip);
+		return;
+	}
+	if (c->type == PROTOCOL_ROUTING && c->at[3] != 0)
+		c->is_source_routed = true;
+	c->type = c->at[0];
+	skip(c, size);
+}
+
+static void fragment_header(struct cursor *c) {
+	if (c->size < 8) {
+		stop(c, VERDICT_short_ip);
+		return;
+	}
+	// An atomic fragment (RFC 6946) is a whole packet: neither offset nor more to come.
+	if (get16(c->at + 2) & 0xfff9) {
+		stop(c, VERDICT_fragment);
+		return;
+	}
+	c->type = c->at[0];
+	skip(c, 8);
+}
+
+// The window scale of a SYN. An option whose length is 0, 1 or past the header ends the list, as in
+// end hosts; the segment itself is kept.
+static uint8_t window_scale(const uint8_t *options, uint32_t size) {
+	for (uint32_t i = 0; i < size;) {
+		uint8_t kind = options[i], length;
+
+		if (kind == 0)
+			break;
+		if (kind == 1) {
+			i++;
+			continue;
+		}
+		if (size - i < 2)
+			break;
+		length = options[i + 1];
+		if (length < 2 || length > size - i)
+			break;
+		if (kind == 3 && length == 3) // RFC 7323 2.3: more than 14 counts as 14
+			return options[i + 2] > 14 ? 14 : options[i + 2];
+		i += length;
+	}
+	return 0xff;
+}
+
+// Whether the checksum of the whole segment at c is right, or holds only the pseudo header because
+// the NIC of the capturing host was to do the rest. With segmentation offload that sum may lack the
+// length. A field of zero is not excused: anybody can send one across the Internet.
+static bool checksum_is_right(const struct cursor *c, const struct pkt *pkt) {
+	uint64_t pseudo = checksum_add(0, pkt->addr, pkt->family == 4 ? 8 : 32);
+	uint64_t length = checksum_add(0, (const uint8_t[2]){0, PROTOCOL_TCP}, 2);
+	uint8_t size[4] = {
+		(uint8_t)(c->size >> 24),
+		(uint8_t)(c->size >> 16),
+		(uint8_t)(c->size >> 8),
+		(uint8_t)c->size,
+	};
+	uint16_t field;
+
+	pseudo += length;
+	length = checksum_add(0, size, sizeof(size));
+	memcpy(&field, c->at + 16, sizeof(field));
+	return checksum_fold(checksum_add(pseudo + length, c->at, c->size)) == 0xffff
+		|| field == checksum_fold(pseudo + length) || field == checksum_fold(pseudo);
+}
+
+// The keyed hash of realm and endpoints, the smaller endpoint first so that both directions agree.
+static uint32_t hash(const uint64_t key[2], const struct pkt *pkt) {
+	uint32_t size = pkt->family == 4 ? 4 : 16;
+	const uint8_t *source = pkt->addr, *destination = pkt->addr + size;
+	int order = memcmp(source, destination, size);
+	bool swap = order > 0 || (order == 0 && pkt->port[0] > pkt->port[1]);
+	uint8_t message[40];
+
+	memcpy(message, swap ? destination : source, size);
+	memcpy(message + size, swap ? source : destination, size);
+	memcpy(message + 2 * size, &pkt->port[swap], 2);
+	memcpy(message + 2 * size + 2, &pkt->port[!swap], 2);
+	memcpy(message + 2 * size + 4, &pkt->realm, 4);
+	return (uint32_t)siphash(key, message, 2 * size + 8);
+}
+
+static void tcp_header(const struct decode_config *config, struct cursor *c, struct pkt *pkt) {
+	const uint8_t *tcp = c->at;
+	uint32_t header_size;
+
+	if (c->size < 20) {
+		stop(c, VERDICT_short_tcp);
+		return;
+	}
+	header_size = (tcp[12] >> 4) * 4u;
+	pkt->flags = tcp[13] & 0x3f;
+	if (header_size < 20 || (header_size > c->size && !c->missing)) {
+		stop(c, VERDICT_bad_tcp);
+		return;
+	}
+	if (header_size > c->size) {
+		stop(c, VERDICT_short_tcp);
+		return;
+	}
+	// No host sends these; hosts that get them disagree, which is what they are sent for.
+	if (pkt->flags == 0 || ((pkt->flags & TCP_SYN) && (pkt->flags & (TCP_FIN | TCP_RST)))) {
+		stop(c, VERDICT_bad_tcp);
+		return;
+	}
+	if (config->checksum && !c->missing && !c->is_source_routed && !checksum_is_right(c, pkt)) {
+		stop(c, VERDICT_bad_tcp_checksum);
+		return;
+	}
+	pkt->port[0] = get16(tcp);
+	pkt->port[1] = get16(tcp + 2);
+	pkt->seq = get32(tcp + 4);
+	pkt->ack = get32(tcp + 8);
+	pkt->window = get16(tcp + 14);
+	pkt->urgent = get16(tcp + 18);
+	pkt->wscale = pkt->flags & TCP_SYN ? window_scale(tcp + 20, header_size - 20) : 0xff;
+	skip(c, header_size);
+	pkt->payload = c->at;
+	pkt->payload_size = c->size;
+	pkt->missing_size = c->missing;
+	pkt->hash = hash(config->hash_key, pkt);
+	stop(c, VERDICT_tcp);
+}
+
+// One header of any kind.
+static void layer_next(const struct decode_config *config, struct cursor *c, struct pkt *pkt) {
+	if (c->layer == LAYER_ETHERTYPE) {
+		switch (c->type) {
+		case ETHERTYPE_IPV4:
+			ipv4_header(config, c, pkt);
+			break;
+		case ETHERTYPE_IPV6:
+			ipv6_header(c, pkt);
+			break;
+		case ETHERTYPE_VLAN:
+		case ETHERTYPE_QINQ:
+		case ETHERTYPE_QINQ_OLD:
+			vlan_tag(c, pkt);
+			break;
+		default:
+			if (c->type <= ETHERTYPE_SIZE_MAX)
+				llc_header(c);
+			else
+				stop(c, VERDICT_not_ip);
+		}
+		return;
+	}
+	switch (c->type) {
+	case PROTOCOL_TCP:
+		tcp_header(config, c, pkt);
+		break;
+	case PROTOCOL_HOP_BY_HOP:
+	case PROTOCOL_ROUTING:
+	case PROTOCOL_DESTINATION:
+	case PROTOCOL_AH:
+		extension_header(c);
+		break;
+	case PROTOCOL_FRAGMENT:
+		fragment_header(c);
+		break;
+	default:
+		stop(c, VERDICT_not_tcp);
+	}
+}
+
+enum verdict
+decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt) {
+	struct cursor c = {
+		.at = frame->data,
+		.size = frame->size,
+		.missing = frame->wire_size > frame->size ? frame->wire_size - frame->size : 0,
+	};
+
+	*pkt = (struct pkt){.time_ns = frame->time_ns};
+	link_header(&c, frame->link);
+	for (int n = 0; c.layer != LAYER_DONE; n++) {
+		if (n == DECODE_LAYERS_MAX)
+			stop(&c, VERDICT_too_many_layers);
+		else
+			layer_next(config, &c, pkt);
+	}
+	pkt->verdict = (uint8_t)c.verdict;
+	return c.verdict;
+}

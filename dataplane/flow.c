@@ -1,4 +1,454 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "flow.h"
+// The table of connections: keyed hash, linear probing, entries of eight bytes beside connections of
+// three cache lines. Time passes with the packets, one packet at a time, so that nothing depends on
+// how they were bundled.
+
+#include "flow_private.h"
+#include "limits.h"
+#include "reserve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static_assert(sizeof(struct flow_stats) >= FATES * sizeof(uint64_t));
+static_assert(offsetof(struct flow_stats, segment_in_order) == FATE_IN_ORDER * sizeof(uint64_t));
+static_assert(offsetof(struct flow_stats, segment_no_ack) == FATE_NO_ACK * sizeof(uint64_t));
+static_assert(offsetof(struct flow_stats, segment_not_held) == FATE_NOT_HELD * sizeof(uint64_t));
+
+enum {
+	// Connections with a reader that are looked at for one that has been quiet, when the table is
+	// full of them.
+	EVICT_LOOKS = 8,
+};
+
+static size_t slots_needed(uint32_t n_flows) {
+	size_t n = 64;
+
+	while (n < 2 * (size_t)n_flows) // at most half full: a probe is short
+		n *= 2;
+	return n;
+}
+
+struct flow_table *flow_open(const struct flow_config *config) {
+	struct flow_table *table = calloc(1, sizeof(*table));
+	uint32_t n_flows = config->n_flows ? config->n_flows : FLOWS_DEFAULT;
+	size_t held_size = config->held_size ? config->held_size : STREAM_POOL_SIZE_DEFAULT;
+	size_t n_holds = held_size / sizeof(struct hold) / 4;
+
+	if (!table)
+		return NULL;
+	table->n_flows = n_flows;
+	table->held_size = held_size;
+	table->handler = config->handler;
+	table->slots_size = slots_needed(n_flows) * sizeof(struct flow_slot);
+	table->slot_mask = (uint32_t)(slots_needed(n_flows) - 1);
+	table->order_size = n_flows * sizeof(*table->order);
+	if (n_holds > n_flows)
+		n_holds = n_flows;
+	table->slots = reserve_open(table->slots_size);
+	table->order = reserve_open(table->order_size);
+	table->pool = pool_open(sizeof(struct stream), n_flows);
+	table->holds = pool_open(sizeof(struct hold), n_holds ? (uint32_t)n_holds : 1);
+	table->slab = slab_open(held_size);
+	if (!table->slots || !table->order || !table->pool || !table->holds || !table->slab) {
+		int error = errno;
+		flow_close(table);
+		errno = error;
+		return NULL;
+	}
+	table->flows = pool_at(table->pool, 1);
+	wheel_init(&table->wheel, &table->flows->node, sizeof(struct stream));
+	return table;
+}
+
+void flow_close(struct flow_table *table) {
+	if (!table)
+		return;
+	slab_close(table->slab);
+	pool_close(table->holds);
+	pool_close(table->pool);
+	if (table->order)
+		reserve_close(table->order, table->order_size);
+	if (table->slots)
+		reserve_close(table->slots, table->slots_size);
+	free(table);
+}
+
+const struct flow_stats *flow_stats(const struct flow_table *table) {
+	return &table->stats;
+}
+
+uint32_t flow_n_open(const struct flow_table *table) {
+	return pool_used(table->pool);
+}
+
+size_t flow_memsize(const struct flow_table *table) {
+	return sizeof(*table) + table->slots_size + table->order_size + pool_memsize(table->pool)
+		+ pool_memsize(table->holds) + table->held_size;
+}
+
+// ---- Lists by class, in the order of coming into it
+
+static void list_remove(struct stream *flow) {
+	struct flow_table *table = flow->table;
+	struct flow_list *list = &table->lists[flow->class];
+
+	if (flow->class_prev)
+		flow_at(table, flow->class_prev)->class_next = flow->class_next;
+	else
+		list->first = flow->class_next;
+	if (flow->class_next)
+		flow_at(table, flow->class_next)->class_prev = flow->class_prev;
+	else
+		list->last = flow->class_prev;
+}
+
+static void list_append(struct stream *flow, enum flow_class class) {
+	struct flow_table *table = flow->table;
+	struct flow_list *list = &table->lists[class];
+	uint32_t index = flow_index(table, flow);
+
+	flow->class = class;
+	flow->class_next = 0;
+	flow->class_prev = list->last;
+	if (list->last)
+		flow_at(table, list->last)->class_next = index;
+	else
+		list->first = index;
+	list->last = index;
+}
+
+static enum flow_class class_of(const struct stream *flow) {
+	switch ((enum flow_state)flow->state) {
+	case FLOW_OPENING:
+		return CLASS_OPENING;
+	case FLOW_CLOSED:
+		return CLASS_CLOSED;
+	default:
+		return flow->flags & FLOW_HAS_READER ? CLASS_READER : CLASS_QUIET;
+	}
+}
+
+// ---- Time
+
+// When the connection has been silent for too long.
+static uint64_t idle_ns(const struct stream *flow) {
+	static const uint64_t timeouts[FLOW_STATES] = {
+		[FLOW_OPENING] = FLOW_TIMEOUT_OPENING_NS,
+		[FLOW_ESTABLISHED] = FLOW_TIMEOUT_ESTABLISHED_NS,
+		[FLOW_CLOSING] = FLOW_TIMEOUT_CLOSING_NS,
+		[FLOW_CLOSED] = FLOW_TIMEOUT_CLOSED_NS,
+	};
+
+	return flow->last_ns + timeouts[flow->state];
+}
+
+// When it has to be looked at next.
+static uint64_t due_ns(const struct stream *flow) {
+	uint64_t due = idle_ns(flow);
+
+	if (flow->timer_ns && flow->timer_ns < due)
+		due = flow->timer_ns;
+	if (flow->hold && stream_deadline(flow) < due)
+		due = stream_deadline(flow);
+	return due;
+}
+
+void flow_wake(struct stream *flow, uint64_t at_ns) {
+	struct wheel *wheel = &flow->table->wheel;
+	uint32_t index = flow_index(flow->table, flow);
+
+	// Out of the wheel it is being looked at, and goes back with what is due next. Packets only
+	// ever put the moment off, which is seen when the earlier one comes: they touch no list.
+	if (flow->node.slot == WHEEL_NONE || flow->node.due_ns <= at_ns)
+		return;
+	wheel_remove(wheel, index);
+	wheel_add(wheel, index, at_ns);
+}
+
+void flow_settle(struct stream *flow) {
+	enum flow_class class = class_of(flow);
+
+	if (class != flow->class) {
+		list_remove(flow);
+		list_append(flow, class);
+	}
+	flow_wake(flow, due_ns(flow));
+}
+
+// ---- Finding, adding, removing
+
+static inline bool key_is(const struct stream *flow, const struct pkt *pkt, enum stream_dir dir) {
+	size_t size = pkt->family == 4 ? 4 : 16;
+
+	return flow->port[dir] == pkt->port[0] && flow->port[!dir] == pkt->port[1]
+		&& memcmp(flow->addr + dir * size, pkt->addr, size) == 0
+		&& memcmp(flow->addr + !dir * size, pkt->addr + size, size) == 0;
+}
+
+static struct stream *
+find(const struct flow_table *table, const struct pkt *pkt, enum stream_dir *dir) {
+	for (uint32_t i = pkt->hash & table->slot_mask; table->slots[i].index;
+	     i = (i + 1) & table->slot_mask) {
+		struct stream *flow;
+
+		if (table->slots[i].hash != pkt->hash)
+			continue;
+		flow = flow_at(table, table->slots[i].index);
+		if (flow->family != pkt->family || flow->realm != pkt->realm)
+			continue;
+		if (key_is(flow, pkt, STREAM_CLIENT))
+			*dir = STREAM_CLIENT;
+		else if (key_is(flow, pkt, STREAM_SERVER))
+			*dir = STREAM_SERVER;
+		else
+			continue;
+		return flow;
+	}
+	return NULL;
+}
+
+static void slot_add(struct flow_table *table, uint32_t hash, uint32_t index) {
+	uint32_t i = hash & table->slot_mask;
+
+	while (table->slots[i].index)
+		i = (i + 1) & table->slot_mask;
+	table->slots[i] = (struct flow_slot){.hash = hash, .index = index};
+}
+
+// Entries behind the hole move into it unless that is before their home: no tombstones, and the
+// table is as if the connection had never been.
+static void slot_remove(struct flow_table *table, uint32_t hash, uint32_t index) {
+	uint32_t mask = table->slot_mask, hole = hash & mask, i;
+
+	while (table->slots[hole].index != index)
+		hole = (hole + 1) & mask;
+	for (i = (hole + 1) & mask; table->slots[i].index; i = (i + 1) & mask) {
+		uint32_t home = table->slots[i].hash & mask;
+
+		if (((i - home) & mask) < ((i - hole) & mask))
+			continue;
+		table->slots[hole] = table->slots[i];
+		hole = i;
+	}
+	table->slots[hole].index = 0;
+}
+
+static void forget(struct stream *flow) {
+	struct flow_table *table = flow->table;
+	uint32_t index = flow_index(table, flow);
+
+	stream_drop(flow);
+	wheel_remove(&table->wheel, index);
+	list_remove(flow);
+	slot_remove(table, flow->hash, index);
+	pool_put(table->pool, flow);
+}
+
+// Makes room for one connection, if one that matters less is there.
+static bool evict(struct flow_table *table) {
+	struct stream *flow;
+
+	for (int class = 0; class < CLASS_READER; class ++) {
+		if (!table->lists[class].first)
+			continue;
+		flow = flow_at(table, table->lists[class].first);
+		tcp_close(flow, STREAM_END_EVICTED);
+		forget(flow);
+		return true;
+	}
+	for (int i = 0; i < EVICT_LOOKS; i++) {
+		flow = flow_at(table, table->lists[CLASS_READER].first);
+		if (!(flow->flags & FLOW_ACTIVE)) {
+			tcp_close(flow, STREAM_END_EVICTED);
+			forget(flow);
+			return true;
+		}
+		flow->flags &= (uint8_t)~FLOW_ACTIVE;
+		list_remove(flow);
+		list_append(flow, CLASS_READER);
+	}
+	return false;
+}
+
+// Which end of a connection that began before the capture is the server: the one with a mail port,
+// else with the lower port.
+static bool server_is_first(const uint16_t port[2]) {
+	static const uint16_t mail[] = {25, 110, 143, 465, 587, 993, 995, 4190};
+	bool is_mail[2] = {false, false};
+
+	for (int end = 0; end < 2; end++)
+		for (size_t i = 0; i < sizeof(mail) / sizeof(*mail); i++)
+			is_mail[end] |= port[end] == mail[i];
+	if (is_mail[0] != is_mail[1])
+		return is_mail[0];
+	return port[0] < port[1];
+}
+
+// A connection for the segment, which may be sent by either end.
+static struct stream *add(struct flow_table *table, const struct pkt *pkt, enum stream_dir *dir) {
+	size_t size = pkt->family == 4 ? 4 : 16;
+	struct stream *flow;
+	uint32_t index;
+
+	if (pool_used(table->pool) == table->n_flows && !evict(table)) {
+		table->stats.flow_refused++;
+		return NULL;
+	}
+	flow = pool_get(table->pool);
+	index = flow_index(table, flow);
+	flow->table = table;
+	flow->start_ns = flow->last_ns = table->now_ns;
+	flow->family = pkt->family;
+	flow->realm = pkt->realm;
+	flow->hash = pkt->hash;
+	flow->wscale[0] = flow->wscale[1] = 0xff;
+	flow->node.age = table->n_opened++;
+	if ((pkt->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		flow->flags = FLOW_ROLES_GUESSED;
+	if (!(pkt->flags & TCP_SYN))
+		flow->flags |= FLOW_MIDSTREAM;
+	if (pkt->flags & TCP_SYN)
+		*dir = pkt->flags & TCP_ACK ? STREAM_SERVER : STREAM_CLIENT;
+	else
+		*dir = server_is_first(pkt->port) ? STREAM_SERVER : STREAM_CLIENT;
+	memcpy(flow->addr + *dir * size, pkt->addr, size);
+	memcpy(flow->addr + !*dir * size, pkt->addr + size, size);
+	flow->port[*dir] = pkt->port[0];
+	flow->port[!*dir] = pkt->port[1];
+	table->stats.flow_opened++;
+	if (flow->flags & FLOW_MIDSTREAM) {
+		table->stats.flow_midstream++;
+		stream_say(flow, STREAM_EVENT_midstream);
+	}
+	list_append(flow, class_of(flow));
+	slot_add(table, pkt->hash, index);
+	wheel_add(&table->wheel, index, due_ns(flow));
+	return flow;
+}
+
+// ---- Running
+
+static void look(struct flow_table *table, uint32_t index) {
+	struct stream *flow = flow_at(table, index);
+	uint64_t timer_ns = flow->timer_ns;
+
+	if (table->now_ns < flow->node.due_ns)
+		table->now_ns = flow->node.due_ns;
+	if (timer_ns && timer_ns <= table->now_ns) {
+		flow->timer_ns = 0;
+		if (flow->reader)
+			table->handler.timer(flow->reader, timer_ns);
+	}
+	if (flow->hold)
+		stream_expire(flow);
+	if (idle_ns(flow) <= table->now_ns) {
+		tcp_close(flow, STREAM_END_TIMEOUT);
+		forget(flow);
+		return;
+	}
+	wheel_add(&table->wheel, index, due_ns(flow));
+}
+
+void flow_advance(struct flow_table *table, uint64_t now_ns) {
+	uint32_t index;
+
+	while ((index = wheel_pop(&table->wheel, now_ns)))
+		look(table, index);
+	if (table->now_ns < now_ns)
+		table->now_ns = now_ns;
+}
+
+// What a segment of no known connection is worth: a SYN or data begin one, the rest is over.
+static enum fate stranger(const struct pkt *pkt) {
+	if (!(pkt->flags & TCP_RST) && (pkt->flags & TCP_SYN))
+		return FATES;
+	if (!pkt->payload_size && !pkt->missing_size)
+		return FATE_NO_DATA;
+	if ((pkt->flags & TCP_RST) || !(pkt->flags & TCP_ACK))
+		return FATE_NO_ACK;
+	return FATES;
+}
+
+static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
+	enum stream_dir dir = STREAM_CLIENT;
+	struct stream *flow = find(table, pkt, &dir);
+	enum fate fate;
+	uint64_t last_ns;
+
+	if (flow && flow->state == FLOW_CLOSED && (pkt->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+		forget(flow);
+		flow = NULL;
+	}
+	for (;;) {
+		if (!flow) {
+			fate = stranger(pkt);
+			if (fate != FATES)
+				return fate;
+			flow = add(table, pkt, &dir);
+			if (!flow)
+				return pkt->payload_size ? FATE_NO_FLOW : FATE_NO_DATA;
+		}
+		last_ns = flow->last_ns;
+		flow->last_ns = table->now_ns;
+		flow->flags |= FLOW_ACTIVE;
+		fate = tcp_segment(flow, dir, pkt);
+		if (fate != FATE_OTHER_CONNECTION)
+			return fate;
+		// The packet is not of this connection, whose hosts have forgotten it.
+		flow->last_ns = last_ns;
+		tcp_close(flow, STREAM_END_RESET);
+		forget(flow);
+		flow = NULL;
+	}
+}
+
+// The first entry that can be the segment's: its connection is fetched while others are worked on.
+static inline void prefetch_flow(const struct flow_table *table, const struct pkt *pkt) {
+	struct flow_slot slot = table->slots[pkt->hash & table->slot_mask];
+
+	if (slot.hash != pkt->hash || !slot.index)
+		return;
+	__builtin_prefetch(flow_at(table, slot.index));
+	__builtin_prefetch((const uint8_t *)flow_at(table, slot.index) + 64);
+}
+
+void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
+	uint64_t *fates = (uint64_t *)&table->stats;
+
+	for (int i = 0; i < n; i++)
+		__builtin_prefetch(&table->slots[pkts[i].hash & table->slot_mask]);
+	for (int i = 0; i < n; i++)
+		prefetch_flow(table, &pkts[i]);
+	for (int i = 0; i < n; i++) {
+		flow_advance(table, pkts[i].time_ns);
+		fates[segment(table, &pkts[i])]++;
+	}
+}
+
+static int compare_age(const void *a, const void *b, void *ctx) {
+	const struct flow_table *table = ctx;
+	const struct stream *left = flow_at(table, *(const uint32_t *)a);
+	const struct stream *right = flow_at(table, *(const uint32_t *)b);
+
+	if (left->start_ns != right->start_ns)
+		return left->start_ns < right->start_ns ? -1 : 1;
+	return (int32_t)(left->node.age - right->node.age) < 0 ? -1 : 1;
+}
+
+void flow_end(struct flow_table *table) {
+	size_t n = 0;
+
+	for (int class = 0; class < CLASSES; class ++)
+		for (uint32_t i = table->lists[class].first; i; i = flow_at(table, i)->class_next)
+			table->order[n++] = i;
+	qsort_r(table->order, n, sizeof(*table->order), compare_age, table);
+	for (size_t i = 0; i < n; i++) {
+		struct stream *flow = flow_at(table, table->order[i]);
+
+		tcp_close(flow, STREAM_END_INPUT);
+		forget(flow);
+	}
+}

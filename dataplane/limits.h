@@ -5,7 +5,12 @@
 // When a limit is reached the answer is counted under the name given here; it is never a failed
 // allocation.
 
-#pragma once
+// The room's include path hides the system's header of this name; whoever asked for that one gets
+// it too. It stands before the guard, because the search for it may meet this file once more.
+#include_next <limits.h>
+
+#ifndef DATAPLANE_LIMITS_H
+#define DATAPLANE_LIMITS_H
 
 enum {
 	// Frames walked per call of the worker's loop: enough to hide a cache miss behind the others,
@@ -38,7 +43,15 @@ enum {
 	// A peer's acknowledgement of bytes not seen means that the capture lost them, unless the
 	// capture swapped neighbours: so many further packets of the flow are waited for them.
 	STREAM_REORDER_PACKETS = 16,
+
+	// Where only one direction is captured nobody acknowledges; a hole there is given up after
+	// so many further packets: more than a retransmission takes on a busy connection.
+	STREAM_ONE_SIDED_PACKETS = 64,
 };
+
+// A hole that will not be filled by a retransmission (acknowledged, or one direction only) is given
+// up after so long at the latest, so that an answer is not kept from its reader.
+#define STREAM_HOLE_NS (5ull * 1000000000)
 
 // Idle times in nanoseconds of event time, after which a flow in that state is given up.
 #define FLOW_TIMEOUT_OPENING_NS (30ull * 1000000000) // SYN seen, nothing established
@@ -47,3 +60,5 @@ enum {
 	) // IDLE may be silent for 29 minutes (RFC 2177); two hours is TCP's keep-alive
 #define FLOW_TIMEOUT_CLOSING_NS (120ull * 1000000000) // one side has closed
 #define FLOW_TIMEOUT_CLOSED_NS (10ull * 1000000000) // both have: late retransmissions are absorbed
+
+#endif

@@ -36,7 +36,10 @@ struct source {
 	// what to do. All frames before the damage have been given.
 	int (*burst)(struct source *source, struct frame *frames, int max);
 	void (*close)(struct source *source);
-	char error[256];
+	// Live sources: the event time of the last burst, which goes on while nothing arrives. 0: not
+	// live; time passes only with frames.
+	uint64_t now_ns;
+	char error[320];
 };
 
 static inline int source_burst(struct source *source, struct frame *frames, int max) {

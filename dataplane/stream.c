@@ -1,4 +1,578 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "stream.h"
+// Segments → ordered bytes. What comes in order goes from the frame to the reader without a copy;
+// what comes ahead of its turn is copied and held. Bytes are taken as they come first: a later copy of
+// bytes that are still held is compared and never used. Bytes already delivered are not kept, so a
+// later copy of those is counted and not compared.
+
+#include "flow_private.h"
+#include "limits.h"
+
+enum {
+	// Held data is copied into blocks of at most this size, header included.
+	HELD_BLOCK_SIZE = 32768,
+};
+
+// A run of one direction's sequence space out of one packet; data is NULL where the snap length cut.
+struct piece {
+	const uint8_t *data;
+	uint32_t seq;
+	uint32_t size;
+	uint32_t after;
+	bool has_after;
+};
+
+static const char *const event_names[] = {
+#define STREAM_EVENT(name, text) #name,
+#include "stream_event.def"
+#undef STREAM_EVENT
+};
+
+const char *stream_event_name(enum stream_event event) {
+	return event < STREAM_EVENT_COUNT ? event_names[event] : "unknown";
+}
+
+void stream_tuple_get(const struct stream *flow, struct stream_tuple *tuple) {
+	size_t size = flow->family == 4 ? 4 : 16;
+
+	*tuple = (struct stream_tuple){.family = flow->family};
+	for (int i = 0; i < 2; i++) {
+		memcpy(tuple->addr[i], flow->addr + (size_t)i * size, size);
+		tuple->port[i] = flow->port[i];
+	}
+}
+
+uint64_t stream_start_ns(const struct stream *flow) {
+	return flow->start_ns;
+}
+
+uint64_t stream_last_ns(const struct stream *flow) {
+	return flow->last_ns;
+}
+
+uint64_t stream_n_bytes(const struct stream *flow, enum stream_dir dir) {
+	return flow->n_bytes[dir];
+}
+
+uint64_t stream_n_packets(const struct stream *flow, enum stream_dir dir) {
+	return flow->half[dir].n_packets;
+}
+
+uint64_t stream_n_gap_bytes(const struct stream *flow, enum stream_dir dir) {
+	return flow->state == FLOW_OPENING ? 0 : flow->n_gap_bytes[dir];
+}
+
+void stream_timer_set(struct stream *flow, uint64_t at_ns) {
+	// A moment that is over already would be due for ever if its reader sets it again and again.
+	if (at_ns && at_ns <= flow->table->now_ns)
+		at_ns = flow->table->now_ns + WHEEL_TICK_NS;
+	flow->timer_ns = at_ns;
+	if (at_ns)
+		flow_wake(flow, at_ns);
+}
+
+void stream_say(struct stream *flow, enum stream_event event) {
+	uint8_t bit = (uint8_t)(1u << event);
+
+	if (flow->events & bit)
+		return;
+	flow->events |= bit;
+	if (flow->reader)
+		flow->table->handler.event(flow->reader, event, flow->table->now_ns);
+}
+
+// The first payload byte or gap: the handler is asked, and told what has been odd so far.
+static void __attribute__((noinline)) reader_open(struct stream *flow) {
+	struct stream_handler *handler = &flow->table->handler;
+
+	flow->flags |= FLOW_HAS_OPENED;
+	flow->reader = handler->open(handler->ctx, flow, flow->table->now_ns);
+	if (!flow->reader) {
+		flow->flags |= FLOW_REFUSED;
+		return;
+	}
+	flow->flags |= FLOW_HAS_READER;
+	for (int i = 0; i < STREAM_EVENT_COUNT; i++)
+		if (flow->events & 1u << i)
+			handler->event(flow->reader, i, flow->table->now_ns);
+	flow_settle(flow);
+}
+
+// Moves on by size delivered or given up; the FIN takes a sequence number of its own.
+static inline void advance(struct stream *flow, enum stream_dir dir, uint32_t size) {
+	struct half *half = &flow->half[dir];
+
+	half->next += size;
+	flow->n_bytes[dir] += size;
+	if ((flow->half_flags[dir] & HALF_FIN) && half->next == half->fin) {
+		flow->half_flags[dir] |= HALF_DONE;
+		half->next++;
+	}
+}
+
+static inline void
+deliver(struct stream *flow, enum stream_dir dir, const uint8_t *data, uint32_t size) {
+	advance(flow, dir, size);
+	if (!(flow->flags & FLOW_HAS_OPENED))
+		reader_open(flow);
+	if (flow->reader)
+		flow->table->handler.data(flow->reader, dir, data, size, flow->table->now_ns);
+}
+
+static void gap(struct stream *flow, enum stream_dir dir, uint32_t size) {
+	flow->table->stats.gap++;
+	flow->table->stats.gap_bytes += size;
+	flow->n_gap_bytes[dir] += size;
+	advance(flow, dir, size);
+	if (!(flow->flags & FLOW_HAS_OPENED))
+		reader_open(flow);
+	if (flow->reader)
+		flow->table->handler.gap(flow->reader, dir, size, flow->table->now_ns);
+}
+
+// ---- What is held
+
+static size_t held_block_size(const struct held *held) {
+	return sizeof(*held) + held->present;
+}
+
+static void held_free(struct stream *flow, enum stream_dir dir, struct held *held) {
+	struct hold_side *side = &flow_hold(flow)->side[dir];
+
+	*(held->prev ? &held->prev->next : &side->first) = held->next;
+	*(held->next ? &held->next->prev : &side->last) = held->prev;
+	side->n--;
+	side->size -= held->size;
+	slab_put(flow->table->slab, held, held_block_size(held));
+}
+
+// A copy of the first size bytes of piece, linked behind prev (NULL: first). NULL when full.
+static struct held *held_new(
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct piece *piece,
+	uint32_t size,
+	struct held *prev
+) {
+	struct hold *hold = flow_hold(flow);
+	struct hold_side *side = &hold->side[dir];
+	struct held *held;
+
+	if (side->n >= STREAM_SEGMENTS_MAX || side->size + size > STREAM_HELD_SIZE_MAX)
+		return NULL;
+	held = slab_get(flow->table->slab, sizeof(*held) + (piece->data ? size : 0));
+	if (!held)
+		return NULL;
+	*held = (struct held){
+		.prev = prev,
+		.next = prev ? prev->next : side->first,
+		.seq = piece->seq,
+		.size = size,
+		.present = piece->data ? size : 0,
+		.after = piece->after,
+		.has_after = piece->has_after,
+		.arrival = hold->n_arrivals,
+	};
+	if (piece->data)
+		memcpy(held->data, piece->data, size);
+	*(held->prev ? &held->prev->next : &side->first) = held;
+	*(held->next ? &held->next->prev : &side->last) = held;
+	side->n++;
+	side->size += size;
+	return held;
+}
+
+struct hold *stream_hold(struct stream *flow) {
+	struct hold *hold = flow_hold(flow);
+
+	if (hold)
+		return hold;
+	hold = pool_get(flow->table->holds);
+	if (hold)
+		flow->hold = pool_index(flow->table->holds, hold);
+	return hold;
+}
+
+static void side_drop(struct stream *flow, enum stream_dir dir) {
+	struct hold *hold = flow_hold(flow);
+
+	while (hold->side[dir].first)
+		held_free(flow, dir, hold->side[dir].first);
+}
+
+void stream_drop(struct stream *flow) {
+	struct hold *hold = flow_hold(flow);
+
+	if (!hold)
+		return;
+	side_drop(flow, STREAM_CLIENT);
+	side_drop(flow, STREAM_SERVER);
+	pool_put(flow->table->holds, hold);
+	flow->hold = 0;
+}
+
+void stream_drop_side(struct stream *flow, enum stream_dir dir) {
+	if (flow->hold)
+		side_drop(flow, dir);
+}
+
+static bool is_ready(const struct stream *flow, enum stream_dir dir, const struct held *held) {
+	return !held->has_after || !seq_before(flow->half[!dir].next, held->after)
+		|| (flow->half_flags[!dir] & HALF_DONE);
+}
+
+// Delivers the first held segment of dir from next on, whether it still waits or not.
+static void held_deliver(struct stream *flow, enum stream_dir dir) {
+	struct held *held = flow_hold(flow)->side[dir].first;
+	uint32_t offset = flow->half[dir].next - held->seq;
+
+	if (offset < held->size) {
+		if (held->present)
+			deliver(flow, dir, held->data + offset, held->size - offset);
+		else
+			gap(flow, dir, held->size - offset);
+	}
+	held_free(flow, dir, held);
+}
+
+void stream_drain(struct stream *flow) {
+	struct hold *hold = flow_hold(flow);
+
+	if (!hold || flow->state == FLOW_OPENING)
+		return;
+	for (;;) {
+		int best = -1;
+
+		for (int dir = 0; dir < 2; dir++) {
+			struct held *first = hold->side[dir].first;
+
+			if (!first || seq_before(flow->half[dir].next, first->seq)
+			    || !is_ready(flow, dir, first))
+				continue;
+			if (best < 0 || seq_before(first->arrival, hold->side[best].first->arrival))
+				best = dir;
+		}
+		if (best < 0)
+			return;
+		held_deliver(flow, best);
+	}
+}
+
+// ---- Taking payload
+
+static void piece_skip(struct piece *piece, uint32_t size) {
+	piece->seq += size;
+	piece->size -= size;
+	if (piece->data)
+		piece->data += size;
+}
+
+static void
+compare(struct stream *flow, const struct held *held, const struct piece *piece, uint32_t size) {
+	if (!held->present || !piece->data
+	    || memcmp(held->data + (piece->seq - held->seq), piece->data, size) == 0)
+		return;
+	flow->table->stats.overlap_differs++;
+	stream_say(flow, STREAM_EVENT_inconsistent_retransmission);
+}
+
+// Delivers a piece that begins at next. Where bytes are held already, those are taken.
+static enum fate piece_deliver(struct stream *flow, enum stream_dir dir, struct piece *piece) {
+	struct hold *hold = flow_hold(flow);
+	enum fate fate = FATE_REPEATED;
+
+	while (piece->size) {
+		struct held *first = hold ? hold->side[dir].first : NULL;
+		uint32_t n = piece->size;
+
+		if (first && seq_before(first->seq, piece->seq + n))
+			n = first->seq - piece->seq;
+		if (n) {
+			if (piece->data)
+				deliver(flow, dir, piece->data, n);
+			else
+				gap(flow, dir, n);
+			fate = FATE_IN_ORDER;
+		} else {
+			n = first->size < piece->size ? first->size : piece->size;
+			compare(flow, first, piece, n);
+			held_deliver(flow, dir);
+		}
+		piece_skip(piece, n);
+	}
+	stream_drain(flow);
+	return fate;
+}
+
+// Holds what of the piece is not held yet. 1 done, 0 no room: piece is then the rest.
+static int
+piece_hold(struct stream *flow, enum stream_dir dir, struct piece *piece, enum fate *fate) {
+	struct hold_side *side = &flow_hold(flow)->side[dir];
+	struct held *prev = side->last;
+
+	// Mostly it goes to the end; STREAM_SEGMENTS_MAX bounds the walk.
+	while (prev && seq_before(piece->seq, prev->seq))
+		prev = prev->prev;
+	while (piece->size) {
+		struct held *next = prev ? prev->next : side->first;
+		uint32_t n = piece->size;
+
+		if (prev && seq_before(piece->seq, prev->seq + prev->size)) {
+			if (n > prev->seq + prev->size - piece->seq)
+				n = prev->seq + prev->size - piece->seq;
+			compare(flow, prev, piece, n);
+			piece_skip(piece, n);
+			continue;
+		}
+		if (next && seq_before(next->seq, piece->seq + n))
+			n = next->seq - piece->seq;
+		if (!n) {
+			prev = next;
+			continue;
+		}
+		if (n > HELD_BLOCK_SIZE - sizeof(struct held))
+			n = HELD_BLOCK_SIZE - sizeof(struct held);
+		prev = held_new(flow, dir, piece, n, prev);
+		if (!prev)
+			return 0;
+		*fate = FATE_HELD;
+		piece_skip(piece, n);
+	}
+	return 1;
+}
+
+// Room is needed: the oldest hole is given up, or what the first held segment waits for.
+static void make_room(struct stream *flow, enum stream_dir dir, struct piece *piece) {
+	struct hold *hold = flow_hold(flow);
+	struct held *first = hold ? hold->side[dir].first : NULL;
+	uint32_t seq = piece->seq;
+
+	stream_say(flow, STREAM_EVENT_reordering_limit);
+	if (first && !seq_before(seq, first->seq))
+		seq = first->seq;
+	else
+		first = NULL;
+	if (seq_before(flow->half[dir].next, seq))
+		gap(flow, dir, seq - flow->half[dir].next);
+	if (first)
+		held_deliver(flow, dir);
+	else
+		piece->has_after = false;
+	stream_drain(flow);
+}
+
+static enum fate piece_take(struct stream *flow, enum stream_dir dir, struct piece *piece) {
+	struct half *half = &flow->half[dir];
+	enum fate fate = FATE_REPEATED;
+
+	for (;;) {
+		int32_t behind = seq_diff(half->next, piece->seq);
+
+		if (behind >= 0 && (uint32_t)behind >= piece->size)
+			return fate;
+		if (behind > 0)
+			piece_skip(piece, (uint32_t)behind);
+		if (flow->state != FLOW_OPENING && behind >= 0
+		    && (!piece->has_after || !seq_before(flow->half[!dir].next, piece->after))) {
+			enum fate end = piece_deliver(flow, dir, piece);
+			return fate == FATE_REPEATED ? end : fate;
+		}
+		if (stream_hold(flow) && piece_hold(flow, dir, piece, &fate))
+			return fate;
+		if (flow->state == FLOW_OPENING)
+			return FATE_NOT_HELD;
+		make_room(flow, dir, piece);
+	}
+}
+
+static enum fate __attribute__((noinline)) take_slowly(
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct pkt *pkt,
+	uint32_t seq,
+	bool is_ahead
+) {
+	struct piece piece = {
+		.data = pkt->payload,
+		.seq = seq,
+		.size = pkt->payload_size,
+		.after = pkt->ack,
+		.has_after = is_ahead,
+	};
+	enum fate fate = FATE_REPEATED, rest;
+
+	if (flow->hold)
+		flow_hold(flow)->n_arrivals++;
+	if (piece.size)
+		fate = piece_take(flow, dir, &piece);
+	if (!pkt->missing_size)
+		return fate;
+	stream_say(flow, STREAM_EVENT_cut_by_snap_length);
+	piece = (struct piece){
+		.seq = seq + pkt->payload_size,
+		.size = pkt->missing_size,
+		.after = pkt->ack,
+		.has_after = is_ahead,
+	};
+	rest = piece_take(flow, dir, &piece);
+	return fate == FATE_REPEATED ? rest : fate;
+}
+
+enum fate stream_take(
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct pkt *pkt,
+	uint32_t seq,
+	bool is_ahead
+) {
+	if (seq != flow->half[dir].next || flow->hold || is_ahead || pkt->missing_size
+	    || flow->state == FLOW_OPENING)
+		return take_slowly(flow, dir, pkt, seq, is_ahead);
+	deliver(flow, dir, pkt->payload, pkt->payload_size);
+	return FATE_IN_ORDER;
+}
+
+// ---- Holes
+
+// Gives up every hole of dir before target.
+static void give_up(struct stream *flow, enum stream_dir dir, uint32_t target) {
+	struct half *half = &flow->half[dir];
+
+	if ((flow->half_flags[dir] & HALF_FIN) && seq_before(half->fin, target))
+		target = half->fin;
+	while (!(flow->half_flags[dir] & HALF_DONE) && seq_before(half->next, target)) {
+		struct hold *hold = flow_hold(flow);
+		struct held *first = hold ? hold->side[dir].first : NULL;
+		uint32_t to = first ? seq_min(first->seq, target) : target;
+
+		if (first && !seq_before(half->next, first->seq))
+			held_deliver(flow, dir); // only the other side held it back
+		else
+			gap(flow, dir, to - half->next);
+		stream_drain(flow);
+	}
+}
+
+void stream_acked(struct stream *flow, enum stream_dir dir, uint32_t ack) {
+	struct hold *hold = stream_hold(flow);
+	struct hold_side *side;
+
+	if (!hold) {
+		stream_say(flow, STREAM_EVENT_reordering_limit);
+		give_up(flow, dir, ack);
+		return;
+	}
+	side = &hold->side[dir];
+	side->acked = side->has_acked ? seq_max(side->acked, ack) : ack;
+	side->has_acked = true;
+}
+
+// What is waited for on one side: 1 something, 0 nothing.
+static int wait_update(struct stream *flow, enum stream_dir dir, struct hold_side *side) {
+	struct half *half = &flow->half[dir];
+	bool is_lost = side->has_acked && seq_before(half->next, side->acked);
+	uint32_t seq;
+
+	if (is_lost)
+		seq = side->acked;
+	else if (side->first && seq_before(half->next, side->first->seq) && !flow->half[!dir].n_packets)
+		seq = side->first->seq;
+	else
+		return side->deadline_ns = 0;
+	if (side->deadline_ns && side->is_lost == is_lost && seq_before(half->next, side->wait_seq))
+		return 1;
+	side->wait_seq = seq;
+	side->is_lost = is_lost;
+	side->n_waited = 0;
+	side->deadline_ns = flow->table->now_ns + STREAM_HOLE_NS;
+	flow_wake(flow, side->deadline_ns);
+	return 1;
+}
+
+void stream_passed(struct stream *flow) {
+	bool is_waiting = false;
+
+	for (int dir = 0; dir < 2; dir++) {
+		struct hold_side *side = &flow_hold(flow)->side[dir];
+		uint32_t limit;
+
+		if (!wait_update(flow, dir, side))
+			continue;
+		limit = side->is_lost ? STREAM_REORDER_PACKETS : STREAM_ONE_SIDED_PACKETS;
+		if (side->n_waited++ >= limit) {
+			give_up(flow, dir, side->wait_seq);
+			wait_update(flow, dir, side);
+		}
+	}
+	for (int dir = 0; dir < 2; dir++) {
+		struct hold_side *side = &flow_hold(flow)->side[dir];
+		is_waiting |= side->first || side->deadline_ns;
+	}
+	if (!is_waiting && !flow_hold(flow)->has_reuse)
+		stream_drop(flow);
+}
+
+uint64_t stream_deadline(const struct stream *flow) {
+	struct hold *hold = flow_hold(flow);
+	uint64_t deadline = UINT64_MAX;
+
+	for (int dir = 0; hold && dir < 2; dir++)
+		if (hold->side[dir].deadline_ns && hold->side[dir].deadline_ns < deadline)
+			deadline = hold->side[dir].deadline_ns;
+	return deadline;
+}
+
+void stream_expire(struct stream *flow) {
+	for (int dir = 0; dir < 2; dir++) {
+		struct hold_side *side = &flow_hold(flow)->side[dir];
+
+		if (!side->deadline_ns || side->deadline_ns > flow->table->now_ns)
+			continue;
+		give_up(flow, dir, side->wait_seq);
+		wait_update(flow, dir, side);
+	}
+}
+
+// What the other side has acknowledged was sent and received, so what is missing of it is a gap. One
+// number alone beyond the end is a FIN that was not captured.
+static void flush_acked(struct stream *flow, enum stream_dir dir) {
+	struct hold_side *side = &flow_hold(flow)->side[dir];
+
+	if (!side->has_acked)
+		return;
+	if (side->acked - flow->half[dir].next == 1 && !side->first)
+		return;
+	give_up(flow, dir, side->acked);
+}
+
+void stream_flush(struct stream *flow, bool is_reset) {
+	struct hold *hold = flow_hold(flow);
+
+	if (!hold || flow->state == FLOW_OPENING)
+		return;
+	flush_acked(flow, STREAM_CLIENT);
+	flush_acked(flow, STREAM_SERVER);
+	while (!is_reset) {
+		struct held *client = hold->side[STREAM_CLIENT].first;
+		struct held *server = hold->side[STREAM_SERVER].first;
+		enum stream_dir dir = STREAM_CLIENT;
+
+		if (!client && !server)
+			break;
+		if (!client || (server && seq_before(server->arrival, client->arrival)))
+			dir = STREAM_SERVER;
+		if (flow->half_flags[dir] & HALF_DONE) {
+			side_drop(flow, dir); // behind the FIN
+			continue;
+		}
+		if (seq_before(flow->half[dir].next, hold->side[dir].first->seq))
+			give_up(flow, dir, hold->side[dir].first->seq);
+		else
+			held_deliver(flow, dir);
+		stream_drain(flow);
+	}
+	for (int dir = 0; dir < 2 && !is_reset; dir++)
+		if (flow->half_flags[dir] & HALF_FIN)
+			give_up(flow, dir, flow->half[dir].fin);
+}

@@ -1,4 +1,75 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+// Frames in, connections walked, until the source ends. What is given to flow does not depend on how
+// the source cuts its frames into bursts: that is why a port and a file give the same records.
+
 #include "worker.h"
+
+#include "limits.h"
+
+#include <stdbool.h>
+
+enum {
+	// Frames ahead whose headers are fetched while one is decoded.
+	PREFETCH_DISTANCE = 4,
+	PAUSE_BURSTS = 1024,
+};
+
+static void frame_prefetch(const struct frame *frame) {
+	__builtin_prefetch(frame->data);
+	__builtin_prefetch(frame->data + 64);
+}
+
+// Decodes n frames; the segments among them come out in order. Returns how many.
+static int
+burst_decode(struct worker *worker, const struct frame *frames, int n, struct pkt *pkts) {
+	enum verdict verdict;
+	int n_pkts = 0;
+
+	for (int i = 0; i < PREFETCH_DISTANCE && i < n; i++)
+		frame_prefetch(&frames[i]);
+	for (int i = 0; i < n; i++) {
+		if (i + PREFETCH_DISTANCE < n)
+			frame_prefetch(&frames[i + PREFETCH_DISTANCE]);
+		verdict = decode(&worker->decode, &frames[i], &pkts[n_pkts]);
+		worker->verdicts[verdict]++;
+		worker->n_bytes += frames[i].wire_size;
+		worker->n_cut += frames[i].wire_size > frames[i].size;
+		n_pkts += verdict == VERDICT_tcp;
+	}
+	worker->n_frames += (uint64_t)n;
+	return n_pkts;
+}
+
+static bool stopped(const struct worker *worker) {
+	return worker->stop && *worker->stop;
+}
+
+int worker_run(struct worker *worker) {
+	struct frame frames[BURST_MAX];
+	struct pkt pkts[BURST_MAX];
+	uint64_t n_bursts = 0, now_ns;
+	int n = 0, n_pkts;
+
+	while (!stopped(worker)) {
+		n = source_burst(worker->source, frames, BURST_MAX);
+		if (n < 0)
+			break;
+		now_ns = n > 0 ? frames[n - 1].time_ns : worker->source->now_ns;
+		if (n > 0) {
+			n_pkts = burst_decode(worker, frames, n, pkts);
+			if (n_pkts > 0)
+				flow_run(worker->flows, pkts, n_pkts);
+		}
+		// Also behind frames that were not TCP: whatever the bursts, the last frame's time is
+		// reached. Time never goes back.
+		if (now_ns > worker->now_ns)
+			worker->now_ns = now_ns;
+		flow_advance(worker->flows, worker->now_ns);
+		if (worker->pause && (n == 0 || ++n_bursts % PAUSE_BURSTS == 0))
+			worker->pause(worker->pause_ctx, worker->now_ns);
+	}
+	flow_end(worker->flows);
+	return n == SOURCE_BROKEN ? SOURCE_BROKEN : 0;
+}

@@ -1,4 +1,39 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "models.h"
+#include "evidence.h"
+
+#include <math.h>
+
+double evidence_threshold(double budget) {
+	if (!(budget > 0))
+		budget = EVIDENCE_BUDGET_DEFAULT;
+	return log(7000 / budget) + log(EVIDENCE_CHANNELS);
+}
+
+double evidence_nats(const struct evidence *evidence) {
+	return evidence->m_log1p > 0 ? log(expm1(evidence->m_log1p)) : -INFINITY;
+}
+
+static void set_nats(struct evidence *evidence, double nats) {
+	nats = fmin(nats, EVIDENCE_MAX);
+	evidence->m_log1p = nats > 40 ? nats : log1p(exp(nats));
+}
+
+void evidence_decay(struct evidence *evidence, uint64_t now_ns) {
+	if (now_ns <= evidence->time_ns)
+		return;
+	double away = (double)(now_ns - evidence->time_ns) / EVIDENCE_MEMORY_NS;
+	evidence->time_ns = now_ns;
+	if (evidence->m_log1p > 0)
+		set_nats(evidence, evidence_nats(evidence) - away);
+}
+
+void evidence_add(struct evidence *evidence, double nats) {
+	set_nats(evidence, evidence->m_log1p + nats);
+}
+
+void evidence_retract(struct evidence *evidence, double nats) {
+	if (evidence->m_log1p > 0)
+		set_nats(evidence, evidence_nats(evidence) - nats);
+}

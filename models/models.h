@@ -17,6 +17,8 @@ struct models;
 struct models_config {
 	size_t n_accounts; // most accounts and sources remembered at once (least recently seen go first); 0: default
 	uint64_t hash_key[2]; // for every table an attacker can fill
+	// False alerts per 1,000 accounts and week that are acceptable; 0: 1. Sets the threshold in nats.
+	double budget;
 	// Where alerts go. alert is borrowed until the call returns.
 	void (*alert)(void *ctx, const struct alert *alert);
 	void *ctx;

@@ -10,8 +10,10 @@
 #include "limits.h"
 #include "match/fold.h"
 #include "match/technique.h"
+#include "siphash.h"
 #include "yaml.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -28,7 +30,10 @@ enum {
 	RESYNC_MAX = 50,
 	PATTERN_SIZE_MAX = 4000,
 	REPEAT_MAX = 1000,
+	INDEX_SIZE = 1 << 16,
 };
+
+static_assert(INDEX_SIZE > 3 * RULES_MAX, "the index has free slots");
 
 // One file that is being read.
 struct reader {
@@ -398,17 +403,23 @@ static void key_read(struct reader *reader, const struct yaml_node *key) {
 	wrong(reader, key, "unknown key %.40s; known are %s", key->text, known);
 }
 
-static const struct rule *rule_find(const struct rules *rules, const char *id) {
-	for (uint32_t i = 0; i < rules->n; i++)
-		if (strcmp(rules->rules[i].id, id) == 0)
-			return &rules->rules[i];
-	return NULL;
+// Where the rule of this id is, or would be, in the index: open addressing, at most a third full.
+static uint32_t *rule_slot(const struct rules *rules, const char *id) {
+	static const uint64_t key[2] = {0};
+	uint32_t at = (uint32_t)siphash(key, id, strlen(id));
+
+	for (;; at++) {
+		uint32_t *slot = &rules->index[at % INDEX_SIZE];
+
+		if (*slot == 0 || strcmp(rules->rules[*slot - 1].id, id) == 0)
+			return slot;
+	}
 }
 
 // What can only be said when all keys have been read.
 static void rule_finish(struct reader *reader, const struct yaml_node *node) {
 	struct rule *rule = reader->rule;
-	const struct rule *twin;
+	uint32_t twin;
 	int at;
 
 	if (rule->id[0] == '\0' && !reader->is_bad)
@@ -417,13 +428,13 @@ static void rule_finish(struct reader *reader, const struct yaml_node *node) {
 		wrong(reader, node, "no pattern; write pattern: and what to look for");
 	if (reader->is_bad)
 		return;
-	twin = rule_find(reader->rules, rule->id);
-	if (twin != NULL)
+	twin = *rule_slot(reader->rules, rule->id);
+	if (twin != 0)
 		wrong(reader,
 		      node,
 		      "the id is taken by %s:%d; choose another",
-		      twin->file,
-		      twin->line);
+		      reader->rules->rules[twin - 1].file,
+		      reader->rules->rules[twin - 1].line);
 	if (rule->name[0] == '\0')
 		snprintf(rule->name, sizeof(rule->name), "%s", rule->id);
 	if ((rule->flags & RULE_FOLD) == 0)
@@ -453,6 +464,13 @@ static int rules_grow(struct rules *rules) {
 	rules->rules = more;
 	rules->size = size;
 	return 0;
+}
+
+static void rule_add(struct rules *rules, const struct rule *rule) {
+	uint32_t *slot = rule_slot(rules, rule->id);
+
+	rules->rules[rules->n++] = *rule;
+	*slot = rules->n;
 }
 
 // 0, or -1: no more rules can be taken.
@@ -491,7 +509,7 @@ static int rule_read(struct reader *reader, const struct yaml_node *node) {
 	if (reader->is_bad)
 		rule_free(&rule);
 	else
-		reader->rules->rules[reader->rules->n++] = rule;
+		rule_add(reader->rules, &rule);
 	return 0;
 }
 
@@ -689,9 +707,22 @@ static int folder_read(struct rules *rules, const char *path, struct yaml_mistak
 	return rc;
 }
 
+static struct rules *rules_new(void) {
+	struct rules *rules = calloc(1, sizeof(*rules));
+
+	if (rules == NULL)
+		return NULL;
+	rules->index = calloc(INDEX_SIZE, sizeof(*rules->index));
+	if (rules->index == NULL) {
+		free(rules);
+		return NULL;
+	}
+	return rules;
+}
+
 struct rules *rules_open(const char *path, rules_report *report, void *ctx, int *n_bad_r) {
 	struct yaml_mistakes mistakes = {.report = report, .ctx = ctx};
-	struct rules *rules = calloc(1, sizeof(*rules));
+	struct rules *rules = rules_new();
 	struct stat st;
 	int rc = -1;
 
@@ -716,7 +747,7 @@ struct rules *rules_parse(
 	int *n_bad_r
 ) {
 	struct yaml_mistakes mistakes = {.report = report, .ctx = ctx};
-	struct rules *rules = calloc(1, sizeof(*rules));
+	struct rules *rules = rules_new();
 	struct reader reader = {.rules = rules, .mistakes = &mistakes};
 
 	if (rules == NULL || file_add(rules, file) < 0) {
@@ -737,6 +768,7 @@ void rules_close(struct rules *rules) {
 	for (uint32_t i = 0; i < rules->n_files; i++)
 		free(rules->files[i]);
 	free(rules->files);
+	free(rules->index);
 	free(rules->rules);
 	free(rules);
 }

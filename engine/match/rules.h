@@ -73,6 +73,7 @@ struct rules {
 	uint32_t n, size;
 	char **files;
 	uint32_t n_files;
+	uint32_t *index; // by hash of id: number of the rule plus 1
 };
 
 // Called for each mistake: one line, "FILE:LINE:COLUMN: rule ID: what is wrong; what would be right".

@@ -1,4 +1,249 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+// What all protocols' records have in common. Everything up to the protocol's own object is bounded by
+// limits.h and fits in half a record even if each byte of it has to be escaped; the protocol's object
+// comes last and takes the rest.
+
 #include "output/record.h"
+
+#include "engine.h"
+#include "output/community_id.h"
+#include "output/ecs.h"
+#include "output/record_proto.h"
+#include "proto/imap.h"
+#include "proto/proto.h"
+#include "proto/sasl.h"
+#include "proto/smtp.h"
+
+#include <string.h>
+
+enum {
+	LIST_TAIL_SIZE = 128, // what stands behind a list: ends of objects, totals
+	RECORD_ID_SIZE = 36 + 1 + 10 + 1,
+};
+
+static const struct record_detail details[] = {
+	{IMAP_UID_RANGES_MAX, SMTP_RECIPIENTS_MAX, TEXT_CHARS_MAX},
+	{64, 32, TEXT_CHARS_MAX},
+	{16, 8, 200},
+	{4, 2, 60},
+};
+
+void record_login_write(struct json *json, const struct session *s) {
+	static const char *const outcomes[] = {
+		[LOGIN_NONE] = "none",
+		[LOGIN_FAILURE] = "failure",
+		[LOGIN_SUCCESS] = "success",
+	};
+
+	json_begin_object(json, "login");
+	json_put_text(json, "outcome", outcomes[s->login]);
+	if (s->mechanism != SASL_NONE)
+		json_put_text(json, "mechanism", sasl_name(s->mechanism));
+	json_put_u64(json, "attempts", s->n_attempts);
+	json_end_object(json);
+}
+
+void record_text_write(
+	struct json *json,
+	const char *key,
+	const char *cut_key,
+	const char *text,
+	uint32_t chars
+) {
+	if (json_put_string(json, key, text, strlen(text), chars))
+		json_put_bool(json, cut_key, true);
+}
+
+struct record_list record_list_open(struct json *json, const char *key) {
+	struct record_list list = {.json = json};
+
+	json_begin_array(json, key);
+	list.tail_size = json->size - json->used;
+	if (list.tail_size > LIST_TAIL_SIZE)
+		list.tail_size = LIST_TAIL_SIZE;
+	json->size -= list.tail_size;
+	list.mark = *json;
+	return list;
+}
+
+bool record_list_next(struct record_list *list) {
+	if (list->json->is_full)
+		return false;
+	list->mark = *list->json;
+	list->n++;
+	return true;
+}
+
+uint32_t record_list_close(struct record_list *list) {
+	if (list->json->is_full && list->n > 0) {
+		*list->json = list->mark;
+		list->n--;
+	}
+	list->json->size += list->tail_size;
+	json_end_array(list->json);
+	return list->n;
+}
+
+// The same input gives the same ids: a session's is drawn from what is in its packets.
+static void record_id(const struct session *s, char id[RECORD_ID_SIZE]) {
+	uint32_t sequence = s->sequence;
+	char digits[10], *end = digits + sizeof(digits), *begin = end;
+
+	do
+		*--begin = (char)('0' + sequence % 10);
+	while ((sequence /= 10) > 0);
+	json_uuid_text(s->id, id);
+	id[36] = '-';
+	memcpy(id + 37, begin, (size_t)(end - begin));
+	id[37 + (end - begin)] = '\0';
+}
+
+static void event_write(
+	struct json *json,
+	const struct session *s,
+	enum record_reason reason,
+	uint64_t time_ns
+) {
+	static const char *const reasons[] = {
+		[RECORD_LOGOUT] = "logout",
+		[RECORD_CLOSE] = "close",
+		[RECORD_RESET] = "reset",
+		[RECORD_TIMEOUT] = "timeout",
+		[RECORD_EVICTED] = "evicted",
+		[RECORD_INTERIM] = "interim",
+		[RECORD_END_OF_INPUT] = "end-of-input",
+	};
+	uint64_t start_ns = stream_start_ns(s->stream);
+	char id[RECORD_ID_SIZE];
+
+	record_id(s, id);
+	json_begin_object(json, "event");
+	json_put_text(json, "kind", "event");
+	json_put_text(json, "module", "postern");
+	json_put_text(json, "dataset", "postern.session");
+	json_begin_array(json, "category");
+	json_put_text(json, NULL, "session");
+	json_put_text(json, NULL, "email");
+	json_end_array(json);
+	ecs_single_write(json, "type", "info");
+	json_put_text(json, "id", id);
+	json_put_text(json, "action", s->proto->name);
+	json_put_u64(json, "sequence", s->sequence);
+	json_put_time(json, "start", start_ns);
+	json_put_time(json, "end", time_ns);
+	json_put_u64(json, "duration", time_ns > start_ns ? time_ns - start_ns : 0);
+	json_put_text(json, "reason", reasons[reason]);
+	json_end_object(json);
+}
+
+static void ends_write(struct json *json, const struct session *s) {
+	static const char *const names[] = {
+		[STREAM_CLIENT] = "source",
+		[STREAM_SERVER] = "destination",
+	};
+	struct stream_tuple tuple;
+	char id[COMMUNITY_ID_SIZE];
+
+	stream_tuple_get(s->stream, &tuple);
+	community_id(&tuple, id);
+	json_begin_object(json, "network");
+	json_put_text(json, "transport", "tcp");
+	json_put_text(json, "type", tuple.family == 4 ? "ipv4" : "ipv6");
+	json_put_text(json, "protocol", s->proto->name);
+	json_put_text(json, "community_id", id);
+	json_end_object(json);
+	for (int dir = STREAM_CLIENT; dir <= STREAM_SERVER; dir++) {
+		json_begin_object(json, names[dir]);
+		json_put_ip(json, "ip", tuple.addr[dir], tuple.family);
+		json_put_u64(json, "port", tuple.port[dir]);
+		json_put_u64(json, "bytes", stream_n_bytes(s->stream, dir));
+		json_put_u64(json, "packets", stream_n_packets(s->stream, dir));
+		json_end_object(json);
+	}
+}
+
+// The share of the payload that a grammar read, as session_seen(); cut, not rounded, so that 1.0
+// means all of it.
+static double share_parsed(const struct session *s) {
+	uint64_t total = stream_n_bytes(s->stream, STREAM_CLIENT)
+		+ stream_n_bytes(s->stream, STREAM_SERVER);
+	uint64_t unparsed = s->n_unparsed < total ? s->n_unparsed : total;
+
+	if (total == 0)
+		return 1;
+	return (double)(uint64_t)((unsigned __int128)(total - unparsed) * 10000 / total) / 10000;
+}
+
+// What was noticed, whatever the protocol.
+static void findings_write(struct json *json, const struct session *s) {
+	json_put_double(json, "seen", share_parsed(s), 4);
+	json_put_u64(json, "gaps", s->n_gaps);
+	json_begin_array(json, "events");
+	for (int event = 0; event < EVENT_COUNT; event++)
+		if (s->events >> event & 1)
+			json_put_text(json, NULL, session_event_name(event));
+	json_end_array(json);
+	json_begin_array(json, "matches");
+	for (int i = 0; i < s->n_matches && i < MATCHES_PER_SESSION_MAX; i++) {
+		json_begin_object(json, NULL);
+		json_put_text(json, "rule", engine_rule_id(s->engine, s->matches[i].rule));
+		json_put_u64(json, "count", s->matches[i].count);
+		json_end_object(json);
+	}
+	json_end_array(json);
+}
+
+// Returns false when elements of the protocol's list were left out.
+static bool
+attempt(struct json *json,
+	const struct session *s,
+	enum record_reason reason,
+	uint64_t time_ns,
+	const struct record_detail *detail) {
+	bool is_whole = true;
+
+	json_begin_object(json, NULL);
+	json_put_time(json, "@timestamp", time_ns);
+	ecs_version_write(json);
+	event_write(json, s, reason, time_ns);
+	ends_write(json, s);
+	if (s->account)
+		ecs_user_write(json, s->account, ACCOUNT_NAME_SIZE_MAX);
+	if (s->is_tls) {
+		json_begin_object(json, "tls");
+		json_put_bool(json, "established", true);
+		json_end_object(json);
+	}
+	ecs_observer_write(json, s->engine->config.observer_name);
+	json_begin_object(json, "postern");
+	json_put_uuid(json, "session", s->id);
+	findings_write(json, s);
+	if (s->proto == &proto_imap)
+		is_whole = record_imap_write(json, s, s->state, detail);
+	else if (s->proto == &proto_smtp)
+		is_whole = record_smtp_write(json, s, s->state, detail);
+	json_end_object(json);
+	json_end_object(json);
+	return is_whole;
+}
+
+size_t record_write(
+	const struct session *s,
+	enum record_reason reason,
+	uint64_t time_ns,
+	char *buffer,
+	size_t size
+) {
+	struct json json;
+
+	for (size_t i = 0; i < sizeof(details) / sizeof(*details); i++) {
+		json_open(&json, buffer, size < RECORD_SIZE_MAX ? size : RECORD_SIZE_MAX);
+		if (attempt(&json, s, reason, time_ns, &details[i]))
+			break;
+	}
+	// The rest always fits: see the head of this file.
+	assert(!json.is_full);
+	return json.used;
+}

@@ -2,7 +2,9 @@
 // Copyright (c) 2026, the Postern authors
 
 // Where lines go: a file (appended to), standard output, or nowhere. Whole lines only: after an error
-// (disk full, reader gone) the last line is whole and the loss is counted.
+// (disk full, reader gone) the last line is whole and the loss is counted. A sink goes on trying, so
+// that what comes after the fault is written; only a reader that has gone, or a pipe in which half a
+// line stands, ends it. SIGPIPE and SIGXFSZ must be ignored by the program.
 
 #pragma once
 
@@ -17,10 +19,12 @@ struct sink *sink_open(const char *path, char *error, int size);
 // Buffers a line and its end; writes when the buffer is full. size without the line end.
 void sink_write(struct sink *sink, const char *line, size_t size);
 void sink_flush(struct sink *sink);
-// NULL while all went well; else one line: "PATH: No space left on device …", what was lost, what to do.
+// NULL while all went well; else one line: "PATH: No space left on device: 12 lines lost; free space or
+// write elsewhere". Holds until the next call of sink_write or sink_flush.
 const char *sink_error(const struct sink *sink);
 // The reader of a pipe has gone away.
 int sink_is_broken_pipe(const struct sink *sink);
+// Lines taken (written, or still in the buffer), and lines lost; together, all there were.
 uint64_t sink_n_lines(const struct sink *sink);
 uint64_t sink_n_lost(const struct sink *sink);
 // Flushes and closes. Read sink_error() after sink_flush() first. Accepts NULL.

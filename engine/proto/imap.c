@@ -317,6 +317,7 @@ static void imap_data(
 		memory_lost(&c, dir, size);
 		return;
 	}
+	c.imap->is_asked |= dir == STREAM_CLIENT;
 	side_feed(&c, dir, data, size);
 	busy_close_if_idle(&c);
 }

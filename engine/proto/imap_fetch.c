@@ -214,7 +214,7 @@ token_received(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_t
 	}
 }
 
-void imap_fetch_items(struct imap_ctx *c, struct imap_cursor items) {
+void imap_fetch_items(struct imap_ctx *c, struct imap_cursor items, bool is_cut) {
 	struct imap_fetch *fetch = &c->imap->busy->fetch;
 	struct imap_token token = {};
 	int status = 1;
@@ -226,12 +226,38 @@ void imap_fetch_items(struct imap_ctx *c, struct imap_cursor items) {
 			return;
 		items.at++;
 	}
-	while (!fetch->is_broken && (status = imap_token_next(&items, &token)) == 1)
+	while (!fetch->is_broken && (status = imap_token_next(&items, &token)) == 1) {
+		if (is_cut && items.at == items.end)
+			break; // half a token says nothing
 		token_received(c, fetch, &token);
-	if (status < 0) {
+	}
+	fetch->is_broken |= is_cut;
+	if (status < 0 && !is_cut) {
 		session_event(c->s, EVENT_bad_syntax);
 		fetch->is_broken = true;
 	}
+}
+
+// The name before the literal is the last word of the tail; of one that began before it, the end of a
+// list of header fields can still be told.
+void imap_fetch_cut(struct imap_ctx *c, struct imap_cursor tail) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+	struct imap_token name = {.kind = TOKEN_ATOM};
+	const uint8_t *end = tail.end;
+
+	while (end > tail.at && end[-1] == ' ')
+		end--;
+	name.data = end;
+	while (name.data > tail.at && name.data[-1] != ' ')
+		name.data--;
+	name.size = end - name.data;
+	if (name.size == 0 || name.data == tail.at)
+		return;
+	fetch->depth = 1;
+	fetch->is_broken = false;
+	item_open(fetch, &name);
+	if (fetch->part == PART_NONE && name.size > 2 && memcmp(end - 2, ")]", 2) == 0)
+		fetch->part = PART_HEADER;
 }
 
 void imap_fetch_literal(struct imap_ctx *c, const struct imap_literal *literal) {

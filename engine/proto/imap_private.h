@@ -54,7 +54,7 @@ struct imap_literal {
 	bool is_sync; // the sender waits for a continuation
 };
 
-// 1: a token; 0: the end; -1: an unterminated string, or a NUL.
+// 1: a token; 0: the end; -1: an unterminated string, or a NUL or CR in it.
 int imap_token_next(struct imap_cursor *cursor, struct imap_token *token);
 // Looks at a line's end. 1: announces a literal; 0: does not; -1: tries to, but not with a number.
 int imap_literal_find(const uint8_t *line, size_t size, struct imap_literal *literal);
@@ -83,6 +83,7 @@ enum {
 	SEARCH_HEADER = 2,
 	SEARCH_FLAG = 4,
 	SEARCH_DATE = 8,
+	SEARCH_BEGUN = 128, // SORT: behind the criteria, which have the names of keys
 };
 
 struct imap_flight {
@@ -200,6 +201,7 @@ struct imap_state {
 	bool is_utf8; // mailbox names are UTF-8 (RFC 6855)
 	bool is_preauth;
 	bool is_greeted; // the server has spoken
+	bool is_asked; // the client has
 };
 
 static_assert(sizeof(struct imap) == 96, "what an idle session costs");
@@ -262,7 +264,10 @@ bool imap_server_is_sure(struct imap_ctx *c, struct imap_cursor line);
 // imap_fetch.c
 void imap_fetch_open(struct imap_ctx *c, uint32_t seq);
 // The rest of a line of the response, without a literal's announcement.
-void imap_fetch_items(struct imap_ctx *c, struct imap_cursor items);
+// is_cut: it went on beyond LINE_SIZE_MAX.
+void imap_fetch_items(struct imap_ctx *c, struct imap_cursor items, bool is_cut);
+// The last bytes before a literal's announcement, of a line that was cut.
+void imap_fetch_cut(struct imap_ctx *c, struct imap_cursor tail);
 void imap_fetch_literal(struct imap_ctx *c, const struct imap_literal *literal);
 void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size); // NULL: missing
 void imap_fetch_literal_end(struct imap_ctx *c);

@@ -110,13 +110,24 @@ static void code_received(struct imap_ctx *c, struct imap_cursor text) {
 // ---- One line
 
 // The end of a line that is only framed, or of a FETCH response's: a literal, or of the response.
-static void line_end(struct imap_ctx *c, const struct imap_literal *literal, int has_literal) {
+static void line_end(
+	struct imap_ctx *c,
+	const struct imap_literal *literal,
+	int has_literal,
+	const struct line_slice *line
+) {
 	struct imap_side *side = &c->imap->busy->side[STREAM_SERVER];
 
 	if (has_literal < 0)
 		session_event(c->s, EVENT_bad_literal);
 	side->is_inside = has_literal > 0;
 	if (has_literal > 0 && c->imap->busy->fetch.is_open) {
+		if (line->is_cut)
+			imap_fetch_cut(
+				c,
+				(struct imap_cursor
+				){line->tail, line->tail + line->tail_size - literal->spec_size}
+			);
 		imap_fetch_literal(c, literal);
 	} else if (has_literal > 0) {
 		imap_literal_begin(c, STREAM_SERVER, literal, KEEP_NOTHING);
@@ -126,15 +137,31 @@ static void line_end(struct imap_ctx *c, const struct imap_literal *literal, int
 	}
 }
 
+// The literal that ends the line: text then ends before it. As imap_literal_find().
+static int literal_take(
+	const struct line_slice *line,
+	struct imap_cursor *text,
+	struct imap_literal *literal
+) {
+	int has_literal;
+
+	if (line->is_cut)
+		return imap_literal_find(line->tail, line->tail_size, literal);
+	has_literal = imap_literal_find(line->data, line->size, literal);
+	if (has_literal > 0 && text->end - text->at >= (ptrdiff_t)literal->spec_size)
+		text->end -= literal->spec_size;
+	return has_literal;
+}
+
 // message-data and mailbox-data that begin with a number. true: the rest of the line is framed.
-static bool numbered_received(struct imap_ctx *c, struct imap_cursor text) {
+static bool numbered_received(struct imap_ctx *c, struct imap_cursor text, bool is_cut) {
 	uint32_t number;
 
 	if (!imap_number(&text, &number) || !text_skip(&text, " "))
 		return false;
 	if (text_skip(&text, "FETCH ")) {
 		imap_fetch_open(c, number);
-		imap_fetch_items(c, text);
+		imap_fetch_items(c, text, is_cut);
 		return true;
 	}
 	if (imap_text_starts(text, "EXISTS"))
@@ -173,15 +200,10 @@ untagged_received(struct imap_ctx *c, struct imap_cursor text, const struct line
 		status_received(c, text);
 		return;
 	}
-	if (line->is_cut)
-		has_literal = imap_literal_find(line->tail, line->tail_size, &literal);
-	else if ((has_literal = imap_literal_find(line->data, line->size, &literal)) > 0)
-		text.end -= literal.spec_size;
-	if (text.end < text.at)
-		text.end = text.at;
-	if (!numbered_received(c, text) && text_skip(&rest, "VANISHED "))
+	has_literal = literal_take(line, &text, &literal);
+	if (!numbered_received(c, text, line->is_cut) && text_skip(&rest, "VANISHED "))
 		vanished_received(c, rest);
-	line_end(c, &literal, has_literal);
+	line_end(c, &literal, has_literal, line);
 }
 
 // Commands before this one whose answers may have been in a hole: they were answered there.
@@ -226,6 +248,7 @@ static void tagged_received(struct imap_ctx *c, struct imap_cursor line) {
 		return;
 	}
 	flight = imap_flight_find(c, tag.at, tag.end - tag.at);
+	c->imap->is_unsure |= !c->imap->is_asked; // only the server was captured
 	if (flight != NULL) {
 		doubtful_drop(c, flight);
 		imap_command_answered(c, flight, is_ok, line);
@@ -249,15 +272,11 @@ static void continuation_received(struct imap_ctx *c) {
 static void
 inside_received(struct imap_ctx *c, struct imap_cursor text, const struct line_slice *line) {
 	struct imap_literal literal;
-	int has_literal;
+	int has_literal = literal_take(line, &text, &literal);
 
-	if (line->is_cut)
-		has_literal = imap_literal_find(line->tail, line->tail_size, &literal);
-	else if ((has_literal = imap_literal_find(line->data, line->size, &literal)) > 0)
-		text.end -= literal.spec_size;
 	if (c->imap->busy->fetch.is_open)
-		imap_fetch_items(c, text);
-	line_end(c, &literal, has_literal);
+		imap_fetch_items(c, text, line->is_cut);
+	line_end(c, &literal, has_literal, line);
 }
 
 void imap_server_line(struct imap_ctx *c, const struct line_slice *line) {

@@ -56,6 +56,12 @@ static const struct {
 void imap_search_arg(struct imap_flight *flight, const struct imap_token *arg) {
 	if (arg->kind == TOKEN_OPEN || arg->kind == TOKEN_CLOSE)
 		return;
+	if ((flight->command == IMAP_SORT || flight->command == IMAP_UID_SORT)
+	    && !(flight->search & SEARCH_BEGUN)) {
+		if (arg->depth == 0 && !imap_token_is(arg, "RETURN"))
+			flight->search |= SEARCH_BEGUN; // the charset
+		return;
+	}
 	if (flight->skip > 0) {
 		flight->skip--;
 		return;

@@ -52,6 +52,12 @@ static int string_next(struct imap_cursor *cursor, struct imap_token *token) {
 	return 1;
 }
 
+// Neither stands in a line by any grammar; servers have been broken with both.
+static bool has_control(const struct imap_token *token) {
+	return memchr(token->data, 0, token->size) != NULL
+		|| memchr(token->data, '\r', token->size) != NULL;
+}
+
 int imap_token_next(struct imap_cursor *cursor, struct imap_token *token) {
 	*token = (struct imap_token){.depth = token->depth};
 	while (cursor->at < cursor->end && *cursor->at == ' ')
@@ -78,7 +84,7 @@ int imap_token_next(struct imap_cursor *cursor, struct imap_token *token) {
 		cursor->at = atom_end(cursor->at, cursor->end);
 		token->size = cursor->at - token->data;
 	}
-	return token->size > 0 && memchr(token->data, 0, token->size) != NULL ? -1 : 1;
+	return token->size > 0 && has_control(token) ? -1 : 1;
 }
 
 // literal = "{" number64 ["+"] "}", literal8 = "~{" number64 ["+"] "}" (RFC 9051, RFC 7888)

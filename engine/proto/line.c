@@ -20,7 +20,7 @@ enum {
 	CARRY_SIZE_FIRST = 64,
 };
 
-static_assert(HEAD_SIZE + TAIL_SIZE <= UINT16_MAX / 2, "doubling a carry stays within its fields");
+static_assert(HEAD_SIZE + TAIL_SIZE <= UINT16_MAX, "a carry fits its fields");
 
 void line_reset(struct line *line, struct slab *slab) {
 	bool is_secret = line->is_secret;
@@ -37,23 +37,29 @@ bool line_is_start(const struct line *line) {
 	return line->is_whole || (line->carry == NULL && !line->is_full);
 }
 
-// Makes room for need bytes; without any the whole line is let go, so that its end is still found.
+// Makes room for need bytes, in doubling steps up to what a whole carry takes. Without any the whole
+// line is let go, so that its end is still found.
 static bool carry_reserve(struct line *line, struct slab *slab, uint32_t need) {
-	void *block = line->carry;
-	uint32_t cap = line->carry_cap;
+	uint32_t cap = line->carry_cap != 0 ? 2 * line->carry_cap : CARRY_SIZE_FIRST;
+	uint8_t *block;
 
-	if (need <= cap)
+	if (need <= line->carry_cap)
 		return true;
-	if (block == NULL) {
-		cap = need > CARRY_SIZE_FIRST ? need : CARRY_SIZE_FIRST;
-		block = slab_get(slab, cap);
-	} else if (slab_grow(slab, &block, &cap, need, line->is_secret) < 0) {
-		block = NULL;
-	}
+	if (cap < need)
+		cap = need;
+	if (cap > HEAD_SIZE + TAIL_SIZE)
+		cap = HEAD_SIZE + TAIL_SIZE;
+	block = slab_get(slab, cap);
 	if (block == NULL) {
 		line_reset(line, slab);
 		line->is_full = true;
 		return false;
+	}
+	if (line->carry != NULL) {
+		memcpy(block, line->carry, line->carry_size);
+		if (line->is_secret)
+			explicit_bzero(line->carry, line->carry_cap);
+		slab_put(slab, line->carry, line->carry_cap);
 	}
 	line->carry = block;
 	line->carry_cap = cap;

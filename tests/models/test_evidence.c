@@ -1,6 +1,85 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#include "desk.h"
+#include "evidence.h"
+
+#include <math.h>
+
+enum { SEED = 13, RUNS = 300 };
+
+static void the_threshold_follows_from_the_budget(void **) {
+	assert_true(fabs(evidence_threshold(0) - (8.8537 + log(EVIDENCE_CHANNELS))) < 1e-3);
+	assert_true(fabs(evidence_threshold(0.1) - evidence_threshold(1) - log(10)) < 1e-9);
+	assert_true(evidence_threshold(NAN) == evidence_threshold(1));
+}
+
+static void it_is_the_plain_recursion_in_logarithms(void **) {
+	struct evidence evidence = {0};
+	double m = 0;
+	uint64_t random = SEED;
+	print_message("  seed %d\n", SEED);
+	for (int i = 0; i < 10000; i++) {
+		double nats = (double)random_below(&random, 5000) / 1000 - 3;
+		m = exp(nats) * (m + 1);
+		evidence_add(&evidence, nats);
+		assert_true(fabs(evidence_nats(&evidence) - log(m)) < 1e-6);
+		if (m > 1e20) {
+			m = 0;
+			evidence = (struct evidence){0};
+		}
+	}
+}
+
+static void time_takes_a_nat_in_a_week_and_never_runs_back(void **) {
+	struct evidence evidence = {0};
+	evidence_decay(&evidence, START);
+	for (int i = 0; i < 5; i++)
+		evidence_add(&evidence, 3);
+	double before = evidence_nats(&evidence);
+	evidence_decay(&evidence, START + 7 * DAY);
+	assert_true(fabs(before - 1 - evidence_nats(&evidence)) < 1e-9);
+	evidence_decay(&evidence, START);
+	assert_true(fabs(before - 1 - evidence_nats(&evidence)) < 1e-9);
+	evidence_decay(&evidence, UINT64_MAX);
+	assert_true(evidence_nats(&evidence) < -700);
+	evidence_add(&evidence, 2);
+	assert_true(fabs(evidence_nats(&evidence) - 2) < 1e-9);
+}
+
+static void evidence_has_an_upper_end(void **) {
+	struct evidence evidence = {0};
+	for (int i = 0; i < 1000000; i++)
+		evidence_add(&evidence, 2.25);
+	assert_true(evidence_nats(&evidence) <= EVIDENCE_MAX);
+	assert_true(evidence_nats(&evidence) >= EVIDENCE_MAX - 1);
+}
+
+// The guarantee: on an innocent stream (here of first contacts, of which one in ten is refused) the
+// mean number of observations until A is at least A.
+static void innocent_streams_run_at_least_as_long_as_promised(void **) {
+	const double a = 2000;
+	double total = 0;
+	uint64_t random = SEED;
+	for (int run = 0; run < RUNS; run++) {
+		struct evidence evidence = {0};
+		while (evidence_nats(&evidence) < log(a)) {
+			bool refused = random_chance(&random, 0.1);
+			evidence_add(&evidence, refused ? log(0.95 / 0.1) : log(0.05 / 0.9));
+			total++;
+		}
+	}
+	print_message("  seed %d: mean run %.0f at A = %.0f\n", SEED, total / RUNS, a);
+	assert_true(total / RUNS >= a);
+}
+
 int main(void) {
-	return 77; // skipped: not written yet
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_threshold_follows_from_the_budget),
+		cmocka_unit_test(it_is_the_plain_recursion_in_logarithms),
+		cmocka_unit_test(time_takes_a_nat_in_a_week_and_never_runs_back),
+		cmocka_unit_test(evidence_has_an_upper_end),
+		cmocka_unit_test(innocent_streams_run_at_least_as_long_as_promised),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// The bytes of a capture, whatever they lie in: a plain regular file is mapped; pipes and
+// compressed files are read into one bounded buffer. The format readers see a cursor: data, and
+// size bytes there now. Private to the capture readers.
+
+#pragma once
+
+#include "capture_codec.h"
+#include "limits.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	// How much of a pipe or compressed file is asked for at once: it stays in the second-level cache.
+	CAPTURE_CHUNK_SIZE = 256 << 10,
+	// Everything that must lie in one piece fits: the largest block allowed, and a chunk.
+	CAPTURE_BUFFER_SIZE = PCAPNG_BLOCK_SIZE_MAX + CAPTURE_CHUNK_SIZE,
+};
+
+// Where raw bytes come from: read(2) in all but tests, which cut their input as they like.
+// Returns bytes read, 0 at the end, -1 and errno.
+typedef ssize_t capture_read_fn(void *ctx, void *to, size_t size);
+
+struct capture_file {
+	const uint8_t *data; // the next byte not yet consumed; valid until capture_file_fill()
+	size_t size; // bytes there
+	uint64_t offset; // of data in the plain (decompressed) bytes
+
+	int fd; // -1: none
+	uint64_t total; // size of the file; 0: not known
+	uint64_t n_raw; // bytes read from it (not used when mapped)
+	uint8_t *map; // mapped file, or NULL
+	size_t map_size;
+
+	uint8_t *buffer; // otherwise: CAPTURE_BUFFER_SIZE bytes, then CAPTURE_CHUNK_SIZE for input
+	struct capture_input input; // raw bytes not yet in the buffer
+	struct capture_codec *codec; // NULL: not compressed
+	const char *compression; // its name, or NULL
+	int ended; // no more raw bytes will come
+	capture_read_fn *read;
+	void *read_ctx;
+
+	char name[96]; // for people: the path, shortened at the front; or "standard input"
+	char problem[96]; // why no more bytes can be had, when that is not simply the end
+};
+
+// Opens path ("-": standard input). 0, or -1 and one line in error.
+int capture_file_open(struct capture_file *file, const char *path, char *error, int size);
+// The same bytes from a function: for tests.
+int capture_file_open_read(
+	struct capture_file *file,
+	const char *name,
+	capture_read_fn *read,
+	void *ctx,
+	char *error,
+	int size
+);
+// Accepts what open left half-built.
+void capture_file_close(struct capture_file *file);
+
+// Makes at least need ≤ PCAPNG_BLOCK_SIZE_MAX bytes lie at data, which may move. 1: done; 0: a signal
+// came first, ask again; -1: the input ends before, problem says why if that is not its plain end.
+int capture_file_fill(struct capture_file *file, size_t need);
+
+static inline void capture_file_skip(struct capture_file *file, size_t size) {
+	file->data += size;
+	file->size -= size;
+	file->offset += size;
+}

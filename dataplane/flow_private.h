@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// What flow.c (table and time), tcp.c (states) and stream.c (bytes) share: one connection, the data
+// held for it, and the table. Nobody else includes this.
+
+#pragma once
+
+#include "flow.h"
+#include "pool.h"
+#include "slab.h"
+#include "wheel.h"
+
+#include <assert.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum flow_state {
+	FLOW_OPENING, // a SYN or SYN/ACK was seen, nothing is established
+	FLOW_ESTABLISHED,
+	FLOW_CLOSING, // one side's FIN has been delivered
+	FLOW_CLOSED, // over and told; kept to absorb late retransmissions
+	FLOW_STATES,
+};
+
+// Who is given up first when the table is full: in this order, oldest first within one.
+enum flow_class {
+	CLASS_OPENING,
+	CLASS_CLOSED,
+	CLASS_QUIET, // established, without a reader
+	CLASS_READER,
+	CLASSES,
+};
+
+enum flow_flag {
+	FLOW_HAS_READER = 0x01,
+	FLOW_REFUSED = 0x02, // the handler did not want it
+	FLOW_MIDSTREAM = 0x04,
+	FLOW_ROLES_GUESSED = 0x08, // no SYN from the client seen: who is client is an inference
+	FLOW_RESET_SEEN = 0x10, // while opening
+	FLOW_ACTIVE = 0x20, // traffic since it was last looked at for eviction
+	FLOW_HAS_OPENED = 0x40, // payload has come: the handler was asked
+};
+
+enum half_flag {
+	HALF_SYNCED = 0x01, // next is known
+	HALF_SYN = 0x02, // a SYN was seen
+	HALF_FIN = 0x04, // a FIN was seen, fin is its sequence number
+	HALF_DONE = 0x08, // everything up to the FIN is delivered
+	HALF_EDGE = 0x10, // edge is known
+};
+
+enum {
+	ISN_MAX = 2, // initial sequence numbers remembered beside the one in next
+	FLOW_SIZE = 192,
+};
+
+// What one side sends.
+struct half {
+	uint32_t next; // sequence number of the next byte to deliver
+	uint32_t edge; // the other side takes what lies before this
+	uint32_t fin;
+	uint32_t n_packets; // stays at its maximum
+};
+
+// One connection. Index 0 of each pair is the client, 1 the server (enum stream_dir).
+struct stream {
+	// line 0: found by every segment
+	uint8_t addr[32]; // client, server; 4 + 4 bytes and zeros, or 16 + 16
+	uint16_t port[2];
+	uint32_t realm;
+	uint8_t family;
+	uint8_t state : 4; // enum flow_state
+	uint8_t class : 4; // enum flow_class
+	uint8_t flags; // enum flow_flag
+	uint8_t events; // bit per enum stream_event: each is said once
+	uint32_t hash;
+	uint64_t last_ns;
+	void *reader;
+
+	// line 1: moved by every segment
+	struct half half[2];
+	uint64_t n_bytes[2];
+	uint8_t wscale[2]; // of the windows that side announces
+	uint8_t half_flags[2]; // enum half_flag
+	uint32_t hold; // index of a struct hold, 0: nothing is held or waited for
+	uint32_t class_next, class_prev;
+
+	// line 2: opening, timers, gaps
+	struct flow_table *table;
+	uint64_t start_ns;
+	uint64_t timer_ns; // the reader's, 0: none
+	struct wheel_node node;
+	union {
+		uint64_t n_gap_bytes[2]; // once established
+		uint32_t isn[2][ISN_MAX]; // before: further candidates plus one, 0: none
+	};
+};
+
+static_assert(sizeof(struct stream) == FLOW_SIZE, "a connection is three cache lines");
+static_assert(offsetof(struct stream, half) == 64, "line 1");
+static_assert(offsetof(struct stream, table) == 128, "line 2");
+static_assert(STREAM_EVENT_COUNT <= 8, "events are one byte");
+
+// Data that came ahead of its turn, in sequence order, never overlapping:
+//
+//   next        first        second
+//    |  (hole)  [======]     [===xxxx]        x: cut by the snap length, no bytes
+//
+// A segment whose packet acknowledges bytes of the other direction that have not been seen waits for
+// those too (after): an answer is never delivered before what it answers.
+struct held {
+	struct held *next, *prev;
+	uint32_t seq;
+	uint32_t size; // sequence space
+	uint32_t present; // bytes of it in data; 0 or size
+	uint32_t after; // sequence number of the other side that must have been delivered
+	uint32_t arrival; // order of coming
+	bool has_after;
+	uint8_t data[];
+};
+
+struct hold_side {
+	struct held *first, *last;
+	uint32_t n;
+	uint32_t size; // of sequence space held
+	uint32_t acked; // the other side's highest acknowledgement
+	uint32_t wait_seq; // what is waited for is missing up to here …
+	uint32_t n_waited; // … for so many packets
+	uint64_t deadline_ns; // … or until then; 0: nothing is waited for
+	bool has_acked;
+	bool is_lost; // the other side has it: it will not be sent again
+};
+
+struct hold {
+	struct hold_side side[2];
+	uint32_t n_arrivals;
+	uint32_t reuse_isn; // a SYN that may begin another connection
+	uint8_t reuse_dir;
+	bool has_reuse;
+};
+
+// Linear probing; the key proper is compared in the flow.
+struct flow_slot {
+	uint32_t hash;
+	uint32_t index; // 0: free
+};
+
+struct flow_list {
+	uint32_t first, last;
+};
+
+struct flow_table {
+	struct flow_slot *slots;
+	uint32_t slot_mask;
+	struct stream *flows; // of index 1
+	struct pool *pool;
+	struct pool *holds;
+	struct slab *slab;
+	size_t slots_size;
+	size_t held_size;
+	uint32_t *order; // scratch for flow_end
+	size_t order_size;
+	uint32_t n_flows;
+	uint32_t n_opened; // serial number of the last
+	uint64_t now_ns;
+	struct stream_handler handler;
+	struct flow_list lists[CLASSES];
+	struct flow_stats stats;
+	struct wheel wheel;
+};
+
+// What became of a segment; the names are those of flow_stat.def.
+enum fate {
+	FATE_IN_ORDER,
+	FATE_HELD,
+	FATE_NO_DATA,
+	FATE_REPEATED,
+	FATE_OUT_OF_WINDOW,
+	FATE_NO_ACK,
+	FATE_AFTER_CLOSE,
+	FATE_NO_FLOW,
+	FATE_NOT_HELD,
+	FATES,
+	FATE_OTHER_CONNECTION = FATES, // none: it begins another connection between the same ports
+};
+
+// Sequence numbers are a circle: a is before b when the way forward from a to b is the shorter one.
+static inline int32_t seq_diff(uint32_t a, uint32_t b) {
+	return (int32_t)(a - b);
+}
+
+static inline bool seq_before(uint32_t a, uint32_t b) {
+	return seq_diff(a, b) < 0;
+}
+
+static inline uint32_t seq_max(uint32_t a, uint32_t b) {
+	return seq_before(a, b) ? b : a;
+}
+
+static inline uint32_t seq_min(uint32_t a, uint32_t b) {
+	return seq_before(a, b) ? a : b;
+}
+
+static inline struct stream *flow_at(const struct flow_table *table, uint32_t index) {
+	return table->flows + (index - 1);
+}
+
+static inline uint32_t flow_index(const struct flow_table *table, const struct stream *flow) {
+	return (uint32_t)(flow - table->flows) + 1;
+}
+
+static inline struct hold *flow_hold(const struct stream *flow) {
+	return flow->hold ? pool_at(flow->table->holds, flow->hold) : NULL;
+}
+
+// ---- flow.c
+
+// Puts the flow into the class its state and reader say, and its timer where it belongs.
+void flow_settle(struct stream *flow);
+// Makes sure that the flow is looked at no later than at_ns.
+void flow_wake(struct stream *flow, uint64_t at_ns);
+// ---- tcp.c
+
+// Takes one segment sent by dir of a flow that it belongs to.
+enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+// Tells the handler that it is over and keeps the flow to absorb what is late.
+void tcp_close(struct stream *flow, enum stream_end end);
+
+// ---- stream.c
+
+// Takes payload of dir at seq, in window: delivers, holds, or neither. is_ahead: the packet
+// acknowledges bytes of the other side that have not been delivered.
+enum fate stream_take(
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct pkt *pkt,
+	uint32_t seq,
+	bool is_ahead
+);
+// The other side of dir acknowledges all before ack.
+void stream_acked(struct stream *flow, enum stream_dir dir, uint32_t ack);
+// A packet of the flow went by: holes that have been waited for long enough are given up.
+void stream_passed(struct stream *flow);
+// The deadline of a hole may have come.
+void stream_expire(struct stream *flow);
+// Delivers what is held and now in order.
+void stream_drain(struct stream *flow);
+// Delivers everything held, giving holes up; after a reset only what the receiver had acknowledged.
+void stream_flush(struct stream *flow, bool is_reset);
+// Forgets what is held, of both sides and of one.
+void stream_drop(struct stream *flow);
+void stream_drop_side(struct stream *flow, enum stream_dir dir);
+void stream_say(struct stream *flow, enum stream_event event);
+// The hold of the flow, made when there is none; NULL when there is no room.
+struct hold *stream_hold(struct stream *flow);
+// Time at which a hole is given up, UINT64_MAX: nothing is waited for.
+uint64_t stream_deadline(const struct stream *flow);

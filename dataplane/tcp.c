@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// One segment of a known connection: which of its parts both hosts would act upon, and what state
+// that leads to. RFC 9293, read as end hosts implement it.
+//
+//   OPENING ──(anything but SYN that acknowledges)──▶ ESTABLISHED ──(a FIN delivered)──▶ CLOSING
+//      │                                                   │                                │
+//      └─(silence; a reset alone proves nothing)           └───(RST)───▶ CLOSED ◀──(both)───┘
+
+#include "flow_private.h"
+#include "limits.h"
+
+enum {
+	// What is further ahead or behind than any window can reach (RFC 7323 2.2) is not believed.
+	SEQ_FAR = 1 << 30,
+	WSCALE_MAX = 14,
+	WSCALE_ABSENT = 0xff,
+};
+
+static enum fate payload_or(const struct pkt *pkt, enum fate fate) {
+	return pkt->payload_size || pkt->missing_size ? fate : FATE_NO_DATA;
+}
+
+void tcp_close(struct stream *flow, enum stream_end end) {
+	struct flow_stats *stats = &flow->table->stats;
+	struct stream_handler *handler = &flow->table->handler;
+
+	if (flow->state == FLOW_CLOSED)
+		return;
+	stream_flush(flow, end == STREAM_END_RESET);
+	stream_drop(flow);
+	if (end == STREAM_END_TIMEOUT && (flow->flags & FLOW_RESET_SEEN))
+		end = STREAM_END_RESET;
+	stats->flow_closed += end == STREAM_END_CLOSE;
+	stats->flow_reset += end == STREAM_END_RESET;
+	stats->flow_timeout += end == STREAM_END_TIMEOUT;
+	stats->flow_evicted += end == STREAM_END_EVICTED;
+	if (flow->reader) {
+		if (!flow->half[0].n_packets || !flow->half[1].n_packets)
+			stream_say(flow, STREAM_EVENT_one_sided);
+		handler->close(flow->reader, end, flow->last_ns);
+	}
+	flow->reader = NULL;
+	flow->timer_ns = 0;
+	flow->flags &= (uint8_t)~FLOW_HAS_READER;
+	flow->state = FLOW_CLOSED;
+	flow_settle(flow);
+}
+
+// ---- Opening. Several SYNs may compete, each with its own initial sequence number, and so may
+// SYN/ACKs; the one that the other side acknowledges is the connection's. isn[] holds initial numbers
+// plus one, like next.
+
+static void isn_add(struct stream *flow, enum stream_dir dir, uint32_t first) {
+	uint32_t *isn = flow->isn[dir];
+
+	if (!(flow->half_flags[dir] & HALF_SYN)) {
+		flow->half[dir].next = first;
+		flow->half_flags[dir] |= HALF_SYN | HALF_SYNCED;
+		return;
+	}
+	if (flow->half[dir].next == first || isn[0] == first || isn[1] == first)
+		return;
+	// The first is kept longest; of the others the latest. 0 stands for none: one in 2^32 is lost.
+	isn[1] = isn[0];
+	isn[0] = first;
+}
+
+// Whether first is one that dir has begun with.
+static bool isn_is_known(const struct stream *flow, enum stream_dir dir, uint32_t first) {
+	if (!(flow->half_flags[dir] & HALF_SYN))
+		return false;
+	return flow->half[dir].next == first
+		|| (first && (flow->isn[dir][0] == first || flow->isn[dir][1] == first));
+}
+
+static void isn_choose(struct stream *flow, enum stream_dir dir, uint32_t first) {
+	uint32_t before = flow->half[dir].next;
+
+	if (before == first)
+		return;
+	for (int i = 0; i < ISN_MAX; i++)
+		if (flow->isn[dir][i] == first)
+			flow->isn[dir][i] = before;
+	flow->half[dir].next = first;
+	// Data that came with another SYN belongs to a connection that never was.
+	stream_drop_side(flow, dir);
+}
+
+// The other side of dir acknowledges up to ack while opening.
+static void isn_acked(struct stream *flow, enum stream_dir dir, uint32_t ack) {
+	if (isn_is_known(flow, dir, ack)) {
+		isn_choose(flow, dir, ack);
+	} else if (!(flow->half_flags[dir] & HALF_SYNCED)) {
+		flow->half[dir].next = ack;
+		flow->half_flags[dir] |= HALF_SYNCED;
+	}
+}
+
+static void established(struct stream *flow) {
+	bool both = (flow->half_flags[0] & flow->half_flags[1] & HALF_SYN) != 0;
+	bool scaled = flow->wscale[0] != WSCALE_ABSENT && flow->wscale[1] != WSCALE_ABSENT;
+
+	for (int i = 0; i < 2; i++) {
+		// Both or neither (RFC 7323 2.2). Where a SYN was not seen any scale is possible.
+		if (both && !scaled)
+			flow->wscale[i] = 0;
+		else if (flow->wscale[i] == WSCALE_ABSENT)
+			flow->wscale[i] = flow->half_flags[i] & HALF_SYN ? 0 : WSCALE_MAX;
+	}
+	memset(flow->n_gap_bytes, 0, sizeof(flow->n_gap_bytes));
+	flow->state = FLOW_ESTABLISHED;
+	flow->flags &= (uint8_t)~FLOW_RESET_SEEN;
+	flow_settle(flow);
+	stream_drain(flow);
+}
+
+static enum fate syn_opening(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	uint32_t first = pkt->seq + 1;
+	enum fate fate = FATE_NO_DATA;
+
+	// Only clients send a SYN that acknowledges nothing: who was taken for the server is none.
+	if (!(pkt->flags & TCP_ACK) && dir == STREAM_SERVER && (flow->flags & FLOW_ROLES_GUESSED))
+		return FATE_OTHER_CONNECTION;
+	if (dir == STREAM_CLIENT && !(pkt->flags & TCP_ACK))
+		flow->flags &= (uint8_t) ~(FLOW_ROLES_GUESSED | FLOW_MIDSTREAM);
+	isn_add(flow, dir, first);
+	flow->wscale[dir] = pkt->wscale;
+	// Data on a SYN (RFC 7413) is held until the other side has shown which SYN it took.
+	if (pkt->payload_size || pkt->missing_size) {
+		fate = FATE_OUT_OF_WINDOW;
+		if (flow->half[dir].next == first)
+			fate = stream_take(flow, dir, pkt, first, false);
+	}
+	if (!(pkt->flags & TCP_ACK))
+		return fate;
+	isn_acked(flow, !dir, pkt->ack);
+	flow->half[!dir].edge = pkt->ack + pkt->window;
+	flow->half_flags[!dir] |= HALF_EDGE;
+	// It acknowledges data of the SYN too: the other side has taken it.
+	if (flow->hold && seq_before(flow->half[!dir].next, pkt->ack)
+	    && pkt->ack - flow->half[!dir].next <= flow_hold(flow)->side[!dir].size)
+		established(flow);
+	return fate;
+}
+
+// A SYN on a connection that stands. End hosts answer it with an ACK and go on, unless they have
+// forgotten the connection: then a SYN/ACK to it begins another one.
+static enum fate syn_later(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	struct hold *hold = flow_hold(flow);
+	uint32_t first = pkt->seq + 1;
+
+	if (pkt->flags & TCP_ACK) {
+		if (hold && hold->has_reuse && hold->reuse_dir != dir
+		    && pkt->ack == hold->reuse_isn + 1)
+			return FATE_OTHER_CONNECTION;
+	} else if (first + (uint32_t)flow->n_bytes[dir] != flow->half[dir].next) {
+		hold = stream_hold(flow);
+		if (hold) {
+			hold->reuse_isn = pkt->seq;
+			hold->reuse_dir = dir;
+			hold->has_reuse = true;
+		}
+	}
+	return payload_or(pkt, FATE_OUT_OF_WINDOW);
+}
+
+// ---- Resets
+
+// Linux takes a reset at exactly the number it expects next, or at the end of what it holds out of
+// order; others only the former (RFC 5961 3.2).
+static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	struct half *half = &flow->half[dir];
+	struct hold *hold = flow_hold(flow);
+	struct hold_side *side = hold ? &hold->side[dir] : NULL;
+
+	if (!(flow->half_flags[dir] & HALF_SYNCED))
+		return (pkt->flags & TCP_ACK) && pkt->ack == flow->half[!dir].next;
+	return pkt->seq == half->next || (side && side->has_acked && pkt->seq == side->acked)
+		|| (side && side->last && pkt->seq == side->last->seq + side->last->size)
+		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
+}
+
+static enum fate reset(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	if (flow->state == FLOW_OPENING) {
+		// Nothing is lost by waiting: if it was forged, the handshake goes on.
+		flow->flags |= FLOW_RESET_SEEN;
+	} else if (reset_is_valid(flow, dir, pkt)) {
+		tcp_close(flow, STREAM_END_RESET);
+	} else {
+		flow->table->stats.reset_ignored++;
+		stream_say(flow, STREAM_EVENT_bad_reset);
+	}
+	return payload_or(pkt, FATE_NO_ACK); // what a reset carries is a text for people
+}
+
+// ---- Everything else
+
+// The acknowledgement: the other side's right edge, and whether bytes are acknowledged that have
+// not been delivered.
+static inline bool acknowledge(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	struct half *other = &flow->half[!dir];
+	uint8_t *flags = &flow->half_flags[!dir];
+	uint32_t edge = pkt->ack + ((uint32_t)pkt->window << flow->wscale[dir]);
+	uint32_t slack = 0xffffu << flow->wscale[dir];
+	int32_t ahead;
+
+	if (!(*flags & HALF_SYNCED)) {
+		other->next = pkt->ack;
+		*flags |= HALF_SYNCED;
+	}
+	ahead = seq_diff(pkt->ack, other->next);
+	if (ahead > SEQ_FAR || ahead < -SEQ_FAR)
+		return false;
+	// Nobody acknowledges what it had said it would not take.
+	if ((*flags & HALF_EDGE) && seq_before(other->edge + slack, pkt->ack))
+		return false;
+	if (!(*flags & HALF_EDGE) || seq_before(other->edge, edge))
+		other->edge = edge;
+	*flags |= HALF_EDGE;
+	if (ahead <= 0 || (*flags & HALF_DONE))
+		return false;
+	stream_acked(flow, !dir, pkt->ack);
+	return seq_before(other->next, pkt->ack);
+}
+
+// Generous where the window scale or an update may not have been seen: a window's most behind the
+// edge is let through, and held if need be.
+static inline bool
+is_in_window(const struct stream *flow, enum stream_dir dir, uint32_t seq, uint32_t size) {
+	const struct half *half = &flow->half[dir];
+	uint32_t slack = 0xffffu << flow->wscale[!dir];
+	int32_t ahead = seq_diff(seq, half->next);
+
+	if (ahead > SEQ_FAR || ahead < -SEQ_FAR)
+		return false;
+	if ((flow->half_flags[dir] & HALF_FIN) && seq_diff(seq + size, half->fin) > 0)
+		return false;
+	return ahead <= 0 || !(flow->half_flags[dir] & HALF_EDGE)
+		|| seq_before(seq, half->edge + slack);
+}
+
+static void fin(struct stream *flow, enum stream_dir dir, uint32_t seq) {
+	struct half *half = &flow->half[dir];
+
+	if ((flow->half_flags[dir] & HALF_FIN) || seq_before(seq, half->next))
+		return;
+	half->fin = seq;
+	flow->half_flags[dir] |= HALF_FIN;
+	if (half->next == seq) {
+		half->next++;
+		flow->half_flags[dir] |= HALF_DONE;
+	}
+}
+
+static enum fate
+data(struct stream *flow, enum stream_dir dir, const struct pkt *pkt, bool is_ahead) {
+	uint32_t size = pkt->payload_size + pkt->missing_size;
+	enum fate fate = FATE_NO_DATA;
+
+	if (!is_in_window(flow, dir, pkt->seq, size))
+		return payload_or(pkt, FATE_OUT_OF_WINDOW);
+	if (flow->half_flags[dir] & HALF_DONE)
+		return payload_or(pkt, FATE_REPEATED);
+	if (size) {
+		if (pkt->flags & TCP_URG)
+			stream_say(flow, STREAM_EVENT_urgent_data);
+		fate = stream_take(flow, dir, pkt, pkt->seq, is_ahead);
+	}
+	if (pkt->flags & TCP_FIN)
+		fin(flow, dir, pkt->seq + size);
+	return fate;
+}
+
+static void opening_ends(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	if (isn_is_known(flow, dir, pkt->seq))
+		isn_choose(flow, dir, pkt->seq);
+	isn_acked(flow, !dir, pkt->ack);
+	established(flow);
+}
+
+// What may have changed for the connection as a whole.
+static inline void after(struct stream *flow) {
+	uint8_t done = flow->half_flags[0] | flow->half_flags[1];
+
+	if (flow->hold)
+		stream_passed(flow);
+	if (!(done & HALF_FIN))
+		return;
+	if (flow->half_flags[0] & flow->half_flags[1] & HALF_DONE) {
+		tcp_close(flow, STREAM_END_CLOSE);
+	} else if (flow->state == FLOW_ESTABLISHED && (done & HALF_DONE)) {
+		flow->state = FLOW_CLOSING;
+		flow_settle(flow);
+	}
+}
+
+enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	struct half *half = &flow->half[dir];
+	enum fate fate;
+	bool is_ahead;
+
+	half->n_packets += half->n_packets != UINT32_MAX;
+	if (flow->state == FLOW_CLOSED)
+		return payload_or(pkt, FATE_AFTER_CLOSE);
+	if (pkt->flags & TCP_RST)
+		return reset(flow, dir, pkt);
+	if (pkt->flags & TCP_SYN)
+		return flow->state == FLOW_OPENING ? syn_opening(flow, dir, pkt)
+						   : syn_later(flow, dir, pkt);
+	if (!(pkt->flags & TCP_ACK))
+		return payload_or(pkt, FATE_NO_ACK);
+	if (flow->state == FLOW_OPENING)
+		opening_ends(flow, dir, pkt);
+	if (!(flow->half_flags[dir] & HALF_SYNCED)) {
+		half->next = pkt->seq;
+		flow->half_flags[dir] |= HALF_SYNCED;
+	}
+	is_ahead = acknowledge(flow, dir, pkt);
+	fate = data(flow, dir, pkt, is_ahead);
+	after(flow);
+	return fate;
+}

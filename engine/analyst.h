@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// The thread behind the workers: activity into the models and into content alerts, and every line to
+// its sink. It owns what it writes to; workers reach it through a ring only.
+
+#pragma once
+
+#include "activity.h"
+#include "config.h"
+#include "match/rules.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct analyst;
+struct ring;
+
+struct analyst_stats {
+	uint64_t n_activities;
+	uint64_t n_alerts; // lines, updates included
+	uint64_t n_records;
+	uint64_t n_lost; // lines that could not be written
+};
+
+// Opens the sinks that the configuration names (sessions, alerts, activity) and the models. rules:
+// for content alerts, borrowed, may be NULL. NULL and one line in error.
+struct analyst *
+analyst_open(const struct config *config, const struct rules *rules, char *error, int size);
+
+// One activity or one record line; what a thread without a ring calls.
+void analyst_activity(struct analyst *analyst, const struct activity *activity);
+void analyst_record(struct analyst *analyst, const char *line, size_t size);
+
+// Starts the thread, which reads messages from the ring until it is finished. 0 or −errno.
+int analyst_start(struct analyst *analyst, struct ring *ring);
+// Waits for the ring's end.
+void analyst_join(struct analyst *analyst);
+
+// The two kinds of messages, written into the ring by a worker. With wait they block while the ring
+// is full (a replay loses nothing); without, they return −1 and the caller counts the loss.
+int analyst_send_activity(struct ring *ring, const struct activity *activity, int wait);
+int analyst_send_record(struct ring *ring, const char *line, size_t size, int wait);
+
+// Writes out what is buffered; after that analyst_error() is final.
+void analyst_flush(struct analyst *analyst);
+// NULL, or one line about the first sink that failed. Any thread.
+const char *analyst_error(const struct analyst *analyst);
+// A sink has failed, or its reader has gone: going on makes no sense. Any thread.
+int analyst_is_broken(const struct analyst *analyst);
+const struct analyst_stats *analyst_stats(const struct analyst *analyst);
+// Accepts NULL.
+void analyst_close(struct analyst *analyst);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// postern check: reads the configuration and the rules as a run would and says every mistake.
+
+#include "cmd.h"
+#include "match/ruleset.h"
+
+#include <stdio.h>
+
+enum exit_status cmd_check(const struct config *config) {
+	struct ruleset *ruleset = ruleset_open(config->rules, stderr);
+	bool is_bad = !ruleset || ruleset_n_bad(ruleset) || config->n_mistakes;
+
+	if (ruleset && !is_bad) {
+		const struct rules *rules = ruleset_rules(ruleset);
+		fprintf(stderr,
+			"postern: configuration and %u rules are right\n",
+			rules ? rules->n : 0);
+	}
+	ruleset_close(ruleset);
+	return is_bad ? EXIT_BAD_INPUT : EXIT_DONE;
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// postern replay: captures, one after another as one stretch of time, through the pipeline. A session
+// may begin in one file and end in the next (rotated captures); a broken file does not stop the others.
+
+#include "capture.h"
+#include "cmd.h"
+#include "progress.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+
+struct chain {
+	struct source source; // first: what the pipeline sees
+	char **paths;
+	int n_paths;
+	int next; // path to open when the current capture has ended
+	struct capture *capture;
+	uint64_t last_ns;
+	int n_opened, n_bad;
+	struct progress *progress;
+};
+
+static void complain(struct chain *chain, const char *error) {
+	progress_clear(chain->progress);
+	fprintf(stderr, "postern: %s\n", error);
+	chain->n_bad++;
+}
+
+// The next capture that can be opened, or false.
+static bool chain_open_next(struct chain *chain) {
+	char error[512];
+
+	capture_close(chain->capture);
+	chain->capture = NULL;
+	while (!chain->capture && chain->next < chain->n_paths) {
+		chain->capture = capture_open(chain->paths[chain->next++], error, sizeof(error));
+		if (!chain->capture)
+			complain(chain, error);
+	}
+	chain->n_opened += chain->capture != NULL;
+	return chain->capture != NULL;
+}
+
+static int chain_burst(struct source *source, struct frame *frames, int max) {
+	struct chain *chain = (struct chain *)source;
+	int n = 0;
+
+	for (;;) {
+		if (chain->capture)
+			n = source_burst(capture_source(chain->capture), frames, max);
+		if (n > 0)
+			break;
+		if (n == SOURCE_BROKEN)
+			complain(chain, capture_source(chain->capture)->error);
+		n = 0;
+		if (!chain_open_next(chain))
+			return SOURCE_END;
+	}
+	// Time does not go back where one file begins before the other has ended.
+	for (int i = 0; i < n; i++) {
+		if (frames[i].time_ns < chain->last_ns)
+			frames[i].time_ns = chain->last_ns;
+		chain->last_ns = frames[i].time_ns;
+	}
+	return n;
+}
+
+static void show_progress(void *ctx, uint64_t) {
+	struct chain *chain = ctx;
+	uint64_t done = 0, total = 0;
+
+	if (chain->capture)
+		capture_position(chain->capture, &done, &total);
+	progress_show(chain->progress, chain->paths[chain->next - 1], done, total);
+}
+
+enum exit_status cmd_replay(const struct config *config) {
+	struct chain chain = {
+		.source.burst = chain_burst,
+		.paths = config->inputs,
+		.n_paths = config->n_inputs,
+	};
+	struct pipeline *pipeline = pipeline_open(config, false);
+	enum exit_status status;
+
+	if (!pipeline)
+		return EXIT_BAD_INPUT;
+	chain.progress = progress_open(config->text);
+	pipeline_on_pause(pipeline, show_progress, &chain);
+	pipeline_run(pipeline, &chain.source);
+	progress_close(chain.progress);
+	status = pipeline_finish(pipeline);
+	if (chain.n_opened)
+		pipeline_summary(pipeline);
+	pipeline_close(pipeline);
+	capture_close(chain.capture);
+	return chain.n_bad ? EXIT_BAD_INPUT : status;
+}

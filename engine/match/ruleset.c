@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "ruleset.h"
+
+#include <linux/limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct ruleset {
+	struct rules *rules;
+	struct scan_db *db;
+	struct scanner *scanner;
+	int n_bad;
+};
+
+static void report(void *ctx, const char *text) {
+	fprintf(ctx, "postern: %s\n", text);
+}
+
+// Rules lie beside the program: installed in ../share/postern/rules, or in ../rules of a build tree.
+static bool path_find(char path[PATH_MAX]) {
+	static const char *const places[] = {"../share/postern/rules", "../rules"};
+	char program[PATH_MAX];
+	ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (size < 0)
+		return false;
+	program[size] = '\0';
+	*strrchr(program, '/') = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		int written = snprintf(path, PATH_MAX, "%s/%s", program, places[i]);
+		if (written < PATH_MAX && access(path, R_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct ruleset *ruleset_open(const char *path, FILE *err) {
+	struct ruleset *set = calloc(1, sizeof(*set));
+	char beside[PATH_MAX];
+	int n_bad = 0;
+
+	if (!set) {
+		fputs("postern: out of memory\n", err);
+		return NULL;
+	}
+	if (!path && !path_find(beside)) {
+		fputs("postern: no content rules found beside the program; name some with --rules "
+		      "PATH\n",
+		      err);
+		return set;
+	}
+	set->rules = rules_open(path ? path : beside, report, err, &n_bad);
+	if (set->rules) {
+		set->n_bad = n_bad;
+		set->db = scan_db_open(set->rules, report, err, &n_bad);
+		set->n_bad += n_bad;
+	}
+	if (!set->db) {
+		ruleset_close(set);
+		return NULL;
+	}
+	return set;
+}
+
+const struct rules *ruleset_rules(const struct ruleset *set) {
+	return set->rules;
+}
+
+int ruleset_n_bad(const struct ruleset *set) {
+	return set->n_bad;
+}
+
+struct scanner *ruleset_scanner(struct ruleset *set, uint32_t n_streams) {
+	if (set->db && set->rules->n)
+		set->scanner = scanner_open(set->db, n_streams);
+	return set->scanner;
+}
+
+void ruleset_close(struct ruleset *set) {
+	if (!set)
+		return;
+	if (set->scanner)
+		scanner_close(set->scanner);
+	if (set->db)
+		scan_db_close(set->db);
+	if (set->rules)
+		rules_close(set->rules);
+	free(set);
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// The rule set a run uses: files found, read, compiled; and the scanner of each worker.
+
+#pragma once
+
+#include "rules.h"
+#include "scan.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct ruleset;
+
+// path as given by the user; NULL: the rules installed beside the program, none if there are none
+// (said). Mistakes are said on err; the rules that are right are used. NULL after one line, when path
+// was given and nothing can be read there.
+struct ruleset *ruleset_open(const char *path, FILE *err);
+const struct rules *ruleset_rules(const struct ruleset *ruleset);
+// Mistakes found; 0 when all is right.
+int ruleset_n_bad(const struct ruleset *ruleset);
+// A scanner, the rule set's: closed with it. NULL when there is nothing to scan for, or no memory.
+struct scanner *ruleset_scanner(struct ruleset *ruleset, uint32_t n_streams);
+// Accepts NULL.
+void ruleset_close(struct ruleset *ruleset);

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Everything between a source of frames and the outputs, put together for replay and run: rules,
+// engine, flow table, worker, analyst. Opened before the first packet; all memory is taken here.
+
+#pragma once
+
+#include "config.h"
+#include "worker.h"
+
+#include <signal.h>
+#include <stdint.h>
+
+struct pipeline;
+
+// Exit statuses of the program (README, "Exit status").
+enum exit_status {
+	EXIT_DONE,
+	EXIT_BAD_INPUT,
+	EXIT_USAGE,
+	EXIT_LOST, // done, but data was lost on the way
+};
+
+// The first SIGINT or SIGTERM sets it: finish the burst, close every session, write everything.
+extern volatile sig_atomic_t pipeline_stop;
+// Makes those signals set it, and ignores SIGPIPE (sinks see the error).
+void pipeline_signals(void);
+
+// is_live: a ring that is full sheds records instead of making the source wait. NULL after one line
+// on standard error.
+struct pipeline *pipeline_open(const struct config *config, bool is_live);
+// Called between bursts with the time of the last packet: for progress. NULL: nothing.
+void pipeline_on_pause(
+	struct pipeline *pipeline,
+	void (*pause)(void *ctx, uint64_t now_ns),
+	void *ctx
+);
+// Runs the source to its end or until pipeline_stop. 0, or SOURCE_BROKEN.
+int pipeline_run(struct pipeline *pipeline, struct source *source);
+// Waits for the outputs. An exit status: EXIT_BAD_INPUT after a failed output (said on standard
+// error), EXIT_LOST when something was shed.
+enum exit_status pipeline_finish(struct pipeline *pipeline);
+// What went by, in words, on standard error.
+void pipeline_summary(const struct pipeline *pipeline);
+// Accepts NULL.
+void pipeline_close(struct pipeline *pipeline);

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Evidence in nats (natural logarithm of a likelihood ratio), and the sequential test that adds it
+// up. Each observation has a likelihood ratio L whose mean under innocence is at most 1; then
+//
+//	M = L (M + 1)                                  (Shiryaev-Roberts e-detector)
+//
+// reaches A on average no sooner than after A innocent observations, however they depend on each
+// other (Shin, Ramdas, Rinaldo: arXiv 2203.03532). We keep ln M. M only shrinks with time passing
+// and by being set to zero, which both leave the guarantee alone.
+//
+// The threshold follows from the budget of false alerts B per 1,000 accounts and week: with at most
+// one observation per account and day and channel, ln A = ln(7000 / B) + ln(channels).
+
+#pragma once
+
+#include <stdint.h>
+
+enum {
+	EVIDENCE_CHANNELS = 4, // sources, networks, passwords, accounts
+};
+
+#define EVIDENCE_BUDGET_DEFAULT 1.0 // false alerts per 1,000 accounts and week
+#define EVIDENCE_MEMORY_NS (7 * 86400 * 1000000000ull) // M falls by e in this time
+#define EVIDENCE_MAX 60.0 // nats; more says nothing and would be remembered for too long
+
+// A Shiryaev-Roberts statistic. Zeroed is the start (no observation yet).
+struct evidence {
+	double m_log1p; // ln(1 + M)
+	uint64_t time_ns; // up to which it has decayed
+};
+
+double evidence_threshold(double budget);
+// Time has come to now_ns; earlier ones change nothing.
+void evidence_decay(struct evidence *evidence, uint64_t now_ns);
+// One observation of so many nats, positive or negative.
+void evidence_add(struct evidence *evidence, double nats);
+// Takes an observation back that was wrongly added, and does not let it go below the start.
+void evidence_retract(struct evidence *evidence, double nats);
+// ln M; very negative at the start.
+double evidence_nats(const struct evidence *evidence);
