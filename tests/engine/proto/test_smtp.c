@@ -7,10 +7,13 @@
 
 #include "limits.h"
 #include "proto/smtp_private.h"
-#include "smtp_dump.h"
+#include "talk_smtp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -31,7 +34,7 @@ struct words {
 
 static void dump(struct talk *talk, const struct session *s, const void *state) {
 	talk_fact(talk, "--");
-	smtp_dump(talk, s, state);
+	talk_smtp_dump(talk, s, state);
 }
 
 static void words_say(struct talk *talk, const struct words *words, size_t cut) {
@@ -134,7 +137,7 @@ static void words_assert(const struct words_case *cases, size_t n) {
 #define MAIL "mail a@example.org to b@example.net, "
 
 static void talks_give_their_facts_however_they_are_cut(void **) {
-	assert_in_range(talk_check("smtp_", &proto_smtp, smtp_dump), 1, 1000);
+	assert_in_range(talk_check("smtp_", &proto_smtp, talk_smtp_dump), 1, 1000);
 }
 
 static void a_message_is_listed_with_its_envelope_and_outcome(void **) {
@@ -511,7 +514,7 @@ static void s20_recipients_beyond_the_limit_are_counted(void **) {
 		talk_data(talk, STREAM_SERVER, "354 x\r\n", 7);
 		talk_data(talk, STREAM_CLIENT, ".\r\n", 3);
 		talk_data(talk, STREAM_SERVER, "250 x\r\n", 7);
-		const char *facts = talk_end(talk, smtp_dump);
+		const char *facts = talk_end(talk, talk_smtp_dump);
 		bool is_more = counts[c] > SMTP_RECIPIENTS_MAX;
 		sprintf(line, "u%d@x", is_more ? SMTP_RECIPIENTS_MAX : counts[c]);
 		assert_non_null(strstr(facts, line));
@@ -536,7 +539,7 @@ static void s10_messages_beyond_the_limit_are_counted_and_sent(void **) {
 			talk_data(talk, STREAM_CLIENT, line, size);
 			talk_data(talk, STREAM_SERVER, "250 x\r\n", 7);
 		}
-		const char *facts = talk_end(talk, smtp_dump);
+		const char *facts = talk_end(talk, talk_smtp_dump);
 		int n_listed = 0, n_sent = 0;
 		for (const char *at = facts; (at = strstr(at, "mail  to a@x, 7 bytes, 250")); at++)
 			n_listed++;
@@ -707,7 +710,8 @@ static void s12_odd_replies_are_survived(void **) {
 	assert_int_equal(talk_memory(talk), memory);
 	talk_data(talk, STREAM_SERVER, "250 x\r\n", 7);
 	talk_data(talk, STREAM_CLIENT, "QUIT\r\n", 6);
-	assert_non_null(strstr(talk_end(talk, smtp_dump), "is quit\ncommands 2, 0 rejected\n"));
+	assert_non_null(strstr(talk_end(talk, talk_smtp_dump), "is quit\ncommands 2, 0 rejected\n")
+	);
 	talk_close(talk);
 }
 
