@@ -131,7 +131,7 @@ static void drain(struct smtp_parser *p) {
 void smtp_client_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
 	for (;;) {
 		drain(p);
-		if (p->client != SMTP_CLIENT_WAIT) {
+		if (size > 0 && p->client != SMTP_CLIENT_WAIT) {
 			size_t n = consume(p, data, size);
 			data += n;
 			size -= n;
