@@ -605,7 +605,8 @@ get_account(struct failures *failures, const struct activity *activity, uint64_t
 	struct account *account = table_find(&failures->accounts, key);
 	if (!account) {
 		account = table_add(&failures->accounts, key);
-		strncpy(account->name, activity->account, sizeof(account->name) - 1);
+		memcpy(account->name, activity->account, sizeof(account->name));
+		account->name[sizeof(account->name) - 1] = '\0';
 	}
 	return account;
 }

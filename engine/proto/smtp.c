@@ -26,11 +26,13 @@ smtp_held_add(struct smtp_parser *p, struct smtp_held *held, const uint8_t *data
 	}
 	if (size > SMTP_HELD_SIZE_MAX - held->size)
 		size = SMTP_HELD_SIZE_MAX - held->size;
+	void *block = held->data;
 	if (size > held->cap - held->size
-	    && slab_grow(slab, (void **)&held->data, &held->cap, held->size + size, 1) != 0) {
+	    && slab_grow(slab, &block, &held->cap, held->size + size, 1) != 0) {
 		session_event(p->session, EVENT_memory_full);
 		size = held->cap - held->size;
 	}
+	held->data = block;
 	if (size > 0)
 		memcpy(held->data + held->size, data, size);
 	held->size += size;
