@@ -281,8 +281,10 @@ static int early_add(struct session *s, enum stream_dir dir, const uint8_t *data
 
 	if (!early)
 		early = s->early = slab_get(s->engine->slab, sizeof(*early));
-	if (!early)
+	if (!early) {
+		session_event(s, EVENT_memory_full);
 		return -1;
+	}
 
 	uint32_t take = DETECT_SIZE_MAX - early->size[dir];
 	if (take > size)
@@ -293,13 +295,29 @@ static int early_add(struct session *s, enum stream_dir dir, const uint8_t *data
 		early->runs[early->n_runs++].dir = (uint8_t)dir;
 	}
 	block = early->data[dir];
-	if (slab_grow(s->engine->slab, &block, &early->cap[dir], early->size[dir] + take, 1) < 0)
+	if (slab_grow(s->engine->slab, &block, &early->cap[dir], early->size[dir] + take, 1) < 0) {
+		session_event(s, EVENT_memory_full);
 		return -1;
+	}
 	early->data[dir] = block;
 	memcpy(early->data[dir] + early->size[dir], data, take);
 	early->size[dir] += take;
 	early->runs[early->n_runs - 1].size += take;
 	return (int)take;
+}
+
+// What stands before a hole and what comes after it are not one text: the direction begins anew, as a
+// connection that was picked up midway.
+static void early_forget(struct session *s, enum stream_dir dir) {
+	struct detect_buffer *early = s->early;
+
+	if (!early || s->is_deaf)
+		return;
+	session_unparsed(s, early->size[dir]);
+	early->size[dir] = 0;
+	for (int i = 0; i < early->n_runs; i++)
+		if (early->runs[i].dir == dir)
+			early->runs[i].size = 0;
 }
 
 static void unrecognised(struct session *s) {
@@ -468,7 +486,9 @@ static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64
 
 	s->n_gaps++;
 	session_unparsed(s, size);
-	if (s->proto && !s->is_deaf)
+	if (!s->proto)
+		early_forget(s, dir);
+	else if (!s->is_deaf)
 		s->proto->gap(s, s->state, dir, size, now_ns);
 }
 
