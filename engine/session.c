@@ -79,6 +79,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	}
 	slab_put(s->engine->slab, a, sizeof(*a));
 	s->pending = NULL;
+	s->engine->pending[s->pending_slot] = NULL;
 }
 
 static void record_send(struct session *s, enum record_reason reason, uint64_t now_ns) {
@@ -113,6 +114,17 @@ void session_deafen(struct session *s, enum session_event why) {
 	s->is_deaf = true;
 }
 
+// A place among those that are collecting; whoever had it for longest sends what he has.
+static void pending_add(struct session *s, uint64_t now_ns) {
+	struct engine *engine = s->engine;
+	uint32_t slot = engine->pending_next++ % ACTIVITY_PENDING_MAX;
+
+	if (engine->pending[slot])
+		session_activity_flush(engine->pending[slot], now_ns);
+	engine->pending[slot] = s;
+	s->pending_slot = slot;
+}
+
 struct activity *session_activity(struct session *s, uint64_t now_ns) {
 	// Where results go when there is no room for them: written, never read.
 	static _Thread_local struct activity nowhere;
@@ -125,6 +137,7 @@ struct activity *session_activity(struct session *s, uint64_t now_ns) {
 		memset(&nowhere, 0, sizeof(nowhere));
 		return &nowhere;
 	}
+	pending_add(s, now_ns);
 	s->activity_due_ns = now_ns + ACTIVITY_PERIOD_NS;
 	timer_update(s);
 	return s->pending;
