@@ -38,6 +38,7 @@ struct pkt {
 	uint8_t family; // 4 or 6
 	uint8_t wscale; // window scale option of a SYN, 0 … 14; 0xff when absent
 	uint8_t verdict; // enum verdict
+	uint32_t number; // of its frame, set behind decode: what came first is older, on every worker
 };
 
 static_assert(sizeof(struct pkt) == 64, "struct pkt is one cache line");
