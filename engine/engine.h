@@ -52,6 +52,9 @@ struct engine {
 	struct engine_config config;
 	struct slab *slab;
 	struct engine_stats stats;
+	struct session *pending
+		[ACTIVITY_PENDING_MAX]; // whose activity is being collected, in a ring by age
+	uint32_t pending_next;
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
 

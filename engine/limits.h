@@ -60,6 +60,10 @@ enum {
 	ALERT_SIZE_MAX = 8000, // an alert's: log shippers cut at 8 KiB
 	ACTIVITY_LINE_SIZE_MAX = 32768,
 
+	// Activities being collected at once by a worker, about 6 KB each. One more, and the one collected
+	// for longest is sent before its minute is over: nothing is lost.
+	ACTIVITY_PENDING_MAX = 8192,
+
 	RULES_MAX = 20000,
 	RULE_FILE_SIZE_MAX = 16 << 20,
 	MATCHES_PER_SESSION_MAX = 32, // different rules remembered; more are counted

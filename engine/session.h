@@ -62,6 +62,7 @@ struct session {
 	uint8_t is_reported; // at least one activity was sent
 
 	struct activity *pending; // NULL: nothing to say since the last
+	uint32_t pending_slot; // its place among the engine\'s
 	uint64_t activity_due_ns;
 	uint64_t interim_due_ns;
 	struct session_match *matches;
