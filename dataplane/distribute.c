@@ -62,11 +62,19 @@ struct distributor {
 	struct lane *lanes;
 };
 
+static void spin(void) {
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 static void backoff(int *n) {
 	const struct timespec rest = {.tv_nsec = SLEEP_NS};
 
 	if (*n < SPINS)
-		__builtin_ia32_pause();
+		spin();
 	else if (*n < SPINS + YIELDS)
 		sched_yield();
 	else
@@ -265,10 +273,11 @@ int distribute_run(struct distributor *d, struct source *source) {
 		now_ns = n > 0 ? frames[n - 1].time_ns : source->now_ns;
 		if (now_ns > d->now_ns)
 			d->now_ns = now_ns;
-		// A burst that is not full has somebody waiting for it; an idle source tells the time
-		// to workers that have nothing else to do.
+		// Only a mapped capture is certain to go on at once. An idle source tells the time to
+		// workers that have nothing else to do.
 		if (d->n_round >= BURST_MAX * d->config.n_workers / 2
-		    || (n < BURST_MAX && (n > 0 || d->n_round || lanes_are_empty(d))))
+		    || (n > 0 && (n < BURST_MAX || !source->frames_stay))
+		    || (n == 0 && (d->n_round || lanes_are_empty(d))))
 			round_end(d);
 		if (d->config.pause && (n == 0 || ++n_bursts % PAUSE_BURSTS == 0))
 			d->config.pause(d->config.pause_ctx, d->now_ns);
