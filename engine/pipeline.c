@@ -82,6 +82,7 @@ static int rooms_open(struct pipeline *p) {
 		.slab_size = config->memory,
 		.interim_ns = config->interim,
 		.parse = true,
+		.decode = true,
 		.scanner = p->scanner,
 		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
