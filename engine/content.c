@@ -209,14 +209,10 @@ void content_gap(struct content *content, uint64_t size) {
 	mime_gap(content->mime, size);
 }
 
-void content_finish(struct content *content, uint64_t now_ns, struct mime_summary *summary_r) {
-	struct session *s;
+static void finish(struct content *content, uint64_t now_ns, struct mime_summary *summary) {
+	struct session *s = content->session;
 
-	*summary_r = (struct mime_summary){0};
-	if (content == NULL)
-		return;
-	s = content->session;
-	mime_close(content->mime, summary_r);
+	mime_close(content->mime, summary);
 	for (int i = 0; i < TEXTS; i++)
 		watch_close(content, (enum text)i, true);
 	found_settle(content);
@@ -225,13 +221,29 @@ void content_finish(struct content *content, uint64_t now_ns, struct mime_summar
 	slab_put(session_slab(s), content, sizeof(*content));
 }
 
+struct mime_summary *content_finish(struct content *content, uint64_t now_ns) {
+	struct mime_summary summary, *kept;
+	struct slab *slab;
+
+	if (content == NULL)
+		return NULL;
+	slab = session_slab(content->session);
+	kept = slab_get(slab, sizeof(*kept));
+	if (kept == NULL)
+		session_event(content->session, EVENT_memory_full);
+	finish(content, now_ns, kept != NULL ? kept : &summary);
+	if (kept == NULL)
+		mime_summary_free(&summary, slab);
+	return kept;
+}
+
 void content_close(struct content *content, uint64_t now_ns) {
 	struct mime_summary summary;
-	struct session *s;
+	struct slab *slab;
 
 	if (content == NULL)
 		return;
-	s = content->session;
-	content_finish(content, now_ns, &summary);
-	mime_summary_free(&summary, session_slab(s));
+	slab = session_slab(content->session);
+	finish(content, now_ns, &summary);
+	mime_summary_free(&summary, slab);
 }

@@ -27,5 +27,6 @@ void content_data(struct content *content, const uint8_t *data, size_t size);
 void content_gap(struct content *content, uint64_t size);
 // Its end: matches found have been added to the session and its pending activity.
 void content_close(struct content *content, uint64_t now_ns);
-// The same, and what the message was: the caller's, to be freed with mime_summary_free(). All zero for NULL.
-void content_finish(struct content *content, uint64_t now_ns, struct mime_summary *summary_r);
+// The same. Returns what the message was, in a block of the session's slab that is the caller's (to be
+// freed with mime_summary_free() and given back), or NULL: not known.
+struct mime_summary *content_finish(struct content *content, uint64_t now_ns);
