@@ -4,6 +4,7 @@
 #include "engine.h"
 
 #include "match/rules.h"
+#include "mime/charset.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,7 +21,9 @@ struct engine *engine_open(const struct engine_config *config) {
 		engine->config.interim_ns = INTERIM_DEFAULT_NS;
 	engine->slab = slab_open(engine->config.slab_size);
 	engine->line = malloc(RECORD_SIZE_MAX);
-	if (!engine->slab || !engine->line) {
+	if (config->decode)
+		engine->charsets = charsets_open();
+	if (!engine->slab || !engine->line || (config->decode && !engine->charsets)) {
 		int error = errno;
 		engine_close(engine);
 		errno = error;
@@ -38,6 +41,7 @@ void engine_close(struct engine *engine) {
 	if (!engine)
 		return;
 	slab_close(engine->slab);
+	charsets_close(engine->charsets);
 	free(engine->line);
 	free(engine);
 }
