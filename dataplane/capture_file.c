@@ -182,13 +182,17 @@ static void on_bus(int signal, siginfo_t *info, void *) {
 	sigaction(signal, &bus_before, NULL); // not ours: as if we had not been there
 }
 
-// 0, or -1 when too many are open: then the file is read, not mapped.
+// 0, or -1 when too many are open: then the file is read, not mapped. Maps are made by one thread at a
+// time.
 static int map_register(struct capture_file *file) {
-	static _Atomic int is_installed;
-	struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+	struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO}, now;
 
-	if (!atomic_exchange(&is_installed, 1))
-		sigaction(SIGBUS, &action, &bus_before);
+	// With each map, because libraries set handlers of their own.
+	sigaction(SIGBUS, NULL, &now);
+	if (now.sa_sigaction != on_bus) {
+		bus_before = now;
+		sigaction(SIGBUS, &action, NULL);
+	}
 	for (int i = 0; i < MAPS_MAX; i++) {
 		struct capture_file *none = NULL;
 
