@@ -85,6 +85,7 @@ static int rooms_open(struct pipeline *p) {
 		.scanner = p->scanner,
 		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
+		.trusted_proxies = &config->trusted_proxies,
 		.records = config->sessions != NULL,
 		.out = {.ctx = p, .record = send_record, .activity = send_activity},
 	};

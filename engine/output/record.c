@@ -138,6 +138,27 @@ static void event_write(
 	json_end_object(json);
 }
 
+// The client is the real one, where that is known.
+static void end_write(
+	struct json *json,
+	const struct session *s,
+	const struct stream_tuple *tuple,
+	enum stream_dir dir
+) {
+	struct ip ip;
+	uint16_t port;
+
+	if (dir == STREAM_SERVER) {
+		json_put_ip(json, "ip", tuple->addr[dir], tuple->family);
+		json_put_u64(json, "port", tuple->port[dir]);
+		return;
+	}
+	session_source(s, &ip, &port);
+	json_put_ip(json, "ip", ip.addr, ip.family);
+	if (port)
+		json_put_u64(json, "port", port);
+}
+
 static void ends_write(struct json *json, const struct session *s) {
 	static const char *const names[] = {
 		[STREAM_CLIENT] = "source",
@@ -154,14 +175,34 @@ static void ends_write(struct json *json, const struct session *s) {
 	json_put_text(json, "protocol", s->proto->name);
 	json_put_text(json, "community_id", id);
 	json_end_object(json);
-	for (int dir = STREAM_CLIENT; dir <= STREAM_SERVER; dir++) {
+	for (enum stream_dir dir = STREAM_CLIENT; dir <= STREAM_SERVER; dir++) {
 		json_begin_object(json, names[dir]);
-		json_put_ip(json, "ip", tuple.addr[dir], tuple.family);
-		json_put_u64(json, "port", tuple.port[dir]);
+		end_write(json, s, &tuple, dir);
 		json_put_u64(json, "bytes", stream_n_bytes(s->stream, dir));
 		json_put_u64(json, "packets", stream_n_packets(s->stream, dir));
 		json_end_object(json);
 	}
+}
+
+// The hop between the real client and us.
+static void via_write(struct json *json, const struct session *s) {
+	static const char *const hows[] = {
+		[SESSION_HOW_PROXY_V1] = "proxy_v1",
+		[SESSION_HOW_PROXY_V2] = "proxy_v2",
+		[SESSION_HOW_XCLIENT] = "xclient",
+		[SESSION_HOW_XFORWARD] = "xforward",
+		[SESSION_HOW_IMAP_ID] = "imap_id",
+	};
+	struct stream_tuple tuple;
+
+	if (!s->client || s->client->ip.family == 0)
+		return;
+	stream_tuple_get(s->stream, &tuple);
+	json_begin_object(json, "via");
+	json_put_ip(json, "ip", tuple.addr[STREAM_CLIENT], tuple.family);
+	json_put_u64(json, "port", tuple.port[STREAM_CLIENT]);
+	json_put_text(json, "how", hows[s->client->how]);
+	json_end_object(json);
 }
 
 // The share of the payload that a grammar read, as session_seen(); cut, not rounded, so that 1.0
@@ -219,6 +260,7 @@ attempt(struct json *json,
 	ecs_observer_write(json, s->engine->config.observer_name);
 	json_begin_object(json, "postern");
 	json_put_uuid(json, "session", s->id);
+	via_write(json, s);
 	findings_write(json, s);
 	if (s->proto == &proto_imap)
 		is_whole = record_imap_write(json, s, s->state, detail);
