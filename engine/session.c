@@ -131,7 +131,7 @@ static struct ip ip_normal(const struct ip *ip) {
 	return v4;
 }
 
-void session_real_client(
+bool session_real_client(
 	struct session *s,
 	const struct ip *ip,
 	uint16_t port,
@@ -147,16 +147,17 @@ void session_real_client(
 		speaker = s->client->speaker;
 	if (!engine_trusts(s->engine, &speaker)) {
 		session_event(s, EVENT_untrusted_proxy_claim);
-		return;
+		return false;
 	}
 	client = client_get(s);
 	if (!client)
-		return;
+		return false;
 	client->ip = ip_normal(ip);
 	client->port = port;
 	client->how = (uint8_t)how;
 	if (how == SESSION_HOW_PROXY_V1 || how == SESSION_HOW_PROXY_V2)
 		client->speaker = client->ip;
+	return true;
 }
 
 struct activity *session_activity(struct session *s, uint64_t now_ns) {

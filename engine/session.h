@@ -126,8 +126,8 @@ void session_activity_flush(struct session *s, uint64_t now_ns);
 void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns);
 
 // Somebody said who the real client is (port 0: not told). Believed only from trusted proxies; else
-// it is stated as an event.
-void session_real_client(
+// it is stated as an event. Returns whether it was believed.
+bool session_real_client(
 	struct session *s,
 	const struct ip *ip,
 	uint16_t port,
@@ -141,7 +141,7 @@ void session_deafen(struct session *s, enum session_event why);
 // ---- For outputs.
 
 // Whom the connection is of: the real client where a trusted proxy named it, else the packets' source.
-// port_r: 0 when not known.
+// port_r: the hop's when the proxy named none.
 void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r);
 // Who sends the client's packets: the client, or a proxy.
 void session_hop(const struct session *s, struct ip *ip_r, uint16_t *port_r);

@@ -21,5 +21,6 @@ void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r) 
 	if (!s->client || s->client->ip.family == 0)
 		return;
 	*ip_r = s->client->ip;
-	*port_r = s->client->port;
+	if (s->client->port)
+		*port_r = s->client->port;
 }

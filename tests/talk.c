@@ -8,6 +8,7 @@
 #include "proto/sasl.h"
 #include "slab.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -108,6 +109,24 @@ void session_login(
 	s->login = outcome;
 	s->mechanism = mechanism;
 	s->n_attempts++;
+}
+
+bool session_real_client(
+	struct session *s,
+	const struct ip *ip,
+	uint16_t port,
+	enum session_how how
+) {
+	static const char *const hows[] = {
+		[SESSION_HOW_XCLIENT] = "xclient",
+		[SESSION_HOW_XFORWARD] = "xforward",
+		[SESSION_HOW_IMAP_ID] = "imap_id",
+	};
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->addr, text, sizeof(text));
+	talk_fact(talk_of(s), "client %s %u %s", text, port, hows[how]);
+	return true;
 }
 
 static const char *set_text(const struct uid_ranges *set, char *text) {

@@ -155,8 +155,7 @@ static void end_write(
 	}
 	session_source(s, &ip, &port);
 	json_put_ip(json, "ip", ip.addr, ip.family);
-	if (port)
-		json_put_u64(json, "port", port);
+	json_put_u64(json, "port", port);
 }
 
 static void ends_write(struct json *json, const struct session *s) {
