@@ -14,6 +14,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+// The buffer is larger than what lies in it: AddressSanitizer is told, so that a reader that goes too
+// far is caught in tests.
+#ifdef __has_feature
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(p, size) ((void)(p), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(p, size) ((void)(p), (void)(size))
+#endif
+
+static void tail_guard(const struct capture_file *file, int on) {
+	const uint8_t *tail = file->data + file->size;
+	size_t room = file->buffer_size - (size_t)(tail - file->buffer);
+	size_t size = room < 4096 ? room : 4096;
+
+	if (on)
+		ASAN_POISON_MEMORY_REGION(tail, size);
+	else
+		ASAN_UNPOISON_MEMORY_REGION(tail, size);
+}
+
 static ssize_t fd_read(void *ctx, void *to, size_t size) {
 	const struct capture_file *file = ctx;
 
@@ -67,7 +92,7 @@ static ssize_t raw_read(struct capture_file *file, uint8_t *to, size_t size) {
 
 // Reads the first bytes and finds out whether they are compressed.
 static int stream_begin(struct capture_file *file, char *error, int size) {
-	uint8_t *raw = file->buffer + CAPTURE_BUFFER_SIZE;
+	uint8_t *raw = file->raw;
 	size_t n_raw = 0;
 	ssize_t n = 1;
 
@@ -104,18 +129,16 @@ static int stream_begin(struct capture_file *file, char *error, int size) {
 
 static int stream_open(struct capture_file *file, char *error, int size) {
 	// Only pages that are used are ever touched: mostly two chunks.
-	void *buffer
-		= mmap(NULL,
-		       CAPTURE_BUFFER_SIZE + CAPTURE_CHUNK_SIZE,
-		       PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		       -1,
-		       0);
+	size_t size_all = CAPTURE_CHUNK_SIZE + CAPTURE_BUFFER_SIZE;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	void *raw = mmap(NULL, size_all, PROT_READ | PROT_WRITE, flags, -1, 0);
 
-	if (buffer == MAP_FAILED)
+	if (raw == MAP_FAILED)
 		return error_set(file, errno, error, size);
-	file->buffer = buffer;
-	file->data = buffer;
+	file->raw = raw;
+	file->buffer = file->raw + CAPTURE_CHUNK_SIZE;
+	file->buffer_size = CAPTURE_BUFFER_SIZE;
+	file->data = file->buffer;
 	return stream_begin(file, error, size);
 }
 
@@ -175,14 +198,16 @@ int capture_file_open_read(
 
 void capture_file_close(struct capture_file *file) {
 	capture_codec_close(file->codec);
-	if (file->buffer)
-		munmap(file->buffer, CAPTURE_BUFFER_SIZE + CAPTURE_CHUNK_SIZE);
+	if (file->raw) {
+		tail_guard(file, 0);
+		munmap(file->raw, CAPTURE_CHUNK_SIZE + file->buffer_size);
+	}
 	if (file->map)
 		munmap(file->map, file->map_size);
 	if (file->fd >= 0)
 		close(file->fd);
 	file->codec = NULL;
-	file->buffer = file->map = NULL;
+	file->raw = file->buffer = file->map = NULL;
 	file->fd = -1;
 }
 
@@ -207,7 +232,6 @@ static int map_grow(struct capture_file *file, size_t need) {
 
 // Decompresses some bytes. Returns as capture_file_fill().
 static int codec_fill(struct capture_file *file, uint8_t *to, size_t size) {
-	uint8_t *raw = file->buffer + CAPTURE_BUFFER_SIZE;
 	ssize_t n;
 	long got;
 
@@ -218,12 +242,12 @@ static int codec_fill(struct capture_file *file, uint8_t *to, size_t size) {
 		file->size += got > 0 ? (size_t)got : 0;
 		if (got != 0)
 			return got > 0 ? 1 : -1;
-		n = raw_read(file, raw, CAPTURE_CHUNK_SIZE);
+		n = raw_read(file, file->raw, CAPTURE_CHUNK_SIZE);
 		if (n < 0)
 			return file->problem[0] ? -1 : 0;
 		if (n == 0)
 			break;
-		file->input = (struct capture_input){raw, (size_t)n};
+		file->input = (struct capture_input){file->raw, (size_t)n};
 	}
 	if (!capture_codec_complete(file->codec))
 		snprintf(
@@ -244,6 +268,28 @@ static int plain_fill(struct capture_file *file, uint8_t *to, size_t size) {
 	return n > 0 ? 1 : -1;
 }
 
+// Makes room for the largest block. Everything is where it was, relative to raw. 0, or -1 and problem.
+static int buffer_grow(struct capture_file *file) {
+	size_t begin = (size_t)(file->data - file->raw), input = 0;
+	size_t old_size = CAPTURE_CHUNK_SIZE + file->buffer_size;
+	void *raw = mremap(
+		file->raw, old_size, CAPTURE_CHUNK_SIZE + CAPTURE_BUFFER_SIZE_MAX, MREMAP_MAYMOVE
+	);
+
+	if (raw == MAP_FAILED) {
+		snprintf(file->problem, sizeof(file->problem), "%s", strerror(errno));
+		return -1;
+	}
+	if (file->input.data)
+		input = (size_t)(file->input.data - file->raw);
+	file->raw = raw;
+	file->buffer = file->raw + CAPTURE_CHUNK_SIZE;
+	file->buffer_size = CAPTURE_BUFFER_SIZE_MAX;
+	file->data = file->raw + begin;
+	file->input.data = file->raw + input;
+	return 0;
+}
+
 int capture_file_fill(struct capture_file *file, size_t need) {
 	int result = 1;
 
@@ -251,6 +297,9 @@ int capture_file_fill(struct capture_file *file, size_t need) {
 		return 1;
 	if (file->map)
 		return map_grow(file, need);
+	tail_guard(file, 0);
+	if (need + CAPTURE_CHUNK_SIZE > file->buffer_size && buffer_grow(file) < 0)
+		return -1;
 	if (file->data != file->buffer) {
 		memmove(file->buffer, file->data, file->size);
 		file->data = file->buffer;

@@ -17,8 +17,10 @@
 enum {
 	// How much of a pipe or compressed file is asked for at once: it stays in the second-level cache.
 	CAPTURE_CHUNK_SIZE = 256 << 10,
-	// Everything that must lie in one piece fits: the largest block allowed, and a chunk.
-	CAPTURE_BUFFER_SIZE = PCAPNG_BLOCK_SIZE_MAX + CAPTURE_CHUNK_SIZE,
+	// What must lie in one piece, and a chunk behind it: a packet, or the largest block allowed. The
+	// buffer is of the first size until a larger block comes.
+	CAPTURE_BUFFER_SIZE = 2 * FRAME_SIZE_MAX + CAPTURE_CHUNK_SIZE,
+	CAPTURE_BUFFER_SIZE_MAX = PCAPNG_BLOCK_SIZE_MAX + CAPTURE_CHUNK_SIZE,
 };
 
 // Where raw bytes come from: read(2) in all but tests, which cut their input as they like.
@@ -36,8 +38,10 @@ struct capture_file {
 	uint8_t *map; // mapped file, or NULL
 	size_t map_size;
 
-	uint8_t *buffer; // otherwise: CAPTURE_BUFFER_SIZE bytes, then CAPTURE_CHUNK_SIZE for input
-	struct capture_input input; // raw bytes not yet in the buffer
+	uint8_t *raw; // otherwise: CAPTURE_CHUNK_SIZE bytes of input, and behind them
+	uint8_t *buffer; // the plain bytes
+	size_t buffer_size;
+	struct capture_input input; // what of raw is not yet decompressed
 	struct capture_codec *codec; // NULL: not compressed
 	const char *compression; // its name, or NULL
 	int ended; // no more raw bytes will come

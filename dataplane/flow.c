@@ -416,7 +416,7 @@ static inline void prefetch_flow(const struct flow_table *table, const struct pk
 }
 
 void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
-	uint64_t *fates = (uint64_t *)&table->stats;
+	uint64_t *fates = &table->stats.segment_in_order;
 
 	for (int i = 0; i < n; i++)
 		__builtin_prefetch(&table->slots[pkts[i].hash & table->slot_mask]);

@@ -14,6 +14,8 @@
 enum {
 	// What is further ahead or behind than any window can reach (RFC 7323 2.2) is not believed.
 	SEQ_FAR = 1 << 30,
+	// So much a side may have sent before its first packet is seen behind the other's.
+	SEQ_LAG = 1 << 20,
 	WSCALE_MAX = 14,
 	WSCALE_ABSENT = 0xff,
 };
@@ -211,6 +213,13 @@ static inline bool acknowledge(struct stream *flow, enum stream_dir dir, const s
 		*flags |= HALF_SYNCED;
 	}
 	ahead = seq_diff(pkt->ack, other->next);
+	// Nothing was ever captured of the other side: its bytes are not waited for. Should it appear
+	// after all, it is expected near what is acknowledged.
+	if (!other->n_packets) {
+		if (ahead > SEQ_LAG)
+			other->next = pkt->ack;
+		return false;
+	}
 	if (ahead > SEQ_FAR || ahead < -SEQ_FAR)
 		return false;
 	// Nobody acknowledges what it had said it would not take.
@@ -273,6 +282,14 @@ data(struct stream *flow, enum stream_dir dir, const struct pkt *pkt, bool is_ah
 	return fate;
 }
 
+// An acknowledgement from a side that has not sent its SYN is part of a longer handshake still, or
+// forged; data is taken for what it is.
+static bool
+is_end_of_opening(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	return (flow->half_flags[dir] & HALF_SYN) || !(flow->half_flags[!dir] & HALF_SYN)
+		|| pkt->payload_size || pkt->missing_size || (pkt->flags & TCP_FIN);
+}
+
 static void opening_ends(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
 	if (isn_is_known(flow, dir, pkt->seq))
 		isn_choose(flow, dir, pkt->seq);
@@ -311,6 +328,8 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 						   : syn_later(flow, dir, pkt);
 	if (!(pkt->flags & TCP_ACK))
 		return payload_or(pkt, FATE_NO_ACK);
+	if (flow->state == FLOW_OPENING && !is_end_of_opening(flow, dir, pkt))
+		return FATE_NO_DATA;
 	if (flow->state == FLOW_OPENING)
 		opening_ends(flow, dir, pkt);
 	if (!(flow->half_flags[dir] & HALF_SYNCED)) {

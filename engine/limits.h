@@ -32,6 +32,10 @@ enum {
 	IMAP_MAILBOXES_MAX = 32, // remembered per session; more are counted together
 	IMAP_UID_RANGES_MAX
 	= 256, // per mailbox and session record; then the set is cut and says so
+	// Ranges of messages marked \Deleted in the selected mailbox, which CLOSE expunges silently;
+	// what is beyond is not counted then.
+	IMAP_DELETED_RANGES_MAX = 30,
+	IMAP_STORE_RANGES_MAX = 30, // of one command that marks them
 	// Runs of messages whose UIDs rise with their numbers, remembered of the selected mailbox for
 	// clients that fetch by number; what is beyond has no UID in sets and is counted all the same.
 	IMAP_SEQUENCE_RUNS_MAX = 64,

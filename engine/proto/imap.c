@@ -99,7 +99,7 @@ static void
 kept_feed(struct imap_ctx *c, struct imap_side *side, const uint8_t *data, size_t size) {
 	void *block = side->kept;
 
-	if (side->is_kept_lost)
+	if (side->is_kept_lost || size == 0)
 		return;
 	if (slab_grow(session_slab(c->s), &block, &side->kept_cap, side->kept_size + size, true)
 	    < 0) {

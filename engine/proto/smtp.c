@@ -26,11 +26,13 @@ smtp_held_add(struct smtp_parser *p, struct smtp_held *held, const uint8_t *data
 	}
 	if (size > SMTP_HELD_SIZE_MAX - held->size)
 		size = SMTP_HELD_SIZE_MAX - held->size;
+	void *block = held->data;
 	if (size > held->cap - held->size
-	    && slab_grow(slab, (void **)&held->data, &held->cap, held->size + size, 1) != 0) {
+	    && slab_grow(slab, &block, &held->cap, held->size + size, 1) != 0) {
 		session_event(p->session, EVENT_memory_full);
 		size = held->cap - held->size;
 	}
+	held->data = block;
 	if (size > 0)
 		memcpy(held->data + held->size, data, size);
 	held->size += size;
@@ -59,6 +61,7 @@ static int tls_decide(struct smtp_parser *p, uint8_t byte) {
 	bool is_text = byte == '\r' || byte == '\n' || (byte >= 0x20 && byte < 0x7f);
 	if (p->is_tls_byte ? byte == 3 : !is_text) {
 		p->session->is_tls = 1;
+		session_unparsed(p->session, p->is_tls_byte ? 2 : 1);
 		session_deafen(p->session, EVENT_encrypted);
 	} else {
 		session_event(p->session, EVENT_plaintext_after_starttls);
@@ -112,7 +115,10 @@ static size_t consume(struct smtp_parser *p, const uint8_t *data, size_t size) {
 			p->shadow->is_cut = true;
 		used += n;
 	}
-	return p->session->is_deaf ? size : used;
+	if (!p->session->is_deaf)
+		return used;
+	session_unparsed(p->session, size - used);
+	return size;
 }
 
 static void drain(struct smtp_parser *p) {
@@ -127,7 +133,7 @@ static void drain(struct smtp_parser *p) {
 void smtp_client_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
 	for (;;) {
 		drain(p);
-		if (p->client != SMTP_CLIENT_WAIT) {
+		if (size > 0 && p->client != SMTP_CLIENT_WAIT) {
 			size_t n = consume(p, data, size);
 			data += n;
 			size -= n;
@@ -177,6 +183,7 @@ static void server_read(struct smtp_parser *p, const uint8_t *data, size_t size)
 		smtp_reply_line(p, &slice);
 		drain(p);
 	}
+	session_unparsed(s, size);
 }
 
 static void *parser_open(struct session *s) {

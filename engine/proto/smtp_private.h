@@ -117,6 +117,7 @@ struct smtp_parser {
 	struct smtp_pending *ring;
 	uint16_t ring_cap, ring_head, n_pending;
 	uint32_t n_overflow; // further commands that are only counted
+	uint32_t n_owed; // replies still to come to what was given up: before all others
 
 	struct smtp_message *envelope; // what MAIL and RCPT have built up, NULL: nothing
 	struct smtp_message *spare; // the open message when it is not listed
@@ -170,6 +171,8 @@ int smtp_address(const uint8_t *arg, size_t arg_size, const uint8_t **address_r,
 void smtp_data_begin(struct smtp_parser *p);
 // Content bytes. Returns how many are read: all, or up to the end of data or a doubtful one.
 size_t smtp_data_read(struct smtp_parser *p, const uint8_t *data, size_t size);
+// A reply has come: a lone dot and CR, on which nothing has followed yet, may be the end.
+void smtp_data_doubt(struct smtp_parser *p);
 void smtp_data_gap(struct smtp_parser *p, uint64_t size);
 // Octets of a BDAT chunk. Returns how many are read.
 size_t smtp_chunk_read(struct smtp_parser *p, const uint8_t *data, size_t size);
