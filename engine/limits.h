@@ -52,6 +52,12 @@ enum {
 	SMTP_ATTRIBUTES_SIZE_MAX = 512, // of XCLIENT and XFORWARD: Postfix keeps its lines below
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
 
+	// A client's hello: hybrid key shares bring it to 2 KiB, several of them to 4. What is larger has
+	// no fingerprint. Its lists stay small enough for sorting in place (glibc's qsort).
+	TLS_HELLO_SIZE_MAX = 16384,
+	TLS_CIPHERS_MAX = 500,
+	TLS_EXTENSIONS_MAX = 500,
+
 	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB
 	ACCOUNT_NAME_SIZE_MAX = 255,
 	CLIENT_ID_SIZE_MAX = 200,

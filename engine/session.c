@@ -14,6 +14,8 @@
 #include "proto/proxy.h"
 #include "proto/sasl.h"
 #include "proto/smtp.h"
+#include "proto/tls.h"
+#include "proto/tls_session.h"
 #include "siphash.h"
 
 #include <string.h>
@@ -69,6 +71,8 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	if (s->account)
 		memcpy(a->account, s->account, strlen(s->account) + 1);
 	session_source(s, &a->source.ip, &port);
+	if (s->client && s->client->hello)
+		memcpy(a->client.ja4, s->client->hello->ja4, TLS_JA4_SIZE);
 	a->seen = (float)session_seen(s);
 	a->end = is_end;
 	if (activity_says_something(a)) {
@@ -112,7 +116,7 @@ void session_deafen(struct session *s, enum session_event why) {
 	s->is_deaf = true;
 }
 
-static struct session_client *client_get(struct session *s) {
+struct session_client *session_client_get(struct session *s) {
 	if (!s->client)
 		s->client = slab_get(s->engine->slab, sizeof(*s->client));
 	if (!s->client)
@@ -149,7 +153,7 @@ bool session_real_client(
 		session_event(s, EVENT_untrusted_proxy_claim);
 		return false;
 	}
-	client = client_get(s);
+	client = session_client_get(s);
 	if (!client)
 		return false;
 	client->ip = ip_normal(ip);
@@ -370,6 +374,13 @@ static void recognised(struct session *s, const struct proto *proto) {
 	timer_update(s);
 }
 
+static void deaf_data(struct session *s, enum stream_dir dir, const uint8_t *data, size_t size) {
+	if (dir == STREAM_CLIENT && s->is_tls)
+		session_ciphertext(s, data, size);
+	else
+		session_unparsed(s, size);
+}
+
 static void proto_data(
 	struct session *s,
 	enum stream_dir dir,
@@ -378,7 +389,7 @@ static void proto_data(
 	uint64_t now_ns
 ) {
 	if (s->is_deaf)
-		session_unparsed(s, size);
+		deaf_data(s, dir, data, size);
 	else
 		s->proto->data(s, s->state, dir, data, size, now_ns);
 }
@@ -392,8 +403,10 @@ static void decide(struct session *s, enum detect verdict) {
 		recognised(s, &proto_smtp);
 		break;
 	case DETECT_TLS:
+		recognised(s, &proto_tls);
+		break;
 	case DETECT_POP3:
-		s->engine->stats.sessions[verdict == DETECT_TLS ? ACTIVITY_TLS : ACTIVITY_POP3]++;
+		s->engine->stats.sessions[ACTIVITY_POP3]++;
 		s->engine->stats.n_unrecognised--;
 		unrecognised(s);
 		break;
@@ -464,7 +477,7 @@ static void bytes_read(
 	uint64_t now_ns
 ) {
 	if (s->is_deaf)
-		session_unparsed(s, size);
+		deaf_data(s, dir, data, size);
 	else if (s->proto)
 		s->proto->data(s, s->state, dir, data, size, now_ns);
 	else
@@ -503,7 +516,7 @@ static void client_begin(struct session *s, const uint8_t *data, size_t size, ui
 
 	while (size > 0 && (proxy || data[0] == 'P' || data[0] == '\r')) {
 		if (!proxy) {
-			client = client_get(s);
+			client = session_client_get(s);
 			proxy = client ? slab_get(s->engine->slab, sizeof(*proxy)) : NULL;
 			if (!proxy)
 				break; // the protocol shall make of it what it can
@@ -602,6 +615,8 @@ static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64
 
 	if (dir == STREAM_CLIENT && !s->is_begun)
 		client_begin_end(s, now_ns);
+	if (dir == STREAM_CLIENT)
+		tls_session_drop(s);
 	s->n_gaps++;
 	session_unparsed(s, size);
 	if (s->proto && !s->is_deaf)
@@ -623,7 +638,8 @@ static void handler_timer(void *reader, uint64_t now_ns) {
 	if (s->pending && s->activity_due_ns <= now_ns)
 		activity_send(s, now_ns, false);
 	if (s->proto && s->interim_due_ns <= now_ns) {
-		record_send(s, RECORD_INTERIM, now_ns);
+		if (s->proto != &proto_tls || tls_session_is_mail(s))
+			record_send(s, RECORD_INTERIM, now_ns);
 		s->interim_due_ns += s->engine->config.interim_ns;
 	}
 	timer_update(s);
@@ -654,7 +670,9 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	struct slab *slab = s->engine->slab;
 
 	client_begin_end(s, now_ns);
-	if (s->proto) {
+	if (s->proto == &proto_tls && !tls_session_is_mail(s)) {
+		// Somebody else's TLS: counted, and nothing to say of it.
+	} else if (s->proto) {
 		s->proto->end(s, s->state, now_ns);
 		if (s->pending || s->is_reported) {
 			session_activity(s, now_ns);
@@ -668,6 +686,7 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	}
 	early_free(s);
 	slab_put(slab, s->account, s->account_size);
+	tls_session_free(s);
 	slab_put(slab, s->client, sizeof(*s->client));
 	slab_put(slab, s->matches, s->matches_size);
 	slab_put(slab, s, sizeof(*s));

@@ -43,6 +43,8 @@ enum session_how {
 };
 
 struct proxy; // proto/proxy.h
+struct tls_reader; // proto/tls.h
+struct tls_hello;
 
 // What is known of a few clients beyond their packets.
 struct session_client {
@@ -51,6 +53,8 @@ struct session_client {
 	uint16_t port; // the real one's; 0: not told
 	uint8_t how; // enum session_how
 	struct proxy *proxy; // its header, while it is being read
+	struct tls_reader *tls_reader; // its TLS hello, while that is being read
+	struct tls_hello *hello; // and when it is whole: up to the end of its name
 };
 
 struct engine; // engine.h: what a worker's sessions share
@@ -125,6 +129,10 @@ void session_activity_flush(struct session *s, uint64_t now_ns);
 // count more occurrences of a content rule (index in the worker's rule set).
 void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns);
 
+// What is known of the client beyond its packets, opened when there is none; NULL (counted) when the slab
+// is full.
+struct session_client *session_client_get(struct session *s);
+
 // Somebody said who the real client is (port 0: not told). Believed only from trusted proxies; else
 // it is stated as an event. Returns whether it was believed.
 bool session_real_client(
@@ -137,6 +145,12 @@ bool session_real_client(
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);
+
+// TLS begins here: what the client sends from now on goes to session_ciphertext(), the rest is only
+// counted.
+void session_encrypted(struct session *s);
+// size bytes of the client that are TLS: counted, and its hello is read.
+void session_ciphertext(struct session *s, const uint8_t *data, size_t size);
 
 // ---- For outputs.
 

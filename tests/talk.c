@@ -79,6 +79,15 @@ void session_deafen(struct session *s, enum session_event why) {
 	s->is_deaf = true;
 }
 
+void session_encrypted(struct session *s) {
+	s->is_tls = 1;
+	session_deafen(s, EVENT_encrypted);
+}
+
+void session_ciphertext(struct session *s, const uint8_t *data, size_t size) {
+	session_unparsed(s, size);
+}
+
 // Visible on purpose: that a password's hash reached its login.
 uint64_t session_password_hash(const struct session *s, const uint8_t *password, size_t size) {
 	uint64_t hash = 0;

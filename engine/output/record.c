@@ -15,6 +15,7 @@
 #include "proto/proto.h"
 #include "proto/sasl.h"
 #include "proto/smtp.h"
+#include "proto/tls.h"
 
 #include <string.h>
 
@@ -204,6 +205,48 @@ static void via_write(struct json *json, const struct session *s) {
 	json_end_object(json);
 }
 
+static const struct tls_hello *hello_of(const struct session *s) {
+	return s->client ? s->client->hello : NULL;
+}
+
+static void tls_write(struct json *json, const struct session *s) {
+	const struct tls_hello *hello = hello_of(s);
+
+	json_begin_object(json, "tls");
+	json_put_bool(json, "established", true);
+	if (hello && hello->server_name[0]) {
+		json_begin_object(json, "client");
+		json_put_text(json, "server_name", hello->server_name);
+		json_end_object(json);
+	}
+	if (hello && hello->alpn[0])
+		json_put_text(json, "next_protocol", hello->alpn);
+	json_end_object(json);
+}
+
+static const char *version_text(uint16_t version) {
+	static const char *const texts[] = {"SSL 3.0", "1.0", "1.1", "1.2", "1.3"};
+
+	return version >= 0x0300 && version <= 0x0304 ? texts[version - 0x0300] : "other";
+}
+
+// What its client offered.
+static void hello_write(struct json *json, const struct session *s) {
+	const struct tls_hello *hello = hello_of(s);
+
+	if (!hello && s->proto->activity != ACTIVITY_TLS)
+		return;
+	if (hello)
+		json_put_text(json, "ja4", hello->ja4);
+	json_begin_object(json, "tls");
+	json_put_bool(json, "hello", hello != NULL);
+	if (hello) {
+		json_put_text(json, "offered", version_text(hello->version));
+		json_put_bool(json, "ech", hello->is_ech);
+	}
+	json_end_object(json);
+}
+
 // The share of the payload that a grammar read, as session_seen(); cut, not rounded, so that 1.0
 // means all of it.
 static double share_parsed(const struct session *s) {
@@ -251,15 +294,13 @@ attempt(struct json *json,
 	ends_write(json, s);
 	if (s->account)
 		ecs_user_write(json, s->account, ACCOUNT_NAME_SIZE_MAX);
-	if (s->is_tls) {
-		json_begin_object(json, "tls");
-		json_put_bool(json, "established", true);
-		json_end_object(json);
-	}
+	if (s->is_tls)
+		tls_write(json, s);
 	ecs_observer_write(json, s->engine->config.observer_name);
 	json_begin_object(json, "postern");
 	json_put_uuid(json, "session", s->id);
 	via_write(json, s);
+	hello_write(json, s);
 	findings_write(json, s);
 	if (s->proto == &proto_imap)
 		is_whole = record_imap_write(json, s, s->state, detail);
