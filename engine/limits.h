@@ -41,6 +41,10 @@ enum {
 	IMAP_SEQUENCE_RUNS_MAX = 64,
 	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
 
+	POP3_INFLIGHT_MAX = 64,
+	// Commands in a row that are none of POP3's: then it is something else that greets alike.
+	POP3_UNKNOWN_MAX = 10,
+
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
 	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
 	SMTP_REPLY_LINES_MAX = 128, // of one reply that are looked at

@@ -10,6 +10,7 @@
 #include "output/record.h"
 #include "proto/detect.h"
 #include "proto/imap.h"
+#include "proto/pop3.h"
 #include "proto/proto.h"
 #include "proto/proxy.h"
 #include "proto/sasl.h"
@@ -406,9 +407,7 @@ static void decide(struct session *s, enum detect verdict) {
 		recognised(s, &proto_tls);
 		break;
 	case DETECT_POP3:
-		s->engine->stats.sessions[ACTIVITY_POP3]++;
-		s->engine->stats.n_unrecognised--;
-		unrecognised(s);
+		recognised(s, &proto_pop3);
 		break;
 	case DETECT_MORE:
 	case DETECT_NONE:
@@ -648,6 +647,8 @@ static void handler_timer(void *reader, uint64_t now_ns) {
 static bool said_goodbye(const struct session *s) {
 	if (s->proto == &proto_imap)
 		return ((const struct imap *)s->state)->is_logout;
+	if (s->proto == &proto_pop3)
+		return ((const struct pop3 *)s->state)->is_quit;
 	return s->proto == &proto_smtp && ((const struct smtp *)s->state)->is_quit;
 }
 
