@@ -41,6 +41,10 @@ enum {
 	IMAP_SEQUENCE_RUNS_MAX = 64,
 	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
 
+	POP3_INFLIGHT_MAX = 64,
+	// Commands in a row that are none of POP3's: then it is something else that greets alike.
+	POP3_UNKNOWN_MAX = 10,
+
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
 	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
 	SMTP_REPLY_LINES_MAX = 128, // of one reply that are looked at
@@ -49,7 +53,14 @@ enum {
 	SMTP_HELD_SIZE_MAX = 16384,
 	SMTP_HELO_SIZE_MAX = 255,
 	SMTP_QUEUE_ID_SIZE_MAX = 64,
+	SMTP_ATTRIBUTES_SIZE_MAX = 512, // of XCLIENT and XFORWARD: Postfix keeps its lines below
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
+
+	// A client's hello: hybrid key shares bring it to 2 KiB, several of them to 4. What is larger has
+	// no fingerprint. Its lists stay small enough for sorting in place (glibc's qsort).
+	TLS_HELLO_SIZE_MAX = 16384,
+	TLS_CIPHERS_MAX = 500,
+	TLS_EXTENSIONS_MAX = 500,
 
 	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB
 	ACCOUNT_NAME_SIZE_MAX = 255,

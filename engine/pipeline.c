@@ -127,6 +127,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
 		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
+		.trusted_proxies = &config->trusted_proxies,
 		.records = config->sessions != NULL,
 		.out = {.ctx = line, .record = send_record, .activity = send_activity},
 	};

@@ -137,6 +137,15 @@ static void command_reply(
 		if (is_good(code))
 			transaction_reset(p);
 		break;
+	case SMTP_XCLIENT: // answered by another greeting
+	case SMTP_XFORWARD:
+		if (code / 100 != 2)
+			break;
+		if (c->verb == SMTP_XCLIENT)
+			transaction_reset(p);
+		if (c->text.text != NULL)
+			smtp_xclient(p, c->text.text, c->verb == SMTP_XFORWARD);
+		break;
 	case SMTP_BDAT:
 		bdat_reply(p, c, code, text, size);
 		break;
