@@ -16,6 +16,9 @@ static_assert(sizeof(struct flow_stats) >= FATES * sizeof(uint64_t));
 static_assert(offsetof(struct flow_stats, segment_in_order) == FATE_IN_ORDER * sizeof(uint64_t));
 static_assert(offsetof(struct flow_stats, segment_no_ack) == FATE_NO_ACK * sizeof(uint64_t));
 static_assert(offsetof(struct flow_stats, segment_not_held) == FATE_NOT_HELD * sizeof(uint64_t));
+static_assert(
+	offsetof(struct flow_stats, segment_bad_checksum) == FATE_BAD_CHECKSUM * sizeof(uint64_t)
+);
 
 enum {
 	// Connections with a reader that are looked at for one that has been quiet, when the table is
@@ -390,6 +393,10 @@ static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
 	enum fate fate;
 	uint64_t last_ns;
 
+	if (flow && !tcp_checksum_holds(flow, dir, pkt)) {
+		tcp_doubtful(flow, dir, pkt);
+		return FATE_BAD_CHECKSUM;
+	}
 	if (flow && flow->state == FLOW_CLOSED && (pkt->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		forget(flow);
 		flow = NULL;
@@ -402,6 +409,7 @@ static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
 			flow = add(table, pkt, &dir);
 			if (!flow)
 				return pkt->payload_size ? FATE_NO_FLOW : FATE_NO_DATA;
+			tcp_checksum_holds(flow, dir, pkt);
 		}
 		last_ns = flow->last_ns;
 		flow->last_ns = table->now_ns;
@@ -428,8 +436,6 @@ static inline void prefetch_flow(const struct flow_table *table, const struct pk
 }
 
 void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
-	uint64_t *fates = &table->stats.segment_in_order;
-
 	for (int i = 0; i < n; i++)
 		__builtin_prefetch(&table->slots[pkts[i].hash & table->slot_mask]);
 	for (int i = 0; i < n; i++)
@@ -438,7 +444,7 @@ void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
 		flow_advance(table, pkts[i].time_ns);
 		table->moment
 			= (struct flow_moment){table->now_ns, 0, pkts[i].number, FLOW_MOMENT_FRAME};
-		fates[segment(table, &pkts[i])]++;
+		table->fates[segment(table, &pkts[i])]++;
 	}
 }
 

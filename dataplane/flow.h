@@ -7,6 +7,14 @@
 // Bounded by flow_config; when the table is full the connection that matters least is given up
 // first: half-open before closed before established without a reader, never an established one with
 // a reader while another kind is there.
+//
+// Checksums (enum pkt_checksum): a side that has once shown a right one is held to it, and its segments
+// with wrong ones are dropped and counted as segment_bad_checksum: end hosts drop them, which is what
+// insertion attacks live on. Only where the receiver acknowledges their bytes, and no better copy comes
+// within what a gap is waited for, was the checksum right on the wire (payload changed for anonymity):
+// the bytes are then taken instead of a gap (checksum_acknowledged). A side that never showed a right one (an anonymised capture, offload on
+// the capturing host) is taken as it is, counted as checksum_unverified. When a SYN with a right
+// checksum follows ones with wrong ones, it alone is believed.
 
 #pragma once
 

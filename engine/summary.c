@@ -105,8 +105,7 @@ static void print_sessions(const struct summary *s, FILE *out) {
 }
 
 static void print_capture_faults(const struct summary *s, FILE *out) {
-	uint64_t n_bad
-		= s->verdicts[VERDICT_bad_tcp_checksum] + s->verdicts[VERDICT_bad_ip_checksum];
+	uint64_t n_bad = s->flows.segment_bad_checksum;
 	uint64_t n_data = s->flows.segment_in_order + s->flows.segment_held;
 
 	if (s->n_cut)
@@ -117,12 +116,17 @@ static void print_capture_faults(const struct summary *s, FILE *out) {
 			(ull)s->n_cut);
 	if (n_bad * 100 > s->n_frames)
 		fprintf(out,
-			"postern: %.0f %% of the packets have a wrong checksum and were left out. "
-			"On "
-			"a host that captures its own traffic the network card fills checksums in "
-			"later: capture elsewhere, turn offloading off (ethtool -K IF tx off), or "
-			"use --checksum no\n",
+			"postern: %.0f %% of the packets have a wrong checksum on connections that "
+			"have shown right ones, and were left out: damage on the way, or somebody "
+			"inserts packets; --checksum=no takes them all\n",
 			100.0 * (double)n_bad / (double)s->n_frames);
+	if (s->flows.checksum_unverified * 100 > s->n_frames)
+		fprintf(out,
+			"postern: %.0f %% of the packets have a wrong checksum and come from hosts "
+			"that never show a right one: a host that captures its own traffic, whose "
+			"network card fills checksums in later, or a capture that was made "
+			"anonymous; they were taken as they are\n",
+			100.0 * (double)s->flows.checksum_unverified / (double)s->n_frames);
 	if (s->flows.gap) {
 		fprintf(out, "postern: %llu holes, ", (ull)s->flows.gap);
 		print_size(s->flows.gap_bytes, out);

@@ -60,9 +60,10 @@ static int tls_decide(struct smtp_parser *p, uint8_t byte) {
 	// Anything that is not text is no command either, be it TLS of a kind not known here.
 	bool is_text = byte == '\r' || byte == '\n' || (byte >= 0x20 && byte < 0x7f);
 	if (p->is_tls_byte ? byte == 3 : !is_text) {
-		p->session->is_tls = 1;
-		session_unparsed(p->session, p->is_tls_byte ? 2 : 1);
-		session_deafen(p->session, EVENT_encrypted);
+		session_encrypted(p->session);
+		if (p->is_tls_byte)
+			session_ciphertext(p->session, (const uint8_t[]){0x16}, 1);
+		session_ciphertext(p->session, &byte, 1);
 	} else {
 		session_event(p->session, EVENT_plaintext_after_starttls);
 		p->client = SMTP_CLIENT_COMMAND;
@@ -117,7 +118,7 @@ static size_t consume(struct smtp_parser *p, const uint8_t *data, size_t size) {
 	}
 	if (!p->session->is_deaf)
 		return used;
-	session_unparsed(p->session, size - used);
+	session_ciphertext(p->session, data + used, size - used);
 	return size;
 }
 
@@ -266,6 +267,7 @@ static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 	}
 	session_unparsed(s, p->held.size - p->held.at);
 	smtp_pending_clear(p);
+	smtp_content_close(p);
 	struct smtp_message *message = smtp_message_open(p);
 	if (message != NULL) {
 		if (message->is_holed || p->client == SMTP_CLIENT_DATA
@@ -273,7 +275,6 @@ static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 			session_event(s, EVENT_message_cut);
 		smtp_message_end(p);
 	}
-	smtp_content_close(p);
 }
 
 static void parser_free(struct session *s, void *state) {

@@ -179,6 +179,7 @@ struct seg {
 	bool zero_window;
 	uint8_t wscale; // 0: absent, else plus one
 	uint16_t client;
+	uint8_t checksum; // enum pkt_checksum
 };
 
 static inline uint32_t talk_hash(const struct talk *t, uint16_t client) {
@@ -213,6 +214,7 @@ talk_pkt(const struct talk *t, const struct seg *seg, uint8_t *addr, struct pkt 
 		.flags = seg->flags,
 		.family = t->family,
 		.wscale = seg->wscale ? seg->wscale - 1 : 0xff,
+		.checksum = seg->checksum,
 	};
 	pkt->port[seg->dir] = (uint16_t)(40000 + seg->client);
 	pkt->port[!seg->dir] = 143;
