@@ -50,6 +50,45 @@ void tcp_close(struct stream *flow, enum stream_end end) {
 	flow_settle(flow);
 }
 
+// ---- Checksums
+
+// A first right checksum is on a SYN: what came before from this side was of nobody who could reach
+// the other host.
+static void syn_is_right(struct stream *flow, enum stream_dir dir) {
+	if (flow->state != FLOW_OPENING || !(flow->half_flags[dir] & HALF_SYN))
+		return;
+	stream_drop_side(flow, dir);
+	flow->half_flags[dir] = 0;
+	flow->wscale[dir] = WSCALE_ABSENT;
+	memset(flow->isn[dir], 0, sizeof(flow->isn[dir]));
+}
+
+bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	uint8_t *flags = &flow->half_flags[dir];
+	struct flow_stats *stats = &flow->table->stats;
+
+	switch ((enum pkt_checksum)pkt->checksum) {
+	case PKT_CHECKSUM_UNKNOWN:
+		break;
+	case PKT_CHECKSUM_RIGHT:
+		if (!(*flags & HALF_RIGHT) && (pkt->flags & TCP_SYN))
+			syn_is_right(flow, dir);
+		*flags |= HALF_RIGHT;
+		break;
+	case PKT_CHECKSUM_OFFLOADED:
+		// Beside right ones too: what the capturing host has merged while receiving (GRO)
+		// looks so. An insertion dressed up like it gets in and shows on overlap.
+		stats->checksum_offloaded++;
+		break;
+	case PKT_CHECKSUM_WRONG:
+		if (*flags & HALF_RIGHT)
+			return false;
+		stats->checksum_unverified++;
+		break;
+	}
+	return true;
+}
+
 // ---- Opening. Several SYNs may compete, each with its own initial sequence number, and so may
 // SYN/ACKs; the one that the other side acknowledges is the connection's. isn[] holds initial numbers
 // plus one, like next.
@@ -176,11 +215,14 @@ static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struc
 	struct half *half = &flow->half[dir];
 	struct hold *hold = flow_hold(flow);
 	struct hold_side *side = hold ? &hold->side[dir] : NULL;
+	struct held *last = side ? side->last : NULL;
 
+	while (last && last->is_doubtful)
+		last = last->prev;
 	if (!(flow->half_flags[dir] & HALF_SYNCED))
 		return (pkt->flags & TCP_ACK) && pkt->ack == flow->half[!dir].next;
 	return pkt->seq == half->next || (side && side->has_acked && pkt->seq == side->acked)
-		|| (side && side->last && pkt->seq == side->last->seq + side->last->size)
+		|| (last && pkt->seq == last->seq + last->size)
 		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
 }
 
@@ -248,6 +290,18 @@ is_in_window(const struct stream *flow, enum stream_dir dir, uint32_t seq, uint3
 		return false;
 	return ahead <= 0 || !(flow->half_flags[dir] & HALF_EDGE)
 		|| seq_before(seq, half->edge + slack);
+}
+
+void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	if (flow->state != FLOW_ESTABLISHED && flow->state != FLOW_CLOSING)
+		return;
+	if ((pkt->flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || !pkt->payload_size)
+		return;
+	// Who is never heard acknowledges nothing.
+	if ((flow->half_flags[dir] & HALF_DONE) || !flow->half[!dir].n_packets
+	    || !is_in_window(flow, dir, pkt->seq, pkt->payload_size))
+		return;
+	stream_doubt(flow, dir, pkt);
 }
 
 static void fin(struct stream *flow, enum stream_dir dir, uint32_t seq) {

@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "match/rules.h"
+#include "mime/charset.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,7 +23,9 @@ struct engine *engine_open(const struct engine_config *config) {
 		engine->config.interim_ns = INTERIM_DEFAULT_NS;
 	engine->slab = slab_open(engine->config.slab_size);
 	engine->line = malloc(RECORD_SIZE_MAX);
-	if (!engine->slab || !engine->line) {
+	if (config->decode)
+		engine->charsets = charsets_open();
+	if (!engine->slab || !engine->line || (config->decode && !engine->charsets)) {
 		int error = errno;
 		engine_close(engine);
 		errno = error;
@@ -58,6 +61,7 @@ void engine_close(struct engine *engine) {
 	if (!engine)
 		return;
 	slab_close(engine->slab);
+	charsets_close(engine->charsets);
 	free(engine->line);
 	free(engine);
 }

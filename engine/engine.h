@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct charsets;
 struct config_prefixes; // config.h
 struct rules;
 struct scanner;
@@ -33,6 +34,7 @@ struct engine_config {
 	uint64_t interim_ns; // 0: INTERIM_DEFAULT_NS
 	uint64_t password_key[2]; // drawn at start, memory only
 	bool parse; // false: bytes are counted and not parsed (bench)
+	bool decode; // contents of messages are read (content.h); false: counted only
 	struct scanner *scanner; // NULL: content is not scanned; borrowed
 	const struct rules *rules; // the scanner's, for their names; NULL with it; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
@@ -53,7 +55,11 @@ struct engine_stats {
 struct engine {
 	struct engine_config config;
 	struct slab *slab;
+	struct charsets *charsets; // NULL unless contents are decoded
 	struct engine_stats stats;
+	struct session *pending
+		[ACTIVITY_PENDING_MAX]; // whose activity is being collected, in a ring by age
+	uint32_t pending_next;
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
 

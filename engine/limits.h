@@ -73,10 +73,25 @@ enum {
 	ACCOUNT_NAME_SIZE_MAX = 255,
 	CLIENT_ID_SIZE_MAX = 200,
 
+	// One message while it is open: some 2 KiB, a field, a boundary per level, and its attachments' facts.
+	MIME_DEPTH_MAX = 32, // multiparts and messages inside each other, in one count
+	MIME_PARTS_MAX = 10000, // of a message; Dovecot's number. What follows is read as plain text
+	MIME_FIELD_SIZE_MAX = 16384, // of a header field that is read; what is beyond is only searched
+	MIME_BOUNDARY_SIZE_MAX = 200, // RFC 2046 5.1.1 allows 70; readers take more
+	MIME_ATTACHMENTS_MAX = 32, // remembered per message; more are counted
+	ATTACHMENT_MEMBERS_MAX = 16, // of an archive, listed; more are counted
+	ATTACHMENT_MEMBER_SIZE_MAX = 255, // of a member's name
+	CHARSETS_MAX = 128, // different ones a worker ever opens
+	CHARSET_CONVERTERS_MAX = 64, // of iconv, that a worker ever opens
+
 	TEXT_CHARS_MAX = 1000, // subjects, mailbox and file names in outputs
 	RECORD_SIZE_MAX = 32768, // a session record's line
 	ALERT_SIZE_MAX = 8000, // an alert's: log shippers cut at 8 KiB
 	ACTIVITY_LINE_SIZE_MAX = 32768,
+
+	// Activities being collected at once by a worker, about 6 KB each. One more, and the one collected
+	// for longest is sent before its minute is over: nothing is lost.
+	ACTIVITY_PENDING_MAX = 8192,
 
 	RULES_MAX = 20000,
 	RULE_FILE_SIZE_MAX = 16 << 20,

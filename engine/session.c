@@ -84,6 +84,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	}
 	slab_put(s->engine->slab, a, sizeof(*a));
 	s->pending = NULL;
+	s->engine->pending[s->pending_slot] = NULL;
 }
 
 static void record_send(struct session *s, enum record_reason reason, uint64_t now_ns) {
@@ -116,6 +117,17 @@ void session_unparsed(struct session *s, uint64_t size) {
 void session_deafen(struct session *s, enum session_event why) {
 	session_event(s, why);
 	s->is_deaf = true;
+}
+
+// A place among those that are collecting; whoever had it for longest sends what he has.
+static void pending_add(struct session *s, uint64_t now_ns) {
+	struct engine *engine = s->engine;
+	uint32_t slot = engine->pending_next++ % ACTIVITY_PENDING_MAX;
+
+	if (engine->pending[slot])
+		session_activity_flush(engine->pending[slot], now_ns);
+	engine->pending[slot] = s;
+	s->pending_slot = slot;
 }
 
 struct session_client *session_client_get(struct session *s) {
@@ -178,6 +190,7 @@ struct activity *session_activity(struct session *s, uint64_t now_ns) {
 		memset(&nowhere, 0, sizeof(nowhere));
 		return &nowhere;
 	}
+	pending_add(s, now_ns);
 	s->activity_due_ns = now_ns + ACTIVITY_PERIOD_NS;
 	timer_update(s);
 	return s->pending;
@@ -334,8 +347,10 @@ static int early_add(struct session *s, enum stream_dir dir, const uint8_t *data
 
 	if (!early)
 		early = s->early = slab_get(s->engine->slab, sizeof(*early));
-	if (!early)
+	if (!early) {
+		session_event(s, EVENT_memory_full);
 		return -1;
+	}
 
 	uint32_t take = DETECT_SIZE_MAX - early->size[dir];
 	if (take > size)
@@ -346,13 +361,29 @@ static int early_add(struct session *s, enum stream_dir dir, const uint8_t *data
 		early->runs[early->n_runs++].dir = (uint8_t)dir;
 	}
 	block = early->data[dir];
-	if (slab_grow(s->engine->slab, &block, &early->cap[dir], early->size[dir] + take, 1) < 0)
+	if (slab_grow(s->engine->slab, &block, &early->cap[dir], early->size[dir] + take, 1) < 0) {
+		session_event(s, EVENT_memory_full);
 		return -1;
+	}
 	early->data[dir] = block;
 	memcpy(early->data[dir] + early->size[dir], data, take);
 	early->size[dir] += take;
 	early->runs[early->n_runs - 1].size += take;
 	return (int)take;
+}
+
+// What stands before a hole and what comes after it are not one text: the direction begins anew, as a
+// connection that was picked up midway.
+static void early_forget(struct session *s, enum stream_dir dir) {
+	struct detect_buffer *early = s->early;
+
+	if (!early || s->is_deaf)
+		return;
+	session_unparsed(s, early->size[dir]);
+	early->size[dir] = 0;
+	for (int i = 0; i < early->n_runs; i++)
+		if (early->runs[i].dir == dir)
+			early->runs[i].size = 0;
 }
 
 static void unrecognised(struct session *s) {
@@ -622,7 +653,9 @@ static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64
 		tls_session_drop(s);
 	s->n_gaps++;
 	session_unparsed(s, size);
-	if (s->proto && !s->is_deaf)
+	if (!s->proto)
+		early_forget(s, dir);
+	else if (!s->is_deaf)
 		s->proto->gap(s, s->state, dir, size, now_ns);
 }
 

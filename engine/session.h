@@ -87,6 +87,7 @@ struct session {
 	uint8_t is_begun; // the client's bytes proper have begun: no PROXY header can come any more
 
 	struct activity *pending; // NULL: nothing to say since the last
+	uint32_t pending_slot; // its place among the engine\'s
 	uint64_t activity_due_ns;
 	uint64_t interim_due_ns;
 	struct session_match *matches;

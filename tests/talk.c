@@ -252,6 +252,11 @@ void content_close(struct content *content, uint64_t now_ns) {
 	free(content);
 }
 
+struct mime_summary *content_finish(struct content *content, uint64_t now_ns) {
+	content_close(content, now_ns);
+	return NULL;
+}
+
 // ---- Steps
 
 struct talk *talk_open(const struct proto *proto, size_t slab_size) {

@@ -267,6 +267,7 @@ static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 	}
 	session_unparsed(s, p->held.size - p->held.at);
 	smtp_pending_clear(p);
+	smtp_content_close(p);
 	struct smtp_message *message = smtp_message_open(p);
 	if (message != NULL) {
 		if (message->is_holed || p->client == SMTP_CLIENT_DATA
@@ -274,7 +275,6 @@ static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 			session_event(s, EVENT_message_cut);
 		smtp_message_end(p);
 	}
-	smtp_content_close(p);
 }
 
 static void parser_free(struct session *s, void *state) {

@@ -39,8 +39,18 @@ void smtp_data_begin(struct smtp_parser *p) {
 }
 
 void smtp_content_close(struct smtp_parser *p) {
-	content_close(p->content, p->now_ns);
+	struct smtp_pending *last = smtp_pending_last(p);
+	struct mime_summary *summary;
+
+	if (p->content == NULL)
+		return;
+	summary = content_finish(p->content, p->now_ns);
 	p->content = NULL;
+	// In chunks the message is one when the last of them has been answered.
+	if (last != NULL && last->verb == SMTP_BDAT && last->is_last && last->content == NULL)
+		last->content = summary;
+	else
+		smtp_message_content(p, &summary);
 }
 
 void smtp_shadow_free(struct smtp_parser *p) {

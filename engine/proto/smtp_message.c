@@ -4,6 +4,7 @@
 // Envelopes built up by accepted MAIL and RCPT, the messages they become, what the final reply says of
 // them, and the activity for those that were accepted.
 
+#include "content.h"
 #include "proto/smtp_private.h"
 #include "slab.h"
 
@@ -63,7 +64,28 @@ void smtp_message_free(struct smtp_parser *p, struct smtp_message *message) {
 		smtp_text_free(p, &message->to[i]);
 	slab_put(session_slab(p->session), message->to, message->to_cap * sizeof(*message->to));
 	smtp_text_free(p, &message->queue_id);
+	smtp_summary_free(p, &message->content);
 	*message = (struct smtp_message){0};
+}
+
+void smtp_summary_free(struct smtp_parser *p, struct mime_summary **content) {
+	struct slab *slab = session_slab(p->session);
+
+	if (*content == NULL)
+		return;
+	mime_summary_free(*content, slab);
+	slab_put(slab, *content, sizeof(**content));
+	*content = NULL;
+}
+
+void smtp_message_content(struct smtp_parser *p, struct mime_summary **content) {
+	struct smtp_message *message = smtp_message_open(p);
+
+	if (message != NULL && message->content == NULL) {
+		message->content = *content;
+		*content = NULL;
+	}
+	smtp_summary_free(p, content);
 }
 
 static struct smtp_message *envelope_get(struct smtp_parser *p) {
@@ -301,6 +323,8 @@ static void activity_send(struct smtp_parser *p, const struct smtp_message *mess
 	struct activity_sent *sent = &a->sent[a->n_sent++];
 	*sent = (struct activity_sent
 	){.n_recipients = message->n_recipients, .bytes = message->bytes};
+	if (message->content != NULL)
+		sent->attachments = message->content->attachments_total;
 	for (int i = 0; i < message->n_to && sent->n_to < ACTIVITY_RECIPIENTS_MAX; i++)
 		text_cut(sent->to[sent->n_to++], sizeof(sent->to[0]), &message->to[i]);
 	text_cut(a->client.helo, sizeof(a->client.helo), &p->facts.helo);

@@ -60,6 +60,7 @@ struct smtp_pending {
 	uint64_t size; // of a BDAT chunk
 	// MAIL, RCPT: the address; NULL when it was not exact. XCLIENT, XFORWARD: the attributes.
 	struct smtp_text text;
+	struct mime_summary *content; // BDAT LAST: what the message was, NULL: not known
 };
 
 // Client bytes that are kept to be read later.
@@ -215,6 +216,9 @@ struct smtp_message *smtp_message_open(struct smtp_parser *p);
 void smtp_message_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text, size_t size);
 // No more is to come for it: activity when it was accepted.
 void smtp_message_end(struct smtp_parser *p);
+// What the content of the open message was; taken over, and set to NULL. Accepts NULL.
+void smtp_message_content(struct smtp_parser *p, struct mime_summary **content);
+void smtp_summary_free(struct smtp_parser *p, struct mime_summary **content);
 // It was none after all.
 void smtp_message_drop(struct smtp_parser *p);
 void smtp_message_free(struct smtp_parser *p, struct smtp_message *message);

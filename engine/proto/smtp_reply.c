@@ -61,9 +61,14 @@ struct smtp_pending *smtp_pending_last(struct smtp_parser *p) {
 	return p->n_pending == 0 || p->n_overflow > 0 ? NULL : ring_at(p, p->n_pending - 1);
 }
 
+static void pending_free(struct smtp_parser *p, struct smtp_pending *pending) {
+	smtp_text_free(p, &pending->text);
+	smtp_summary_free(p, &pending->content);
+}
+
 void smtp_pending_clear(struct smtp_parser *p) {
 	while (p->n_pending > 0)
-		smtp_text_free(p, &ring_at(p, --p->n_pending)->text);
+		pending_free(p, ring_at(p, --p->n_pending));
 	p->ring_head = 0;
 	p->n_overflow = p->n_owed = 0;
 }
@@ -71,7 +76,7 @@ void smtp_pending_clear(struct smtp_parser *p) {
 // RFC 3030: each chunk has its reply; that to LAST is the message's.
 static void bdat_reply(
 	struct smtp_parser *p,
-	const struct smtp_pending *chunk,
+	struct smtp_pending *chunk,
 	uint16_t code,
 	const uint8_t *text,
 	size_t size
@@ -90,6 +95,7 @@ static void bdat_reply(
 	}
 	if (is_good(code) && !chunk->is_last)
 		return;
+	smtp_message_content(p, &chunk->content);
 	smtp_message_reply(p, code, text, size);
 	smtp_message_end(p);
 }
@@ -144,7 +150,7 @@ static void command_reply(
 		bdat_reply(p, c, code, text, size);
 		break;
 	}
-	smtp_text_free(p, &c->text);
+	pending_free(p, c);
 }
 
 // The reply to the oldest command in the ring.
@@ -322,8 +328,8 @@ static void data_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text
 	if (message != NULL && message->is_holed) {
 		// The end was in the hole.
 		smtp_message_reply(p, code, text, size);
-		smtp_message_end(p);
 		smtp_content_close(p);
+		smtp_message_end(p);
 		p->client = SMTP_CLIENT_LOST;
 		p->is_unsure = true;
 	} else if (!p->data_is_answered) {

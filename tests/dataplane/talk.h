@@ -179,6 +179,7 @@ struct seg {
 	bool zero_window;
 	uint8_t wscale; // 0: absent, else plus one
 	uint16_t client;
+	uint8_t checksum; // enum pkt_checksum
 };
 
 static inline uint32_t talk_hash(const struct talk *t, uint16_t client) {
@@ -213,6 +214,7 @@ talk_pkt(const struct talk *t, const struct seg *seg, uint8_t *addr, struct pkt 
 		.flags = seg->flags,
 		.family = t->family,
 		.wscale = seg->wscale ? seg->wscale - 1 : 0xff,
+		.checksum = seg->checksum,
 	};
 	pkt->port[seg->dir] = (uint16_t)(40000 + seg->client);
 	pkt->port[!seg->dir] = 143;
@@ -227,6 +229,7 @@ static inline void talk_segment(struct talk *t, const struct seg *seg) {
 	copy = malloc(pkt.payload_size + !pkt.payload_size);
 	memcpy(copy, pkt.payload_size ? seg->data : "", pkt.payload_size);
 	pkt.payload = copy;
+	pkt.number = t->n_packets;
 	flow_run(t->table, &pkt, 1);
 	t->n_packets++;
 	t->now_ns += 1000;

@@ -80,6 +80,131 @@ static void t4_a_reset_while_opening_does_not_end_the_handshake(void **) {
 	assert_log(t, "open C:abc input ");
 }
 
+// What is true of a forgery: its checksum is wrong, while the side it claims to be of shows right ones.
+#define FORGED .checksum = PKT_CHECKSUM_WRONG
+#define SUMMED .checksum = PKT_CHECKSUM_RIGHT
+
+static void handshake_with_sums(struct talk *t) {
+	TALK(t, C, TCP_SYN, 99, SUMMED);
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 100, SUMMED);
+	TALK(t, C, TCP_ACK, 100, 300, SUMMED);
+}
+
+static void t6_t7_a_wrong_checksum_beside_right_ones_never_enters(void **) {
+	static const uint8_t flags[] = {
+		TCP_RST,
+		TCP_RST | TCP_ACK,
+		TCP_FIN | TCP_ACK,
+		TCP_FIN | TCP_RST | TCP_ACK | TCP_PSH | TCP_URG,
+		TCP_FIN | TCP_RST | TCP_ACK,
+		TCP_SYN,
+		TCP_SYN | TCP_ACK,
+	};
+	struct talk *t = talk_small();
+	size_t n = sizeof(flags) / sizeof(*flags);
+
+	handshake_with_sums(t);
+	for (size_t i = 0; i < n; i++)
+		TALK(t, C, flags[i], 100, 300, FORGED);
+	TALK(t, C, TCP_ACK, 100, 300, "evil", FORGED);
+	TALK(t, C, TCP_ACK, 104, 300, "evil", FORGED);
+	TALK(t, C, TCP_ACK, 100, 300, "good", SUMMED);
+	TALK(t, C, TCP_ACK | TCP_FIN, 104, 300, SUMMED);
+	TALK(t, S, TCP_ACK, 300, 105, "bye", FORGED);
+	TALK(t, S, TCP_ACK | TCP_FIN, 300, 105, "ok", SUMMED);
+	// Over: a forged SYN does not make it forgotten.
+	TALK(t, C, TCP_SYN, 100, FORGED);
+	assert_int_equal(flow_stats(t->table)->segment_bad_checksum, n + 4);
+	assert_int_equal(flow_stats(t->table)->checksum_unverified, 0);
+	assert_int_equal(flow_stats(t->table)->flow_opened, 1);
+	assert_log(t, "open C:good S:ok close ");
+}
+
+static void a_side_that_never_shows_a_right_checksum_is_taken_as_it_is(void **) {
+	for (int side = 0; side < 3; side++) {
+		struct talk *t = talk_small();
+		uint8_t client = side == 1 ? PKT_CHECKSUM_RIGHT : PKT_CHECKSUM_WRONG;
+		uint8_t server = side == 0 ? PKT_CHECKSUM_RIGHT : PKT_CHECKSUM_WRONG;
+
+		TALK(t, C, TCP_SYN, 99, .checksum = client);
+		TALK(t, S, TCP_SYN | TCP_ACK, 299, 100, .checksum = server);
+		TALK(t, C, TCP_ACK, 100, 300, "abc", .checksum = client);
+		TALK(t, S, TCP_ACK | TCP_FIN, 300, 103, "def", .checksum = server);
+		TALK(t, C, TCP_ACK | TCP_FIN, 103, 304, .checksum = client);
+		assert_int_equal(
+			flow_stats(t->table)->checksum_unverified,
+			side == 0	    ? 3
+				: side == 1 ? 2
+					    : 5
+		);
+		assert_int_equal(flow_stats(t->table)->segment_bad_checksum, 0);
+		assert_log(t, "open C:abc S:def close ");
+	}
+}
+
+// Payload changed for anonymity: only data has wrong checksums. The other side's acknowledgement tells
+// that they were right on the wire, unless a better copy comes.
+static void bytes_with_a_wrong_checksum_are_taken_when_acknowledged(void **) {
+	struct talk *t = talk_small();
+
+	handshake_with_sums(t);
+	TALK(t, C, TCP_ACK, 100, 300, "abc", FORGED);
+	TALK(t, S, TCP_ACK, 300, 103, "def", FORGED);
+	TALK(t, S, TCP_ACK, 303, 103, "ghi", SUMMED);
+	TALK(t, C, TCP_ACK, 103, 306, SUMMED);
+	for (int i = 0; i < 40; i++)
+		TALK(t, C, TCP_ACK, 103, 306, SUMMED);
+	assert_string_equal(t->log, "open C:abc S:def S:ghi ");
+	assert_int_equal(flow_stats(t->table)->checksum_acknowledged, 2);
+	TALK(t, C, TCP_ACK, 103, 306, "evil", FORGED);
+	TALK(t, C, TCP_ACK, 105, 306, "evil", FORGED);
+	TALK(t, S, TCP_ACK, 306, 107, SUMMED);
+	TALK(t, C, TCP_ACK, 103, 306, "good", SUMMED);
+	TALK(t, C, TCP_ACK, 107, 306, "unheard", FORGED);
+	assert_int_equal(flow_stats(t->table)->segment_bad_checksum, 5);
+	assert_log(t, "open C:abc S:def S:ghi C:good input ");
+}
+
+static void a_forged_tail_makes_no_reset_valid(void **) {
+	struct talk *t = talk_small();
+
+	handshake_with_sums(t);
+	TALK(t, C, TCP_ACK, 100, 300, "evil", FORGED);
+	TALK(t, C, TCP_RST, 104, SUMMED);
+	TALK(t, C, TCP_ACK, 100, 300, "good", SUMMED);
+	assert_log(t, "open bad_reset C:good input ");
+}
+
+static void what_was_left_to_a_nic_is_taken_beside_right_checksums(void **) {
+	struct talk *t = talk_small();
+
+	handshake_with_sums(t);
+	TALK(t, C, TCP_ACK, 100, 300, "merged", .checksum = PKT_CHECKSUM_OFFLOADED);
+	assert_int_equal(flow_stats(t->table)->checksum_offloaded, 1);
+	assert_log(t, "open C:merged input ");
+}
+
+static void a_syn_with_a_right_checksum_wins_over_those_without(void **) {
+	// Answered, and where only the client's side is captured.
+	for (int answered = 0; answered < 2; answered++) {
+		struct talk *t = talk_small();
+
+		TALK(t, C, TCP_SYN, 7777, 0, "evil", FORGED);
+		TALK(t, C, TCP_SYN, 8888, FORGED);
+		TALK(t, C, TCP_SYN, 99, 0, "abc", SUMMED);
+		TALK(t, C, TCP_SYN, 9999, 0, "evil", FORGED);
+		if (answered)
+			TALK(t, S, TCP_SYN | TCP_ACK, 299, 103, SUMMED);
+		TALK(t, C, TCP_ACK, 103, 300, "def", SUMMED);
+		assert_int_equal(flow_stats(t->table)->checksum_unverified, 2);
+		assert_int_equal(flow_stats(t->table)->segment_bad_checksum, 1);
+		assert_log(
+			t,
+			answered ? "open C:abc C:def input " : "open C:abc C:def one_sided input "
+		);
+	}
+}
+
 static void t8_roles_stay_with_whoever_sends_the_syn(void **) {
 	struct talk *t = talk_small();
 
@@ -555,6 +680,12 @@ int main(void) {
 		cmocka_unit_test(t2_the_syn_ack_that_is_acknowledged_wins),
 		cmocka_unit_test(t3_an_acknowledgement_number_without_the_flag_means_nothing),
 		cmocka_unit_test(t4_a_reset_while_opening_does_not_end_the_handshake),
+		cmocka_unit_test(t6_t7_a_wrong_checksum_beside_right_ones_never_enters),
+		cmocka_unit_test(a_side_that_never_shows_a_right_checksum_is_taken_as_it_is),
+		cmocka_unit_test(bytes_with_a_wrong_checksum_are_taken_when_acknowledged),
+		cmocka_unit_test(a_forged_tail_makes_no_reset_valid),
+		cmocka_unit_test(what_was_left_to_a_nic_is_taken_beside_right_checksums),
+		cmocka_unit_test(a_syn_with_a_right_checksum_wins_over_those_without),
 		cmocka_unit_test(t8_roles_stay_with_whoever_sends_the_syn),
 		cmocka_unit_test(t11_a_split_handshake_keeps_the_roles),
 		cmocka_unit_test(t12_a_reset_delivers_what_is_contiguous_and_counts_no_gap),

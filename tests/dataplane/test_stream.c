@@ -162,7 +162,8 @@ static uint64_t fates(const struct talk *t) {
 
 	return stats->segment_in_order + stats->segment_held + stats->segment_no_data
 		+ stats->segment_repeated + stats->segment_out_of_window + stats->segment_no_ack
-		+ stats->segment_after_close + stats->segment_no_flow + stats->segment_not_held;
+		+ stats->segment_after_close + stats->segment_no_flow + stats->segment_not_held
+		+ stats->segment_bad_checksum;
 }
 
 static void any_cut_and_any_swap_of_neighbours_tell_the_same_talk(void **) {
