@@ -45,6 +45,13 @@ enum {
 	// Commands in a row that are none of POP3's: then it is something else that greets alike.
 	POP3_UNKNOWN_MAX = 10,
 
+	SIEVE_INFLIGHT_MAX = 32,
+	SIEVE_UNKNOWN_MAX = 10, // commands in a row that are none
+	SIEVE_TARGETS_MAX = 8, // of redirects, remembered per session; more are counted
+	SIEVE_ADDRESS_SIZE_MAX = 320,
+	SIEVE_TEXT_SIZE_MAX = 22000, // a SASL message in base64
+	SIEVE_LITERAL_MAX = 2147483647, // announced; scripts are counted through, not kept
+
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
 	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
 	SMTP_REPLY_LINES_MAX = 128, // of one reply that are looked at

@@ -14,6 +14,7 @@
 #include "proto/proto.h"
 #include "proto/proxy.h"
 #include "proto/sasl.h"
+#include "proto/sieve.h"
 #include "proto/smtp.h"
 #include "proto/tls.h"
 #include "proto/tls_session.h"
@@ -437,6 +438,9 @@ static void decide(struct session *s, enum detect verdict) {
 	case DETECT_TLS:
 		recognised(s, &proto_tls);
 		break;
+	case DETECT_SIEVE:
+		recognised(s, &proto_sieve);
+		break;
 	case DETECT_POP3:
 		recognised(s, &proto_pop3);
 		break;
@@ -682,6 +686,8 @@ static bool said_goodbye(const struct session *s) {
 		return ((const struct imap *)s->state)->is_logout;
 	if (s->proto == &proto_pop3)
 		return ((const struct pop3 *)s->state)->is_quit;
+	if (s->proto == &proto_sieve)
+		return ((const struct sieve *)s->state)->is_logout;
 	return s->proto == &proto_smtp && ((const struct smtp *)s->state)->is_quit;
 }
 

@@ -160,6 +160,8 @@ static void activity_dump(struct talk *talk) {
 		return;
 	if (a->idle)
 		talk_fact(talk, "activity idle");
+	for (int i = 0; i < a->n_forward; i++)
+		talk_fact(talk, "activity forward %s", a->forward[i]);
 	for (int i = 0; i < a->n_acl; i++)
 		talk_fact(talk, "activity acl %s", a->acl[i]);
 	for (int i = 0; i < a->n_sent; i++)

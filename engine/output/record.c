@@ -308,6 +308,8 @@ attempt(struct json *json,
 		is_whole = record_smtp_write(json, s, s->state, detail);
 	else if (s->proto->activity == ACTIVITY_POP3)
 		record_pop3_write(json, s, s->state);
+	else if (s->proto->activity == ACTIVITY_SIEVE)
+		record_sieve_write(json, s, s->state);
 	json_end_object(json);
 	json_end_object(json);
 	return is_whole;
