@@ -2,53 +2,15 @@
 // Copyright (c) 2026, the Postern authors
 
 // One cursor walks the frame from the outside in. Each header function checks, advances and says
-// what comes next; one loop calls them, so that DECODE_LAYERS_MAX bounds any mixture. Defragmentation
-// and tunnels have their places in that loop: where VERDICT_fragment is said, and in layer_next().
-
-#include "decode.h"
+// what comes next; one loop calls them, so that DECODE_LAYERS_MAX bounds any mixture, tunnels (tunnel.c)
+// included. Defragmentation has its place where VERDICT_fragment is said.
 
 #include "checksum.h"
+#include "decode_private.h"
 #include "limits.h"
 #include "siphash.h"
 
 #include <string.h>
-
-enum ethertype {
-	ETHERTYPE_IPV4 = 0x0800,
-	ETHERTYPE_VLAN = 0x8100, // 802.1Q
-	ETHERTYPE_QINQ = 0x88a8, // 802.1ad
-	ETHERTYPE_QINQ_OLD = 0x9100, // used before 802.1ad gave it a number
-	ETHERTYPE_IPV6 = 0x86dd,
-	ETHERTYPE_SIZE_MAX = 1535, // up to here it is a length: an LLC header follows (802.3)
-};
-
-enum protocol {
-	PROTOCOL_HOP_BY_HOP = 0,
-	PROTOCOL_TCP = 6,
-	PROTOCOL_ROUTING = 43,
-	PROTOCOL_FRAGMENT = 44,
-	PROTOCOL_AH = 51,
-	PROTOCOL_DESTINATION = 60,
-};
-
-enum layer {
-	LAYER_ETHERTYPE, // what .type says, an ethertype
-	LAYER_PROTOCOL, // what .type says, an IP protocol
-	LAYER_DONE, // a TCP segment, or the verdict
-};
-
-struct cursor {
-	const uint8_t *at;
-	uint32_t size; // bytes present from at on, inside the innermost length seen
-	uint32_t missing; // further bytes that this length promises and the snap length cut
-	enum layer layer;
-	uint16_t type;
-	bool is_cut; // the snap length cut the frame
-	bool has_length; // false: the IP length was left to the NIC (TSO); the frame's rest is taken
-	bool is_source_routed; // the address the checksum covers is not in the IP header
-	bool is_doubtful; // an IP header that receiving hosts drop
-	enum verdict verdict;
-};
 
 static const char *const names[] = {
 #define VERDICT(name, text) #name,
@@ -68,24 +30,6 @@ const char *verdict_name(enum verdict verdict) {
 
 const char *verdict_text(enum verdict verdict) {
 	return verdict < VERDICT_COUNT ? texts[verdict] : "unknown";
-}
-
-static inline uint16_t get16(const uint8_t *p) {
-	return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline uint32_t get32(const uint8_t *p) {
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static inline void skip(struct cursor *c, uint32_t size) {
-	c->at += size;
-	c->size -= size;
-}
-
-static void stop(struct cursor *c, enum verdict verdict) {
-	c->layer = LAYER_DONE;
-	c->verdict = verdict;
 }
 
 // The link-layer header, up to the first ethertype.
@@ -142,10 +86,9 @@ static void vlan_tag(struct cursor *c, struct pkt *pkt) {
 		stop(c, VERDICT_short_frame);
 		return;
 	}
-	// Id 0 is a priority without a network. Rotating keeps two tags exactly and mixes more.
+	// Id 0 is a priority without a network.
 	id = get16(c->at) & 0xfff;
-	if (id)
-		pkt->realm = (pkt->realm << 12 | pkt->realm >> 20) ^ id;
+	realm_add(pkt, id);
 	c->type = get16(c->at + 2);
 	skip(c, 4);
 }
@@ -166,20 +109,6 @@ static void llc_header(struct cursor *c) {
 	if (c->type <= ETHERTYPE_SIZE_MAX)
 		stop(c, VERDICT_not_ip);
 	skip(c, 8);
-}
-
-// Narrows the cursor to size bytes, which a length field says follow. What lies behind them is
-// padding. A length beyond what was on the wire is a lie that the receiving host drops, or a tool
-// that cut the packet and told nobody: what is there is taken, as doubtful as a wrong checksum.
-static void narrow(struct cursor *c, uint32_t size) {
-	if (size <= c->size) {
-		c->size = size;
-		c->missing = 0;
-	} else if (size - c->size <= c->missing) {
-		c->missing = size - c->size;
-	} else {
-		c->is_doubtful = true;
-	}
 }
 
 static void ipv4_header(const struct decode_config *config, struct cursor *c, struct pkt *pkt) {
@@ -396,6 +325,19 @@ static void layer_next(const struct decode_config *config, struct cursor *c, str
 		case ETHERTYPE_QINQ_OLD:
 			vlan_tag(c, pkt);
 			break;
+		case ETHERTYPE_MPLS:
+		case ETHERTYPE_MPLS_UPSTREAM:
+			tunnel_mpls(c);
+			break;
+		case ETHERTYPE_PPPOE:
+			tunnel_pppoe(c, pkt);
+			break;
+		case ETHERTYPE_ETHERNET:
+			if (c->is_tunnelled)
+				link_header(c, LINK_ETHERNET);
+			else
+				stop(c, VERDICT_not_ip);
+			break;
 		default:
 			if (c->type <= ETHERTYPE_SIZE_MAX)
 				llc_header(c);
@@ -408,6 +350,21 @@ static void layer_next(const struct decode_config *config, struct cursor *c, str
 	case PROTOCOL_TCP:
 		tcp_header(config, c, pkt);
 		break;
+	case PROTOCOL_UDP:
+		tunnel_udp(c, pkt);
+		break;
+	case PROTOCOL_GRE:
+		tunnel_gre(c, pkt);
+		break;
+	case PROTOCOL_IPV4:
+		tunnel_enter(c, ETHERTYPE_IPV4);
+		break;
+	case PROTOCOL_IPV6:
+		tunnel_enter(c, ETHERTYPE_IPV6);
+		break;
+	case PROTOCOL_MPLS:
+		tunnel_enter(c, ETHERTYPE_MPLS);
+		break;
 	case PROTOCOL_HOP_BY_HOP:
 	case PROTOCOL_ROUTING:
 	case PROTOCOL_DESTINATION:
@@ -419,6 +376,20 @@ static void layer_next(const struct decode_config *config, struct cursor *c, str
 		break;
 	default:
 		stop(c, VERDICT_not_tcp);
+	}
+}
+
+// The outer packet was right, whatever is wrong with what it carries.
+static enum verdict inner_verdict(enum verdict verdict) {
+	switch (verdict) {
+	case VERDICT_short_frame:
+	case VERDICT_short_ip:
+	case VERDICT_bad_ip:
+		return VERDICT_bad_inner;
+	case VERDICT_not_ip:
+		return VERDICT_not_tcp;
+	default:
+		return verdict;
 	}
 }
 
@@ -438,6 +409,8 @@ decode(const struct decode_config *config, const struct frame *frame, struct pkt
 		else
 			layer_next(config, &c, pkt);
 	}
+	if (c.is_tunnelled)
+		c.verdict = inner_verdict(c.verdict);
 	pkt->verdict = (uint8_t)c.verdict;
 	return c.verdict;
 }

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 struct build {
-	uint8_t data[512];
+	uint8_t data[1024];
 	uint32_t size;
 	uint32_t wire_extra; // bytes on the wire that were not captured
 	enum link link;
@@ -486,6 +486,180 @@ static void both_directions_hash_alike_and_keys_matter(void **) {
 	assert_int_not_equal(there.hash, back.hash);
 }
 
+// ---- Tunnels
+
+enum carrier { BY_ETHERTYPE, BY_PROTOCOL, BY_UDP_PORT };
+
+struct tunnel {
+	enum carrier carrier;
+	uint16_t number;
+	uint8_t size;
+	const char *header;
+	bool is_frame; // what it carries has an Ethernet header
+	bool has_realm;
+};
+
+static const struct tunnel tunnels[] = {
+	{BY_ETHERTYPE, 0x8847, 4, "\0\1\1\x40"}, // MPLS
+	{BY_ETHERTYPE, 0x8847, 8, "\0\1\0\x40\0\2\1\x40"}, // two labels
+	{BY_ETHERTYPE, 0x8847, 4, "\0\1\1\x40", true}, // a pseudowire
+	{BY_ETHERTYPE, 0x8847, 8, "\0\1\1\x40\0\0\0\0", true}, // with a control word
+	{BY_ETHERTYPE, 0x8864, 8, "\x11\0\0\7\0\x2f\0\x21", false, true}, // PPPoE
+	{BY_ETHERTYPE, 0x8864, 7, "\x11\0\0\7\0\x2e\x21", false, true}, // short protocol field
+	{BY_PROTOCOL, 4, 0, ""}, // IP in IP
+	{BY_PROTOCOL, 137, 4, "\0\1\1\x40"}, // MPLS in IP
+	{BY_PROTOCOL, 47, 4, "\0\0\x65\x58", true}, // TEB
+	{BY_PROTOCOL, 47, 8, "\x20\0\x65\x58\0\0\7\0", true, true}, // NVGRE
+	{BY_PROTOCOL, 47, 4, "\0\0\x88\xbe", true}, // ERSPAN I
+	{BY_PROTOCOL, 47, 16, "\x10\0\x88\xbe\0\0\0\1\x10\7\0\1\0\0\0\0", true}, // II
+	{BY_PROTOCOL, 47, 20, "\x10\0\x22\xeb\0\0\0\1\x20\7\0\1\0\0\0\0\0\0\0\0", true}, // III
+	{BY_PROTOCOL, 47, 20, "\x10\0\x22\xeb\0\0\0\1\x20\7\0\1\0\0\0\0\0\0\x08\0"}, // IP
+	{BY_PROTOCOL,
+	 47,
+	 28,
+	 "\x10\0\x22\xeb\0\0\0\1\x20\7\0\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0",
+	 true}, // III with a subheader
+	{BY_PROTOCOL, 47, 20, "\x30\x81\x88\x0b\0\x31\0\1\0\0\0\1\0\0\0\1\xff\3\0\x21"}, // PPTP
+	{BY_UDP_PORT, 4789, 8, "\x08\0\0\0\0\0\7\0", true, true}, // VXLAN
+	{BY_UDP_PORT, 8472, 8, "\x08\0\0\0\0\0\7\0", true, true},
+	{BY_UDP_PORT, 4789, 8, "\xff\xff\xff\xff\0\0\7\xff", true, true}, // reserved bits
+	{BY_UDP_PORT, 4790, 8, "\x0c\0\0\1\0\0\7\0", false, true}, // VXLAN-GPE, IP
+	{BY_UDP_PORT, 4790, 8, "\x0c\0\0\3\0\0\7\0", true, true},
+	{BY_UDP_PORT, 6081, 8, "\0\0\x65\x58\0\0\7\0", true, true}, // GENEVE
+	{BY_UDP_PORT, 6081, 8, "\0\0\x08\0\0\0\7\0", false, true}, // without Ethernet
+	{BY_UDP_PORT, 6081, 16, "\2\0\x65\x58\0\0\7\0optionso", true, true},
+	{BY_UDP_PORT, 2152, 8, "\x30\xff\0\x2d\0\0\0\7"}, // GTP-U
+	{BY_UDP_PORT, 2152, 12, "\x32\xff\0\x31\0\0\0\7\0\1\0\0"}, // a sequence number
+	{BY_UDP_PORT, 2152, 16, "\x34\xff\0\x35\0\0\0\7\0\0\0\x85\1\0\0\0"}, // an extension
+};
+
+// The tunnel's header behind what carries it, then a packet that says hello.
+static struct build tunnelled(const struct tunnel *tunnel) {
+	struct build b = {0};
+	uint32_t inner = (tunnel->is_frame ? 14 : 0) + 20 + 25;
+	uint32_t payload = tunnel->size + inner + (tunnel->carrier == BY_UDP_PORT ? 8 : 0);
+
+	ethernet(&b, tunnel->carrier == BY_ETHERTYPE ? tunnel->number : 0x0800);
+	if (tunnel->carrier != BY_ETHERTYPE) {
+		ipv4(&b, tunnel->carrier == BY_UDP_PORT ? 17 : (uint8_t)tunnel->number, 0, payload);
+		ipv4_sum(&b);
+	}
+	if (tunnel->carrier == BY_UDP_PORT) {
+		put16(&b, 50000);
+		put16(&b, tunnel->number);
+		put16(&b, (uint16_t)payload);
+		put16(&b, 0);
+	}
+	put(&b, tunnel->header, tunnel->size);
+	if (tunnel->is_frame)
+		ethernet(&b, 0x0800);
+	ipv4(&b, 6, 0, 25);
+	b.data[b.ip_at + 12] = 172; // not the outer one's
+	ipv4_sum(&b);
+	tcp(&b, TCP_ACK, "", 0, "hello");
+	tcp_sum(&b);
+	return b;
+}
+
+static void f13_f14_f15_every_tunnel_leads_to_the_inner_segment(void **) {
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(*tunnels); i++) {
+		struct build b = tunnelled(&tunnels[i]), straight = {0};
+		struct pkt pkt, other;
+
+		assert_hello(&b);
+		run(&b, &pkt);
+		assert_int_equal(pkt.checksum, PKT_CHECKSUM_RIGHT);
+		assert_int_equal(pkt.realm != 0, tunnels[i].has_realm);
+		// Hash and key are of the inner packet.
+		ethernet(&straight, 0x0800);
+		put(&straight, b.data + b.ip_at, b.size - b.ip_at);
+		run(&straight, &other);
+		assert_int_equal(pkt.hash == other.hash, !tunnels[i].has_realm);
+	}
+}
+
+static void f15_a_cut_tunnel_gives_the_same_bytes_or_a_reason(void **) {
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(*tunnels); i++) {
+		struct build whole = tunnelled(&tunnels[i]);
+		struct pkt pkt;
+
+		for (uint32_t size = 0; size < whole.size; size++) {
+			struct build cut = whole;
+
+			cut.size = size;
+			cut.wire_extra = whole.size - size;
+			if (run(&cut, &pkt) == VERDICT_tcp) {
+				assert_true(size >= whole.tcp_at + 20);
+				assert_int_equal(pkt.payload_size + pkt.missing_size, 5);
+			}
+			cut.wire_extra = 0;
+			run(&cut, &pkt);
+		}
+	}
+}
+
+static void f15_an_inner_packet_that_is_none_has_its_own_verdict(void **) {
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(*tunnels); i++) {
+		struct build b = tunnelled(&tunnels[i]);
+		struct pkt pkt;
+		enum verdict verdict;
+
+		b.data[b.ip_at] = 0x41;
+		verdict = run(&b, &pkt);
+		assert_string_equal(verdict_name(verdict), "bad_inner");
+	}
+}
+
+static void f13_gre_is_as_long_as_its_flags_say(void **) {
+	for (int flags = 0; flags < 16; flags++) {
+		struct build b = {0};
+		uint32_t size
+			= 4 + (flags & 12 ? 4 : 0) + (flags & 2 ? 4 : 0) + (flags & 1 ? 4 : 0);
+
+		size += flags & 4 ? 12 : 0;
+		ethernet(&b, 0x0800);
+		ipv4(&b, 47, 0, size + 45);
+		ipv4_sum(&b);
+		put16(&b, (uint16_t)(flags << 12));
+		put16(&b, 0x0800);
+		for (int i = 0; i < (flags & 12 ? 1 : 0) + (flags & 2 ? 1 : 0) + (flags & 1); i++)
+			put(&b, "junk", 4);
+		if (flags & 4)
+			put(&b, "\x08\0\0\4addr\0\0\0\0", 12); // a source route and the end
+		ipv4(&b, 6, 0, 25);
+		ipv4_sum(&b);
+		tcp(&b, TCP_ACK, "", 0, "hello");
+		tcp_sum(&b);
+		assert_hello(&b);
+	}
+}
+
+static void f12_one_cap_bounds_any_mixture_of_tunnels(void **) {
+	for (int n = DECODE_LAYERS_MAX - 4; n < DECODE_LAYERS_MAX + 4; n++) {
+		struct build b = {0};
+
+		ethernet(&b, 0x0800);
+		for (int i = 0; i < n; i++) { // IP in IP, an MPLS label for every third
+			uint32_t rest = (uint32_t)(n - i - 1) * 20 + 45;
+			for (int j = i + 1; j < n; j++)
+				rest += j % 3 == 2 ? 4 : 0;
+			rest += i % 3 == 2 ? 4 : 0;
+			ipv4(&b, i % 3 == 2 ? 137 : 4, 0, rest);
+			ipv4_sum(&b);
+			if (i % 3 == 2)
+				put(&b, "\0\1\1\x40", 4);
+		}
+		ipv4(&b, 6, 0, 25);
+		ipv4_sum(&b);
+		tcp(&b, TCP_ACK, "", 0, "hello");
+		tcp_sum(&b);
+		if (n + n / 3 + 2 <= DECODE_LAYERS_MAX)
+			assert_hello(&b);
+		else
+			assert_verdict(&b, VERDICT_too_many_layers);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_link_type_leads_to_the_segment),
@@ -502,6 +676,11 @@ int main(void) {
 		cmocka_unit_test(impossible_tcp_headers_are_named),
 		cmocka_unit_test(t24_t37_options_are_bounded_and_the_segment_kept),
 		cmocka_unit_test(both_directions_hash_alike_and_keys_matter),
+		cmocka_unit_test(f13_f14_f15_every_tunnel_leads_to_the_inner_segment),
+		cmocka_unit_test(f15_a_cut_tunnel_gives_the_same_bytes_or_a_reason),
+		cmocka_unit_test(f15_an_inner_packet_that_is_none_has_its_own_verdict),
+		cmocka_unit_test(f13_gre_is_as_long_as_its_flags_say),
+		cmocka_unit_test(f12_one_cap_bounds_any_mixture_of_tunnels),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
