@@ -44,6 +44,7 @@ enum {
 // Event time is told to the models at every full hour, so that what has been quiet for long closes
 // though nothing follows. At moments that do not depend on the workers' bursts.
 #define ADVANCE_NS (3600ull * 1000000000)
+#define JUMP_NS (24 * ADVANCE_NS)
 
 // What a worker sends, as far as it has come.
 struct input {
@@ -62,6 +63,7 @@ struct analyst {
 	struct input *inputs;
 	int n_inputs;
 	uint64_t advanced_ns; // the last full hour that was told
+	uint64_t far_ns; // of the activity before
 	pthread_t thread;
 	bool is_running;
 	_Atomic bool is_broken; // w: this thread, r: any
@@ -135,24 +137,6 @@ err:
 	return NULL;
 }
 
-void analyst_activity(struct analyst *analyst, const struct activity *activity) {
-	analyst->stats.n_activities++;
-	if (analyst->config->activity) {
-		size_t size = activity_json_write(activity, analyst->line, sizeof(analyst->line));
-		sink_put(analyst, analyst->activity, analyst->line, size);
-	}
-	models_run(analyst->models, activity);
-	if (analyst->match_alerts)
-		match_alerts_run(analyst->match_alerts, activity);
-}
-
-void analyst_record(struct analyst *analyst, const char *line, size_t size) {
-	analyst->stats.n_records++;
-	sink_put(analyst, analyst->sessions, line, size);
-}
-
-// ---- Merging
-
 // Everything before now_ns has been heard.
 static void advance(struct analyst *analyst, uint64_t now_ns) {
 	uint64_t hour_ns = now_ns - now_ns % ADVANCE_NS;
@@ -166,6 +150,31 @@ static void advance(struct analyst *analyst, uint64_t now_ns) {
 			match_alerts_advance(analyst->match_alerts, analyst->advanced_ns);
 	}
 }
+
+void analyst_activity(struct analyst *analyst, const struct activity *activity) {
+	analyst->stats.n_activities++;
+	if (analyst->config->activity) {
+		size_t size = activity_json_write(activity, analyst->line, sizeof(analyst->line));
+		sink_put(analyst, analyst->activity, analyst->line, size);
+	}
+	// Without marks (score) activity alone tells the time, hour by hour as they do. Whether a larger
+	// jump ahead is to be believed is the models' to judge.
+	if (activity->time_ns < analyst->advanced_ns + JUMP_NS || analyst->advanced_ns == 0)
+		advance(analyst, activity->time_ns);
+	else if (activity->time_ns - analyst->far_ns < JUMP_NS)
+		advance(analyst, analyst->far_ns);
+	analyst->far_ns = activity->time_ns;
+	models_run(analyst->models, activity);
+	if (analyst->match_alerts)
+		match_alerts_run(analyst->match_alerts, activity);
+}
+
+void analyst_record(struct analyst *analyst, const char *line, size_t size) {
+	analyst->stats.n_records++;
+	sink_put(analyst, analyst->sessions, line, size);
+}
+
+// ---- Merging
 
 // Handles what needs no order, up to the next activity.
 static void input_read(struct analyst *analyst, struct input *input) {
