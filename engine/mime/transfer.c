@@ -547,6 +547,7 @@ void transfer_gap(struct transfer *transfer) {
 
 size_t transfer_end(struct transfer *transfer, uint8_t *out) {
 	size_t n = 0;
+	bool is_bad;
 
 	if (transfer->kind == TRANSFER_BASE64) {
 		transfer->is_bad |= transfer->n > 0;
@@ -554,6 +555,8 @@ size_t transfer_end(struct transfer *transfer, uint8_t *out) {
 	} else if (transfer->kind == TRANSFER_QUOTED_PRINTABLE && transfer->state != QP_TEXT && transfer->state != QP_CR) {
 		n = qp_literal(transfer, out);
 	}
+	is_bad = transfer->is_bad;
 	transfer_begin(transfer, transfer->kind);
+	transfer->is_bad = is_bad;
 	return n;
 }
