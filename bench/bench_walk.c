@@ -128,7 +128,7 @@ static double walk(const char *path, struct ruleset *ruleset, int depth, struct 
 	struct engine *engine = depth >= 2 ? engine_make(ruleset, depth == 3) : NULL;
 	struct flow_config flow_config
 		= {.handler = engine ? engine_handler(engine) : counter(result)};
-	struct worker worker = {.decode.checksum = false};
+	struct worker worker = {.decode.checksum = true};
 	char error[512];
 	double start;
 

@@ -9,30 +9,60 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 // sum plus the words of size bytes; a last odd byte counts as if a zero followed. The accumulator is
-// wide enough for 16 GiB.
+// wide enough for 16 GiB. The plain form: what the fast one below is tested against.
+static inline uint64_t checksum_add_plain(uint64_t sum, const void *data, size_t size) {
+	const uint8_t *p = data;
+	uint16_t word;
+
+	for (; size >= 2; p += 2, size -= 2) {
+		memcpy(&word, p, 2);
+		sum += word;
+	}
+	if (size) {
+		word = 0;
+		memcpy(&word, p, 1);
+		sum += word;
+	}
+	return sum;
+}
+
+// Any width will do, since 2^16 ≡ 1 modulo 0xffff: 32-bit words are summed in 64-bit lanes, where
+// no carry is lost. *data and *size are moved to what is left, less than 64 bytes.
+static inline uint64_t checksum_add_blocks(uint64_t sum, const uint8_t **data, size_t *size) {
+#ifdef __SSE2__
+	const __m128i low = _mm_set_epi32(0, -1, 0, -1);
+	__m128i even = _mm_setzero_si128(), odd = _mm_setzero_si128();
+	uint64_t lanes[2];
+
+	for (; *size >= 64; *data += 64, *size -= 64) {
+		for (int i = 0; i < 4; i++) {
+			__m128i x = _mm_loadu_si128((const __m128i *)*data + i);
+			even = _mm_add_epi64(even, _mm_and_si128(x, low));
+			odd = _mm_add_epi64(odd, _mm_srli_epi64(x, 32));
+		}
+	}
+	_mm_storeu_si128((__m128i *)lanes, _mm_add_epi64(even, odd));
+	sum += lanes[0] + lanes[1];
+#endif
+	return sum;
+}
+
 static inline uint64_t checksum_add(uint64_t sum, const void *data, size_t size) {
 	const uint8_t *p = data;
 	uint32_t word;
-	uint16_t half = 0;
 
-	// 32 bits at a time into 64: no carry to look after, and compilers make vectors of it.
+	if (size >= 64)
+		sum = checksum_add_blocks(sum, &p, &size);
 	for (; size >= 4; p += 4, size -= 4) {
 		memcpy(&word, p, 4);
 		sum += word;
 	}
-	if (size & 2) {
-		memcpy(&half, p, 2);
-		sum += half;
-		p += 2;
-	}
-	if (size & 1) {
-		half = 0;
-		memcpy(&half, p, 1);
-		sum += half;
-	}
-	return sum;
+	return checksum_add_plain(sum, p, size);
 }
 
 // Folded to 16 bits; 0xffff over a whole header, its field included, means that it is right.

@@ -46,6 +46,7 @@ struct cursor {
 	bool is_cut; // the snap length cut the frame
 	bool has_length; // false: the IP length was left to the NIC (TSO); the frame's rest is taken
 	bool is_source_routed; // the address the checksum covers is not in the IP header
+	bool is_doubtful; // an IP header that receiving hosts drop
 	enum verdict verdict;
 };
 
@@ -168,18 +169,17 @@ static void llc_header(struct cursor *c) {
 }
 
 // Narrows the cursor to size bytes, which a length field says follow. What lies behind them is
-// padding. A length beyond what was on the wire is a lie that the receiving host drops too.
-// 1 done, -1 broken.
-static int narrow(struct cursor *c, uint32_t size) {
+// padding. A length beyond what was on the wire is a lie that the receiving host drops, or a tool
+// that cut the packet and told nobody: what is there is taken, as doubtful as a wrong checksum.
+static void narrow(struct cursor *c, uint32_t size) {
 	if (size <= c->size) {
 		c->size = size;
 		c->missing = 0;
 	} else if (size - c->size <= c->missing) {
 		c->missing = size - c->size;
 	} else {
-		return -1;
+		c->is_doubtful = true;
 	}
-	return 1;
 }
 
 static void ipv4_header(const struct decode_config *config, struct cursor *c, struct pkt *pkt) {
@@ -203,14 +203,10 @@ static void ipv4_header(const struct decode_config *config, struct cursor *c, st
 	// A field of zero is left to the NIC on the capturing host; no router forwards such a packet
 	// when it is wrong, so nobody far away can make use of it.
 	if (config->checksum && c->has_length && get16(c->at + 10) != 0
-	    && checksum_fold(checksum_add(0, c->at, header_size)) != 0xffff) {
-		stop(c, VERDICT_bad_ip_checksum);
-		return;
-	}
-	if (c->has_length && narrow(c, total_size) < 0) {
-		stop(c, VERDICT_bad_ip);
-		return;
-	}
+	    && checksum_fold(checksum_add(0, c->at, header_size)) != 0xffff)
+		c->is_doubtful = true;
+	if (c->has_length)
+		narrow(c, total_size);
 	// Bits: reserved, don't fragment, more fragments; then the offset.
 	if (get16(c->at + 6) & 0x3fff) {
 		stop(c, VERDICT_fragment);
@@ -237,10 +233,8 @@ static void ipv6_header(struct cursor *c, struct pkt *pkt) {
 	// Zero stands for a jumbogram (RFC 2675) or a length left to the NIC.
 	size = get16(c->at + 4);
 	c->has_length = size != 0;
-	if (c->has_length && narrow(c, size + 40) < 0) {
-		stop(c, VERDICT_bad_ip);
-		return;
-	}
+	if (c->has_length)
+		narrow(c, size + 40);
 	pkt->family = 6;
 	pkt->addr = c->at + 8;
 	c->layer = LAYER_PROTOCOL;
@@ -308,7 +302,7 @@ static uint8_t window_scale(const uint8_t *options, uint32_t size) {
 // Whether the checksum of the whole segment at c is right, or holds only the pseudo header because
 // the NIC of the capturing host was to do the rest. With segmentation offload that sum may lack the
 // length. A field of zero is not excused: anybody can send one across the Internet.
-static bool checksum_is_right(const struct cursor *c, const struct pkt *pkt) {
+static enum pkt_checksum tcp_checksum(const struct cursor *c, const struct pkt *pkt) {
 	uint64_t pseudo = checksum_add(0, pkt->addr, pkt->family == 4 ? 8 : 32);
 	uint64_t length = checksum_add(0, (const uint8_t[2]){0, PROTOCOL_TCP}, 2);
 	uint8_t size[4] = {
@@ -322,8 +316,11 @@ static bool checksum_is_right(const struct cursor *c, const struct pkt *pkt) {
 	pseudo += length;
 	length = checksum_add(0, size, sizeof(size));
 	memcpy(&field, c->at + 16, sizeof(field));
-	return checksum_fold(checksum_add(pseudo + length, c->at, c->size)) == 0xffff
-		|| field == checksum_fold(pseudo + length) || field == checksum_fold(pseudo);
+	if (checksum_fold(checksum_add(pseudo + length, c->at, c->size)) == 0xffff)
+		return PKT_CHECKSUM_RIGHT;
+	if (field == checksum_fold(pseudo + length) || field == checksum_fold(pseudo))
+		return PKT_CHECKSUM_OFFLOADED;
+	return PKT_CHECKSUM_WRONG;
 }
 
 // The keyed hash of realm and endpoints, the smaller endpoint first so that both directions agree.
@@ -365,10 +362,10 @@ static void tcp_header(const struct decode_config *config, struct cursor *c, str
 		stop(c, VERDICT_bad_tcp);
 		return;
 	}
-	if (config->checksum && !c->missing && !c->is_source_routed && !checksum_is_right(c, pkt)) {
-		stop(c, VERDICT_bad_tcp_checksum);
-		return;
-	}
+	if (c->is_doubtful)
+		pkt->checksum = PKT_CHECKSUM_WRONG;
+	else if (config->checksum && !c->missing && !c->is_source_routed)
+		pkt->checksum = (uint8_t)tcp_checksum(c, pkt);
 	pkt->port[0] = get16(tcp);
 	pkt->port[1] = get16(tcp + 2);
 	pkt->seq = get32(tcp + 4);

@@ -21,9 +21,10 @@ enum verdict {
 
 struct decode_config {
 	uint64_t hash_key[2]; // drawn at start: attackers choose the rest of what is hashed
-	// Verify IPv4 and TCP checksums when the packet is whole. A TCP checksum that only covers the
-	// pseudo header (offload on the capturing host) is taken as right; a packet that fails never
-	// enters reassembly. Off for sources whose NIC has checked already.
+	// Verify IPv4 and TCP checksums when the packet is whole. What they say goes into the
+	// packet, and flow decides: anonymised and offloaded captures have none that is right, while
+	// a single wrong one inside a good connection is an insertion that end hosts drop. Off for
+	// sources whose NIC has checked already.
 	bool checksum;
 };
 

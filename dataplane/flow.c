@@ -16,6 +16,9 @@ static_assert(sizeof(struct flow_stats) >= FATES * sizeof(uint64_t));
 static_assert(offsetof(struct flow_stats, segment_in_order) == FATE_IN_ORDER * sizeof(uint64_t));
 static_assert(offsetof(struct flow_stats, segment_no_ack) == FATE_NO_ACK * sizeof(uint64_t));
 static_assert(offsetof(struct flow_stats, segment_not_held) == FATE_NOT_HELD * sizeof(uint64_t));
+static_assert(
+	offsetof(struct flow_stats, segment_bad_checksum) == FATE_BAD_CHECKSUM * sizeof(uint64_t)
+);
 
 enum {
 	// Connections with a reader that are looked at for one that has been quiet, when the table is
@@ -78,6 +81,17 @@ void flow_close(struct flow_table *table) {
 
 const struct flow_stats *flow_stats(const struct flow_table *table) {
 	return &table->stats;
+}
+
+const struct flow_moment *flow_moment(const struct flow_table *table) {
+	return &table->moment;
+}
+
+static void moment_set(struct stream *flow, enum flow_moment_kind kind) {
+	struct flow_table *table = flow->table;
+
+	table->moment = (struct flow_moment
+	){table->now_ns, flow->start_ns, flow->node.age, (uint32_t)kind};
 }
 
 uint32_t flow_n_open(const struct flow_table *table) {
@@ -305,7 +319,7 @@ static struct stream *add(struct flow_table *table, const struct pkt *pkt, enum 
 	flow->realm = pkt->realm;
 	flow->hash = pkt->hash;
 	flow->wscale[0] = flow->wscale[1] = 0xff;
-	flow->node.age = table->n_opened++;
+	flow->node.age = pkt->number;
 	if ((pkt->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		flow->flags = FLOW_ROLES_GUESSED;
 	if (!(pkt->flags & TCP_SYN))
@@ -337,6 +351,7 @@ static void look(struct flow_table *table, uint32_t index) {
 
 	if (table->now_ns < flow->node.due_ns)
 		table->now_ns = flow->node.due_ns;
+	moment_set(flow, FLOW_MOMENT_TIMER);
 	if (timer_ns && timer_ns <= table->now_ns) {
 		flow->timer_ns = 0;
 		if (flow->reader)
@@ -378,6 +393,10 @@ static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
 	enum fate fate;
 	uint64_t last_ns;
 
+	if (flow && !tcp_checksum_holds(flow, dir, pkt)) {
+		tcp_doubtful(flow, dir, pkt);
+		return FATE_BAD_CHECKSUM;
+	}
 	if (flow && flow->state == FLOW_CLOSED && (pkt->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		forget(flow);
 		flow = NULL;
@@ -390,6 +409,7 @@ static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
 			flow = add(table, pkt, &dir);
 			if (!flow)
 				return pkt->payload_size ? FATE_NO_FLOW : FATE_NO_DATA;
+			tcp_checksum_holds(flow, dir, pkt);
 		}
 		last_ns = flow->last_ns;
 		flow->last_ns = table->now_ns;
@@ -416,15 +436,15 @@ static inline void prefetch_flow(const struct flow_table *table, const struct pk
 }
 
 void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
-	uint64_t *fates = (uint64_t *)&table->stats;
-
 	for (int i = 0; i < n; i++)
 		__builtin_prefetch(&table->slots[pkts[i].hash & table->slot_mask]);
 	for (int i = 0; i < n; i++)
 		prefetch_flow(table, &pkts[i]);
 	for (int i = 0; i < n; i++) {
 		flow_advance(table, pkts[i].time_ns);
-		fates[segment(table, &pkts[i])]++;
+		table->moment
+			= (struct flow_moment){table->now_ns, 0, pkts[i].number, FLOW_MOMENT_FRAME};
+		table->fates[segment(table, &pkts[i])]++;
 	}
 }
 
@@ -448,6 +468,7 @@ void flow_end(struct flow_table *table) {
 	for (size_t i = 0; i < n; i++) {
 		struct stream *flow = flow_at(table, table->order[i]);
 
+		moment_set(flow, FLOW_MOMENT_END);
 		tcp_close(flow, STREAM_END_INPUT);
 		forget(flow);
 	}

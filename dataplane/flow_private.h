@@ -48,6 +48,7 @@ enum half_flag {
 	HALF_FIN = 0x04, // a FIN was seen, fin is its sequence number
 	HALF_DONE = 0x08, // everything up to the FIN is delivered
 	HALF_EDGE = 0x10, // edge is known
+	HALF_RIGHT = 0x20, // a right checksum was seen
 };
 
 enum {
@@ -117,6 +118,7 @@ struct held {
 	uint32_t after; // sequence number of the other side that must have been delivered
 	uint32_t arrival; // order of coming
 	bool has_after;
+	bool is_doubtful; // of a wrong checksum: taken only where the other side acknowledges it
 	uint8_t data[];
 };
 
@@ -150,6 +152,22 @@ struct flow_list {
 	uint32_t first, last;
 };
 
+// What became of a segment; the names are those of flow_stat.def.
+enum fate {
+	FATE_IN_ORDER,
+	FATE_HELD,
+	FATE_NO_DATA,
+	FATE_REPEATED,
+	FATE_OUT_OF_WINDOW,
+	FATE_NO_ACK,
+	FATE_AFTER_CLOSE,
+	FATE_NO_FLOW,
+	FATE_NOT_HELD,
+	FATE_BAD_CHECKSUM,
+	FATES,
+	FATE_OTHER_CONNECTION = FATES, // none: it begins another connection between the same ports
+};
+
 struct flow_table {
 	struct flow_slot *slots;
 	uint32_t slot_mask;
@@ -162,27 +180,15 @@ struct flow_table {
 	uint32_t *order; // scratch for flow_end
 	size_t order_size;
 	uint32_t n_flows;
-	uint32_t n_opened; // serial number of the last
+	struct flow_moment moment; // what is being worked on
 	uint64_t now_ns;
 	struct stream_handler handler;
 	struct flow_list lists[CLASSES];
-	struct flow_stats stats;
+	union {
+		struct flow_stats stats;
+		uint64_t fates[FATES]; // the first of them, by enum fate
+	};
 	struct wheel wheel;
-};
-
-// What became of a segment; the names are those of flow_stat.def.
-enum fate {
-	FATE_IN_ORDER,
-	FATE_HELD,
-	FATE_NO_DATA,
-	FATE_REPEATED,
-	FATE_OUT_OF_WINDOW,
-	FATE_NO_ACK,
-	FATE_AFTER_CLOSE,
-	FATE_NO_FLOW,
-	FATE_NOT_HELD,
-	FATES,
-	FATE_OTHER_CONNECTION = FATES, // none: it begins another connection between the same ports
 };
 
 // Sequence numbers are a circle: a is before b when the way forward from a to b is the shorter one.
@@ -222,6 +228,10 @@ void flow_settle(struct stream *flow);
 void flow_wake(struct stream *flow, uint64_t at_ns);
 // ---- tcp.c
 
+// Whether the segment's checksum, and those that its side has shown before, allow to take it.
+bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+// Keeps what a segment with a wrong checksum carries, should the receiver acknowledge it.
+void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Takes one segment sent by dir of a flow that it belongs to.
 enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Tells the handler that it is over and keeps the flow to absorb what is late.
@@ -238,6 +248,8 @@ enum fate stream_take(
 	uint32_t seq,
 	bool is_ahead
 );
+// Holds payload that is believed only when the other side acknowledges it and nothing better came.
+void stream_doubt(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // The other side of dir acknowledges all before ack.
 void stream_acked(struct stream *flow, enum stream_dir dir, uint32_t ack);
 // A packet of the flow went by: holes that have been waited for long enough are given up.

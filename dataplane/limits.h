@@ -5,12 +5,7 @@
 // When a limit is reached the answer is counted under the name given here; it is never a failed
 // allocation.
 
-// The room's include path hides the system's header of this name; whoever asked for that one gets
-// it too. It stands before the guard, because the search for it may meet this file once more.
-#include_next <limits.h>
-
-#ifndef DATAPLANE_LIMITS_H
-#define DATAPLANE_LIMITS_H
+#pragma once
 
 enum {
 	// Frames walked per call of the worker's loop: enough to hide a cache miss behind the others,
@@ -60,5 +55,3 @@ enum {
 	) // IDLE may be silent for 29 minutes (RFC 2177); two hours is TCP's keep-alive
 #define FLOW_TIMEOUT_CLOSING_NS (120ull * 1000000000) // one side has closed
 #define FLOW_TIMEOUT_CLOSED_NS (10ull * 1000000000) // both have: late retransmissions are absorbed
-
-#endif

@@ -90,10 +90,10 @@ int pcap_begin(struct capture *capture, char *error, int size) {
 		snprintf(
 			error,
 			size,
-			"%s: not a capture: it ends inside the file header (%zu of %u bytes)",
+			"%s: not a capture: it ends inside the file header%s%s",
 			capture->file.name,
-			capture->file.size,
-			FILE_HEADER_SIZE
+			capture->file.problem[0] ? ": " : "",
+			capture->file.problem
 		);
 		return -1;
 	}

@@ -304,7 +304,9 @@ int pcapng_begin(struct capture *capture, char *error, int size) {
 		size,
 		"%s: not a capture Postern reads: its first pcapng section header is %s",
 		capture->file.name,
-		result == CAPTURE_BROKEN ? "damaged or of an unknown version" : "cut"
+		result == CAPTURE_BROKEN	   ? "damaged or of an unknown version"
+			: capture->file.problem[0] ? capture->file.problem
+						   : "cut"
 	);
 	return -1;
 }

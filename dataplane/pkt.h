@@ -17,6 +17,14 @@ enum tcp_flag {
 	TCP_URG = 0x20,
 };
 
+// What the checksums of a packet, IPv4 header and TCP together, say about it.
+enum pkt_checksum {
+	PKT_CHECKSUM_UNKNOWN, // not looked at: cut by the snap length, or decode was told not to
+	PKT_CHECKSUM_RIGHT,
+	PKT_CHECKSUM_OFFLOADED, // of the pseudo header only: the NIC was to do the rest
+	PKT_CHECKSUM_WRONG, // or the IP length promises more than was on the wire
+};
+
 struct pkt {
 	const uint8_t *
 		payload; // TCP payload inside the frame; padding after the IP packet is not part of it
@@ -35,9 +43,11 @@ struct pkt {
 	uint16_t port[2]; // source, destination; host byte order
 	uint16_t urgent;
 	uint8_t flags; // enum tcp_flag
-	uint8_t family; // 4 or 6
+	uint8_t family : 4; // 4 or 6
+	uint8_t checksum : 4; // enum pkt_checksum
 	uint8_t wscale; // window scale option of a SYN, 0 … 14; 0xff when absent
 	uint8_t verdict; // enum verdict
+	uint32_t number; // of its frame, set behind decode: what came first is older, on every worker
 };
 
 static_assert(sizeof(struct pkt) == 64, "struct pkt is one cache line");

@@ -21,6 +21,7 @@ struct piece {
 	uint32_t size;
 	uint32_t after;
 	bool has_after;
+	bool is_doubtful;
 };
 
 static const char *const event_names[] = {
@@ -172,6 +173,7 @@ static struct held *held_new(
 		.present = piece->data ? size : 0,
 		.after = piece->after,
 		.has_after = piece->has_after,
+		.is_doubtful = piece->is_doubtful,
 		.arrival = hold->n_arrivals,
 	};
 	if (piece->data)
@@ -218,16 +220,28 @@ void stream_drop_side(struct stream *flow, enum stream_dir dir) {
 }
 
 static bool is_ready(const struct stream *flow, enum stream_dir dir, const struct held *held) {
+	if (held->is_doubtful)
+		return false;
 	return !held->has_after || !seq_before(flow->half[!dir].next, held->after)
 		|| (flow->half_flags[!dir] & HALF_DONE);
 }
 
-// Delivers the first held segment of dir from next on, whether it still waits or not.
+// Whether a doubtful segment is to be believed now that it is its turn.
+static bool doubt_ends(const struct hold_side *side, const struct held *held) {
+	return side->has_acked && !seq_before(side->acked, held->seq + held->size);
+}
+
+// Delivers the first held segment of dir from next on, whether it still waits or not; a doubtful one
+// that nobody has acknowledged is forgotten instead.
 static void held_deliver(struct stream *flow, enum stream_dir dir) {
-	struct held *held = flow_hold(flow)->side[dir].first;
+	struct hold_side *side = &flow_hold(flow)->side[dir];
+	struct held *held = side->first;
 	uint32_t offset = flow->half[dir].next - held->seq;
 
+	if (held->is_doubtful && !doubt_ends(side, held))
+		offset = held->size;
 	if (offset < held->size) {
+		flow->table->stats.checksum_acknowledged += held->is_doubtful;
 		if (held->present)
 			deliver(flow, dir, held->data + offset, held->size - offset);
 		else
@@ -268,9 +282,22 @@ static void piece_skip(struct piece *piece, uint32_t size) {
 		piece->data += size;
 }
 
+// Good bytes have come: doubtful ones in their place are forgotten.
+static void doubt_drop(struct stream *flow, enum stream_dir dir, uint32_t from, uint32_t to) {
+	struct held *held = flow->hold ? flow_hold(flow)->side[dir].first : NULL;
+
+	while (held && seq_before(held->seq, to)) {
+		struct held *next = held->next;
+
+		if (held->is_doubtful && seq_before(from, held->seq + held->size))
+			held_free(flow, dir, held);
+		held = next;
+	}
+}
+
 static void
 compare(struct stream *flow, const struct held *held, const struct piece *piece, uint32_t size) {
-	if (!held->present || !piece->data
+	if (piece->is_doubtful || !held->present || !piece->data
 	    || memcmp(held->data + (piece->seq - held->seq), piece->data, size) == 0)
 		return;
 	flow->table->stats.overlap_differs++;
@@ -366,6 +393,7 @@ static enum fate piece_take(struct stream *flow, enum stream_dir dir, struct pie
 	struct half *half = &flow->half[dir];
 	enum fate fate = FATE_REPEATED;
 
+	doubt_drop(flow, dir, piece->seq, piece->seq + piece->size);
 	for (;;) {
 		int32_t behind = seq_diff(half->next, piece->seq);
 
@@ -431,6 +459,26 @@ enum fate stream_take(
 		return take_slowly(flow, dir, pkt, seq, is_ahead);
 	deliver(flow, dir, pkt->payload, pkt->payload_size);
 	return FATE_IN_ORDER;
+}
+
+void stream_doubt(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	uint32_t next = flow->half[dir].next;
+	struct piece piece = {
+		.data = pkt->payload,
+		.seq = pkt->seq,
+		.size = pkt->payload_size,
+		.is_doubtful = true,
+	};
+	enum fate fate;
+
+	if (!seq_before(next, piece.seq + piece.size))
+		return;
+	if (seq_before(piece.seq, next))
+		piece_skip(&piece, next - piece.seq);
+	if (!stream_hold(flow))
+		return;
+	flow_hold(flow)->n_arrivals++;
+	piece_hold(flow, dir, &piece, &fate);
 }
 
 // ---- Holes
@@ -553,6 +601,9 @@ void stream_flush(struct stream *flow, bool is_reset) {
 		return;
 	flush_acked(flow, STREAM_CLIENT);
 	flush_acked(flow, STREAM_SERVER);
+	for (int dir = 0; dir < 2; dir++)
+		doubt_drop(flow, dir, flow->half[dir].next, flow->half[dir].next + INT32_MAX);
+	stream_drain(flow);
 	while (!is_reset) {
 		struct held *client = hold->side[STREAM_CLIENT].first;
 		struct held *server = hold->side[STREAM_SERVER].first;

@@ -14,6 +14,8 @@
 enum {
 	// What is further ahead or behind than any window can reach (RFC 7323 2.2) is not believed.
 	SEQ_FAR = 1 << 30,
+	// So much a side may have sent before its first packet is seen behind the other's.
+	SEQ_LAG = 1 << 20,
 	WSCALE_MAX = 14,
 	WSCALE_ABSENT = 0xff,
 };
@@ -46,6 +48,45 @@ void tcp_close(struct stream *flow, enum stream_end end) {
 	flow->flags &= (uint8_t)~FLOW_HAS_READER;
 	flow->state = FLOW_CLOSED;
 	flow_settle(flow);
+}
+
+// ---- Checksums
+
+// A first right checksum is on a SYN: what came before from this side was of nobody who could reach
+// the other host.
+static void syn_is_right(struct stream *flow, enum stream_dir dir) {
+	if (flow->state != FLOW_OPENING || !(flow->half_flags[dir] & HALF_SYN))
+		return;
+	stream_drop_side(flow, dir);
+	flow->half_flags[dir] = 0;
+	flow->wscale[dir] = WSCALE_ABSENT;
+	memset(flow->isn[dir], 0, sizeof(flow->isn[dir]));
+}
+
+bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	uint8_t *flags = &flow->half_flags[dir];
+	struct flow_stats *stats = &flow->table->stats;
+
+	switch ((enum pkt_checksum)pkt->checksum) {
+	case PKT_CHECKSUM_UNKNOWN:
+		break;
+	case PKT_CHECKSUM_RIGHT:
+		if (!(*flags & HALF_RIGHT) && (pkt->flags & TCP_SYN))
+			syn_is_right(flow, dir);
+		*flags |= HALF_RIGHT;
+		break;
+	case PKT_CHECKSUM_OFFLOADED:
+		// Beside right ones too: what the capturing host has merged while receiving (GRO)
+		// looks so. An insertion dressed up like it gets in and shows on overlap.
+		stats->checksum_offloaded++;
+		break;
+	case PKT_CHECKSUM_WRONG:
+		if (*flags & HALF_RIGHT)
+			return false;
+		stats->checksum_unverified++;
+		break;
+	}
+	return true;
 }
 
 // ---- Opening. Several SYNs may compete, each with its own initial sequence number, and so may
@@ -174,11 +215,14 @@ static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struc
 	struct half *half = &flow->half[dir];
 	struct hold *hold = flow_hold(flow);
 	struct hold_side *side = hold ? &hold->side[dir] : NULL;
+	struct held *last = side ? side->last : NULL;
 
+	while (last && last->is_doubtful)
+		last = last->prev;
 	if (!(flow->half_flags[dir] & HALF_SYNCED))
 		return (pkt->flags & TCP_ACK) && pkt->ack == flow->half[!dir].next;
 	return pkt->seq == half->next || (side && side->has_acked && pkt->seq == side->acked)
-		|| (side && side->last && pkt->seq == side->last->seq + side->last->size)
+		|| (last && pkt->seq == last->seq + last->size)
 		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
 }
 
@@ -211,6 +255,13 @@ static inline bool acknowledge(struct stream *flow, enum stream_dir dir, const s
 		*flags |= HALF_SYNCED;
 	}
 	ahead = seq_diff(pkt->ack, other->next);
+	// Nothing was ever captured of the other side: its bytes are not waited for. Should it appear
+	// after all, it is expected near what is acknowledged.
+	if (!other->n_packets) {
+		if (ahead > SEQ_LAG)
+			other->next = pkt->ack;
+		return false;
+	}
 	if (ahead > SEQ_FAR || ahead < -SEQ_FAR)
 		return false;
 	// Nobody acknowledges what it had said it would not take.
@@ -239,6 +290,18 @@ is_in_window(const struct stream *flow, enum stream_dir dir, uint32_t seq, uint3
 		return false;
 	return ahead <= 0 || !(flow->half_flags[dir] & HALF_EDGE)
 		|| seq_before(seq, half->edge + slack);
+}
+
+void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	if (flow->state != FLOW_ESTABLISHED && flow->state != FLOW_CLOSING)
+		return;
+	if ((pkt->flags & (TCP_SYN | TCP_RST | TCP_ACK)) != TCP_ACK || !pkt->payload_size)
+		return;
+	// Who is never heard acknowledges nothing.
+	if ((flow->half_flags[dir] & HALF_DONE) || !flow->half[!dir].n_packets
+	    || !is_in_window(flow, dir, pkt->seq, pkt->payload_size))
+		return;
+	stream_doubt(flow, dir, pkt);
 }
 
 static void fin(struct stream *flow, enum stream_dir dir, uint32_t seq) {
@@ -271,6 +334,14 @@ data(struct stream *flow, enum stream_dir dir, const struct pkt *pkt, bool is_ah
 	if (pkt->flags & TCP_FIN)
 		fin(flow, dir, pkt->seq + size);
 	return fate;
+}
+
+// An acknowledgement from a side that has not sent its SYN is part of a longer handshake still, or
+// forged; data is taken for what it is.
+static bool
+is_end_of_opening(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	return (flow->half_flags[dir] & HALF_SYN) || !(flow->half_flags[!dir] & HALF_SYN)
+		|| pkt->payload_size || pkt->missing_size || (pkt->flags & TCP_FIN);
 }
 
 static void opening_ends(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
@@ -311,6 +382,8 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 						   : syn_later(flow, dir, pkt);
 	if (!(pkt->flags & TCP_ACK))
 		return payload_or(pkt, FATE_NO_ACK);
+	if (flow->state == FLOW_OPENING && !is_end_of_opening(flow, dir, pkt))
+		return FATE_NO_DATA;
 	if (flow->state == FLOW_OPENING)
 		opening_ends(flow, dir, pkt);
 	if (!(flow->half_flags[dir] & HALF_SYNCED)) {

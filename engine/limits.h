@@ -32,10 +32,18 @@ enum {
 	IMAP_MAILBOXES_MAX = 32, // remembered per session; more are counted together
 	IMAP_UID_RANGES_MAX
 	= 256, // per mailbox and session record; then the set is cut and says so
+	// Ranges of messages marked \Deleted in the selected mailbox, which CLOSE expunges silently;
+	// what is beyond is not counted then.
+	IMAP_DELETED_RANGES_MAX = 30,
+	IMAP_STORE_RANGES_MAX = 30, // of one command that marks them
 	// Runs of messages whose UIDs rise with their numbers, remembered of the selected mailbox for
 	// clients that fetch by number; what is beyond has no UID in sets and is counted all the same.
 	IMAP_SEQUENCE_RUNS_MAX = 64,
 	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
+
+	POP3_INFLIGHT_MAX = 64,
+	// Commands in a row that are none of POP3's: then it is something else that greets alike.
+	POP3_UNKNOWN_MAX = 10,
 
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
 	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
@@ -45,7 +53,14 @@ enum {
 	SMTP_HELD_SIZE_MAX = 16384,
 	SMTP_HELO_SIZE_MAX = 255,
 	SMTP_QUEUE_ID_SIZE_MAX = 64,
+	SMTP_ATTRIBUTES_SIZE_MAX = 512, // of XCLIENT and XFORWARD: Postfix keeps its lines below
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
+
+	// A client's hello: hybrid key shares bring it to 2 KiB, several of them to 4. What is larger has
+	// no fingerprint. Its lists stay small enough for sorting in place (glibc's qsort).
+	TLS_HELLO_SIZE_MAX = 16384,
+	TLS_CIPHERS_MAX = 500,
+	TLS_EXTENSIONS_MAX = 500,
 
 	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB
 	ACCOUNT_NAME_SIZE_MAX = 255,
@@ -66,6 +81,10 @@ enum {
 	RECORD_SIZE_MAX = 32768, // a session record's line
 	ALERT_SIZE_MAX = 8000, // an alert's: log shippers cut at 8 KiB
 	ACTIVITY_LINE_SIZE_MAX = 32768,
+
+	// Activities being collected at once by a worker, about 6 KB each. One more, and the one collected
+	// for longest is sent before its minute is over: nothing is lost.
+	ACTIVITY_PENDING_MAX = 8192,
 
 	RULES_MAX = 20000,
 	RULE_FILE_SIZE_MAX = 16 << 20,

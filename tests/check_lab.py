@@ -118,7 +118,10 @@ def compare_imap(logins, refused, records):
         login = get(records.get(key, {}), "postern.imap.login")
         if not login:
             yield f"{where}: no session record"
-        elif (login.get("outcome"), login.get("attempts")) != ("failure", truth["attempts"]):
+            continue
+        if get(records[key], "user.id") != truth["user"]:
+            yield f"{where}: user.id is {get(records[key], 'user.id')!r}"
+        if (login.get("outcome"), login.get("attempts")) != ("failure", truth["attempts"]):
             yield f"{where}: login is {login!r}, the server says {truth['attempts']} refused"
     for key, record in records.items():
         if get(record, "postern.imap.login.outcome") == "success" and key not in logins:

@@ -41,7 +41,7 @@ def made_up():
         put(r, "postern.imap.login", {"outcome": "success", "mechanism": truth["method"]})
         records.append(r)
     for n, (key, truth) in enumerate(refused.items()):
-        r = record("imap", f"refused-{n}", key, None)
+        r = record("imap", f"refused-{n}", key, truth["user"])
         put(r, "postern.imap.login", {"outcome": "failure", "attempts": truth["attempts"]})
         records.append(r)
     sessions = {}

@@ -6,6 +6,8 @@
 
 #include "proto/imap_private.h"
 
+#include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -13,7 +15,9 @@ enum { ID_PAIRS_MAX = 30 }; // RFC 2971 section 3.3
 
 struct imap_id {
 	uint16_t n; // strings so far
-	uint8_t is_name, is_version; // the next string is this one
+	uint8_t is_name, is_version, is_ip, is_port; // the next string is this one
+	uint16_t port; // x-originating-port
+	struct ip ip; // x-originating-ip; family 0: not said
 	char name[CLIENT_ID_SIZE_MAX + 1];
 	char version[CLIENT_ID_SIZE_MAX + 1];
 };
@@ -78,7 +82,9 @@ static void
 authenticate_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct sasl *sasl = flight->args;
 
-	if (flight->n_args == 0)
+	if (arg->data == NULL) // a literal, which no server takes here
+		flight->flags |= FLIGHT_BROKEN;
+	else if (flight->n_args == 0)
 		sasl_open(sasl, sasl_find(arg->data, arg->size));
 	else if (flight->n_args == 1 && sasl_client(sasl, arg->data, arg->size, password_hash, c->s) < 0)
 		flight->flags |= FLIGHT_BROKEN;
@@ -159,7 +165,16 @@ static void select_no(struct imap_ctx *c, struct imap_flight *flight) {
 	imap_mailbox_unselect(c);
 }
 
+static void unselect_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
+	imap_mailbox_unselect(c);
+}
+
+// Expunges what is marked, and does not say what (RFC 9051 6.4.1); EXAMINE keeps it.
 static void close_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
+	const struct imap_mailbox *mailbox = imap_selected(c);
+
+	if (mailbox != NULL && mailbox->mode == IMAP_SELECTED)
+		imap_expunge_count(c, imap_deleted_count(c));
 	imap_mailbox_unselect(c);
 }
 
@@ -208,6 +223,25 @@ static void append_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 
 // ---- ID, ENABLE, SETACL
 
+// Dovecot's proxies say in ID, before the login, who their client is.
+static void id_origin(struct imap_id *id, const uint8_t *text, uint32_t size) {
+	char value[INET6_ADDRSTRLEN];
+	char *end;
+
+	if (size >= sizeof(value))
+		return;
+	memcpy(value, text, size);
+	value[size] = '\0';
+	if (id->is_ip) {
+		id->ip.family = strchr(value, ':') ? 6 : 4;
+		if (inet_pton(id->ip.family == 6 ? AF_INET6 : AF_INET, value, id->ip.addr) != 1)
+			id->ip.family = 0;
+		return;
+	}
+	unsigned long port = strtoul(value, &end, 10);
+	id->port = *end == '\0' && port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
 static void id_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_id *id = flight->args;
 	char *to = id->is_name ? id->name : id->is_version ? id->version : NULL;
@@ -221,6 +255,11 @@ static void id_arg(struct imap_ctx *c, struct imap_flight *flight, const struct 
 	if (id->n++ % 2 == 0) {
 		id->is_name = size == 4 && strncasecmp((char *)text, "name", 4) == 0;
 		id->is_version = size == 7 && strncasecmp((char *)text, "version", 7) == 0;
+		id->is_ip = size == 16 && strncasecmp((char *)text, "x-originating-ip", 16) == 0;
+		id->is_port
+			= size == 18 && strncasecmp((char *)text, "x-originating-port", 18) == 0;
+	} else if (id->is_ip || id->is_port) {
+		id_origin(id, text, size);
 	} else if (to != NULL && !imap_token_is(arg, "NIL")) {
 		imap_utf8_clean(to, CLIENT_ID_SIZE_MAX + 1, text, size);
 	}
@@ -233,6 +272,9 @@ static void id_complete(struct imap_ctx *c, struct imap_flight *flight) {
 	size_t size = name + (version > 0) + version;
 	char *text;
 
+	// Servers listen to it only until somebody has logged in.
+	if (id->ip.family && c->s->login != LOGIN_SUCCESS)
+		session_real_client(c->s, &id->ip, id->port, SESSION_HOW_IMAP_ID);
 	if (name == 0)
 		return;
 	if (size > CLIENT_ID_SIZE_MAX)
@@ -290,10 +332,11 @@ static void setacl_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 // Parts that set \Seen (RFC 9051 6.4.5): BODY[…], BINARY[…], RFC822 and RFC822.TEXT.
 static void
 fetch_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_cursor text = {arg->data, arg->data + arg->size};
+	struct imap_cursor text;
 
 	if (flight->n_args == 0 || arg->kind != TOKEN_ATOM)
 		return;
+	text = (struct imap_cursor){arg->data, arg->data + arg->size};
 	if (imap_text_starts(text, "BODY[") || imap_text_starts(text, "BINARY[")
 	    || imap_token_is(arg, "RFC822") || imap_token_is(arg, "RFC822.TEXT"))
 		flight->flags |= FLIGHT_SEEN;
@@ -316,10 +359,67 @@ static void search_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 	activity->search.date += (flight->search & SEARCH_DATE) != 0;
 }
 
+static void
+store_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
+	struct imap_store *store = flight->args;
+	const struct imap_mailbox *mailbox = imap_selected(c);
+	struct imap_cursor text;
+	uint32_t star = UINT32_MAX;
+
+	if (mailbox != NULL && flight->command == IMAP_STORE)
+		star = mailbox->exists;
+	if (arg->kind != TOKEN_ATOM)
+		return;
+	text = (struct imap_cursor){arg->data, arg->data + arg->size};
+	if (flight->n_args == 0) {
+		while (store->n < IMAP_STORE_RANGES_MAX
+		       && imap_set_next(&text, star, &store->ranges[store->n]) == 1)
+			store->n++;
+	} else if (store->is_flags) {
+		store->is_deleted |= imap_token_is(arg, "\\Deleted");
+	} else {
+		if (text.at < text.end && (*text.at == '+' || *text.at == '-'))
+			store->sign = *text.at++;
+		store->is_flags = imap_text_starts(text, "FLAGS");
+		store->is_silent = imap_text_starts(text, "FLAGS.SILENT");
+	}
+}
+
+// A server told to be silent does not say which messages are marked now: the command does.
+static void store_mark(struct imap_ctx *c, const struct imap_flight *flight) {
+	const struct imap_store *store = flight->args;
+
+	if (!store->is_silent || (store->sign != 0 && !store->is_deleted))
+		return;
+	for (int i = 0; i < store->n; i++)
+		imap_deleted_mark(
+			c,
+			flight->command == IMAP_UID_STORE,
+			store->ranges[i],
+			store->is_deleted && store->sign != '-'
+		);
+}
+
+static void
+uid_expunge_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
+	if (flight->n_args == 0)
+		store_arg(c, flight, arg);
+}
+
+static void expunge_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
+	const struct imap_store *store = flight->args;
+
+	if (flight->command == IMAP_EXPUNGE)
+		imap_deleted_forget(c);
+	for (int i = 0; store != NULL && i < store->n; i++)
+		imap_deleted_mark(c, true, store->ranges[i], false);
+}
+
 static void store_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	struct activity_mailbox *activity = imap_activity(c);
 
 	c->imap->facts.n_store++;
+	store_mark(c, flight);
 	if (activity != NULL)
 		activity->store++;
 }
@@ -383,8 +483,8 @@ static const struct verb verbs[IMAP_COMMANDS] = {
 	[IMAP_EXAMINE]
 	= {sizeof(struct imap_select), KEEP_VALUE, select_arg, NULL, select_ok, select_no},
 	[IMAP_CLOSE] = {.ok = close_ok},
-	[IMAP_UNSELECT] = {.ok = close_ok},
-	[IMAP_UNAUTHENTICATE] = {.ok = close_ok},
+	[IMAP_UNSELECT] = {.ok = unselect_ok},
+	[IMAP_UNAUTHENTICATE] = {.ok = unselect_ok},
 	[IMAP_APPEND] = {sizeof(struct imap_append), KEEP_VALUE, append_arg, NULL, append_ok, NULL},
 	[IMAP_REPLACE]
 	= {sizeof(struct imap_append), KEEP_VALUE, append_arg, NULL, append_ok, NULL},
@@ -401,8 +501,12 @@ static const struct verb verbs[IMAP_COMMANDS] = {
 	[IMAP_UID_SORT] = {.arg = search_arg, .ok = search_ok},
 	[IMAP_THREAD] = {.arg = search_arg, .ok = search_ok},
 	[IMAP_UID_THREAD] = {.arg = search_arg, .ok = search_ok},
-	[IMAP_STORE] = {.ok = store_ok},
-	[IMAP_UID_STORE] = {.ok = store_ok},
+	[IMAP_STORE] = {sizeof(struct imap_store), KEEP_NOTHING, store_arg, NULL, store_ok, NULL},
+	[IMAP_UID_STORE]
+	= {sizeof(struct imap_store), KEEP_NOTHING, store_arg, NULL, store_ok, NULL},
+	[IMAP_EXPUNGE] = {.ok = expunge_ok},
+	[IMAP_UID_EXPUNGE]
+	= {sizeof(struct imap_store), KEEP_NOTHING, uid_expunge_arg, NULL, expunge_ok, NULL},
 	[IMAP_COPY] = {.ok = copy_ok},
 	[IMAP_UID_COPY] = {.ok = copy_ok},
 	[IMAP_MOVE] = {.ok = move_ok},

@@ -83,6 +83,8 @@ static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
 		fetch->part = PART_UID;
 	else if (imap_token_is(name, "INTERNALDATE"))
 		fetch->part = PART_DATE;
+	else if (imap_token_is(name, "FLAGS"))
+		fetch->part = PART_FLAGS;
 	else if (imap_token_is(name, "RFC822.HEADER"))
 		fetch->part = PART_HEADER;
 	else if (imap_token_is(name, "RFC822") || imap_token_is(name, "RFC822.TEXT"))
@@ -203,11 +205,15 @@ token_received(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_t
 		}
 		break;
 	case TOKEN_CLOSE:
-		if (fetch->depth > 0 && --fetch->depth == 1)
+		if (fetch->depth > 0 && --fetch->depth == 1) {
 			fetch->is_value = false; // a list was the item's value
+			fetch->has_flags |= fetch->part == PART_FLAGS;
+		}
 		break;
 	default:
-		if (fetch->depth == 1 && fetch->is_value)
+		if (fetch->depth == 2 && fetch->part == PART_FLAGS)
+			fetch->is_deleted |= imap_token_is(token, "\\Deleted");
+		else if (fetch->depth == 1 && fetch->is_value)
 			item_value(c, fetch, token);
 		else if (fetch->depth == 1)
 			item_open(fetch, token);
@@ -280,6 +286,15 @@ void imap_fetch_literal_end(struct imap_ctx *c) {
 	part_close(c, &c->imap->busy->fetch);
 }
 
+// A message marked by number first and with its UID now is one message.
+static void flags_received(struct imap_ctx *c, const struct imap_fetch *fetch) {
+	struct uid_range seq = {fetch->seq, fetch->seq}, uid = {fetch->uid, fetch->uid};
+
+	imap_deleted_mark(c, false, seq, fetch->is_deleted && fetch->uid == 0);
+	if (fetch->uid != 0)
+		imap_deleted_mark(c, true, uid, fetch->is_deleted);
+}
+
 void imap_fetch_close(struct imap_ctx *c) {
 	struct imap_fetch *fetch = &c->imap->busy->fetch;
 
@@ -290,6 +305,8 @@ void imap_fetch_close(struct imap_ctx *c) {
 		imap_uid_learn(c, fetch->seq, fetch->uid);
 	if (fetch->uid == 0)
 		fetch->uid = imap_uid_of(c, fetch->seq);
+	if (fetch->has_flags && !fetch->is_broken)
+		flags_received(c, fetch);
 	if (fetch->n_bodies > 0 || fetch->n_headers > 0)
 		imap_mailbox_fetched(c, fetch);
 	*fetch = (struct imap_fetch){};

@@ -171,6 +171,7 @@ struct imap_mailbox *imap_selected(struct imap_ctx *c) {
 void imap_mailbox_unselect(struct imap_ctx *c) {
 	c->imap->selected = -1;
 	imap_uids_forget(c);
+	imap_deleted_forget(c);
 }
 
 void imap_mailbox_exists(struct imap_ctx *c, uint32_t n) {
@@ -186,6 +187,7 @@ void imap_mailbox_expunged(struct imap_ctx *c, uint32_t seq) {
 		return;
 	}
 	mailbox->exists--;
+	imap_deleted_expunged(c, seq, imap_uid_of(c, seq));
 	runs_expunge(c, seq);
 }
 
@@ -333,6 +335,15 @@ struct activity_mailbox *imap_activity(struct imap_ctx *c) {
 	);
 }
 
+void imap_expunge_count(struct imap_ctx *c, uint64_t n) {
+	struct activity_mailbox *activity = n > 0 ? imap_activity(c) : NULL;
+	uint32_t *total = &c->imap->facts.n_expunge;
+
+	*total = n < UINT32_MAX - *total ? *total + n : UINT32_MAX;
+	if (activity != NULL)
+		activity->expunge += n;
+}
+
 // Room for one more range in a set of the activity's: a full one is sent and another begun.
 static struct activity_mailbox *activity_room(struct imap_ctx *c) {
 	struct activity_mailbox *activity = imap_activity(c);
@@ -399,6 +410,7 @@ void imap_mailboxes_free(struct imap_ctx *c) {
 	struct slab *slab = session_slab(c->s);
 
 	imap_uids_forget(c);
+	imap_deleted_forget(c);
 	for (int i = 0; i < facts->n_mailboxes; i++) {
 		slab_put(slab, facts->mailboxes[i].name, facts->mailboxes[i].name_size);
 		slab_put(

@@ -10,6 +10,7 @@
 //	imap_response.c  a server's responses
 //	imap_fetch.c     FETCH responses
 //	imap_mailbox.c   mailboxes, messages' numbers, and what models are told of them
+//	imap_deleted.c   which messages CLOSE will expunge
 //	imap_name.c      mailbox names as people read them
 //
 // What an idle connection costs: struct imap_state, a mailbox and its name, the counters of its
@@ -75,7 +76,6 @@ enum {
 	FLIGHT_DOUBTFUL = 4, // its answer may have been in a hole
 	FLIGHT_COMPLETE = 8, // its last line was read
 	FLIGHT_SEEN = 16, // FETCH: asks for a part in a way that sets \Seen
-	FLIGHT_DELETES = 32, // STORE: adds \Deleted
 };
 
 enum {
@@ -115,12 +115,23 @@ struct imap_append {
 	struct content *content; // of the literal being read
 };
 
+// Arguments of STORE and UID EXPUNGE.
+struct imap_store {
+	uint8_t n;
+	char sign; // '+', '-', or 0: the flags are replaced
+	bool is_flags; // the flags come
+	bool is_silent; // the server does not answer with them
+	bool is_deleted; // \Deleted is one
+	struct uid_range ranges[IMAP_STORE_RANGES_MAX];
+};
+
 // ---- Responses
 
 enum imap_part {
 	PART_NONE, // an item that is no content
 	PART_UID,
 	PART_DATE,
+	PART_FLAGS,
 	PART_HEADER,
 	PART_BODY,
 };
@@ -137,6 +148,7 @@ struct imap_fetch {
 	bool is_by_number; // the command asked by sequence number
 	uint8_t part; // enum imap_part of the item
 	bool has_date;
+	bool has_flags, is_deleted;
 	uint16_t depth;
 	uint16_t n_literals;
 	uint32_t seq, uid;
@@ -186,11 +198,18 @@ struct imap_run {
 	uint32_t seq, uid, n;
 };
 
+struct imap_deleted {
+	uint8_t n_uids, n_seqs;
+	struct uid_range uids[IMAP_DELETED_RANGES_MAX];
+	struct uid_range seqs[IMAP_DELETED_RANGES_MAX];
+};
+
 struct imap_state {
 	struct imap facts; // first: who reads facts reads the state
 	struct imap_flight *flights; // oldest first
 	struct imap_busy *busy; // NULL: between lines in both directions
 	struct imap_run *runs; // sorted, of the selected mailbox
+	struct imap_deleted *deleted; // of the selected mailbox; NULL: none
 	uint8_t n_runs;
 	uint8_t runs_cap;
 	uint8_t n_flights;
@@ -205,7 +224,7 @@ struct imap_state {
 };
 
 static_assert(sizeof(struct imap) == 96, "what an idle session costs");
-static_assert(sizeof(struct imap_state) <= 136, "what an idle session costs");
+static_assert(sizeof(struct imap_state) <= 144, "what an idle session costs");
 static_assert(sizeof(struct imap_mailbox) == 64, "what an idle session costs");
 
 // What every function here needs.
@@ -285,6 +304,8 @@ uint32_t imap_uid_of(const struct imap_ctx *c, uint32_t seq); // 0: unknown
 void imap_uids_forget(struct imap_ctx *c);
 // A message's parts were sent to the client.
 void imap_mailbox_fetched(struct imap_ctx *c, const struct imap_fetch *fetch);
+// This session has expunged n messages.
+void imap_expunge_count(struct imap_ctx *c, uint64_t n);
 // Where activity in the selected mailbox is noted, or NULL: none is selected.
 struct activity_mailbox *imap_activity(struct imap_ctx *c);
 struct activity_mailbox *imap_activity_named(
@@ -295,6 +316,14 @@ struct activity_mailbox *imap_activity_named(
 	bool examine
 );
 void imap_mailboxes_free(struct imap_ctx *c);
+
+// imap_deleted.c
+// These messages have the flag \Deleted, or have it no more.
+void imap_deleted_mark(struct imap_ctx *c, bool is_uid, struct uid_range range, bool is_deleted);
+void imap_deleted_expunged(struct imap_ctx *c, uint32_t seq, uint32_t uid); // uid 0: unknown
+// How many messages CLOSE expunges.
+uint32_t imap_deleted_count(struct imap_ctx *c);
+void imap_deleted_forget(struct imap_ctx *c);
 
 // imap_name.c
 // A mailbox name from the wire as UTF-8, terminated, in a block of *size bytes; NULL: memory_full.

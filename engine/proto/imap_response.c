@@ -54,17 +54,10 @@ static struct imap_flight *expunging(struct imap_ctx *c) {
 // Messages went away: by this session's EXPUNGE, or by somebody beside it.
 static void expunged_count(struct imap_ctx *c, uint64_t n) {
 	struct imap_flight *flight = expunging(c);
-	struct activity_mailbox *activity;
 
-	if (flight == NULL
-	    || (flight->command != IMAP_EXPUNGE && flight->command != IMAP_UID_EXPUNGE))
-		return;
-	if (n > UINT32_MAX - c->imap->facts.n_expunge)
-		n = UINT32_MAX - c->imap->facts.n_expunge;
-	c->imap->facts.n_expunge += n;
-	activity = imap_activity(c);
-	if (activity != NULL)
-		activity->expunge += n;
+	if (flight != NULL
+	    && (flight->command == IMAP_EXPUNGE || flight->command == IMAP_UID_EXPUNGE))
+		imap_expunge_count(c, n);
 }
 
 static void expunge_received(struct imap_ctx *c, uint32_t seq) {
@@ -83,8 +76,10 @@ static void vanished_received(struct imap_ctx *c, struct imap_cursor set) {
 
 	if (mailbox == NULL || imap_text_starts(set, "("))
 		return;
-	while (imap_set_next(&set, UINT32_MAX, &range) == 1)
+	while (imap_set_next(&set, UINT32_MAX, &range) == 1) {
+		imap_deleted_mark(c, true, range, false);
 		n += (uint64_t)range.last - range.first + 1;
+	}
 	if (n > mailbox->exists)
 		n = mailbox->exists;
 	expunged_count(c, n);
@@ -264,8 +259,11 @@ static void continuation_received(struct imap_ctx *c) {
 	if (first == NULL || first->command != IMAP_IDLE || !(first->flags & FLIGHT_COMPLETE))
 		return;
 	c->imap->facts.is_idle = true;
-	if (c->s->login == LOGIN_SUCCESS)
-		session_activity(c->s, c->now_ns)->idle = true;
+	if (c->s->login != LOGIN_SUCCESS)
+		return;
+	session_activity(c->s, c->now_ns)->idle = true;
+	// Who waits has done what he came for: nothing is kept for him meanwhile.
+	session_activity_flush(c->s, c->now_ns);
 }
 
 // The rest of a response after a literal.

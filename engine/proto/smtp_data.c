@@ -100,6 +100,11 @@ static void doubtful_end(struct smtp_parser *p, size_t size) {
 	shadow->n_ends++;
 }
 
+void smtp_data_doubt(struct smtp_parser *p) {
+	if (p->client == SMTP_CLIENT_DATA && p->data_state == SMTP_DATA_DOT_CR)
+		doubtful_end(p, 0);
+}
+
 // What one byte at the beginning of a line, or after a CR, means.
 enum data_step {
 	STEP_KEEP, // content

@@ -33,35 +33,29 @@ static struct smtp_text text_take(struct smtp_text *text) {
 	return taken;
 }
 
-// Makes room for one more in a list of at most max. 0, or -1 when there is none.
-static int list_grow(
-	struct smtp_parser *p,
-	void **list,
-	uint16_t *cap,
-	uint16_t n,
-	uint16_t max,
-	size_t size
-) {
+// Makes room for one more in a list of at most max. Returns the list, moved when it had to grow, or
+// NULL when there is no room: it is then what it was.
+static void *
+list_grow(struct smtp_parser *p, void *list, uint16_t *cap, uint16_t n, uint16_t max, size_t size) {
 	struct slab *slab = session_slab(p->session);
 	uint32_t wanted = *cap == 0 ? 1 : *cap * 2;
 
 	if (n < *cap)
-		return 0;
+		return list;
 	if (n >= max)
-		return -1;
+		return NULL;
 	if (wanted > max)
 		wanted = max;
 	void *larger = slab_get(slab, wanted * size);
 	if (larger == NULL) {
 		session_event(p->session, EVENT_memory_full);
-		return -1;
+		return NULL;
 	}
 	if (n > 0)
-		memcpy(larger, *list, n * size);
-	slab_put(slab, *list, *cap * size);
-	*list = larger;
+		memcpy(larger, list, n * size);
+	slab_put(slab, list, *cap * size);
 	*cap = wanted;
-	return 0;
+	return larger;
 }
 
 void smtp_message_free(struct smtp_parser *p, struct smtp_message *message) {
@@ -116,11 +110,14 @@ void smtp_envelope_add(struct smtp_parser *p, struct smtp_text *to) {
 	e->n_recipients += e->n_recipients < UINT32_MAX;
 	if (to->text == NULL)
 		return;
-	if (list_grow(p, (void **)&e->to, &e->to_cap, e->n_to, SMTP_RECIPIENTS_MAX, sizeof(*e->to))
-	    == 0)
+	struct smtp_text *list
+		= list_grow(p, e->to, &e->to_cap, e->n_to, SMTP_RECIPIENTS_MAX, sizeof(*e->to));
+	if (list != NULL) {
+		e->to = list;
 		e->to[e->n_to++] = text_take(to);
-	else
+	} else {
 		session_event(p->session, EVENT_too_many_recipients);
+	}
 }
 
 void smtp_envelope_reject(struct smtp_parser *p) {
@@ -153,15 +150,17 @@ void smtp_message_begin(struct smtp_parser *p, bool is_bdat) {
 	if (!p->is_open)
 		return;
 	p->envelope->is_bdat = is_bdat;
-	p->is_open_listed = list_grow(
-				    p,
-				    (void **)&facts->messages,
-				    &facts->messages_cap,
-				    facts->n_messages,
-				    SMTP_MESSAGES_MAX,
-				    sizeof(*message)
-			    )
-		== 0;
+	struct smtp_message *list = list_grow(
+		p,
+		facts->messages,
+		&facts->messages_cap,
+		facts->n_messages,
+		SMTP_MESSAGES_MAX,
+		sizeof(*message)
+	);
+	p->is_open_listed = list != NULL;
+	if (list != NULL)
+		facts->messages = list;
 	if (!p->is_open_listed) {
 		session_event(p->session, EVENT_too_many_messages);
 		p->spare = p->envelope;

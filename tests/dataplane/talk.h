@@ -20,7 +20,7 @@
 #include <string.h>
 
 enum {
-	TALK_BYTES_MAX = 1 << 18,
+	TALK_BYTES_MAX = 1 << 16,
 	TALK_LOG_MAX = 1 << 16,
 	TALK_READERS_MAX = 64,
 };
@@ -32,7 +32,8 @@ struct talk_reader {
 	struct stream_tuple tuple;
 	uint8_t bytes[2][TALK_BYTES_MAX]; // '?' for each byte of a gap
 	size_t n_bytes[2];
-	uint64_t n_gap_bytes[2];
+	uint64_t n_data_bytes[2], n_gap_bytes[2]; // what was told
+	uint64_t n_stream_bytes[2]; // what the stream says at its end, gaps included
 	int n_gaps[2];
 	uint32_t events;
 	int n_timers, n_closes;
@@ -52,6 +53,8 @@ struct talk {
 	int n_readers;
 	char log[TALK_LOG_MAX]; // one letter and number per call, in order
 	size_t log_size;
+	uint8_t spoken[TALK_BYTES_MAX]; // data of both sides as it came
+	size_t n_spoken;
 };
 
 static inline void __attribute__((format(printf, 2, 3)))
@@ -80,12 +83,20 @@ static inline void *talk_open_reader(void *ctx, struct stream *stream, uint64_t 
 }
 
 static inline void
+talk_keep(uint8_t bytes[TALK_BYTES_MAX], size_t *n, const uint8_t *data, size_t size) {
+	if (size > TALK_BYTES_MAX - *n)
+		size = TALK_BYTES_MAX - *n;
+	memcpy(bytes + *n, data, size);
+	*n += size;
+}
+
+static inline void
 talk_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t now_ns) {
 	struct talk_reader *r = reader;
 
-	for (size_t i = 0; i < size; i++)
-		if (r->n_bytes[dir] < TALK_BYTES_MAX)
-			r->bytes[dir][r->n_bytes[dir]++] = data[i];
+	r->n_data_bytes[dir] += size;
+	talk_keep(r->bytes[dir], &r->n_bytes[dir], data, size);
+	talk_keep(r->talk->spoken, &r->talk->n_spoken, data, size);
 	talk_log(r->talk, "%c:%.*s ", dir ? 'S' : 'C', (int)(size < 40 ? size : 40), data);
 }
 
@@ -119,6 +130,8 @@ static inline void talk_close_reader(void *reader, enum stream_end end, uint64_t
 	struct talk_reader *r = reader;
 
 	r->n_closes++;
+	for (int i = 0; i < 2; i++)
+		r->n_stream_bytes[i] = stream_n_bytes(r->stream, i);
 	r->end = end;
 	r->close_ns = now_ns;
 	r->stream = NULL;
@@ -166,6 +179,7 @@ struct seg {
 	bool zero_window;
 	uint8_t wscale; // 0: absent, else plus one
 	uint16_t client;
+	uint8_t checksum; // enum pkt_checksum
 };
 
 static inline uint32_t talk_hash(const struct talk *t, uint16_t client) {
@@ -200,6 +214,7 @@ talk_pkt(const struct talk *t, const struct seg *seg, uint8_t *addr, struct pkt 
 		.flags = seg->flags,
 		.family = t->family,
 		.wscale = seg->wscale ? seg->wscale - 1 : 0xff,
+		.checksum = seg->checksum,
 	};
 	pkt->port[seg->dir] = (uint16_t)(40000 + seg->client);
 	pkt->port[!seg->dir] = 143;
@@ -214,6 +229,7 @@ static inline void talk_segment(struct talk *t, const struct seg *seg) {
 	copy = malloc(pkt.payload_size + !pkt.payload_size);
 	memcpy(copy, pkt.payload_size ? seg->data : "", pkt.payload_size);
 	pkt.payload = copy;
+	pkt.number = t->n_packets;
 	flow_run(t->table, &pkt, 1);
 	t->n_packets++;
 	t->now_ns += 1000;

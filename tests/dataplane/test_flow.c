@@ -1,6 +1,719 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+// Connections: states, roles, timers, the table. Names that begin with t and a number are rows of the
+// list of hostile constructions.
+
+#include "limits.h"
+#include "talk.h"
+#include "wheel.h"
+
+#include <setjmp.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+static const uint64_t second = 1000000000;
+
+static struct talk *talk_small(void) {
+	return talk_new(64, 1 << 20);
+}
+
+static void assert_log(struct talk *t, const char *expected) {
+	flow_end(t->table);
+	assert_string_equal(t->log, expected);
+	assert_int_equal(flow_n_open(t->table), 0);
+	talk_free(t);
+}
+
+static void t1_the_syn_that_is_acknowledged_wins(void **) {
+	static const uint32_t isns[] = {99, 5099, 90099};
+
+	for (int winner = 0; winner < 3; winner++) {
+		struct talk *t = talk_small();
+		uint32_t c0 = isns[winner] + 1;
+
+		for (int i = 0; i < 3; i++)
+			TALK(t, C, TCP_SYN, isns[i]);
+		TALK(t, S, TCP_SYN | TCP_ACK, 299, c0);
+		TALK(t, C, TCP_ACK, c0, 300);
+		TALK(t, C, TCP_ACK, c0, 300, "abc");
+		assert_int_equal(t->n_readers, 1);
+		assert_log(t, "open C:abc input ");
+	}
+}
+
+static void t2_the_syn_ack_that_is_acknowledged_wins(void **) {
+	static const uint32_t isns[] = {299, 70299, 1299};
+
+	for (int winner = 0; winner < 3; winner++) {
+		struct talk *t = talk_small();
+
+		TALK(t, C, TCP_SYN, 99);
+		for (int i = 0; i < 3; i++)
+			TALK(t, S, TCP_SYN | TCP_ACK, isns[i], 100);
+		TALK(t, C, TCP_ACK, 100, isns[winner] + 1);
+		TALK(t, S, TCP_ACK, isns[winner] + 1, 100, "hello");
+		assert_log(t, "open S:hello input ");
+	}
+}
+
+static void t3_an_acknowledgement_number_without_the_flag_means_nothing(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_SYN, 99, 12345);
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 100);
+	TALK(t, C, TCP_ACK, 100, 300);
+	TALK(t, C, TCP_PSH, 100, 300, "evil");
+	TALK(t, C, TCP_ACK, 100, 300, "good");
+	assert_int_equal(flow_stats(t->table)->segment_no_ack, 1);
+	assert_log(t, "open C:good input ");
+}
+
+static void t4_a_reset_while_opening_does_not_end_the_handshake(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_SYN, 99);
+	TALK(t, S, TCP_RST | TCP_ACK, 0, 100);
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 100);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	assert_log(t, "open C:abc input ");
+}
+
+// What is true of a forgery: its checksum is wrong, while the side it claims to be of shows right ones.
+#define FORGED .checksum = PKT_CHECKSUM_WRONG
+#define SUMMED .checksum = PKT_CHECKSUM_RIGHT
+
+static void handshake_with_sums(struct talk *t) {
+	TALK(t, C, TCP_SYN, 99, SUMMED);
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 100, SUMMED);
+	TALK(t, C, TCP_ACK, 100, 300, SUMMED);
+}
+
+static void t6_t7_a_wrong_checksum_beside_right_ones_never_enters(void **) {
+	static const uint8_t flags[] = {
+		TCP_RST,
+		TCP_RST | TCP_ACK,
+		TCP_FIN | TCP_ACK,
+		TCP_FIN | TCP_RST | TCP_ACK | TCP_PSH | TCP_URG,
+		TCP_FIN | TCP_RST | TCP_ACK,
+		TCP_SYN,
+		TCP_SYN | TCP_ACK,
+	};
+	struct talk *t = talk_small();
+	size_t n = sizeof(flags) / sizeof(*flags);
+
+	handshake_with_sums(t);
+	for (size_t i = 0; i < n; i++)
+		TALK(t, C, flags[i], 100, 300, FORGED);
+	TALK(t, C, TCP_ACK, 100, 300, "evil", FORGED);
+	TALK(t, C, TCP_ACK, 104, 300, "evil", FORGED);
+	TALK(t, C, TCP_ACK, 100, 300, "good", SUMMED);
+	TALK(t, C, TCP_ACK | TCP_FIN, 104, 300, SUMMED);
+	TALK(t, S, TCP_ACK, 300, 105, "bye", FORGED);
+	TALK(t, S, TCP_ACK | TCP_FIN, 300, 105, "ok", SUMMED);
+	// Over: a forged SYN does not make it forgotten.
+	TALK(t, C, TCP_SYN, 100, FORGED);
+	assert_int_equal(flow_stats(t->table)->segment_bad_checksum, n + 4);
+	assert_int_equal(flow_stats(t->table)->checksum_unverified, 0);
+	assert_int_equal(flow_stats(t->table)->flow_opened, 1);
+	assert_log(t, "open C:good S:ok close ");
+}
+
+static void a_side_that_never_shows_a_right_checksum_is_taken_as_it_is(void **) {
+	for (int side = 0; side < 3; side++) {
+		struct talk *t = talk_small();
+		uint8_t client = side == 1 ? PKT_CHECKSUM_RIGHT : PKT_CHECKSUM_WRONG;
+		uint8_t server = side == 0 ? PKT_CHECKSUM_RIGHT : PKT_CHECKSUM_WRONG;
+
+		TALK(t, C, TCP_SYN, 99, .checksum = client);
+		TALK(t, S, TCP_SYN | TCP_ACK, 299, 100, .checksum = server);
+		TALK(t, C, TCP_ACK, 100, 300, "abc", .checksum = client);
+		TALK(t, S, TCP_ACK | TCP_FIN, 300, 103, "def", .checksum = server);
+		TALK(t, C, TCP_ACK | TCP_FIN, 103, 304, .checksum = client);
+		assert_int_equal(
+			flow_stats(t->table)->checksum_unverified,
+			side == 0	    ? 3
+				: side == 1 ? 2
+					    : 5
+		);
+		assert_int_equal(flow_stats(t->table)->segment_bad_checksum, 0);
+		assert_log(t, "open C:abc S:def close ");
+	}
+}
+
+// Payload changed for anonymity: only data has wrong checksums. The other side's acknowledgement tells
+// that they were right on the wire, unless a better copy comes.
+static void bytes_with_a_wrong_checksum_are_taken_when_acknowledged(void **) {
+	struct talk *t = talk_small();
+
+	handshake_with_sums(t);
+	TALK(t, C, TCP_ACK, 100, 300, "abc", FORGED);
+	TALK(t, S, TCP_ACK, 300, 103, "def", FORGED);
+	TALK(t, S, TCP_ACK, 303, 103, "ghi", SUMMED);
+	TALK(t, C, TCP_ACK, 103, 306, SUMMED);
+	for (int i = 0; i < 40; i++)
+		TALK(t, C, TCP_ACK, 103, 306, SUMMED);
+	assert_string_equal(t->log, "open C:abc S:def S:ghi ");
+	assert_int_equal(flow_stats(t->table)->checksum_acknowledged, 2);
+	TALK(t, C, TCP_ACK, 103, 306, "evil", FORGED);
+	TALK(t, C, TCP_ACK, 105, 306, "evil", FORGED);
+	TALK(t, S, TCP_ACK, 306, 107, SUMMED);
+	TALK(t, C, TCP_ACK, 103, 306, "good", SUMMED);
+	TALK(t, C, TCP_ACK, 107, 306, "unheard", FORGED);
+	assert_int_equal(flow_stats(t->table)->segment_bad_checksum, 5);
+	assert_log(t, "open C:abc S:def S:ghi C:good input ");
+}
+
+static void a_forged_tail_makes_no_reset_valid(void **) {
+	struct talk *t = talk_small();
+
+	handshake_with_sums(t);
+	TALK(t, C, TCP_ACK, 100, 300, "evil", FORGED);
+	TALK(t, C, TCP_RST, 104, SUMMED);
+	TALK(t, C, TCP_ACK, 100, 300, "good", SUMMED);
+	assert_log(t, "open bad_reset C:good input ");
+}
+
+static void what_was_left_to_a_nic_is_taken_beside_right_checksums(void **) {
+	struct talk *t = talk_small();
+
+	handshake_with_sums(t);
+	TALK(t, C, TCP_ACK, 100, 300, "merged", .checksum = PKT_CHECKSUM_OFFLOADED);
+	assert_int_equal(flow_stats(t->table)->checksum_offloaded, 1);
+	assert_log(t, "open C:merged input ");
+}
+
+static void a_syn_with_a_right_checksum_wins_over_those_without(void **) {
+	// Answered, and where only the client's side is captured.
+	for (int answered = 0; answered < 2; answered++) {
+		struct talk *t = talk_small();
+
+		TALK(t, C, TCP_SYN, 7777, 0, "evil", FORGED);
+		TALK(t, C, TCP_SYN, 8888, FORGED);
+		TALK(t, C, TCP_SYN, 99, 0, "abc", SUMMED);
+		TALK(t, C, TCP_SYN, 9999, 0, "evil", FORGED);
+		if (answered)
+			TALK(t, S, TCP_SYN | TCP_ACK, 299, 103, SUMMED);
+		TALK(t, C, TCP_ACK, 103, 300, "def", SUMMED);
+		assert_int_equal(flow_stats(t->table)->checksum_unverified, 2);
+		assert_int_equal(flow_stats(t->table)->segment_bad_checksum, 1);
+		assert_log(
+			t,
+			answered ? "open C:abc C:def input " : "open C:abc C:def one_sided input "
+		);
+	}
+}
+
+static void t8_roles_stay_with_whoever_sends_the_syn(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_SYN | TCP_ACK, 4242, 1);
+	TALK(t, C, TCP_SYN, 99);
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 100);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_SYN, 99, 0, "abc");
+	TALK(t, S, TCP_ACK, 300, 103, "ok");
+	assert_int_equal(t->reader[0]->tuple.port[STREAM_SERVER], 143);
+	assert_log(t, "open C:abc S:ok input ");
+}
+
+static void t11_a_split_handshake_keeps_the_roles(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_SYN, 99);
+	TALK(t, S, TCP_ACK, 0, 100); // the fifth packet of the longer form
+	TALK(t, S, TCP_SYN, 299);
+	TALK(t, C, TCP_SYN | TCP_ACK, 99, 300);
+	TALK(t, S, TCP_ACK, 300, 100);
+	TALK(t, S, TCP_ACK, 300, 100, "hello");
+	TALK(t, C, TCP_ACK, 100, 305, "abc");
+	assert_int_equal(t->reader[0]->tuple.port[STREAM_SERVER], 143);
+	assert_log(t, "open S:hello C:abc input ");
+}
+
+static void t12_a_reset_delivers_what_is_contiguous_and_counts_no_gap(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_ACK, 106, 300, "ghi");
+	TALK(t, S, TCP_RST, 300);
+	assert_int_equal(flow_stats(t->table)->gap, 0);
+	assert_int_equal(t->reader[0]->close_ns, t->now_ns - 1000);
+	assert_log(t, "open C:abc reset ");
+}
+
+static void what_was_acknowledged_before_a_reset_is_a_gap(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_ACK, 106, 300, "ghi");
+	TALK(t, S, TCP_ACK, 300, 109);
+	TALK(t, S, TCP_RST, 300);
+	assert_log(t, "open C:abc C-3 C:ghi reset ");
+}
+
+static void t13_the_text_of_a_reset_is_not_data(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, S, TCP_RST | TCP_ACK, 300, 103, "go away");
+	assert_int_equal(flow_stats(t->table)->segment_no_ack, 1);
+	assert_log(t, "open C:abc reset ");
+}
+
+static void t14_a_reset_beside_the_next_number_is_ignored(void **) {
+	static const uint32_t seqs[] = {299, 301, 310, 0x80000000, 0};
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	for (size_t i = 0; i < sizeof(seqs) / sizeof(*seqs); i++)
+		TALK(t, S, TCP_RST, seqs[i]);
+	TALK(t, C, TCP_ACK, 103, 300, "def");
+	assert_int_equal(flow_stats(t->table)->reset_ignored, 5);
+	TALK(t, C, TCP_RST, 106);
+	assert_log(t, "open C:abc bad_reset C:def reset ");
+}
+
+static void t16_a_fin_outside_the_window_ends_nothing(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_ACK | TCP_FIN, 0x40000000, 300);
+	TALK(t, C, TCP_ACK | TCP_FIN, 90, 300);
+	TALK(t, C, TCP_ACK, 103, 300, "def");
+	TALK(t, C, TCP_ACK | TCP_FIN, 106, 300);
+	TALK(t, S, TCP_ACK, 300, 101); // old
+	TALK(t, S, TCP_ACK | TCP_FIN, 300, 107);
+	assert_log(t, "open C:abc C:def close ");
+}
+
+static void t17_an_acknowledgement_far_ahead_is_refused(void **) {
+	static const uint32_t acks[] = {0x8000fc21, 0x7fffffff, 100 + 4 * 65535};
+
+	for (size_t i = 0; i < sizeof(acks) / sizeof(*acks); i++) {
+		struct talk *t = talk_small();
+
+		talk_handshake(t, 0, 100, 300);
+		TALK(t, S, TCP_ACK, 300, acks[i], "hello");
+		for (int j = 0; j < 40; j++)
+			TALK(t, S, TCP_ACK, 305, acks[i]);
+		TALK(t, C, TCP_ACK, 100, 305, "abc");
+		assert_log(t, "open S:hello C:abc input ");
+	}
+}
+
+static void t21_a_zero_window_probe_counts_once(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, S, TCP_ACK, 300, 103, .zero_window = true);
+	TALK(t, C, TCP_ACK, 103, 300, "d");
+	TALK(t, C, TCP_ACK, 103, 300, "d");
+	TALK(t, C, TCP_ACK, 102, 300, "c"); // keep-alive with a byte of garbage allowed by RFC 1122
+	TALK(t, C, TCP_ACK, 103 + 200000, 300, "beyond");
+	TALK(t, S, TCP_ACK, 300, 104);
+	TALK(t, C, TCP_ACK, 104, 300, "e");
+	assert_int_equal(flow_stats(t->table)->segment_out_of_window, 1);
+	assert_int_equal(flow_stats(t->table)->segment_repeated, 2);
+	assert_log(t, "open C:abc C:d C:e input ");
+}
+
+static void t25_data_on_a_syn_is_told_once(void **) {
+	// Taken by the server, or refused and sent again in one piece or two.
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_SYN, 99, 0, "abcd");
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 104);
+	TALK(t, S, TCP_ACK, 300, 104, "ok");
+	TALK(t, C, TCP_ACK, 104, 302, "e");
+	assert_log(t, "open C:abcd S:ok C:e input ");
+
+	t = talk_small();
+	TALK(t, C, TCP_SYN, 99, 0, "abcd");
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 100);
+	TALK(t, C, TCP_ACK, 100, 300, "ab");
+	TALK(t, C, TCP_ACK, 102, 300, "cdef");
+	assert_log(t, "open C:abcd C:ef input ");
+
+	t = talk_small();
+	TALK(t, C, TCP_SYN, 99, 0, "abcd");
+	TALK(t, C, TCP_SYN, 99, 0, "abcd");
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 104, "hi");
+	TALK(t, C, TCP_ACK, 104, 302, "e");
+	assert_log(t, "open C:abcd S:hi C:e input ");
+}
+
+static void t26_without_a_syn_the_roles_follow_the_evidence(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 100, "hi");
+	TALK(t, C, TCP_ACK, 100, 302, "abc");
+	assert_int_equal(t->reader[0]->tuple.port[STREAM_SERVER], 143);
+	assert_log(t, "open S:hi C:abc input ");
+
+	for (int first = 0; first < 2; first++) {
+		t = talk_small();
+		TALK(t, first, TCP_ACK, 500, 900, "x");
+		assert_int_equal(t->reader[0]->tuple.port[STREAM_SERVER], 143);
+		assert_int_equal(flow_stats(t->table)->flow_midstream, 1);
+		assert_log(
+			t,
+			first ? "open midstream S:x one_sided input "
+			      : "open midstream C:x one_sided input "
+		);
+	}
+}
+
+static void t27_strays_without_data_open_nothing(void **) {
+	static const uint8_t flags[] = {TCP_ACK, TCP_RST, TCP_FIN | TCP_ACK, TCP_RST | TCP_ACK};
+	struct talk *t = talk_small();
+
+	for (size_t i = 0; i < sizeof(flags); i++)
+		TALK(t, C, flags[i], 100, 300);
+	assert_int_equal(flow_n_open(t->table), 0);
+	assert_int_equal(flow_stats(t->table)->segment_no_data, 4);
+	assert_log(t, "");
+}
+
+static void t28_one_direction_alone_is_told_and_its_holes_given_up(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_SYN, 99);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_ACK, 106, 320, "ghi");
+	flow_advance(t->table, t->now_ns + STREAM_HOLE_NS);
+	assert_string_equal(t->log, "open C:abc C-3 C:ghi ");
+	for (uint32_t i = 0; i < STREAM_ONE_SIDED_PACKETS; i++)
+		TALK(t, C, TCP_ACK, 112 + i, 320, "x");
+	assert_int_equal(t->reader[0]->n_gaps[0], 1);
+	TALK(t, C, TCP_ACK, 112 + STREAM_ONE_SIDED_PACKETS, 320, "x");
+	assert_int_equal(t->reader[0]->n_gaps[0], 2);
+	assert_int_equal(t->reader[0]->n_bytes[0], 12 + STREAM_ONE_SIDED_PACKETS + 1);
+	talk_free(t);
+}
+
+static void t29_acknowledged_bytes_that_never_come_are_a_gap(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, S, TCP_ACK, 300, 110, "a");
+	for (uint32_t i = 0; i < STREAM_REORDER_PACKETS - 1; i++)
+		TALK(t, S, TCP_ACK, 301 + i, 110, "b");
+	assert_int_equal(t->n_readers, 0);
+	TALK(t, S, TCP_ACK, 301 + STREAM_REORDER_PACKETS - 1, 110, "c");
+	assert_int_equal(t->reader[0]->n_gap_bytes[0], 10);
+	assert_int_equal(t->reader[0]->n_bytes[1], STREAM_REORDER_PACKETS + 1);
+	assert_memory_equal(t->log, "open C-10 S:a S:b", 17);
+	assert_int_equal(flow_stats(t->table)->gap_bytes, 10);
+	talk_free(t);
+
+	// Or so much time.
+	t = talk_small();
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, S, TCP_ACK, 300, 110, "a");
+	flow_advance(t->table, t->now_ns + STREAM_HOLE_NS);
+	assert_log(t, "open C-10 S:a input ");
+}
+
+static void t32_numbers_wrap_and_offsets_do_not(void **) {
+	struct talk *t = talk_small();
+	char *block = calloc(1, 60000);
+	uint32_t seq = 0xffffff00;
+	uint64_t total = 0;
+
+	talk_handshake(t, 0, seq, 300);
+	// 4.2 GB of it, each acknowledged.
+	while (total < 4300000000ull) {
+		TALK(t, C, TCP_ACK, seq, 300, block, 60000);
+		seq += 60000;
+		total += 60000;
+		TALK(t, S, TCP_ACK, 300, seq);
+	}
+	assert_true(stream_n_bytes(t->reader[0]->stream, C) == total);
+	assert_int_equal(t->reader[0]->n_gaps[0], 0);
+	free(block);
+	talk_free(t);
+}
+
+static void t34_a_port_used_again_is_another_connection(void **) {
+	struct talk *t = talk_small();
+
+	// After a proper end.
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK | TCP_FIN, 100, 300, "a");
+	TALK(t, S, TCP_ACK | TCP_FIN, 300, 102);
+	TALK(t, C, TCP_ACK, 100, 300, "a"); // late
+	talk_handshake(t, 0, 5000, 900);
+	TALK(t, C, TCP_ACK, 5000, 900, "b");
+	// After an end that was not captured.
+	talk_handshake(t, 0, 80000, 90000);
+	TALK(t, C, TCP_ACK, 80000, 90000, "c");
+	assert_int_equal(flow_stats(t->table)->segment_after_close, 1);
+	assert_log(t, "open C:a close open C:b reset open C:c input ");
+}
+
+static void t34_a_syn_alone_does_not_end_a_connection(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "a");
+	TALK(t, C, TCP_SYN, 70000);
+	TALK(t, S, TCP_ACK, 300, 101);
+	TALK(t, C, TCP_ACK, 101, 300, "b");
+	assert_log(t, "open C:a C:b input ");
+}
+
+static void t35_family_and_realm_are_part_of_the_key(void **) {
+	struct talk *t = talk_small();
+
+	t->hash = 1;
+	for (int i = 0; i < 4; i++) {
+		t->family = i & 1 ? 6 : 4;
+		t->realm = i & 2 ? 7 : 0;
+		TALK(t, C, TCP_ACK, 100, 300, "a");
+	}
+	assert_int_equal(flow_n_open(t->table), 4);
+	assert_int_equal(t->n_readers, 4);
+	talk_free(t);
+}
+
+static void cut_payload_is_a_gap_and_said(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc", .missing = 7);
+	TALK(t, C, TCP_ACK, 120, 300, "z", .missing = 2);
+	TALK(t, C, TCP_ACK, 110, 300, "0123456789");
+	TALK(t, C, TCP_ACK | TCP_FIN, 123, 300);
+	TALK(t, S, TCP_ACK | TCP_FIN, 300, 124);
+	assert_log(t, "open C:abc cut_by_snap_length C-7 C:0123456789 C:z C-2 close ");
+}
+
+static void lost_fins_are_no_gaps(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, S, TCP_ACK, 300, 104);
+	assert_log(t, "open C:abc input ");
+}
+
+static void a_refused_stream_is_counted_and_not_told(void **) {
+	struct talk *t = talk_small();
+
+	t->refuse = true;
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_ACK, 103, 300, "def");
+	assert_int_equal(flow_stats(t->table)->segment_in_order, 2);
+	assert_log(t, "");
+}
+
+// ---- Limits
+
+static void held_segments_stop_at_their_limit(void **) {
+	for (int n = STREAM_SEGMENTS_MAX - 1; n <= STREAM_SEGMENTS_MAX + 1; n++) {
+		struct talk *t = talk_small();
+		bool full = n > STREAM_SEGMENTS_MAX;
+
+		talk_handshake(t, 0, 100, 300);
+		for (int i = 0; i < n; i++)
+			TALK(t, C, TCP_ACK, 102 + 2 * (uint32_t)i, 300, "x");
+		assert_int_equal(t->n_readers, full);
+		if (full) {
+			assert_memory_equal(t->log, "open reordering_limit C-2 C:x ", 30);
+			assert_int_equal(flow_stats(t->table)->gap, 1);
+		}
+		talk_free(t);
+	}
+}
+
+static void a_full_pool_gives_holes_up_and_loses_no_data(void **) {
+	struct talk *t = talk_new(64, 65536);
+	char *block = malloc(2000);
+	size_t total = 0;
+
+	memset(block, 'x', 2000);
+	for (uint16_t client = 0; client < 60; client++) {
+		talk_handshake(t, client, 100, 300);
+		for (uint32_t i = 0; i < 4; i++)
+			TALK(t, C, TCP_ACK, 200 + 2000 * i, 300, block, 2000, .client = client);
+	}
+	flow_end(t->table);
+	assert_int_equal(t->n_readers, 60);
+	for (int i = 0; i < 60; i++)
+		total += t->reader[i]->n_bytes[0] - t->reader[i]->n_gap_bytes[0];
+	assert_int_equal(total, 60 * 4 * 2000);
+	assert_int_equal(flow_stats(t->table)->segment_not_held, 0);
+	free(block);
+	talk_free(t);
+}
+
+static void a_full_table_gives_up_what_matters_least(void **) {
+	struct talk *t = talk_new(4, 1 << 20);
+
+	talk_handshake(t, 1, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "a", .client = 1); // with a reader
+	talk_handshake(t, 2, 100, 300); // established, silent
+	TALK(t, C, TCP_SYN, 99, .client = 3); // half-open
+	talk_handshake(t, 4, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "d", .client = 4);
+	TALK(t, S, TCP_RST, 300, .client = 4); // closed
+	assert_int_equal(flow_n_open(t->table), 4);
+	// A flood of SYNs displaces half-open ones alone …
+	for (uint16_t i = 10; i < 100; i++)
+		TALK(t, C, TCP_SYN, 99, .client = i);
+	assert_int_equal(flow_stats(t->table)->flow_evicted, 90);
+	// … and the connections that were there go on.
+	TALK(t, C, TCP_ACK, 101, 300, "a", .client = 1);
+	TALK(t, C, TCP_ACK, 100, 300, "b", .client = 2);
+	TALK(t, C, TCP_ACK, 101, 300, "late", .client = 4);
+	assert_int_equal(flow_stats(t->table)->segment_after_close, 1);
+	// Established ones take the place of the half-open, then of the closed.
+	for (uint16_t i = 5; i < 7; i++) {
+		talk_handshake(t, i, 100, 300);
+		TALK(t, C, TCP_ACK, 100, 300, "e", .client = i);
+	}
+	assert_int_equal(t->n_readers, 5);
+	assert_int_equal(flow_stats(t->table)->flow_evicted, 91);
+	// Only readers are left, and all were active: a newcomer waits until they are looked at again.
+	TALK(t, C, TCP_SYN, 99, .client = 8);
+	TALK(t, C, TCP_SYN, 99, .client = 9);
+	assert_int_equal(t->reader[0]->n_closes + t->reader[2]->n_closes, 1);
+	assert_int_equal(flow_n_open(t->table), 4);
+	talk_free(t);
+}
+
+// ---- Time
+
+static void each_state_has_its_patience(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_SYN, 99, .client = 1);
+	talk_handshake(t, 2, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "a", .client = 2);
+	talk_handshake(t, 3, 100, 300);
+	TALK(t, C, TCP_ACK | TCP_FIN, 100, 300, "a", .client = 3);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_OPENING_NS - second);
+	assert_int_equal(flow_n_open(t->table), 3);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_OPENING_NS);
+	assert_int_equal(flow_n_open(t->table), 2);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSING_NS);
+	assert_int_equal(flow_n_open(t->table), 1);
+	assert_int_equal(t->reader[1]->end, STREAM_END_TIMEOUT);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_ESTABLISHED_NS - second);
+	assert_int_equal(flow_n_open(t->table), 1);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_ESTABLISHED_NS);
+	assert_int_equal(flow_n_open(t->table), 0);
+	assert_int_equal(t->reader[0]->close_ns, t->now_ns - 4 * 1000 - 1000);
+	assert_int_equal(flow_stats(t->table)->flow_timeout, 3);
+	talk_free(t);
+}
+
+static void timers_come_exactly_and_before_later_packets(void **) {
+	struct talk *t = talk_small();
+	uint64_t at = t->now_ns + 30 * second + 12345;
+	char expected[200];
+
+	for (uint16_t client = 1; client < 4; client++) {
+		talk_handshake(t, client, 100, 300);
+		TALK(t, C, TCP_ACK, 100, 300, "a", .client = client);
+	}
+	stream_timer_set(t->reader[2]->stream, at + 1);
+	stream_timer_set(t->reader[0]->stream, at + 2);
+	stream_timer_set(t->reader[1]->stream, at + 2);
+	t->log_size = 0;
+	t->log[0] = 0;
+	t->now_ns = at;
+	TALK(t, C, TCP_ACK, 101, 300, "b", .client = 2);
+	t->now_ns = at + 60 * second;
+	TALK(t, C, TCP_ACK, 102, 300, "c", .client = 2);
+	snprintf(
+		expected,
+		sizeof(expected),
+		"C:b timer40003@%" PRIu64 " timer40001@%" PRIu64 " timer40002@%" PRIu64 " C:c ",
+		at + 1,
+		at + 2,
+		at + 2
+	);
+	assert_string_equal(t->log, expected);
+	// Taken back, and replaced.
+	stream_timer_set(t->reader[0]->stream, t->now_ns + second);
+	stream_timer_set(t->reader[0]->stream, 0);
+	stream_timer_set(t->reader[1]->stream, t->now_ns + second);
+	stream_timer_set(t->reader[1]->stream, t->now_ns + 9 * second);
+	flow_advance(t->table, t->now_ns + 8 * second);
+	assert_int_equal(t->reader[0]->n_timers + t->reader[1]->n_timers, 2);
+	flow_advance(t->table, t->now_ns + 9 * second);
+	assert_int_equal(t->reader[1]->n_timers, 2);
+	// One in the past comes soon, not for ever.
+	stream_timer_set(t->reader[0]->stream, 1);
+	flow_advance(t->table, t->now_ns + 10 * second);
+	assert_int_equal(t->reader[0]->n_timers, 2);
+	talk_free(t);
+}
+
+static void the_end_closes_the_oldest_first(void **) {
+	struct talk *t = talk_small();
+
+	for (uint16_t client = 0; client < 50; client++) {
+		talk_handshake(t, client, 100, 300);
+		TALK(t, C, TCP_ACK, 100, 300, "a", .client = client);
+	}
+	t->log_size = 0;
+	flow_end(t->table);
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(t->reader[i]->n_closes, 1);
+	talk_free(t);
+}
+
 int main(void) {
-	return 77; // skipped: not written yet
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(t1_the_syn_that_is_acknowledged_wins),
+		cmocka_unit_test(t2_the_syn_ack_that_is_acknowledged_wins),
+		cmocka_unit_test(t3_an_acknowledgement_number_without_the_flag_means_nothing),
+		cmocka_unit_test(t4_a_reset_while_opening_does_not_end_the_handshake),
+		cmocka_unit_test(t6_t7_a_wrong_checksum_beside_right_ones_never_enters),
+		cmocka_unit_test(a_side_that_never_shows_a_right_checksum_is_taken_as_it_is),
+		cmocka_unit_test(bytes_with_a_wrong_checksum_are_taken_when_acknowledged),
+		cmocka_unit_test(a_forged_tail_makes_no_reset_valid),
+		cmocka_unit_test(what_was_left_to_a_nic_is_taken_beside_right_checksums),
+		cmocka_unit_test(a_syn_with_a_right_checksum_wins_over_those_without),
+		cmocka_unit_test(t8_roles_stay_with_whoever_sends_the_syn),
+		cmocka_unit_test(t11_a_split_handshake_keeps_the_roles),
+		cmocka_unit_test(t12_a_reset_delivers_what_is_contiguous_and_counts_no_gap),
+		cmocka_unit_test(what_was_acknowledged_before_a_reset_is_a_gap),
+		cmocka_unit_test(t13_the_text_of_a_reset_is_not_data),
+		cmocka_unit_test(t14_a_reset_beside_the_next_number_is_ignored),
+		cmocka_unit_test(t16_a_fin_outside_the_window_ends_nothing),
+		cmocka_unit_test(t17_an_acknowledgement_far_ahead_is_refused),
+		cmocka_unit_test(t21_a_zero_window_probe_counts_once),
+		cmocka_unit_test(t25_data_on_a_syn_is_told_once),
+		cmocka_unit_test(t26_without_a_syn_the_roles_follow_the_evidence),
+		cmocka_unit_test(t27_strays_without_data_open_nothing),
+		cmocka_unit_test(t28_one_direction_alone_is_told_and_its_holes_given_up),
+		cmocka_unit_test(t29_acknowledged_bytes_that_never_come_are_a_gap),
+		cmocka_unit_test(t32_numbers_wrap_and_offsets_do_not),
+		cmocka_unit_test(t34_a_port_used_again_is_another_connection),
+		cmocka_unit_test(t34_a_syn_alone_does_not_end_a_connection),
+		cmocka_unit_test(t35_family_and_realm_are_part_of_the_key),
+		cmocka_unit_test(cut_payload_is_a_gap_and_said),
+		cmocka_unit_test(lost_fins_are_no_gaps),
+		cmocka_unit_test(a_refused_stream_is_counted_and_not_told),
+		cmocka_unit_test(held_segments_stop_at_their_limit),
+		cmocka_unit_test(a_full_pool_gives_holes_up_and_loses_no_data),
+		cmocka_unit_test(a_full_table_gives_up_what_matters_least),
+		cmocka_unit_test(each_state_has_its_patience),
+		cmocka_unit_test(timers_come_exactly_and_before_later_packets),
+		cmocka_unit_test(the_end_closes_the_oldest_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

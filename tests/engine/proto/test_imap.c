@@ -4,6 +4,7 @@
 #include "proto/imap.h"
 #include "proto/imap_private.h"
 #include "talk.h"
+#include "talk_imap.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -14,99 +15,99 @@
 
 #include <cmocka.h>
 
-static void mailbox_dump(struct talk *talk, const struct imap_mailbox *m) {
-	char uids[8192] = "", *at = uids;
-
-	for (int i = 0; i < m->n_uids; i++) {
-		at += sprintf(at, "%s%u", i > 0 ? "," : "", m->uids[i].first);
-		if (m->uids[i].last != m->uids[i].first)
-			at += sprintf(at, ":%u", m->uids[i].last);
-	}
-	talk_fact(
-		talk,
-		"mailbox %s %s %u/%u exists=%u uids=%s%s messages=%u bodies=%u headers=%u peek=%u "
-		"bytes=%" PRIu64,
-		m->name,
-		m->mode == IMAP_EXAMINED ? "examine" : "select",
-		m->uidvalidity,
-		m->uidnext,
-		m->exists,
-		uids,
-		m->is_cut ? "+" : "",
-		m->n_messages,
-		m->n_bodies,
-		m->n_headers,
-		m->n_peek,
-		m->bytes
-	);
-}
-
-static void counts_dump(struct talk *talk, const struct imap *f) {
-	if (f->body_count > 0 || f->header_count > 0)
-		talk_fact(
-			talk,
-			"fetch headers=%u/%" PRIu64 " bodies=%u/%" PRIu64,
-			f->header_count,
-			f->header_bytes,
-			f->body_count,
-			f->body_bytes
-		);
-	if (f->n_search > 0 || f->n_store > 0 || f->n_copy > 0 || f->n_move > 0)
-		talk_fact(
-			talk,
-			"search=%u store=%u copy=%u move=%u",
-			f->n_search,
-			f->n_store,
-			f->n_copy,
-			f->n_move
-		);
-	if (f->n_append > 0 || f->n_expunge > 0)
-		talk_fact(
-			talk,
-			"append=%u/%" PRIu64 " expunge=%u",
-			f->n_append,
-			f->append_bytes,
-			f->n_expunge
-		);
-}
-
-// Every fact of struct imap that is not nothing.
-static void imap_dump(struct talk *talk, const struct session *s, const void *state) {
-	const struct imap *f = state;
-	char commands[4096] = "", *at = commands;
-
-	for (int i = 0; i < f->n_commands; i++)
-		at += sprintf(
-			at,
-			" %s=%u",
-			imap_command_name(f->commands[i].command),
-			f->commands[i].count
-		);
-	if (f->n_commands > 0)
-		talk_fact(talk, "commands%s", commands);
-	if (f->client_id != NULL)
-		talk_fact(talk, "client %s", f->client_id);
-	if (f->is_starttls || f->is_compressed || f->is_logout || f->is_idle)
-		talk_fact(
-			talk,
-			"is%s%s%s%s",
-			f->is_starttls ? " starttls" : "",
-			f->is_compressed ? " compressed" : "",
-			f->is_logout ? " logout" : "",
-			f->is_idle ? " idle" : ""
-		);
-	for (int i = 0; i < f->n_mailboxes; i++)
-		mailbox_dump(talk, &f->mailboxes[i]);
-	counts_dump(talk, f);
-}
-
 static void talks_give_their_facts_however_they_are_cut(void **) {
 	assert_in_range(talk_check("imap_", &proto_imap, imap_dump), 1, 1000);
+}
+
+static void say(struct talk *talk, enum stream_dir dir, const char *text) {
+	talk_data(talk, dir, text, strlen(text));
+}
+
+static struct talk *talk_logged_in(void) {
+	struct talk *talk = talk_open(&proto_imap, 0);
+
+	say(talk, STREAM_SERVER, "* OK ready\r\n");
+	say(talk, STREAM_CLIENT, "1 LOGIN anna secret\r\n");
+	say(talk, STREAM_SERVER, "1 OK in\r\n");
+	say(talk, STREAM_CLIENT, "2 SELECT INBOX\r\n");
+	say(talk,
+	    STREAM_SERVER,
+	    "* 500 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n* OK [UIDNEXT 900] ok\r\n2 OK done\r\n");
+	return talk;
+}
+
+static void an_idle_session_costs_a_few_hundred_bytes(void **) {
+	struct talk *talk = talk_logged_in();
+
+	assert_in_range(talk_memory(talk), 1, 272);
+	say(talk, STREAM_CLIENT, "3 CAPABILITY\r\n4 NOOP\r\n5 ID NIL\r\n6 LIST \"\" *\r\n");
+	say(talk, STREAM_SERVER, "3 OK\r\n4 OK\r\n5 OK\r\n6 OK\r\n");
+	say(talk, STREAM_CLIENT, "7 IDLE\r\n");
+	say(talk, STREAM_SERVER, "+ idling\r\n* 501 EXISTS\r\n");
+	print_message("%zu bytes\n", talk_memory(talk));
+	assert_in_range(talk_memory(talk), 1, 320);
+	talk_end(talk, NULL);
+	talk_close(talk);
+}
+
+// I1: memory follows the bytes received, not those announced; I3, S10: and is given back.
+static void i1_memory_grows_with_bytes_received_only(void **) {
+	struct talk *talk = talk_logged_in();
+	size_t before = talk_memory(talk);
+	static const char *const announced[]
+		= {"3 LOGIN {4000}\r\n", "3 APPEND X {4000000000}\r\n", "3 SELECT {4096}\r\n"};
+
+	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++) {
+		say(talk, STREAM_CLIENT, announced[i]);
+		say(talk, STREAM_SERVER, "+ ok\r\n");
+		say(talk, STREAM_CLIENT, "x");
+		assert_in_range(talk_memory(talk), before, before + 1024);
+		talk_end(talk, NULL);
+		talk_close(talk);
+		talk = talk_logged_in();
+	}
+	for (int i = 0; i < 10000; i++) // never answered
+		say(talk, STREAM_CLIENT, "n NOOP\r\n");
+	assert_in_range(talk_memory(talk), before, before + 64 * (IMAP_INFLIGHT_MAX + 1));
+	for (int i = 0; i < IMAP_INFLIGHT_MAX; i++)
+		say(talk, STREAM_SERVER, "n OK\r\n");
+	assert_in_range(talk_memory(talk), before, before + 64);
+	talk_end(talk, NULL);
+	talk_close(talk);
+}
+
+// N2: whatever the slab's size, nothing breaks, and what could not be kept is told.
+static void a_full_slab_is_stated_and_breaks_nothing(void **) {
+	static const char client[]
+		= "1 LOGIN {4+}\r\nanna secret\r\n2 SELECT INBOX\r\n3 FETCH 1:9 (UID BODY[])\r\n"
+		  "4 APPEND Sent {5+}\r\nhello\r\n5 STORE 1 +FLAGS (\\Deleted)\r\n";
+	static const char server[]
+		= "* OK hi\r\n1 OK in\r\n* 9 EXISTS\r\n2 OK\r\n* 1 FETCH (UID 5 BODY[] {3}\r\nabc "
+		  "FLAGS (\\Deleted))\r\n3 OK\r\n4 OK\r\n5 OK\r\n";
+	bool was_full = false, was_kept = false;
+
+	// Room for ever more pages, from none: each serves one size of block.
+	for (size_t pages = 1; pages <= 16; pages++) {
+		struct talk *talk = talk_open(&proto_imap, pages << 16);
+		for (size_t at = 0; at < sizeof(client) - 1; at++)
+			talk_data(talk, STREAM_CLIENT, client + at, 1);
+		for (size_t at = 0; at < sizeof(server) - 1; at++)
+			talk_data(talk, STREAM_SERVER, server + at, 1);
+		was_full |= (talk_session(talk)->events & UINT64_C(1) << EVENT_memory_full) != 0;
+		was_kept |= talk_session(talk)->login == LOGIN_SUCCESS;
+		assert_null(strstr(talk_end(talk, NULL), "\nleaked "));
+		talk_close(talk);
+	}
+	assert_true(was_full);
+	assert_true(was_kept);
 }
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
+		cmocka_unit_test(an_idle_session_costs_a_few_hundred_bytes),
+		cmocka_unit_test(i1_memory_grows_with_bytes_received_only),
+		cmocka_unit_test(a_full_slab_is_stated_and_breaks_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,120 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the Postern authors
+
+# bad_input.sh POSTERN: what people get wrong, and what must come back: one line that names the thing,
+# the right exit status, and everything valid that came before.
+
+postern=$1
+data=$(dirname "$0")/data
+t=$(mktemp -d)
+trap 'rm -rf "$t"' EXIT
+n=0
+failed=0
+
+wrong() {
+	echo "$*"
+	failed=$((failed + 1))
+}
+
+# expect STATUS WORDS ARGUMENT...: WORDS is a pattern for one line on standard error.
+expect() {
+	status=$1 words=$2
+	shift 2
+	n=$((n + 1))
+	"$postern" "$@" >"$t/out" 2>"$t/err" </dev/null
+	rc=$?
+	[ "$rc" = "$status" ] || wrong "exit $rc, not $status: postern $*: $(head -3 "$t/err")"
+	grep -qiE -- "$words" "$t/err" || wrong "nothing of '$words': postern $*: $(head -3 "$t/err")"
+	if grep -q 'Sanitizer' "$t/err"; then wrong "a sanitizer spoke: postern $*"; fi
+}
+
+# has_lines FILE WHAT: FILE holds JSON lines.
+has_lines() {
+	n=$((n + 1))
+	[ -s "$1" ] && tail -c 1 "$1" | od -An -c | grep -q '\\n' || wrong "$2"
+}
+
+zstd -q -d "$data/lab.pcap.zst" -o "$t/lab.pcap" || exit 1
+lab=$t/lab.pcap
+quiet="--alerts /dev/null"
+
+# ---- Captures
+
+: >"$t/empty.pcap"
+head -c 100 /dev/zero | tr '\0' 'x' >"$t/noise.pcap"
+head -c 20 "$lab" >"$t/header.pcap"
+head -c 150001 "$lab" >"$t/cut.pcap"
+head -c 40000 "$data/lab.pcap.zst" >"$t/cut.pcap.zst"
+gzip -c "$lab" | head -c 60000 >"$t/cut.pcap.gz"
+{ head -c 20 "$lab" && printf '\223\0\0\0' && tail -c +25 "$lab"; } >"$t/linktype.pcap"
+
+expect 1 'none.pcap.*(no such file|not found)' replay "$t/none.pcap"
+expect 1 'empty' replay "$t/empty.pcap"
+expect 1 'not a capture|format|magic' replay "$t/noise.pcap"
+expect 1 'truncat|cut|ends|short' replay "$t/header.pcap"
+expect 1 'link.?type.*147|147.*link.?type' replay "$t/linktype.pcap"
+expect 1 'director' replay "$t"
+for name in cut.pcap cut.pcap.zst cut.pcap.gz; do
+	expect 1 'truncat|cut|ends|short' replay --sessions "$t/$name.ndjson" $quiet "$t/$name"
+	has_lines "$t/$name.ndjson" "$name: the sessions before the cut are lost"
+done
+# A wrong one among right ones: the right ones are done.
+expect 1 'none.pcap' replay --sessions "$t/among.ndjson" $quiet "$t/none.pcap" "$lab"
+has_lines "$t/among.ndjson" "a missing capture takes the others with it"
+
+# A snap length of 96: payload is cut, nothing is invented, and the records say so.
+python3 - "$lab" "$t/snap.pcap" <<'END'
+import struct, sys
+data = open(sys.argv[1], "rb").read()
+out, at = bytearray(data[:24]), 24
+while at < len(data):
+    sec, usec, size, wire = struct.unpack_from("<IIII", data, at)
+    kept = data[at + 16:at + 16 + size][:96]
+    out += struct.pack("<IIII", sec, usec, len(kept), wire) + kept
+    at += 16 + size
+open(sys.argv[2], "wb").write(out)
+END
+n=$((n + 1))
+"$postern" replay --sessions "$t/snap.ndjson" $quiet "$t/snap.pcap" 2>"$t/err" || [ $? = 3 ] ||
+	wrong "a snap length: $(head -3 "$t/err")"
+grep -q cut_by_snap_length "$t/snap.ndjson" || wrong "no record says that payload was cut"
+
+# ---- Outputs
+
+expect 1 'no space|full' replay --sessions /dev/full $quiet "$lab"
+expect 1 'no/such.*(no such|director)' replay --sessions "$t/no/such/s.ndjson" $quiet "$lab"
+expect 1 'director' replay --sessions "$t" $quiet "$lab"
+n=$((n + 1))
+{
+	"$postern" replay --sessions - $quiet "$lab" 2>/dev/null
+	echo $? >"$t/rc"
+} | head -1 >/dev/null
+rc=$(cat "$t/rc")
+[ "$rc" -lt 128 ] || [ "$rc" = 141 ] || wrong "a closed pipe: exit $rc"
+
+# ---- Configuration and rules
+
+printf 'no_such_key: 1\n' >"$t/conf.yaml"
+printf 'workers: many\n' >"$t/type.yaml"
+printf 'rules:\n  - id: broken\n    pattern: "(unclosed"\n' >"$t/bad.yaml"
+printf 'rules: [\n' >"$t/syntax.yaml"
+expect 1 'conf.yaml:1.*no_such_key' check -c "$t/conf.yaml"
+expect 1 'type.yaml:1.*workers' check -c "$t/type.yaml"
+expect 1 'bad.yaml:[23].*' check --rules "$t/bad.yaml"
+expect 1 'syntax.yaml' check --rules "$t/syntax.yaml"
+expect 1 'none.yaml.*(no such|not found)' check -c "$t/none.yaml"
+
+# ---- Usage
+
+expect 2 'no-such-option' replay --no-such-option "$lab"
+expect 2 'usage|needs|missing|argument' replay --sessions
+expect 2 'no-such-command' no-such-command
+expect 2 'usage' replay
+expect 2 'usage'
+n=$((n + 2))
+"$postern" --help 2>&1 | grep -qi usage || wrong "--help says nothing of usage"
+"$postern" --version 2>&1 | grep -qi postern || wrong "--version does not say what it is"
+
+echo "bad input: $n checks, $failed wrong answers"
+[ "$failed" = 0 ]
