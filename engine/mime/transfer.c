@@ -316,8 +316,13 @@ static size_t base64_data(struct transfer *t, const uint8_t *data, size_t size, 
 
 			i += run;
 			n += run / 4 * 3;
+			// Between whole groups a line end says nothing.
+			while (i < size && (data[i] == '\r' || data[i] == '\n'))
+				i++;
 			if (i == size)
 				break;
+			if (run > 0)
+				continue;
 		}
 		n += base64_char(t, data[i++], out + n);
 	}
