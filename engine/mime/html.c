@@ -119,13 +119,14 @@ static size_t put_character(struct html *html, unsigned long c, uint8_t *out) {
 	return put_text(html, text, n, out);
 }
 
-// What was held behind & is a reference, or is text.
-static size_t reference_end(struct html *html, uint8_t *out) {
+// What was held behind & is a reference (known), or is text.
+static size_t reference_end(struct html *html, bool *known, uint8_t *out) {
 	const char *name = html->name;
 	size_t n = 0;
 
 	html->state = HTML_TEXT;
 	html->name[html->n_name] = '\0';
+	*known = true;
 	if (name[0] == '#' && is_digit((uint8_t)name[1]))
 		return put_character(html, strtoul(name + 1, NULL, 10), out);
 	if (name[0] == '#' && (name[1] | 0x20) == 'x' && html->n_name > 2)
@@ -133,6 +134,7 @@ static size_t reference_end(struct html *html, uint8_t *out) {
 	for (size_t i = 0; i < sizeof(references) / sizeof(references[0]); i++)
 		if (strcmp(references[i].name, name) == 0)
 			return put_text(html, references[i].text, strlen(references[i].text), out);
+	*known = false;
 	n = put(html, '&', out);
 	return n + put_text(html, name, html->n_name, out + n);
 }
@@ -247,6 +249,8 @@ static size_t text_step(struct html *html, uint8_t c, uint8_t *out) {
 
 // One byte. False: it is to be read again in the new state.
 static bool step(struct html *html, uint8_t c, uint8_t *out, size_t *n) {
+	bool known;
+
 	switch (html->state) {
 	case HTML_TEXT:
 		*n += text_step(html, c, out + *n);
@@ -256,8 +260,8 @@ static bool step(struct html *html, uint8_t c, uint8_t *out, size_t *n) {
 			html->name[html->n_name++] = (char)c;
 			return true;
 		}
-		*n += reference_end(html, out + *n);
-		return c == ';';
+		*n += reference_end(html, &known, out + *n);
+		return c == ';' && known;
 	case HTML_OPEN:
 		return open_step(html, c, out, n);
 	case HTML_NAME:
@@ -310,7 +314,7 @@ size_t html_end(struct html *html, uint8_t *out) {
 	size_t n = 0;
 
 	if (html->state == HTML_REFERENCE)
-		n = reference_end(html, out);
+		n = reference_end(html, &(bool){false}, out);
 	else if (html->state == HTML_OPEN && html->raw == 0)
 		n = put(html, '<', out);
 	html_begin(html);

@@ -45,6 +45,7 @@ struct level {
 	struct attachment_facts *facts; // of a message that is an attachment, or NULL
 	uint64_t start; // offset of its first byte
 	bool is_digest; // its parts are messages unless they say otherwise
+	uint8_t transfer; // of a message: enum transfer_kind that its header names
 	bool is_closed; // its last boundary has been read
 	uint8_t n_boundary; // 0: a message, which ends with the part around it
 	uint8_t boundary[];
@@ -403,16 +404,6 @@ static bool is_message(const char *type) {
 		|| strcmp(type, "message/news") == 0;
 }
 
-// A container whose content is encoded is no container for those that keep to RFC 2045 6.4, and is one
-// for others.
-static bool is_plain_container(struct mime *m) {
-	enum transfer_kind kind = encoding_kind(m);
-
-	if (kind != TRANSFER_PLAIN)
-		event(m, EVENT_mime_ambiguous_encoding);
-	return kind == TRANSFER_PLAIN;
-}
-
 static void part_decide(struct mime *m) {
 	struct part *part = &m->part;
 	bool is_multipart = strncmp(part->type, "multipart", 9) == 0;
@@ -432,13 +423,18 @@ static void part_decide(struct mime *m) {
 			return;
 		}
 	}
-	if (is_message(part->type) && is_plain_container(m)) {
+	if (is_message(part->type)) {
 		bool is_named = part->name.text != NULL || part->type_name.text != NULL;
 		struct attachment_facts *facts = NULL;
 
 		if (is_named || part->is_attachment)
 			facts = facts_open(m);
 		if (level_open(m, true)) {
+			// RFC 2046 5.2.1 allows no encoding here. Some undo it all the same: so is done
+			// when what comes does not begin as a message does.
+			m->inner->transfer = (uint8_t)encoding_kind(m);
+			if (m->inner->transfer != TRANSFER_PLAIN)
+				event(m, EVENT_mime_ambiguous_encoding);
 			m->inner->facts = facts;
 			if (facts != NULL)
 				facts->content_type = "message/rfc822";
@@ -771,6 +767,8 @@ static void header_refuse(struct mime *m) {
 	m->is_top = false;
 	part_header_tell(m);
 	leaf_begin(m, false);
+	if (m->inner != NULL && m->inner->n_boundary == 0)
+		transfer_begin(&m->transfer, m->inner->transfer);
 	body_data(m, m->field, m->n_field);
 	m->n_field = 0;
 }
@@ -1010,7 +1008,7 @@ static size_t body_read(struct mime *m, const uint8_t *data, size_t size) {
 		leaf_data(m, data, size);
 		return size;
 	}
-	while (at < size && m->place == PLACE_BODY) {
+	while (at < size && m->place == PLACE_BODY && !m->is_limited) {
 		m->offset = offset + at;
 		switch (m->line) {
 		case LINE_START:
@@ -1101,13 +1099,11 @@ static void header_stop(struct mime *m) {
 void mime_gap(struct mime *mime, uint64_t size) {
 	mime->is_holed = true;
 	if (mime->place == PLACE_HEADER) {
-		// The header may have ended in the hole; what follows is read as text.
+		// The header may have ended in the hole; what follows is taken for the body.
 		header_stop(mime);
-		if (mime->place == PLACE_HEADER) {
-			part_begin(mime);
-			leaf_begin(mime, false);
-		}
 		mime->is_top = false;
+		if (mime->place == PLACE_HEADER)
+			part_decide(mime); // by what has been seen of it
 	} else {
 		held_end(mime);
 	}

@@ -316,8 +316,13 @@ static size_t base64_data(struct transfer *t, const uint8_t *data, size_t size, 
 
 			i += run;
 			n += run / 4 * 3;
+			// Between whole groups a line end says nothing.
+			while (i < size && (data[i] == '\r' || data[i] == '\n'))
+				i++;
 			if (i == size)
 				break;
+			if (run > 0)
+				continue;
 		}
 		n += base64_char(t, data[i++], out + n);
 	}
@@ -547,6 +552,7 @@ void transfer_gap(struct transfer *transfer) {
 
 size_t transfer_end(struct transfer *transfer, uint8_t *out) {
 	size_t n = 0;
+	bool is_bad;
 
 	if (transfer->kind == TRANSFER_BASE64) {
 		transfer->is_bad |= transfer->n > 0;
@@ -554,6 +560,8 @@ size_t transfer_end(struct transfer *transfer, uint8_t *out) {
 	} else if (transfer->kind == TRANSFER_QUOTED_PRINTABLE && transfer->state != QP_TEXT && transfer->state != QP_CR) {
 		n = qp_literal(transfer, out);
 	}
+	is_bad = transfer->is_bad;
 	transfer_begin(transfer, transfer->kind);
+	transfer->is_bad = is_bad;
 	return n;
 }
