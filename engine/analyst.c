@@ -382,6 +382,11 @@ int analyst_is_broken(const struct analyst *analyst) {
 	return atomic_load_explicit(&analyst->is_broken, memory_order_relaxed);
 }
 
+size_t analyst_memsize(const struct analyst *analyst) {
+	size_t alerts = analyst->match_alerts ? match_alerts_memsize(analyst->match_alerts) : 0;
+	return models_memsize(analyst->models) + alerts;
+}
+
 const struct analyst_stats *analyst_stats(const struct analyst *analyst) {
 	return &analyst->stats;
 }

@@ -64,6 +64,8 @@ const char *analyst_error(const struct analyst *analyst);
 int analyst_is_broken(const struct analyst *analyst);
 // The reader of a pipe has gone: what it did not want is no error. After analyst_flush().
 int analyst_reader_is_gone(const struct analyst *analyst);
+// Bytes its models and alert tables have reserved.
+size_t analyst_memsize(const struct analyst *analyst);
 const struct analyst_stats *analyst_stats(const struct analyst *analyst);
 // Accepts NULL.
 void analyst_close(struct analyst *analyst);

@@ -236,6 +236,27 @@ static int threads_start(struct pipeline *p) {
 	return error ? -1 : 0;
 }
 
+// All memory has been reserved by now; the system gives it when it is first touched.
+static void print_memory(const struct pipeline *p) {
+	size_t n = (size_t)p->n_lines;
+	size_t flows = flow_memsize(p->lines[0].flows) * n;
+	size_t sessions = p->config->memory * n;
+	size_t queues = RING_SIZE * n + (p->distributor ? distribute_memsize(p->distributor) : 0);
+	size_t models = analyst_memsize(p->analyst);
+
+	fprintf(stderr,
+		"postern: memory: at most %zu MB: %zu for connections and out-of-order data, %zu "
+		"for "
+		"sessions, %zu for queues, %zu for accounts and alerts; %d worker%s\n",
+		(flows + sessions + queues + models) >> 20,
+		flows >> 20,
+		sessions >> 20,
+		queues >> 20,
+		models >> 20,
+		p->n_lines,
+		n == 1 ? "" : "s");
+}
+
 struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 	struct pipeline *p = calloc(1, sizeof(*p));
 	char error[512];
@@ -256,6 +277,7 @@ struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 	}
 	if (lines_open(p) < 0 || threads_start(p) < 0)
 		goto err;
+	print_memory(p);
 	return p;
 err:
 	pipeline_close(p);
