@@ -47,7 +47,8 @@ struct pkt {
 	uint8_t checksum : 4; // enum pkt_checksum
 	uint8_t wscale; // window scale option of a SYN, 0 … 14; 0xff when absent
 	uint8_t verdict; // enum verdict
-	uint32_t number; // of its frame, set behind decode: what came first is older, on every worker
+	uint32_t
+		number; // of its frame, set behind decode: what came first is older, on every worker
 };
 
 static_assert(sizeof(struct pkt) == 64, "struct pkt is one cache line");

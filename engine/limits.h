@@ -75,8 +75,10 @@ enum {
 
 	// One message while it is open: some 2 KiB, a field, a boundary per level, and its attachments' facts.
 	MIME_DEPTH_MAX = 32, // multiparts and messages inside each other, in one count
-	MIME_PARTS_MAX = 10000, // of a message; Dovecot's number. What follows is read as plain text
-	MIME_FIELD_SIZE_MAX = 16384, // of a header field that is read; what is beyond is only searched
+	MIME_PARTS_MAX
+	= 10000, // of a message; Dovecot's number. What follows is read as plain text
+	MIME_FIELD_SIZE_MAX
+	= 16384, // of a header field that is read; what is beyond is only searched
 	MIME_BOUNDARY_SIZE_MAX = 200, // RFC 2046 5.1.1 allows 70; readers take more
 	MIME_ATTACHMENTS_MAX = 32, // remembered per message; more are counted
 	ATTACHMENT_MEMBERS_MAX = 16, // of an archive, listed; more are counted
