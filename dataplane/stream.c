@@ -522,6 +522,9 @@ static int wait_update(struct stream *flow, enum stream_dir dir, struct hold_sid
 	bool is_lost = side->has_acked && seq_before(half->next, side->acked);
 	uint32_t seq;
 
+	// Acknowledgements may lie beyond the end: nothing comes behind a FIN.
+	if (flow->half_flags[dir] & HALF_DONE)
+		return side->deadline_ns = 0;
 	if (is_lost)
 		seq = side->acked;
 	else if (side->first && seq_before(half->next, side->first->seq) && !flow->half[!dir].n_packets)
@@ -578,6 +581,9 @@ void stream_expire(struct stream *flow) {
 		if (!side->deadline_ns || side->deadline_ns > flow->table->now_ns)
 			continue;
 		give_up(flow, dir, side->wait_seq);
+		// Whatever was not reached is waited for anew: a deadline that stays in the past would
+		// be looked at for ever.
+		side->deadline_ns = 0;
 		wait_update(flow, dir, side);
 	}
 }
