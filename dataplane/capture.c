@@ -15,6 +15,8 @@ enum {
 	// Blocks without a packet passed in one burst, so that a capture full of them cannot keep the
 	// worker from noticing that it shall stop.
 	SKIPS_PER_BURST = 4096,
+	// Of a packet: damage there may be zeros in place of a mapped file's lost end.
+	HEADER_SIZE_MAX = 32,
 };
 
 // LINKTYPE_ numbers, www.tcpdump.org/linktypes.html.
@@ -145,11 +147,45 @@ static void frame_finish(struct capture *capture, struct frame *frame) {
 	capture->n_frames++;
 }
 
+// Frames whose bytes were lost while they were looked at are not given. Returns how many are left.
+static int whole_frames(const struct capture *capture, const struct frame *frames, int n) {
+	int whole = 0;
+
+	while (whole < n
+	       && capture_file_is_whole(&capture->file, frames[whole].data + frames[whole].size))
+		whole++;
+	return whole;
+}
+
+static int shrunk(struct capture *capture) {
+	snprintf(
+		capture->source.error,
+		sizeof(capture->source.error),
+		"%s: was made shorter while it was read, about packet %llu (byte %zu): do not "
+		"truncate a capture that is replayed; everything before it was processed",
+		capture->file.name,
+		(unsigned long long)capture->n_packets,
+		(size_t)atomic_load(&capture->file.hole)
+	);
+	return SOURCE_BROKEN;
+}
+
+// What is given, of n frames read.
+static int burst_end(struct capture *capture, const struct frame *frames, int n) {
+	int whole = whole_frames(capture, frames, n);
+
+	if (whole == 0 && !capture_file_is_whole(&capture->file, capture->file.data))
+		return shrunk(capture);
+	return whole;
+}
+
 // Bytes move only when no frame is outstanding: what lies complete in the buffer is given first.
 static int burst(struct source *source, struct frame *frames, int max) {
 	struct capture *capture = (struct capture *)source;
 	int n = 0, n_skips = 0, result;
 
+	if (!capture_file_is_whole(&capture->file, capture->file.data))
+		return shrunk(capture);
 	while (n < max && n_skips < SKIPS_PER_BURST) {
 		result = capture->next(capture, &frames[n]);
 		if (result == CAPTURE_FRAME) {
@@ -158,15 +194,21 @@ static int burst(struct source *source, struct frame *frames, int max) {
 			n_skips++;
 		} else if (n > 0) {
 			break;
+		} else if (!capture_file_is_whole(
+				   &capture->file, capture->file.data + HEADER_SIZE_MAX
+			   )) {
+			return shrunk(capture);
 		} else if (result == CAPTURE_BROKEN) {
 			return SOURCE_BROKEN;
 		} else {
+			if (capture->file.map)
+				source_release(source); // the map may move
 			result = capture_file_fill(&capture->file, capture->need);
 			if (result <= 0)
 				return result < 0 ? end(capture) : 0;
 		}
 	}
-	return n;
+	return burst_end(capture, frames, n);
 }
 
 static void source_close(struct source *source) {
@@ -201,6 +243,7 @@ static int format_begin(struct capture *capture, char *error, int size) {
 static struct capture *begin(struct capture *capture, int result, char *error, int size) {
 	if (result == 0)
 		result = format_begin(capture, error, size);
+	capture->source.frames_stay = capture->file.map != NULL;
 	if (result == 0)
 		return capture;
 	capture_close(capture);

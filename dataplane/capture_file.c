@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -142,6 +143,73 @@ static int stream_open(struct capture_file *file, char *error, int size) {
 	return stream_begin(file, error, size);
 }
 
+// ---- Mapped files that shrink while they are read
+
+// A read behind the file's new end is SIGBUS: zeros are put there, and the reader is told where. The
+// handler runs on whichever thread touched the bytes; a table of fixed size is all it looks at.
+enum { MAPS_MAX = 64 };
+
+static _Atomic(struct capture_file *) maps[MAPS_MAX];
+static struct sigaction bus_before;
+
+static int map_patch(struct capture_file *file, const uint8_t *at) {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), offset, hole;
+	void *zeros;
+
+	if (at < file->map || at >= file->map + file->map_size)
+		return -1;
+	offset = (size_t)(at - file->map) / page * page;
+	hole = atomic_load(&file->hole);
+	while (offset < hole && !atomic_compare_exchange_weak(&file->hole, &hole, offset))
+		;
+	zeros = mmap(
+		file->map + offset, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0
+	);
+	return zeros == MAP_FAILED ? -1 : 0;
+}
+
+static void on_bus(int signal, siginfo_t *info, void *) {
+	int error = errno;
+
+	for (int i = 0; i < MAPS_MAX; i++) {
+		struct capture_file *file = atomic_load(&maps[i]);
+
+		if (file && map_patch(file, info->si_addr) == 0) {
+			errno = error;
+			return;
+		}
+	}
+	sigaction(signal, &bus_before, NULL); // not ours: as if we had not been there
+}
+
+// 0, or -1 when too many are open: then the file is read, not mapped. Maps are made by one thread at a
+// time.
+static int map_register(struct capture_file *file) {
+	struct sigaction action = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO}, now;
+
+	// With each map, because libraries set handlers of their own.
+	sigaction(SIGBUS, NULL, &now);
+	if (now.sa_sigaction != on_bus) {
+		bus_before = now;
+		sigaction(SIGBUS, &action, NULL);
+	}
+	for (int i = 0; i < MAPS_MAX; i++) {
+		struct capture_file *none = NULL;
+
+		if (atomic_compare_exchange_strong(&maps[i], &none, file))
+			return 0;
+	}
+	return -1;
+}
+
+static void map_forget(struct capture_file *file) {
+	for (int i = 0; i < MAPS_MAX; i++) {
+		struct capture_file *own = file;
+
+		atomic_compare_exchange_strong(&maps[i], &own, NULL);
+	}
+}
+
 static int map_open(struct capture_file *file, char *error, int size) {
 	void *map = mmap(NULL, file->total, PROT_READ, MAP_PRIVATE, file->fd, 0);
 
@@ -152,7 +220,13 @@ static int map_open(struct capture_file *file, char *error, int size) {
 	file->map_size = file->total;
 	file->data = map;
 	file->size = file->map_size;
-	return 0;
+	if (map_register(file) == 0)
+		return 0;
+	munmap(map, file->map_size);
+	file->map = NULL;
+	file->data = NULL;
+	file->size = 0;
+	return stream_open(file, error, size);
 }
 
 // Whether a regular file is to be mapped: it is when it is not compressed.
@@ -167,7 +241,8 @@ int capture_file_open(struct capture_file *file, const char *path, char *error, 
 	int is_stdin = strcmp(path, "-") == 0;
 	struct stat st;
 
-	*file = (struct capture_file){.fd = -1, .read = fd_read, .read_ctx = file};
+	*file = (struct capture_file
+	){.fd = -1, .read = fd_read, .read_ctx = file, .hole = SIZE_MAX};
 	name_set(file, is_stdin ? "standard input" : path);
 	file->fd = is_stdin ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
 	if (file->fd < 0 || fstat(file->fd, &st) < 0)
@@ -191,7 +266,7 @@ int capture_file_open_read(
 	char *error,
 	int size
 ) {
-	*file = (struct capture_file){.fd = -1, .read = read, .read_ctx = ctx};
+	*file = (struct capture_file){.fd = -1, .read = read, .read_ctx = ctx, .hole = SIZE_MAX};
 	name_set(file, name);
 	return stream_open(file, error, size);
 }
@@ -202,6 +277,7 @@ void capture_file_close(struct capture_file *file) {
 		tail_guard(file, 0);
 		munmap(file->raw, CAPTURE_CHUNK_SIZE + file->buffer_size);
 	}
+	map_forget(file);
 	if (file->map)
 		munmap(file->map, file->map_size);
 	if (file->fd >= 0)

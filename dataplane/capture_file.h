@@ -10,6 +10,7 @@
 #include "capture_codec.h"
 #include "limits.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -37,6 +38,9 @@ struct capture_file {
 	uint64_t n_raw; // bytes read from it (not used when mapped)
 	uint8_t *map; // mapped file, or NULL
 	size_t map_size;
+	// Where a mapped file has lost its end while it was read: from there on zeros lie in the map.
+	// Written by the handler of SIGBUS, on any thread; the first offset, or SIZE_MAX.
+	_Atomic size_t hole;
 
 	uint8_t *raw; // otherwise: CAPTURE_CHUNK_SIZE bytes of input, and behind them
 	uint8_t *buffer; // the plain bytes
@@ -69,6 +73,13 @@ void capture_file_close(struct capture_file *file);
 // Makes at least need ≤ PCAPNG_BLOCK_SIZE_MAX bytes lie at data, which may move. 1: done; 0: a signal
 // came first, ask again; -1: the input ends before, problem says why if that is not its plain end.
 int capture_file_fill(struct capture_file *file, size_t need);
+
+// Whether frames that end at this byte or before are as they were in the file.
+static inline int capture_file_is_whole(const struct capture_file *file, const uint8_t *end) {
+	return !file->map
+		|| (size_t)(end - file->map)
+		<= atomic_load_explicit(&file->hole, memory_order_acquire);
+}
 
 static inline void capture_file_skip(struct capture_file *file, size_t size) {
 	file->data += size;

@@ -83,6 +83,17 @@ const struct flow_stats *flow_stats(const struct flow_table *table) {
 	return &table->stats;
 }
 
+const struct flow_moment *flow_moment(const struct flow_table *table) {
+	return &table->moment;
+}
+
+static void moment_set(struct stream *flow, enum flow_moment_kind kind) {
+	struct flow_table *table = flow->table;
+
+	table->moment = (struct flow_moment
+	){table->now_ns, flow->start_ns, flow->node.age, (uint32_t)kind};
+}
+
 uint32_t flow_n_open(const struct flow_table *table) {
 	return pool_used(table->pool);
 }
@@ -308,7 +319,7 @@ static struct stream *add(struct flow_table *table, const struct pkt *pkt, enum 
 	flow->realm = pkt->realm;
 	flow->hash = pkt->hash;
 	flow->wscale[0] = flow->wscale[1] = 0xff;
-	flow->node.age = table->n_opened++;
+	flow->node.age = pkt->number;
 	if ((pkt->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		flow->flags = FLOW_ROLES_GUESSED;
 	if (!(pkt->flags & TCP_SYN))
@@ -340,6 +351,7 @@ static void look(struct flow_table *table, uint32_t index) {
 
 	if (table->now_ns < flow->node.due_ns)
 		table->now_ns = flow->node.due_ns;
+	moment_set(flow, FLOW_MOMENT_TIMER);
 	if (timer_ns && timer_ns <= table->now_ns) {
 		flow->timer_ns = 0;
 		if (flow->reader)
@@ -430,6 +442,8 @@ void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
 		prefetch_flow(table, &pkts[i]);
 	for (int i = 0; i < n; i++) {
 		flow_advance(table, pkts[i].time_ns);
+		table->moment
+			= (struct flow_moment){table->now_ns, 0, pkts[i].number, FLOW_MOMENT_FRAME};
 		table->fates[segment(table, &pkts[i])]++;
 	}
 }
@@ -454,6 +468,7 @@ void flow_end(struct flow_table *table) {
 	for (size_t i = 0; i < n; i++) {
 		struct stream *flow = flow_at(table, table->order[i]);
 
+		moment_set(flow, FLOW_MOMENT_END);
 		tcp_close(flow, STREAM_END_INPUT);
 		forget(flow);
 	}

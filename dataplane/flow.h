@@ -37,6 +37,21 @@ struct flow_stats {
 #undef FLOW_STAT
 };
 
+// A point in the order in which one table would do all its work: what the handler is told of comes in
+// this order from each table, and merging several tables by it gives the order of one.
+struct flow_moment {
+	uint64_t time_ns;
+	uint64_t start_ns; // FLOW_MOMENT_TIMER and _END: of the connection
+	uint32_t number; // of the frame; else of the connection's first
+	uint32_t kind; // enum flow_moment_kind
+};
+
+enum flow_moment_kind {
+	FLOW_MOMENT_TIMER, // timers come before the frames of the same moment
+	FLOW_MOMENT_FRAME,
+	FLOW_MOMENT_END, // flow_end()
+};
+
 struct flow_table;
 
 // Reserves all memory. NULL and errno when the system refuses.
@@ -53,6 +68,18 @@ void flow_advance(struct flow_table *table, uint64_t now_ns);
 void flow_end(struct flow_table *table);
 
 const struct flow_stats *flow_stats(const struct flow_table *table);
+// The moment of what the handler is being told.
+const struct flow_moment *flow_moment(const struct flow_table *table);
+// <0, 0, >0: a comes before b, …
+static inline int flow_moment_compare(const struct flow_moment *a, const struct flow_moment *b) {
+	if (a->time_ns != b->time_ns)
+		return a->time_ns < b->time_ns ? -1 : 1;
+	if (a->kind != b->kind)
+		return a->kind < b->kind ? -1 : 1;
+	if (a->start_ns != b->start_ns)
+		return a->start_ns < b->start_ns ? -1 : 1;
+	return (int32_t)(a->number - b->number); // may wrap
+}
 uint32_t flow_n_open(const struct flow_table *table);
 // Bytes reserved.
 size_t flow_memsize(const struct flow_table *table);

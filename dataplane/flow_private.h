@@ -180,7 +180,7 @@ struct flow_table {
 	uint32_t *order; // scratch for flow_end
 	size_t order_size;
 	uint32_t n_flows;
-	uint32_t n_opened; // serial number of the last
+	struct flow_moment moment; // what is being worked on
 	uint64_t now_ns;
 	struct stream_handler handler;
 	struct flow_list lists[CLASSES];

@@ -43,10 +43,12 @@ struct pkt {
 	uint16_t port[2]; // source, destination; host byte order
 	uint16_t urgent;
 	uint8_t flags; // enum tcp_flag
-	uint8_t family; // 4 or 6
+	uint8_t family : 4; // 4 or 6
+	uint8_t checksum : 4; // enum pkt_checksum
 	uint8_t wscale; // window scale option of a SYN, 0 … 14; 0xff when absent
 	uint8_t verdict; // enum verdict
-	uint8_t checksum; // enum pkt_checksum
+	uint32_t
+		number; // of its frame, set behind decode: what came first is older, on every worker
 };
 
 static_assert(sizeof(struct pkt) == 64, "struct pkt is one cache line");

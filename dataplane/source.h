@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 // What the first byte of a frame belongs to. Values are ours; readers translate LINKTYPE_ numbers.
@@ -25,6 +26,7 @@ struct frame {
 	uint32_t size; // bytes present at data
 	uint32_t wire_size; // bytes it had on the wire; larger than size when a snap length cut it
 	uint8_t link; // enum link
+	uint32_t number; // since the start, may wrap; sources leave it to who reads them (worker.h)
 };
 
 enum { SOURCE_END = -1, SOURCE_BROKEN = -2 };
@@ -39,9 +41,24 @@ struct source {
 	// Live sources: the event time of the last burst, which goes on while nothing arrives. 0: not
 	// live; time passes only with frames.
 	uint64_t now_ns;
+	// Frames stay where they are beyond the next call of burst, until the source asks for them
+	// back by release, which returns when nobody reads them any more. May change with each burst.
+	bool frames_stay;
+	void (*release)(void *ctx); // set by who keeps frames; NULL: nobody does
+	void *release_ctx;
+	// A distributor's: frames are numbered, and number and now_ns hold for every burst: all frames
+	// of this reader up to there have been given.
+	bool is_numbered;
+	uint32_t number;
 	char error[320];
 };
 
 static inline int source_burst(struct source *source, struct frame *frames, int max) {
 	return source->burst(source, frames, max);
+}
+
+// For sources whose frames stay, before bytes that were given move or go.
+static inline void source_release(struct source *source) {
+	if (source->release)
+		source->release(source->release_ctx);
 }

@@ -22,8 +22,7 @@ static void frame_prefetch(const struct frame *frame) {
 }
 
 // Decodes n frames; the segments among them come out in order. Returns how many.
-static int
-burst_decode(struct worker *worker, const struct frame *frames, int n, struct pkt *pkts) {
+static int burst_decode(struct worker *worker, struct frame *frames, int n, struct pkt *pkts) {
 	enum verdict verdict;
 	int n_pkts = 0;
 
@@ -33,6 +32,7 @@ burst_decode(struct worker *worker, const struct frame *frames, int n, struct pk
 		if (i + PREFETCH_DISTANCE < n)
 			frame_prefetch(&frames[i + PREFETCH_DISTANCE]);
 		verdict = decode(&worker->decode, &frames[i], &pkts[n_pkts]);
+		pkts[n_pkts].number = frames[i].number;
 		worker->verdicts[verdict]++;
 		worker->n_bytes += frames[i].wire_size;
 		worker->n_cut += frames[i].wire_size > frames[i].size;
@@ -42,6 +42,21 @@ burst_decode(struct worker *worker, const struct frame *frames, int n, struct pk
 	return n_pkts;
 }
 
+static void burst_number(const struct worker *worker, struct frame *frames, int n) {
+	for (int i = 0; i < n; i++)
+		frames[i].number = (uint32_t)worker->n_frames + (uint32_t)i;
+}
+
+// Up to when all frames of this worker have been given. Time never goes back.
+static uint64_t time_reached(const struct worker *worker, const struct frame *frames, int n) {
+	const struct source *source = worker->source;
+	uint64_t now_ns = n == 0 || source->is_numbered ? source->now_ns : 0;
+
+	if (n > 0 && frames[n - 1].time_ns > now_ns)
+		now_ns = frames[n - 1].time_ns;
+	return now_ns > worker->now_ns ? now_ns : worker->now_ns;
+}
+
 static bool stopped(const struct worker *worker) {
 	return worker->stop && *worker->stop;
 }
@@ -49,24 +64,32 @@ static bool stopped(const struct worker *worker) {
 int worker_run(struct worker *worker) {
 	struct frame frames[BURST_MAX];
 	struct pkt pkts[BURST_MAX];
-	uint64_t n_bursts = 0, now_ns;
+	bool is_numbered = worker->source->is_numbered;
+	uint64_t n_bursts = 0;
 	int n = 0, n_pkts;
 
 	while (!stopped(worker)) {
 		n = source_burst(worker->source, frames, BURST_MAX);
 		if (n < 0)
 			break;
-		now_ns = n > 0 ? frames[n - 1].time_ns : worker->source->now_ns;
 		if (n > 0) {
+			if (!is_numbered)
+				burst_number(worker, frames, n);
 			n_pkts = burst_decode(worker, frames, n, pkts);
 			if (n_pkts > 0)
 				flow_run(worker->flows, pkts, n_pkts);
 		}
 		// Also behind frames that were not TCP: whatever the bursts, the last frame's time is
-		// reached. Time never goes back.
-		if (now_ns > worker->now_ns)
-			worker->now_ns = now_ns;
+		// reached.
+		worker->now_ns = time_reached(worker, frames, n);
 		flow_advance(worker->flows, worker->now_ns);
+		if (worker->mark)
+			worker->mark(
+				worker->mark_ctx,
+				worker->now_ns,
+				is_numbered ? worker->source->number
+					    : (uint32_t)worker->n_frames - 1
+			);
 		if (worker->pause && (n == 0 || ++n_bursts % PAUSE_BURSTS == 0))
 			worker->pause(worker->pause_ctx, worker->now_ns);
 	}

@@ -22,6 +22,10 @@ struct worker {
 	// idle: for progress and quiescence. May be NULL.
 	void (*pause)(void *ctx, uint64_t now_ns);
 	void *pause_ctx;
+	// Called behind every burst: all frames up to number, and all timers up to now_ns, have been
+	// walked. May be NULL.
+	void (*mark)(void *ctx, uint64_t now_ns, uint32_t number);
+	void *mark_ctx;
 
 	// Counters; one writer.
 	uint64_t n_frames;

@@ -11,6 +11,7 @@
 #include "output/sink.h"
 #include "ring.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -24,11 +25,34 @@
 enum message_kind {
 	MESSAGE_ACTIVITY,
 	MESSAGE_RECORD,
+	MESSAGE_MARK,
 };
+
+struct message {
+	uint64_t kind; // enum message_kind
+	struct flow_moment moment; // but of records
+	uint8_t data[];
+};
+
+static_assert(sizeof(struct message) % 8 == 0, "an activity behind it is aligned");
 
 enum {
 	IDLE_SLEEP_NS = 200000, // how long the thread rests when nothing has come
 	FULL_SLEEP_NS = 20000, // and a worker that found the ring full
+};
+
+// Event time is told to the models at every full hour, so that what has been quiet for long closes
+// though nothing follows. At moments that do not depend on the workers' bursts.
+#define ADVANCE_NS (3600ull * 1000000000)
+#define JUMP_NS (24 * ADVANCE_NS)
+
+// What a worker sends, as far as it has come.
+struct input {
+	struct ring *ring;
+	const struct message *head; // an activity that waits for its turn, or NULL
+	struct flow_moment mark; // nothing of moments up to it is still to come
+	bool is_marked;
+	bool is_finished;
 };
 
 struct analyst {
@@ -36,7 +60,10 @@ struct analyst {
 	struct models *models;
 	struct match_alerts *match_alerts; // NULL: no content rules
 	struct sink *alerts, *sessions, *activity;
-	struct ring *ring;
+	struct input *inputs;
+	int n_inputs;
+	uint64_t advanced_ns; // the last full hour that was told
+	uint64_t far_ns; // of the activity before
 	pthread_t thread;
 	bool is_running;
 	_Atomic bool is_broken; // w: this thread, r: any
@@ -110,12 +137,33 @@ err:
 	return NULL;
 }
 
+// Everything before now_ns has been heard.
+static void advance(struct analyst *analyst, uint64_t now_ns) {
+	uint64_t hour_ns = now_ns - now_ns % ADVANCE_NS;
+
+	if (analyst->advanced_ns == 0)
+		analyst->advanced_ns = hour_ns;
+	while (analyst->advanced_ns < hour_ns) {
+		analyst->advanced_ns += ADVANCE_NS;
+		models_advance(analyst->models, analyst->advanced_ns);
+		if (analyst->match_alerts)
+			match_alerts_advance(analyst->match_alerts, analyst->advanced_ns);
+	}
+}
+
 void analyst_activity(struct analyst *analyst, const struct activity *activity) {
 	analyst->stats.n_activities++;
 	if (analyst->config->activity) {
 		size_t size = activity_json_write(activity, analyst->line, sizeof(analyst->line));
 		sink_put(analyst, analyst->activity, analyst->line, size);
 	}
+	// Without marks (score) activity alone tells the time, hour by hour as they do. Whether a larger
+	// jump ahead is to be believed is the models' to judge.
+	if (activity->time_ns < analyst->advanced_ns + JUMP_NS || analyst->advanced_ns == 0)
+		advance(analyst, activity->time_ns);
+	else if (activity->time_ns - analyst->far_ns < JUMP_NS)
+		advance(analyst, analyst->far_ns);
+	analyst->far_ns = activity->time_ns;
 	models_run(analyst->models, activity);
 	if (analyst->match_alerts)
 		match_alerts_run(analyst->match_alerts, activity);
@@ -126,45 +174,125 @@ void analyst_record(struct analyst *analyst, const char *line, size_t size) {
 	sink_put(analyst, analyst->sessions, line, size);
 }
 
-// Handles what has come. Returns whether anything had.
-static bool drain(struct analyst *analyst) {
-	size_t size;
-	const uint8_t *message = ring_peek(analyst->ring, &size);
+// ---- Merging
 
-	if (!message)
-		return false;
-	for (; message; message = ring_peek(analyst->ring, &size)) {
-		// The kind takes eight bytes, so that an activity behind it is aligned.
-		if (message[0] == MESSAGE_ACTIVITY)
-			analyst_activity(analyst, (const struct activity *)(message + 8));
-		else
-			analyst_record(analyst, (const char *)message + 8, size - 8);
-		ring_drop(analyst->ring);
+// Handles what needs no order, up to the next activity.
+static void input_read(struct analyst *analyst, struct input *input) {
+	size_t size;
+
+	while (!input->head) {
+		// Finished first: what was sent before is then seen.
+		bool is_finished = ring_is_finished(input->ring);
+		const struct message *message = ring_peek(input->ring, &size);
+		if (!message) {
+			input->is_finished = is_finished;
+			break;
+		}
+		if (message->kind == MESSAGE_ACTIVITY) {
+			input->head = message;
+			break;
+		}
+		if (message->kind == MESSAGE_MARK) {
+			input->mark = message->moment;
+			input->is_marked = true;
+		} else {
+			analyst_record(
+				analyst, (const char *)message->data, size - sizeof(*message)
+			);
+		}
+		ring_drop(input->ring);
 	}
+}
+
+// The input whose activity comes first, or NULL when there is none, or an earlier one may still come.
+// *now_ns_r: nothing before it will come; 0 when that is not known.
+static struct input *input_next(struct analyst *analyst, uint64_t *now_ns_r) {
+	const struct flow_moment *known = NULL; // how far all that may still send have come
+	struct input *first = NULL;
+	bool is_known = true;
+
+	for (int i = 0; i < analyst->n_inputs; i++) {
+		struct input *input = &analyst->inputs[i];
+
+		if (input->head) {
+			if (!first
+			    || flow_moment_compare(&input->head->moment, &first->head->moment) < 0)
+				first = input;
+		} else if (!input->is_finished) {
+			is_known &= input->is_marked;
+			if (!known || flow_moment_compare(&input->mark, known) < 0)
+				known = &input->mark;
+		}
+	}
+	if (first && known && (!is_known || flow_moment_compare(known, &first->head->moment) < 0))
+		first = NULL;
+	*now_ns_r = first ? first->head->moment.time_ns : known && is_known ? known->time_ns : 0;
+	return first;
+}
+
+// Handles what has come.
+static void drain(struct analyst *analyst) {
+	struct input *first;
+	uint64_t now_ns;
+
+	for (int i = 0; i < analyst->n_inputs; i++)
+		input_read(analyst, &analyst->inputs[i]);
+	while ((first = input_next(analyst, &now_ns))) {
+		advance(analyst, now_ns);
+		analyst_activity(analyst, (const struct activity *)first->head->data);
+		first->head = NULL;
+		ring_drop(first->ring);
+		input_read(analyst, first);
+	}
+	advance(analyst, now_ns);
+}
+
+static bool all_finished(const struct analyst *analyst) {
+	for (int i = 0; i < analyst->n_inputs; i++)
+		if (!analyst->inputs[i].is_finished || analyst->inputs[i].head)
+			return false;
 	return true;
+}
+
+// Whether lines may be buffered that a reader waits for: written once nothing more comes of them.
+static void flush_when_quiet(struct analyst *analyst, uint64_t *n_flushed) {
+	uint64_t n_lines = analyst->stats.n_records + analyst->stats.n_activities;
+
+	if (n_lines != *n_flushed) {
+		sink_flush(analyst->sessions);
+		sink_flush(analyst->activity);
+	}
+	*n_flushed = n_lines;
 }
 
 static void *run(void *arg) {
 	struct analyst *analyst = arg;
 	const struct timespec idle = {.tv_nsec = IDLE_SLEEP_NS};
-	bool is_flushed = true;
+	uint64_t n_lines, n_flushed = 0;
 
-	while (!ring_is_finished(analyst->ring)) {
-		if (drain(analyst)) {
-			is_flushed = false;
+	while (!all_finished(analyst)) {
+		n_lines = analyst->stats.n_records + analyst->stats.n_activities;
+		drain(analyst);
+		// Marks alone are no reason to hurry.
+		if (analyst->stats.n_records + analyst->stats.n_activities != n_lines)
 			continue;
-		}
-		if (!is_flushed && analyst->config->command == COMMAND_RUN)
-			sink_flush(analyst->sessions), sink_flush(analyst->activity);
-		is_flushed = true;
+		if (analyst->config->command == COMMAND_RUN)
+			flush_when_quiet(analyst, &n_flushed);
 		nanosleep(&idle, NULL);
 	}
 	return NULL;
 }
 
-int analyst_start(struct analyst *analyst, struct ring *ring) {
-	analyst->ring = ring;
-	int error = pthread_create(&analyst->thread, NULL, run, analyst);
+int analyst_start(struct analyst *analyst, struct ring **rings, int n) {
+	int error;
+
+	analyst->inputs = calloc((size_t)n, sizeof(*analyst->inputs));
+	if (!analyst->inputs)
+		return -ENOMEM;
+	analyst->n_inputs = n;
+	for (int i = 0; i < n; i++)
+		analyst->inputs[i].ring = rings[i];
+	error = pthread_create(&analyst->thread, NULL, run, analyst);
 	analyst->is_running = error == 0;
 	return -error;
 }
@@ -175,38 +303,55 @@ void analyst_join(struct analyst *analyst) {
 	analyst->is_running = false;
 }
 
-static uint8_t *message_reserve(struct ring *ring, enum message_kind kind, size_t size, int wait) {
-	const struct timespec full = {.tv_nsec = FULL_SLEEP_NS};
-	uint8_t *message;
+// ---- The workers' side
 
-	while (!(message = ring_reserve(ring, 8 + size))) {
+static struct message *
+message_reserve(struct ring *ring, enum message_kind kind, size_t size, int wait) {
+	const struct timespec full = {.tv_nsec = FULL_SLEEP_NS};
+	struct message *message;
+
+	while (!(message = ring_reserve(ring, sizeof(*message) + size))) {
 		if (!wait)
 			return NULL;
 		nanosleep(&full, NULL);
 	}
-	memset(message, 0, 8);
-	message[0] = (uint8_t)kind;
-	return message + 8;
+	message->kind = kind;
+	return message;
 }
 
-int analyst_send_activity(struct ring *ring, const struct activity *activity, int wait) {
-	uint8_t *room = message_reserve(ring, MESSAGE_ACTIVITY, sizeof(*activity), wait);
+int analyst_send_activity(
+	struct ring *ring,
+	const struct activity *activity,
+	const struct flow_moment *moment,
+	int wait
+) {
+	struct message *message = message_reserve(ring, MESSAGE_ACTIVITY, sizeof(*activity), wait);
 
-	if (!room)
+	if (!message)
 		return -1;
-	memcpy(room, activity, sizeof(*activity));
+	message->moment = *moment;
+	memcpy(message->data, activity, sizeof(*activity));
 	ring_send(ring);
 	return 0;
 }
 
 int analyst_send_record(struct ring *ring, const char *line, size_t size, int wait) {
-	uint8_t *room = message_reserve(ring, MESSAGE_RECORD, size, wait);
+	struct message *message = message_reserve(ring, MESSAGE_RECORD, size, wait);
 
-	if (!room)
+	if (!message)
 		return -1;
-	memcpy(room, line, size);
+	memcpy(message->data, line, size);
 	ring_send(ring);
 	return 0;
+}
+
+void analyst_send_mark(struct ring *ring, const struct flow_moment *moment, int wait) {
+	struct message *message = message_reserve(ring, MESSAGE_MARK, 0, wait);
+
+	if (!message)
+		return;
+	message->moment = *moment;
+	ring_send(ring);
 }
 
 void analyst_flush(struct analyst *analyst) {
@@ -228,8 +373,18 @@ const char *analyst_error(const struct analyst *analyst) {
 	return NULL;
 }
 
+int analyst_reader_is_gone(const struct analyst *analyst) {
+	return sink_is_broken_pipe(analyst->alerts) || sink_is_broken_pipe(analyst->sessions)
+		|| sink_is_broken_pipe(analyst->activity);
+}
+
 int analyst_is_broken(const struct analyst *analyst) {
 	return atomic_load_explicit(&analyst->is_broken, memory_order_relaxed);
+}
+
+size_t analyst_memsize(const struct analyst *analyst) {
+	size_t alerts = analyst->match_alerts ? match_alerts_memsize(analyst->match_alerts) : 0;
+	return models_memsize(analyst->models) + alerts;
 }
 
 const struct analyst_stats *analyst_stats(const struct analyst *analyst) {
@@ -244,5 +399,6 @@ void analyst_close(struct analyst *analyst) {
 	sink_close(analyst->alerts);
 	sink_close(analyst->sessions);
 	sink_close(analyst->activity);
+	free(analyst->inputs);
 	free(analyst);
 }

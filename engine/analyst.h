@@ -2,12 +2,17 @@
 // Copyright (c) 2026, the Postern authors
 
 // The thread behind the workers: activity into the models and into content alerts, and every line to
-// its sink. It owns what it writes to; workers reach it through a ring only.
+// its sink. It owns what it writes to; workers reach it through rings only, one each.
+//
+// What several workers say is merged by the moments in which one worker alone would have said it: what
+// the models hear, and in which order, does not depend on how many there are or how they run. For that
+// each worker marks how far it has come. Records need no order and are written as they come.
 
 #pragma once
 
 #include "activity.h"
 #include "config.h"
+#include "flow.h"
 #include "match/rules.h"
 
 #include <stdatomic.h>
@@ -33,15 +38,23 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 void analyst_activity(struct analyst *analyst, const struct activity *activity);
 void analyst_record(struct analyst *analyst, const char *line, size_t size);
 
-// Starts the thread, which reads messages from the ring until it is finished. 0 or −errno.
-int analyst_start(struct analyst *analyst, struct ring *ring);
-// Waits for the ring's end.
+// Starts the thread, which reads messages from n rings until all are finished. 0 or −errno.
+int analyst_start(struct analyst *analyst, struct ring **rings, int n);
+// Waits for the rings' end.
 void analyst_join(struct analyst *analyst);
 
-// The two kinds of messages, written into the ring by a worker. With wait they block while the ring
-// is full (a replay loses nothing); without, they return −1 and the caller counts the loss.
-int analyst_send_activity(struct ring *ring, const struct activity *activity, int wait);
+// The kinds of messages, written into the ring by a worker. With wait they block while the ring is
+// full (a replay loses nothing); without, they return −1 and the caller counts the loss.
+int analyst_send_activity(
+	struct ring *ring,
+	const struct activity *activity,
+	const struct flow_moment *moment,
+	int wait
+);
 int analyst_send_record(struct ring *ring, const char *line, size_t size, int wait);
+// No activity of a moment up to this one follows on this ring. Without wait a mark that does not fit
+// is left out: the next will do.
+void analyst_send_mark(struct ring *ring, const struct flow_moment *moment, int wait);
 
 // Writes out what is buffered; after that analyst_error() is final.
 void analyst_flush(struct analyst *analyst);
@@ -49,6 +62,10 @@ void analyst_flush(struct analyst *analyst);
 const char *analyst_error(const struct analyst *analyst);
 // A sink has failed, or its reader has gone: going on makes no sense. Any thread.
 int analyst_is_broken(const struct analyst *analyst);
+// The reader of a pipe has gone: what it did not want is no error. After analyst_flush().
+int analyst_reader_is_gone(const struct analyst *analyst);
+// Bytes its models and alert tables have reserved.
+size_t analyst_memsize(const struct analyst *analyst);
 const struct analyst_stats *analyst_stats(const struct analyst *analyst);
 // Accepts NULL.
 void analyst_close(struct analyst *analyst);

@@ -19,6 +19,9 @@ struct chain {
 	struct capture *capture;
 	uint64_t last_ns;
 	int n_opened, n_bad;
+	uint64_t n_backward; // packets, of all captures
+	uint64_t n_overlapping; // where one begins before the last has ended
+	uint64_t n_skipped;
 	struct progress *progress;
 };
 
@@ -28,18 +31,45 @@ static void complain(struct chain *chain, const char *error) {
 	chain->n_bad++;
 }
 
+// Ends the current capture, and says what of it could not be used.
+static void chain_close(struct chain *chain) {
+	const char *why;
+	uint64_t n;
+
+	if (!chain->capture)
+		return;
+	source_release(&chain->source); // workers may still read what is mapped
+	chain->n_backward += capture_n_backward(chain->capture);
+	why = capture_skipped(chain->capture, &n);
+	chain->n_skipped += n;
+	if (why) {
+		progress_clear(chain->progress);
+		fprintf(stderr,
+			"postern: %s: %llu packets were passed over; the first: %s\n",
+			chain->paths[chain->next - 1],
+			(unsigned long long)n,
+			why);
+	}
+	capture_close(chain->capture);
+	chain->capture = NULL;
+}
+
 // The next capture that can be opened, or false.
 static bool chain_open_next(struct chain *chain) {
 	char error[512];
 
-	capture_close(chain->capture);
-	chain->capture = NULL;
+	chain_close(chain);
 	while (!chain->capture && chain->next < chain->n_paths) {
 		chain->capture = capture_open(chain->paths[chain->next++], error, sizeof(error));
 		if (!chain->capture)
 			complain(chain, error);
 	}
 	chain->n_opened += chain->capture != NULL;
+	if (chain->capture) {
+		capture_source(chain->capture)->release = chain->source.release;
+		capture_source(chain->capture)->release_ctx = chain->source.release_ctx;
+		chain->source.frames_stay = capture_source(chain->capture)->frames_stay;
+	}
 	return chain->capture != NULL;
 }
 
@@ -60,8 +90,10 @@ static int chain_burst(struct source *source, struct frame *frames, int max) {
 	}
 	// Time does not go back where one file begins before the other has ended.
 	for (int i = 0; i < n; i++) {
-		if (frames[i].time_ns < chain->last_ns)
+		if (frames[i].time_ns < chain->last_ns) {
 			frames[i].time_ns = chain->last_ns;
+			chain->n_overlapping++;
+		}
 		chain->last_ns = frames[i].time_ns;
 	}
 	return n;
@@ -74,6 +106,31 @@ static void show_progress(void *ctx, uint64_t) {
 	if (chain->capture)
 		capture_position(chain->capture, &done, &total);
 	progress_show(chain->progress, chain->paths[chain->next - 1], done, total);
+}
+
+static void chain_summary(const struct chain *chain) {
+	if (chain->n_skipped)
+		fprintf(stderr,
+			"postern: %llu packets of the captures were passed over: nothing could be "
+			"read of them (capture_skipped)\n",
+			(unsigned long long)chain->n_skipped);
+	if (chain->n_backward)
+		fprintf(stderr,
+			"postern: %llu packets bear an earlier time than the one before them and "
+			"were given its time (capture_backward)\n",
+			(unsigned long long)chain->n_backward);
+	if (chain->n_overlapping)
+		fprintf(stderr,
+			"postern: %llu packets are older than the end of the capture before theirs "
+			"and were given its time: name captures in the order of time, or merge "
+			"them "
+			"(mergecap)\n",
+			(unsigned long long)chain->n_overlapping);
+	if (chain->next < chain->n_paths)
+		fprintf(stderr,
+			"postern: %d of %d captures were not begun\n",
+			chain->n_paths - chain->next,
+			chain->n_paths);
 }
 
 enum exit_status cmd_replay(const struct config *config) {
@@ -92,9 +149,9 @@ enum exit_status cmd_replay(const struct config *config) {
 	pipeline_run(pipeline, &chain.source);
 	progress_close(chain.progress);
 	status = pipeline_finish(pipeline);
-	if (chain.n_opened)
-		pipeline_summary(pipeline);
+	chain_close(&chain);
+	if (chain.n_opened && pipeline_summary(pipeline))
+		chain_summary(&chain);
 	pipeline_close(pipeline);
-	capture_close(chain.capture);
 	return chain.n_bad ? EXIT_BAD_INPUT : status;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// A message under the scanner: first as a header, then as a body. What matched is gathered here and
-// told to the session at the end, once per rule.
+// Between MIME and the rules: header fields go to one stream of the scanner, a part's text to another,
+// and the markup that the text was made of to a third. What matched is gathered here and told to the
+// session at the end, once per rule.
 
 #include "content.h"
 
@@ -15,39 +16,40 @@
 #include <stdbool.h>
 #include <string.h>
 
-// Where in a message we are.
-enum place {
-	PLACE_START, // before its first byte
-	PLACE_NAME, // in the first line, which is a header's when NAME: comes
-	PLACE_LINE, // in a header line
-	PLACE_LINE_START, // behind a header's LF
-	PLACE_LINE_CR, // … and a CR
-	PLACE_BODY,
+// What is scanned apart.
+enum text {
+	TEXT_PART,
+	TEXT_MARKUP,
+	TEXT_HEADER,
+	TEXTS,
 };
 
-// Bytes kept until it is known whether a header begins here: a field's name and its colon (RFC 5322
-// 2.1.1 wants lines of at most 78). What has none within so many bytes is a body.
-enum { FIRST_SIZE = 78 };
+static_assert((int)TEXT_PART == MIME_TEXT && (int)TEXT_MARKUP == MIME_MARKUP, "one numbering");
 
 // Occurrences of one rule.
 struct found {
 	uint32_t rule;
-	uint32_t count;
-	uint64_t last; // offset of the last end told of
+	uint32_t count; // in what is over
+	uint32_t now[TEXTS]; // in what is open
+	uint64_t last[TEXTS]; // offset of the last end told of
+};
+
+// A stream, opened with its first byte.
+struct watch {
+	struct content *content;
+	struct scan_stream *stream;
+	bool is_refused;
 };
 
 struct content {
 	struct session *session;
-	struct scanner *scanner;
-	struct scan_stream *stream; // NULL: nothing is scanned at this place
+	struct scanner *scanner; // NULL: there are no rules
+	struct mime *mime;
+	struct watch watches[TEXTS];
 	uint8_t kind; // enum content_kind
-	uint8_t place; // enum place
-	uint8_t field; // enum rule_field, of stream
 	bool is_done; // enough was found
-	uint8_t n_first;
 	uint16_t n_found;
 	uint32_t n_calls;
-	uint8_t first[FIRST_SIZE];
 	struct found found[MATCHES_PER_SESSION_MAX];
 };
 
@@ -69,183 +71,179 @@ static struct found *found_get(struct content *content, uint32_t rule) {
 // overlaps the one before: both are one occurrence. So the count is never above the number of
 // texts that stand apart, and is below it only for those that overlap.
 static bool on_match(void *ctx, uint32_t rule, uint64_t offset) {
-	struct content *content = ctx;
+	struct watch *watch = ctx;
+	struct content *content = watch->content;
 	const struct scan_db *db = scanner_db(content->scanner);
+	long i = watch - content->watches;
 	struct found *found;
 
 	if (++content->n_calls >= CONTENT_MATCHES_MAX)
 		content->is_done = true;
 	if ((scan_db_rules(db)->rules[rule].directions & (1 << content->kind)) != 0
 	    && (found = found_get(content, rule)) != NULL) {
-		if (found->count == 0
-		    || offset - found->last >= scanner_min_width(content->scanner, rule))
-			found->count++;
-		found->last = offset;
+		if (found->now[i] == 0
+		    || offset - found->last[i] >= scanner_min_width(content->scanner, rule))
+			found->now[i]++;
+		found->last[i] = offset;
 	}
 	return !content->is_done;
 }
 
-// ---- Header and body.
+static void watch_data(
+	struct content *content,
+	enum text text,
+	enum rule_field field,
+	const uint8_t *data,
+	size_t size
+) {
+	struct watch *watch = &content->watches[text];
 
-// The stream of another field, or a fresh one of the same. Offsets begin anew.
-static void stream_switch(struct content *content, enum rule_field field, bool fires) {
-	scan_close(content->stream, fires ? on_match : NULL, content);
-	content->stream = NULL;
-	content->field = (uint8_t)field;
-	// An occurrence of the new stream never continues one of the old: its ends are at least the
-	// shortest width from its beginning.
-	for (int i = 0; i < content->n_found; i++)
-		content->found[i].last = 0;
-	if (content->is_done || !scanner_wants(content->scanner, field))
+	if (content->is_done || watch->is_refused || !scanner_wants(content->scanner, field))
 		return;
-	content->stream = scan_open(content->scanner, field);
-	if (content->stream == NULL)
-		content->session->engine->stats.content_refused++;
-}
-
-static bool is_name(uint8_t c) {
-	return c > 0x20 && c < 0x7f && c != ':'; // RFC 5322 3.6.8, ftext
-}
-
-// One byte of the header's grammar: only what is needed to find its end. Data that does not begin as
-// a header does (a part fetched alone) is a body from its first byte.
-static enum place place_next(enum place place, uint8_t c) {
-	switch (place) {
-	case PLACE_START:
-		return is_name(c) ? PLACE_NAME : PLACE_BODY;
-	case PLACE_NAME:
-		return c == ':' ? PLACE_LINE : is_name(c) ? PLACE_NAME : PLACE_BODY;
-	case PLACE_LINE:
-		return c == '\n' ? PLACE_LINE_START : PLACE_LINE;
-	case PLACE_LINE_START:
-		return c == '\n' ? PLACE_BODY : c == '\r' ? PLACE_LINE_CR : PLACE_LINE;
-	case PLACE_LINE_CR:
-		return c == '\n' ? PLACE_BODY : c == '\r' ? PLACE_LINE_CR : PLACE_LINE;
-	case PLACE_BODY:
-		break;
+	if (watch->stream == NULL) {
+		watch->content = content;
+		watch->stream = scan_open(content->scanner, field);
+		watch->is_refused = watch->stream == NULL;
+		content->session->engine->stats.content_refused += watch->is_refused;
 	}
-	return PLACE_BODY;
+	if (watch->stream != NULL)
+		scan_data(watch->stream, data, size, on_match, watch);
 }
 
-static void scan(struct content *content, const uint8_t *data, size_t size) {
-	if (content->stream != NULL && !content->is_done && size > 0)
-		scan_data(content->stream, data, size, on_match, content);
+// Patterns that want the text's end fire now, if it is one.
+static void watch_close(struct content *content, enum text text, bool fires) {
+	struct watch *watch = &content->watches[text];
+
+	scan_close(watch->stream, fires && !content->is_done ? on_match : NULL, watch);
+	watch->stream = NULL;
+	watch->is_refused = false;
 }
 
-// What was kept goes to the field it belongs to.
-static void first_flush(struct content *content, enum rule_field field) {
-	stream_switch(content, field, false);
-	scan(content, content->first, content->n_first);
-	content->n_first = 0;
-}
+// What was found in a text is final. A part's text and its markup say the same: the larger number counts.
+static void found_settle(struct content *content) {
+	for (int i = 0; i < content->n_found; i++) {
+		struct found *found = &content->found[i];
+		uint32_t text = found->now[TEXT_PART], markup = found->now[TEXT_MARKUP];
 
-// Keeps bytes until the place is known. Returns how many it has taken.
-static size_t first_take(struct content *content, const uint8_t *data, size_t size) {
-	enum place place = content->place;
-	size_t at = 0;
-
-	while (at < size && (place == PLACE_START || place == PLACE_NAME)) {
-		if (content->n_first == FIRST_SIZE) {
-			place = PLACE_BODY;
-			break;
-		}
-		place = place_next(place, data[at]);
-		content->first[content->n_first++] = data[at++];
+		found->count += found->now[TEXT_HEADER] + (text > markup ? text : markup);
+		memset(found->now, 0, sizeof(found->now));
+		memset(found->last, 0, sizeof(found->last));
 	}
-	content->place = (uint8_t)place;
-	if (place == PLACE_LINE)
-		first_flush(content, RULE_HEADER);
-	else if (place == PLACE_BODY)
-		first_flush(content, RULE_BODY);
-	return at;
 }
 
-// How many of these bytes still belong to the header; the place is moved.
-static size_t header_size(struct content *content, const uint8_t *data, size_t size) {
-	enum place place = content->place;
-	size_t at = 0;
+// ---- What MIME tells.
 
-	while (at < size && place != PLACE_BODY) {
-		if (place == PLACE_LINE) {
-			const uint8_t *lf = memchr(data + at, '\n', size - at);
-
-			if (lf == NULL) {
-				at = size;
-				break;
-			}
-			at = (size_t)(lf - data);
-		}
-		place = place_next(place, data[at++]);
-	}
-	content->place = (uint8_t)place;
-	return at;
+static void on_header(void *ctx, const uint8_t *data, size_t size) {
+	watch_data(ctx, TEXT_HEADER, RULE_HEADER, data, size);
 }
 
-static void header_take(struct content *content, const uint8_t *data, size_t size) {
-	size_t head = header_size(content, data, size);
-
-	scan(content, data, head);
-	if (content->place == PLACE_BODY)
-		stream_switch(content, RULE_BODY, true);
-	scan(content, data + head, size - head);
+static void on_header_end(void *ctx) {
+	watch_close(ctx, TEXT_HEADER, true);
+	found_settle(ctx);
 }
+
+static void on_text(void *ctx, enum mime_text kind, const uint8_t *data, size_t size) {
+	watch_data(ctx, (enum text)kind, RULE_BODY, data, size);
+}
+
+static void on_text_end(void *ctx, bool whole) {
+	watch_close(ctx, TEXT_PART, whole);
+	watch_close(ctx, TEXT_MARKUP, whole);
+	found_settle(ctx);
+}
+
+static void on_event(void *ctx, enum session_event event) {
+	struct content *content = ctx;
+
+	session_event(content->session, event);
+}
+
+// ---- The message.
 
 struct content *content_open(struct session *s, enum content_kind kind) {
 	struct engine *engine = s->engine;
 	struct scanner *scanner = engine->config.scanner;
+	struct mime_handler handler = {.event = on_event};
 	struct content *content;
 
-	if (scanner == NULL
-	    || (!scanner_wants(scanner, RULE_HEADER) && !scanner_wants(scanner, RULE_BODY)))
+	if (!engine->config.decode)
 		return NULL;
+	if (scanner != NULL
+	    && (scanner_wants(scanner, RULE_HEADER) || scanner_wants(scanner, RULE_BODY)))
+		handler = (struct mime_handler){
+			.header = on_header,
+			.header_end = on_header_end,
+			.text = on_text,
+			.text_end = on_text_end,
+			.event = on_event,
+		};
 	content = slab_get(session_slab(s), sizeof(*content));
 	if (content == NULL) {
 		engine->stats.content_refused++;
 		return NULL;
 	}
+	handler.ctx = content;
+	content->mime = mime_open(session_slab(s), engine->charsets, MIME_MESSAGE, &handler);
+	if (content->mime == NULL) {
+		engine->stats.content_refused++;
+		slab_put(session_slab(s), content, sizeof(*content));
+		return NULL;
+	}
 	content->session = s;
 	content->scanner = scanner;
 	content->kind = (uint8_t)kind;
-	content->place = PLACE_START;
 	engine->stats.content_opened++;
 	return content;
 }
 
 void content_data(struct content *content, const uint8_t *data, size_t size) {
-	size_t taken = 0;
-
 	if (content == NULL || size == 0)
 		return;
 	content->session->engine->stats.content_bytes += size;
-	if (content->place == PLACE_START || content->place == PLACE_NAME)
-		taken = first_take(content, data, size);
-	if (content->place == PLACE_BODY)
-		scan(content, data + taken, size - taken);
-	else if (taken < size)
-		header_take(content, data + taken, size - taken);
+	mime_data(content->mime, data, size);
 }
 
 void content_gap(struct content *content, uint64_t size) {
 	if (content == NULL || size == 0)
 		return;
-	if (content->n_first > 0)
-		first_flush(content, RULE_BODY);
-	// The header may have ended in the hole; what follows is searched as a body, since rules for
-	// the whole message are there too.
-	content->place = PLACE_BODY;
-	stream_switch(content, RULE_BODY, false);
+	mime_gap(content->mime, size);
 }
 
-void content_close(struct content *content, uint64_t now_ns) {
-	struct session *s;
+static void finish(struct content *content, uint64_t now_ns, struct mime_summary *summary) {
+	struct session *s = content->session;
 
-	if (content == NULL)
-		return;
-	s = content->session;
-	if (content->n_first > 0)
-		first_flush(content, RULE_BODY);
-	scan_close(content->stream, content->is_done ? NULL : on_match, content);
+	mime_close(content->mime, summary);
+	for (int i = 0; i < TEXTS; i++)
+		watch_close(content, (enum text)i, true);
+	found_settle(content);
 	for (int i = 0; i < content->n_found; i++)
 		session_match(s, content->found[i].rule, content->found[i].count, now_ns);
 	slab_put(session_slab(s), content, sizeof(*content));
+}
+
+struct mime_summary *content_finish(struct content *content, uint64_t now_ns) {
+	struct mime_summary summary, *kept;
+	struct slab *slab;
+
+	if (content == NULL)
+		return NULL;
+	slab = session_slab(content->session);
+	kept = slab_get(slab, sizeof(*kept));
+	if (kept == NULL)
+		session_event(content->session, EVENT_memory_full);
+	finish(content, now_ns, kept != NULL ? kept : &summary);
+	if (kept == NULL)
+		mime_summary_free(&summary, slab);
+	return kept;
+}
+
+void content_close(struct content *content, uint64_t now_ns) {
+	struct mime_summary summary;
+	struct slab *slab;
+
+	if (content == NULL)
+		return;
+	slab = session_slab(content->session);
+	finish(content, now_ns, &summary);
+	mime_summary_free(&summary, slab);
 }

@@ -2,10 +2,12 @@
 // Copyright (c) 2026, the Postern authors
 
 // A message's bytes on their way through the engine: sent, fetched or appended, whatever the protocol.
-// Content rules look at them here (match/), in one pass, streaming; nothing is kept.
+// They are read as MIME (mime/), content rules look at the header fields and the text that comes out
+// (match/), and what is attached is told at the end. One pass, streaming; nothing is kept.
 
 #pragma once
 
+#include "mime/mime.h"
 #include "session.h"
 
 enum content_kind {
@@ -16,7 +18,8 @@ enum content_kind {
 
 struct content;
 
-// Begins a message. NULL when there is nothing to look for or no room (counted); all functions accept NULL.
+// Begins a message. NULL when contents are not decoded (engine_config) or there is no room (counted);
+// all functions accept NULL.
 struct content *content_open(struct session *s, enum content_kind kind);
 // Its next bytes (header and body as the receiver stores them: dot-stuffing undone). Borrowed.
 void content_data(struct content *content, const uint8_t *data, size_t size);
@@ -24,3 +27,6 @@ void content_data(struct content *content, const uint8_t *data, size_t size);
 void content_gap(struct content *content, uint64_t size);
 // Its end: matches found have been added to the session and its pending activity.
 void content_close(struct content *content, uint64_t now_ns);
+// The same. Returns what the message was, in a block of the session's slab that is the caller's (to be
+// freed with mime_summary_free() and given back), or NULL: not known.
+struct mime_summary *content_finish(struct content *content, uint64_t now_ns);

@@ -3,10 +3,13 @@
 
 #include "engine.h"
 
+#include "config.h"
 #include "match/rules.h"
+#include "mime/charset.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct engine *engine_open(const struct engine_config *config) {
 	struct engine *engine = calloc(1, sizeof(*engine));
@@ -20,7 +23,9 @@ struct engine *engine_open(const struct engine_config *config) {
 		engine->config.interim_ns = INTERIM_DEFAULT_NS;
 	engine->slab = slab_open(engine->config.slab_size);
 	engine->line = malloc(RECORD_SIZE_MAX);
-	if (!engine->slab || !engine->line) {
+	if (config->decode)
+		engine->charsets = charsets_open();
+	if (!engine->slab || !engine->line || (config->decode && !engine->charsets)) {
 		int error = errno;
 		engine_close(engine);
 		errno = error;
@@ -34,10 +39,29 @@ const char *engine_rule_id(const struct engine *engine, uint32_t rule) {
 	return rules && rule < rules->n ? rules->rules[rule].id : "?";
 }
 
+static bool prefix_covers(const uint8_t *prefix, const uint8_t *addr, unsigned bits) {
+	unsigned bytes = bits / 8, rest = bits % 8;
+
+	if (memcmp(prefix, addr, bytes) != 0)
+		return false;
+	return rest == 0 || (prefix[bytes] ^ addr[bytes]) >> (8 - rest) == 0;
+}
+
+bool engine_trusts(const struct engine *engine, const struct ip *ip) {
+	const struct config_prefixes *trusted = engine->config.trusted_proxies;
+
+	for (uint32_t i = 0; trusted && i < trusted->n; i++)
+		if (trusted->prefix[i].ip.family == ip->family
+		    && prefix_covers(trusted->prefix[i].ip.addr, ip->addr, trusted->prefix[i].bits))
+			return true;
+	return false;
+}
+
 void engine_close(struct engine *engine) {
 	if (!engine)
 		return;
 	slab_close(engine->slab);
+	charsets_close(engine->charsets);
 	free(engine->line);
 	free(engine);
 }

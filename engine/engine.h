@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct charsets;
+struct config_prefixes; // config.h
 struct rules;
 struct scanner;
 
@@ -32,9 +34,11 @@ struct engine_config {
 	uint64_t interim_ns; // 0: INTERIM_DEFAULT_NS
 	uint64_t password_key[2]; // drawn at start, memory only
 	bool parse; // false: bytes are counted and not parsed (bench)
+	bool decode; // contents of messages are read (content.h); false: counted only
 	struct scanner *scanner; // NULL: content is not scanned; borrowed
 	const struct rules *rules; // the scanner's, for their names; NULL with it; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
+	const struct config_prefixes *trusted_proxies; // NULL: nobody is; borrowed
 	bool records; // false: nobody reads records, none are made
 	struct engine_out out;
 };
@@ -51,12 +55,19 @@ struct engine_stats {
 struct engine {
 	struct engine_config config;
 	struct slab *slab;
+	struct charsets *charsets; // NULL unless contents are decoded
 	struct engine_stats stats;
+	struct session *pending
+		[ACTIVITY_PENDING_MAX]; // whose activity is being collected, in a ring by age
+	uint32_t pending_next;
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
 
 // The id of a rule that session_match() was told of; "?" when the number is none.
 const char *engine_rule_id(const struct engine *engine, uint32_t rule);
+
+// Whether what ip says of clients behind it is believed.
+bool engine_trusts(const struct engine *engine, const struct ip *ip);
 
 // Takes all memory. NULL and errno when the system refuses.
 struct engine *engine_open(const struct engine_config *config);

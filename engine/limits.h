@@ -41,6 +41,17 @@ enum {
 	IMAP_SEQUENCE_RUNS_MAX = 64,
 	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
 
+	POP3_INFLIGHT_MAX = 64,
+	// Commands in a row that are none of POP3's: then it is something else that greets alike.
+	POP3_UNKNOWN_MAX = 10,
+
+	SIEVE_INFLIGHT_MAX = 32,
+	SIEVE_UNKNOWN_MAX = 10, // commands in a row that are none
+	SIEVE_TARGETS_MAX = 8, // of redirects, remembered per session; more are counted
+	SIEVE_ADDRESS_SIZE_MAX = 320,
+	SIEVE_TEXT_SIZE_MAX = 22000, // a SASL message in base64
+	SIEVE_LITERAL_MAX = 2147483647, // announced; scripts are counted through, not kept
+
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
 	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
 	SMTP_REPLY_LINES_MAX = 128, // of one reply that are looked at
@@ -49,16 +60,40 @@ enum {
 	SMTP_HELD_SIZE_MAX = 16384,
 	SMTP_HELO_SIZE_MAX = 255,
 	SMTP_QUEUE_ID_SIZE_MAX = 64,
+	SMTP_ATTRIBUTES_SIZE_MAX = 512, // of XCLIENT and XFORWARD: Postfix keeps its lines below
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
+
+	// A client's hello: hybrid key shares bring it to 2 KiB, several of them to 4. What is larger has
+	// no fingerprint. Its lists stay small enough for sorting in place (glibc's qsort).
+	TLS_HELLO_SIZE_MAX = 16384,
+	TLS_CIPHERS_MAX = 500,
+	TLS_EXTENSIONS_MAX = 500,
 
 	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB
 	ACCOUNT_NAME_SIZE_MAX = 255,
 	CLIENT_ID_SIZE_MAX = 200,
 
+	// One message while it is open: some 2 KiB, a field, a boundary per level, and its attachments' facts.
+	MIME_DEPTH_MAX = 32, // multiparts and messages inside each other, in one count
+	MIME_PARTS_MAX
+	= 10000, // of a message; Dovecot's number. What follows is read as plain text
+	MIME_FIELD_SIZE_MAX
+	= 16384, // of a header field that is read; what is beyond is only searched
+	MIME_BOUNDARY_SIZE_MAX = 200, // RFC 2046 5.1.1 allows 70; readers take more
+	MIME_ATTACHMENTS_MAX = 32, // remembered per message; more are counted
+	ATTACHMENT_MEMBERS_MAX = 16, // of an archive, listed; more are counted
+	ATTACHMENT_MEMBER_SIZE_MAX = 255, // of a member's name
+	CHARSETS_MAX = 128, // different ones a worker ever opens
+	CHARSET_CONVERTERS_MAX = 64, // of iconv, that a worker ever opens
+
 	TEXT_CHARS_MAX = 1000, // subjects, mailbox and file names in outputs
 	RECORD_SIZE_MAX = 32768, // a session record's line
 	ALERT_SIZE_MAX = 8000, // an alert's: log shippers cut at 8 KiB
 	ACTIVITY_LINE_SIZE_MAX = 32768,
+
+	// Activities being collected at once by a worker, about 6 KB each. One more, and the one collected
+	// for longest is sent before its minute is over: nothing is lost.
+	ACTIVITY_PENDING_MAX = 8192,
 
 	RULES_MAX = 20000,
 	RULE_FILE_SIZE_MAX = 16 << 20,

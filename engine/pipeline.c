@@ -4,36 +4,54 @@
 #include "pipeline.h"
 
 #include "analyst.h"
+#include "distribute.h"
 #include "engine.h"
 #include "limits.h"
 #include "match/ruleset.h"
 #include "ring.h"
+#include "summary.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { RING_SIZE = 16 << 20 }; // some 3,000 activities: a moment's burst of logins
+enum {
+	RING_SIZE = 16 << 20, // some 3,000 activities: a moment's burst of logins
+	MARK_NS = 100000000, // of event time, between marks that only tell it
+};
 
 volatile sig_atomic_t pipeline_stop;
+
+// One worker and its rooms, in the order a packet walks them.
+struct line {
+	struct pipeline *pipeline;
+	struct worker worker;
+	struct flow_table *flows;
+	struct engine *engine;
+	struct ring *ring; // to the analyst
+	uint64_t n_shed; // records and activities the ring had no room for
+	uint64_t marked_ns;
+	pthread_t thread;
+	bool is_running;
+};
 
 struct pipeline {
 	const struct config *config;
 	struct ruleset *ruleset;
-	struct scanner *scanner;
 	struct analyst *analyst;
-	struct ring *ring;
-	struct engine *engine;
-	struct flow_table *flows;
-	struct worker worker;
+	struct distributor *distributor; // NULL: one worker, which reads the source itself
+	struct line *lines;
+	int n_lines;
 	bool is_live;
-	uint64_t n_shed; // records and activities the ring had no room for
+	bool is_started; // the analyst
+	bool is_ended; // the lanes
+	bool is_stopped;
 	void (*pause)(void *ctx, uint64_t now_ns);
 	void *pause_ctx;
-	char hostname[256];
 };
 
 static void on_signal(int) {
@@ -46,16 +64,33 @@ void pipeline_signals(void) {
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 }
 
-static void send_record(void *ctx, const char *line, size_t size) {
-	struct pipeline *p = ctx;
-	p->n_shed += analyst_send_record(p->ring, line, size, !p->is_live) < 0;
+static void send_record(void *ctx, const char *text, size_t size) {
+	struct line *line = ctx;
+	line->n_shed += analyst_send_record(line->ring, text, size, !line->pipeline->is_live) < 0;
 }
 
 static void send_activity(void *ctx, const struct activity *activity) {
-	struct pipeline *p = ctx;
-	p->n_shed += analyst_send_activity(p->ring, activity, !p->is_live) < 0;
+	struct line *line = ctx;
+	const struct flow_moment *moment = flow_moment(line->flows);
+
+	line->n_shed
+		+= analyst_send_activity(line->ring, activity, moment, !line->pipeline->is_live)
+		< 0;
+}
+
+static void send_mark(void *ctx, uint64_t now_ns, uint32_t number) {
+	struct line *line = ctx;
+	struct flow_moment moment
+		= {.time_ns = now_ns, .number = number, .kind = FLOW_MOMENT_FRAME};
+
+	// Nobody waits for a single worker; its marks only tell the time.
+	if (line->pipeline->n_lines == 1 && now_ns - line->marked_ns < MARK_NS)
+		return;
+	line->marked_ns = now_ns;
+	analyst_send_mark(line->ring, &moment, !line->pipeline->is_live);
 }
 
 static void on_pause(void *ctx, uint64_t now_ns) {
@@ -75,38 +110,151 @@ static int refused(const char *what) {
 	return -1;
 }
 
-// The worker's rooms, in the order a packet walks them. 0, or -1 after one line.
-static int rooms_open(struct pipeline *p) {
+// What all workers share, so that any of them says the same of the same connection.
+struct keys {
+	uint64_t hash[2];
+	uint64_t password[2];
+};
+
+// 0, or -1 after one line.
+static int rooms_open(struct pipeline *p, struct line *line, const struct keys *keys) {
 	const struct config *config = p->config;
 	struct engine_config engine = {
 		.slab_size = config->memory,
 		.interim_ns = config->interim,
 		.parse = true,
-		.scanner = p->scanner,
+		.decode = true,
+		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
 		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
+		.trusted_proxies = &config->trusted_proxies,
 		.records = config->sessions != NULL,
-		.out = {.ctx = p, .record = send_record, .activity = send_activity},
+		.out = {.ctx = line, .record = send_record, .activity = send_activity},
 	};
 	struct flow_config flows
 		= {.n_flows = (uint32_t)config->max_flows, .held_size = config->reassembly};
 
-	if (getrandom(engine.password_key, sizeof(engine.password_key), 0) < 0
-	    || getrandom(p->worker.decode.hash_key, sizeof(p->worker.decode.hash_key), 0) < 0)
-		return refused("random keys");
-	p->engine = engine_open(&engine);
-	if (!p->engine)
+	line->pipeline = p;
+	line->ring = ring_open(RING_SIZE);
+	if (!line->ring)
+		return refused("results");
+	memcpy(engine.password_key, keys->password, sizeof(keys->password));
+	line->engine = engine_open(&engine);
+	if (!line->engine)
 		return refused("sessions");
-	flows.handler = engine_handler(p->engine);
-	p->flows = flow_open(&flows);
-	if (!p->flows)
+	flows.handler = engine_handler(line->engine);
+	line->flows = flow_open(&flows);
+	if (!line->flows)
 		return refused("connections");
-	p->worker.flows = p->flows;
-	p->worker.decode.checksum = config->checksum;
-	p->worker.stop = &pipeline_stop;
-	p->worker.pause = on_pause;
-	p->worker.pause_ctx = p;
+	line->worker = (struct worker){
+		.flows = line->flows,
+		.decode.checksum = config->checksum,
+		.mark = send_mark,
+		.mark_ctx = line,
+	};
+	memcpy(line->worker.decode.hash_key, keys->hash, sizeof(keys->hash));
 	return 0;
+}
+
+static int distributor_open(struct pipeline *p, const struct keys *keys) {
+	struct distribute_config config = {
+		.n_workers = p->n_lines,
+		.stop = &pipeline_stop,
+		.pause = on_pause,
+		.pause_ctx = p,
+	};
+
+	memcpy(config.decode.hash_key, keys->hash, sizeof(keys->hash));
+	p->distributor = distribute_open(&config);
+	if (!p->distributor)
+		return refused("the workers' queues");
+	for (int i = 0; i < p->n_lines; i++)
+		p->lines[i].worker.source = distribute_source(p->distributor, i);
+	return 0;
+}
+
+// 0, or -1 after one line.
+static int lines_open(struct pipeline *p) {
+	struct keys keys;
+
+	if (getrandom(&keys, sizeof(keys), 0) != sizeof(keys))
+		return refused("random keys");
+	p->lines = calloc(p->config->workers, sizeof(*p->lines));
+	if (!p->lines)
+		return refused("workers");
+	p->n_lines = (int)p->config->workers;
+	for (int i = 0; i < p->n_lines; i++)
+		if (rooms_open(p, &p->lines[i], &keys) < 0)
+			return -1;
+	if (p->n_lines > 1)
+		return distributor_open(p, &keys);
+	p->lines[0].worker.stop = &pipeline_stop;
+	p->lines[0].worker.pause = on_pause;
+	p->lines[0].worker.pause_ctx = p;
+	return 0;
+}
+
+static void *line_run(void *ctx) {
+	struct line *line = ctx;
+
+	worker_run(&line->worker);
+	ring_finish(line->ring);
+	return NULL;
+}
+
+static void lines_join(struct pipeline *p) {
+	for (int i = 0; i < p->n_lines; i++) {
+		if (p->lines[i].is_running)
+			pthread_join(p->lines[i].thread, NULL);
+		p->lines[i].is_running = false;
+	}
+}
+
+// Signals are for the thread that reads the source: it may wait in a read that they end.
+static int threads_start(struct pipeline *p) {
+	struct ring *rings[DISTRIBUTE_WORKERS_MAX];
+	sigset_t block, before;
+	int error = 0;
+
+	sigemptyset(&block);
+	sigaddset(&block, SIGINT);
+	sigaddset(&block, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &block, &before);
+	for (int i = 0; i < p->n_lines; i++)
+		rings[i] = p->lines[i].ring;
+	error = -analyst_start(p->analyst, rings, p->n_lines);
+	p->is_started = error == 0;
+	for (int i = 0; p->distributor && i < p->n_lines && error == 0; i++) {
+		error = pthread_create(&p->lines[i].thread, NULL, line_run, &p->lines[i]);
+		p->lines[i].is_running = error == 0;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (error)
+		fprintf(stderr,
+			"postern: the system gives no thread: %s; lower --workers\n",
+			strerror(error));
+	return error ? -1 : 0;
+}
+
+// All memory has been reserved by now; the system gives it when it is first touched.
+static void print_memory(const struct pipeline *p) {
+	size_t n = (size_t)p->n_lines;
+	size_t flows = flow_memsize(p->lines[0].flows) * n;
+	size_t sessions = p->config->memory * n;
+	size_t queues = RING_SIZE * n + (p->distributor ? distribute_memsize(p->distributor) : 0);
+	size_t models = analyst_memsize(p->analyst);
+
+	fprintf(stderr,
+		"postern: memory: at most %zu MB: %zu for connections and out-of-order data, %zu "
+		"for "
+		"sessions, %zu for queues, %zu for accounts and alerts; %d worker%s\n",
+		(flows + sessions + queues + models) >> 20,
+		flows >> 20,
+		sessions >> 20,
+		queues >> 20,
+		models >> 20,
+		p->n_lines,
+		n == 1 ? "" : "s");
 }
 
 struct pipeline *pipeline_open(const struct config *config, bool is_live) {
@@ -127,18 +275,9 @@ struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 		fprintf(stderr, "postern: %s\n", error);
 		goto err;
 	}
-	p->scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX);
-	p->ring = ring_open(RING_SIZE);
-	if (!p->ring) {
-		refused("results");
+	if (lines_open(p) < 0 || threads_start(p) < 0)
 		goto err;
-	}
-	if (rooms_open(p) < 0)
-		goto err;
-	if (analyst_start(p->analyst, p->ring) < 0) {
-		fputs("postern: the system gives no thread\n", stderr);
-		goto err;
-	}
+	print_memory(p);
 	return p;
 err:
 	pipeline_close(p);
@@ -151,107 +290,106 @@ void pipeline_on_pause(struct pipeline *p, void (*pause)(void *ctx, uint64_t now
 }
 
 int pipeline_run(struct pipeline *p, struct source *source) {
-	p->worker.source = source;
-	return worker_run(&p->worker);
+	int result;
+
+	if (p->distributor) {
+		result = distribute_run(p->distributor, source);
+		p->is_ended = true;
+		lines_join(p);
+	} else {
+		p->lines[0].worker.source = source;
+		result = worker_run(&p->lines[0].worker);
+	}
+	p->is_stopped = pipeline_stop;
+	return result;
+}
+
+// Everything is told to end, and has.
+static void threads_end(struct pipeline *p) {
+	if (p->distributor && !p->is_ended)
+		distribute_end(p->distributor);
+	p->is_ended = true;
+	lines_join(p);
+	for (int i = 0; i < p->n_lines; i++)
+		if (p->lines[i].ring)
+			ring_finish(p->lines[i].ring);
+	if (p->is_started)
+		analyst_join(p->analyst);
+	p->is_started = false;
+}
+
+static uint64_t n_shed(const struct pipeline *p) {
+	uint64_t n = 0;
+
+	for (int i = 0; i < p->n_lines; i++)
+		n += p->lines[i].n_shed;
+	return n;
 }
 
 enum exit_status pipeline_finish(struct pipeline *p) {
 	const char *error;
 
-	ring_finish(p->ring);
-	analyst_join(p->analyst);
+	threads_end(p);
 	analyst_flush(p->analyst);
 	error = analyst_error(p->analyst);
 	if (error) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
-	return p->n_shed || analyst_stats(p->analyst)->n_lost ? EXIT_LOST : EXIT_DONE;
+	return n_shed(p) || analyst_stats(p->analyst)->n_lost ? EXIT_LOST : EXIT_DONE;
 }
 
-static void summary_traffic(const struct pipeline *p) {
-	const struct worker *w = &p->worker;
-
-	fprintf(stderr,
-		"postern: %llu packets, %llu bytes",
-		(unsigned long long)w->n_frames,
-		(unsigned long long)w->n_bytes);
+static void verdicts_add(struct summary *sum, const uint64_t *verdicts) {
 	for (int i = 0; i < VERDICT_COUNT; i++)
-		if (i != VERDICT_tcp && w->verdicts[i])
-			fprintf(stderr,
-				"; %llu %s",
-				(unsigned long long)w->verdicts[i],
-				verdict_name(i));
-	fputc('\n', stderr);
-	if (w->n_cut)
-		fprintf(stderr,
-			"postern: %llu packets were cut by the capture's snap length: what stood "
-			"there is unread; "
-			"capture with a snap length of 0 (tcpdump -s 0)\n",
-			(unsigned long long)w->n_cut);
+		sum->verdicts[i] += verdicts[i];
 }
 
-static void summary_streams(const struct pipeline *p) {
-	static const struct {
-		const char *name;
-		size_t offset;
-	} stats[] = {
-#define FLOW_STAT(name, text) {#name, offsetof(struct flow_stats, name)},
-#include "flow_stat.def"
-#undef FLOW_STAT
+static void line_add(struct summary *sum, const struct line *line) {
+	sum->n_frames += line->worker.n_frames;
+	sum->n_bytes += line->worker.n_bytes;
+	sum->n_cut += line->worker.n_cut;
+	verdicts_add(sum, line->worker.verdicts);
+	if (line->worker.now_ns > sum->until_ns)
+		sum->until_ns = line->worker.now_ns;
+	summary_add_flows(sum, flow_stats(line->flows));
+	summary_add_engine(sum, &line->engine->stats);
+}
+
+bool pipeline_summary(const struct pipeline *p) {
+	struct summary sum = {
+		.analyst = *analyst_stats(p->analyst),
+		.n_shed = n_shed(p),
+		.is_stopped = p->is_stopped,
 	};
-	const char *separator = "postern: ";
 
-	for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++) {
-		uint64_t value;
-		memcpy(&value, (const char *)flow_stats(p->flows) + stats[i].offset, sizeof(value));
-		if (!value)
-			continue;
-		fprintf(stderr, "%s%llu %s", separator, (unsigned long long)value, stats[i].name);
-		separator = ", ";
+	// Who closes a pipe has seen enough.
+	if (analyst_reader_is_gone(p->analyst))
+		return false;
+	if (p->distributor) {
+		const struct distribute_stats *stats = distribute_stats(p->distributor);
+		sum.n_frames = stats->n_frames;
+		sum.n_bytes = stats->n_bytes;
+		sum.n_cut = stats->n_cut;
+		verdicts_add(&sum, stats->verdicts);
 	}
-	fputs(separator[0] == ',' ? "\n" : "", stderr);
-}
-
-static void summary_sessions(const struct pipeline *p) {
-	const struct engine_stats *e = &p->engine->stats;
-	const struct analyst_stats *a = analyst_stats(p->analyst);
-
-	fprintf(stderr,
-		"postern: sessions: %llu IMAP, %llu SMTP, %llu encrypted, %llu others; %llu "
-		"records, %llu alerts\n",
-		(unsigned long long)e->sessions[ACTIVITY_IMAP],
-		(unsigned long long)e->sessions[ACTIVITY_SMTP],
-		(unsigned long long)e->sessions[ACTIVITY_TLS],
-		(unsigned long long)(e->sessions[ACTIVITY_POP3] + e->n_unrecognised),
-		(unsigned long long)a->n_records,
-		(unsigned long long)a->n_alerts);
-	if (e->n_refused || e->memory_full || e->content_refused)
-		fprintf(stderr,
-			"postern: memory was full: %llu sessions not read, %llu things not kept, "
-			"%llu messages not scanned; raise --memory\n",
-			(unsigned long long)e->n_refused,
-			(unsigned long long)e->memory_full,
-			(unsigned long long)e->content_refused);
-	if (p->n_shed)
-		fprintf(stderr,
-			"postern: %llu results were shed: the outputs are too slow\n",
-			(unsigned long long)p->n_shed);
-}
-
-void pipeline_summary(const struct pipeline *p) {
-	summary_traffic(p);
-	summary_streams(p);
-	summary_sessions(p);
+	for (int i = 0; i < p->n_lines; i++)
+		line_add(&sum, &p->lines[i]);
+	summary_print(&sum, stderr);
+	return true;
 }
 
 void pipeline_close(struct pipeline *p) {
 	if (!p)
 		return;
-	flow_close(p->flows);
-	engine_close(p->engine);
+	threads_end(p);
+	for (int i = 0; i < p->n_lines; i++) {
+		flow_close(p->lines[i].flows);
+		engine_close(p->lines[i].engine);
+		ring_close(p->lines[i].ring);
+	}
+	distribute_close(p->distributor);
 	analyst_close(p->analyst);
-	ring_close(p->ring);
 	ruleset_close(p->ruleset);
+	free(p->lines);
 	free(p);
 }

@@ -22,9 +22,13 @@ enum exit_status {
 	EXIT_LOST, // done, but data was lost on the way
 };
 
+// With config->workers > 1 each worker has its own thread, tables and memory (--max-flows, --memory and
+// --reassembly are for each), and the thread that runs the pipeline reads the source and distributes
+// (distribute.h). With one it is the worker.
+
 // The first SIGINT or SIGTERM sets it: finish the burst, close every session, write everything.
 extern volatile sig_atomic_t pipeline_stop;
-// Makes those signals set it, and ignores SIGPIPE (sinks see the error).
+// Makes those signals set it, and ignores SIGPIPE and SIGXFSZ (sinks see the error).
 void pipeline_signals(void);
 
 // is_live: a ring that is full sheds records instead of making the source wait. NULL after one line
@@ -41,7 +45,8 @@ int pipeline_run(struct pipeline *pipeline, struct source *source);
 // Waits for the outputs. An exit status: EXIT_BAD_INPUT after a failed output (said on standard
 // error), EXIT_LOST when something was shed.
 enum exit_status pipeline_finish(struct pipeline *pipeline);
-// What went by, in words, on standard error.
-void pipeline_summary(const struct pipeline *pipeline);
+// What went by, in words, on standard error; unless the reader of an output has gone: who closes a pipe
+// has seen enough. Returns whether it was said.
+bool pipeline_summary(const struct pipeline *pipeline);
 // Accepts NULL.
 void pipeline_close(struct pipeline *pipeline);

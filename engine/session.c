@@ -10,9 +10,14 @@
 #include "output/record.h"
 #include "proto/detect.h"
 #include "proto/imap.h"
+#include "proto/pop3.h"
 #include "proto/proto.h"
+#include "proto/proxy.h"
 #include "proto/sasl.h"
+#include "proto/sieve.h"
 #include "proto/smtp.h"
+#include "proto/tls.h"
+#include "proto/tls_session.h"
 #include "siphash.h"
 
 #include <string.h>
@@ -60,16 +65,16 @@ static bool activity_says_something(const struct activity *a) {
 
 static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	struct activity *a = s->pending;
-	struct stream_tuple tuple;
+	uint16_t port;
 
 	a->time_ns = now_ns;
 	memcpy(a->session, s->id, sizeof(a->session));
 	a->protocol = s->proto->activity;
 	if (s->account)
 		memcpy(a->account, s->account, strlen(s->account) + 1);
-	stream_tuple_get(s->stream, &tuple);
-	memcpy(a->source.ip.addr, tuple.addr[STREAM_CLIENT], sizeof(a->source.ip.addr));
-	a->source.ip.family = tuple.family;
+	session_source(s, &a->source.ip, &port);
+	if (s->client && s->client->hello)
+		memcpy(a->client.ja4, s->client->hello->ja4, TLS_JA4_SIZE);
 	a->seen = (float)session_seen(s);
 	a->end = is_end;
 	if (activity_says_something(a)) {
@@ -79,6 +84,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	}
 	slab_put(s->engine->slab, a, sizeof(*a));
 	s->pending = NULL;
+	s->engine->pending[s->pending_slot] = NULL;
 }
 
 static void record_send(struct session *s, enum record_reason reason, uint64_t now_ns) {
@@ -113,6 +119,65 @@ void session_deafen(struct session *s, enum session_event why) {
 	s->is_deaf = true;
 }
 
+// A place among those that are collecting; whoever had it for longest sends what he has.
+static void pending_add(struct session *s, uint64_t now_ns) {
+	struct engine *engine = s->engine;
+	uint32_t slot = engine->pending_next++ % ACTIVITY_PENDING_MAX;
+
+	if (engine->pending[slot])
+		session_activity_flush(engine->pending[slot], now_ns);
+	engine->pending[slot] = s;
+	s->pending_slot = slot;
+}
+
+struct session_client *session_client_get(struct session *s) {
+	if (!s->client)
+		s->client = slab_get(s->engine->slab, sizeof(*s->client));
+	if (!s->client)
+		session_event(s, EVENT_memory_full);
+	return s->client;
+}
+
+// ::ffff:192.0.2.1 is 192.0.2.1: one client must not have two addresses.
+static struct ip ip_normal(const struct ip *ip) {
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct ip v4 = {.family = 4};
+
+	if (ip->family != 6 || memcmp(ip->addr, mapped, sizeof(mapped)) != 0)
+		return *ip;
+	memcpy(v4.addr, ip->addr + sizeof(mapped), 4);
+	return v4;
+}
+
+bool session_real_client(
+	struct session *s,
+	const struct ip *ip,
+	uint16_t port,
+	enum session_how how
+) {
+	struct session_client *client;
+	struct ip speaker;
+	uint16_t speaker_port;
+
+	// Behind a PROXY header it is the client named there who speaks, not the proxy.
+	session_hop(s, &speaker, &speaker_port);
+	if (s->client && s->client->speaker.family)
+		speaker = s->client->speaker;
+	if (!engine_trusts(s->engine, &speaker)) {
+		session_event(s, EVENT_untrusted_proxy_claim);
+		return false;
+	}
+	client = session_client_get(s);
+	if (!client)
+		return false;
+	client->ip = ip_normal(ip);
+	client->port = port;
+	client->how = (uint8_t)how;
+	if (how == SESSION_HOW_PROXY_V1 || how == SESSION_HOW_PROXY_V2)
+		client->speaker = client->ip;
+	return true;
+}
+
 struct activity *session_activity(struct session *s, uint64_t now_ns) {
 	// Where results go when there is no room for them: written, never read.
 	static _Thread_local struct activity nowhere;
@@ -125,6 +190,7 @@ struct activity *session_activity(struct session *s, uint64_t now_ns) {
 		memset(&nowhere, 0, sizeof(nowhere));
 		return &nowhere;
 	}
+	pending_add(s, now_ns);
 	s->activity_due_ns = now_ns + ACTIVITY_PERIOD_NS;
 	timer_update(s);
 	return s->pending;
@@ -281,8 +347,10 @@ static int early_add(struct session *s, enum stream_dir dir, const uint8_t *data
 
 	if (!early)
 		early = s->early = slab_get(s->engine->slab, sizeof(*early));
-	if (!early)
+	if (!early) {
+		session_event(s, EVENT_memory_full);
 		return -1;
+	}
 
 	uint32_t take = DETECT_SIZE_MAX - early->size[dir];
 	if (take > size)
@@ -293,13 +361,29 @@ static int early_add(struct session *s, enum stream_dir dir, const uint8_t *data
 		early->runs[early->n_runs++].dir = (uint8_t)dir;
 	}
 	block = early->data[dir];
-	if (slab_grow(s->engine->slab, &block, &early->cap[dir], early->size[dir] + take, 1) < 0)
+	if (slab_grow(s->engine->slab, &block, &early->cap[dir], early->size[dir] + take, 1) < 0) {
+		session_event(s, EVENT_memory_full);
 		return -1;
+	}
 	early->data[dir] = block;
 	memcpy(early->data[dir] + early->size[dir], data, take);
 	early->size[dir] += take;
 	early->runs[early->n_runs - 1].size += take;
 	return (int)take;
+}
+
+// What stands before a hole and what comes after it are not one text: the direction begins anew, as a
+// connection that was picked up midway.
+static void early_forget(struct session *s, enum stream_dir dir) {
+	struct detect_buffer *early = s->early;
+
+	if (!early || s->is_deaf)
+		return;
+	session_unparsed(s, early->size[dir]);
+	early->size[dir] = 0;
+	for (int i = 0; i < early->n_runs; i++)
+		if (early->runs[i].dir == dir)
+			early->runs[i].size = 0;
 }
 
 static void unrecognised(struct session *s) {
@@ -323,6 +407,13 @@ static void recognised(struct session *s, const struct proto *proto) {
 	timer_update(s);
 }
 
+static void deaf_data(struct session *s, enum stream_dir dir, const uint8_t *data, size_t size) {
+	if (dir == STREAM_CLIENT && s->is_tls)
+		session_ciphertext(s, data, size);
+	else
+		session_unparsed(s, size);
+}
+
 static void proto_data(
 	struct session *s,
 	enum stream_dir dir,
@@ -331,7 +422,7 @@ static void proto_data(
 	uint64_t now_ns
 ) {
 	if (s->is_deaf)
-		session_unparsed(s, size);
+		deaf_data(s, dir, data, size);
 	else
 		s->proto->data(s, s->state, dir, data, size, now_ns);
 }
@@ -345,10 +436,13 @@ static void decide(struct session *s, enum detect verdict) {
 		recognised(s, &proto_smtp);
 		break;
 	case DETECT_TLS:
+		recognised(s, &proto_tls);
+		break;
+	case DETECT_SIEVE:
+		recognised(s, &proto_sieve);
+		break;
 	case DETECT_POP3:
-		s->engine->stats.sessions[verdict == DETECT_TLS ? ACTIVITY_TLS : ACTIVITY_POP3]++;
-		s->engine->stats.n_unrecognised--;
-		unrecognised(s);
+		recognised(s, &proto_pop3);
 		break;
 	case DETECT_MORE:
 	case DETECT_NONE:
@@ -408,6 +502,94 @@ static void early_data(
 	}
 }
 
+// Bytes of a connection that may go on as any protocol.
+static void bytes_read(
+	struct session *s,
+	enum stream_dir dir,
+	const uint8_t *data,
+	size_t size,
+	uint64_t now_ns
+) {
+	if (s->is_deaf)
+		deaf_data(s, dir, data, size);
+	else if (s->proto)
+		s->proto->data(s, s->state, dir, data, size, now_ns);
+	else
+		early_data(s, dir, data, size, now_ns);
+}
+
+// ---- The client behind a proxy
+
+static void proxy_free(struct session *s) {
+	if (s->client)
+		slab_put(s->engine->slab, s->client->proxy, sizeof(*s->client->proxy));
+	if (s->client)
+		s->client->proxy = NULL;
+}
+
+// A header is over. Its sender is judged by the packets, and a second header by the first.
+static void proxy_end(struct session *s, const struct proxy *proxy) {
+	enum session_how how = proxy->version == 1 ? SESSION_HOW_PROXY_V1 : SESSION_HOW_PROXY_V2;
+	struct ip hop;
+	uint16_t port;
+
+	session_hop(s, &hop, &port);
+	if (proxy->kind == PROXY_BAD)
+		session_event(s, EVENT_bad_proxy_header);
+	else if (proxy->kind == PROXY_CLIENT)
+		session_real_client(s, &proxy->ip, proxy->port, how);
+	else if (!engine_trusts(s->engine, &hop))
+		session_event(s, EVENT_untrusted_proxy_claim);
+}
+
+// The client's first bytes: a header before them is taken off, and so is one behind that, which a
+// client might send to be believed or not to be read.
+static void client_begin(struct session *s, const uint8_t *data, size_t size, uint64_t now_ns) {
+	struct session_client *client = s->client;
+	struct proxy *proxy = client ? client->proxy : NULL;
+
+	while (size > 0 && (proxy || data[0] == 'P' || data[0] == '\r')) {
+		if (!proxy) {
+			client = session_client_get(s);
+			proxy = client ? slab_get(s->engine->slab, sizeof(*proxy)) : NULL;
+			if (!proxy)
+				break; // the protocol shall make of it what it can
+			client->proxy = proxy;
+		}
+		int is_over = proxy_read(proxy, &data, &size);
+		if (is_over == 0)
+			return;
+		if (is_over < 0) {
+			s->is_begun = true;
+			bytes_read(s, STREAM_CLIENT, proxy->kept, proxy->size, now_ns);
+			break;
+		}
+		proxy_end(s, proxy);
+		proxy_free(s);
+		proxy = NULL;
+	}
+	if (size == 0 && !proxy)
+		return;
+	s->is_begun = true;
+	proxy_free(s);
+	if (size > 0)
+		bytes_read(s, STREAM_CLIENT, data, size, now_ns);
+}
+
+// The stream ends, or has a hole, within what might have become a header.
+static void client_begin_end(struct session *s, uint64_t now_ns) {
+	struct proxy *proxy = s->client ? s->client->proxy : NULL;
+
+	s->is_begun = true;
+	if (!proxy)
+		return;
+	if (proxy->version == 0)
+		bytes_read(s, STREAM_CLIENT, proxy->kept, proxy->size, now_ns);
+	else
+		session_event(s, EVENT_bad_proxy_header);
+	proxy_free(s);
+}
+
 // ---- The stream handler
 
 // A UUID of version 7 (RFC 9562) whose random part is drawn from the connection itself: the same
@@ -447,6 +629,7 @@ static void *handler_open(void *ctx, struct stream *stream, uint64_t) {
 	s->engine = engine;
 	s->stream = stream;
 	s->is_deaf = !engine->config.parse;
+	s->is_begun = s->is_deaf;
 	id_make(s);
 	return s;
 }
@@ -455,20 +638,24 @@ static void
 handler_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t now_ns) {
 	struct session *s = reader;
 
-	if (s->is_deaf)
-		session_unparsed(s, size);
-	else if (s->proto)
-		s->proto->data(s, s->state, dir, data, size, now_ns);
+	if (dir == STREAM_CLIENT && !s->is_begun)
+		client_begin(s, data, size, now_ns);
 	else
-		early_data(s, dir, data, size, now_ns);
+		bytes_read(s, dir, data, size, now_ns);
 }
 
 static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64_t now_ns) {
 	struct session *s = reader;
 
+	if (dir == STREAM_CLIENT && !s->is_begun)
+		client_begin_end(s, now_ns);
+	if (dir == STREAM_CLIENT)
+		tls_session_drop(s);
 	s->n_gaps++;
 	session_unparsed(s, size);
-	if (s->proto && !s->is_deaf)
+	if (!s->proto)
+		early_forget(s, dir);
+	else if (!s->is_deaf)
 		s->proto->gap(s, s->state, dir, size, now_ns);
 }
 
@@ -487,7 +674,8 @@ static void handler_timer(void *reader, uint64_t now_ns) {
 	if (s->pending && s->activity_due_ns <= now_ns)
 		activity_send(s, now_ns, false);
 	if (s->proto && s->interim_due_ns <= now_ns) {
-		record_send(s, RECORD_INTERIM, now_ns);
+		if (s->proto != &proto_tls || tls_session_is_mail(s))
+			record_send(s, RECORD_INTERIM, now_ns);
 		s->interim_due_ns += s->engine->config.interim_ns;
 	}
 	timer_update(s);
@@ -496,6 +684,10 @@ static void handler_timer(void *reader, uint64_t now_ns) {
 static bool said_goodbye(const struct session *s) {
 	if (s->proto == &proto_imap)
 		return ((const struct imap *)s->state)->is_logout;
+	if (s->proto == &proto_pop3)
+		return ((const struct pop3 *)s->state)->is_quit;
+	if (s->proto == &proto_sieve)
+		return ((const struct sieve *)s->state)->is_logout;
 	return s->proto == &proto_smtp && ((const struct smtp *)s->state)->is_quit;
 }
 
@@ -517,7 +709,10 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	struct session *s = reader;
 	struct slab *slab = s->engine->slab;
 
-	if (s->proto) {
+	client_begin_end(s, now_ns);
+	if (s->proto == &proto_tls && !tls_session_is_mail(s)) {
+		// Somebody else's TLS: counted, and nothing to say of it.
+	} else if (s->proto) {
 		s->proto->end(s, s->state, now_ns);
 		if (s->pending || s->is_reported) {
 			session_activity(s, now_ns);
@@ -531,6 +726,8 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	}
 	early_free(s);
 	slab_put(slab, s->account, s->account_size);
+	tls_session_free(s);
+	slab_put(slab, s->client, sizeof(*s->client));
 	slab_put(slab, s->matches, s->matches_size);
 	slab_put(slab, s, sizeof(*s));
 }

@@ -33,6 +33,30 @@ enum login_outcome {
 	LOGIN_SUCCESS,
 };
 
+// Who named the real client of a connection (record: postern.via.how).
+enum session_how {
+	SESSION_HOW_PROXY_V1,
+	SESSION_HOW_PROXY_V2,
+	SESSION_HOW_XCLIENT,
+	SESSION_HOW_XFORWARD,
+	SESSION_HOW_IMAP_ID,
+};
+
+struct proxy; // proto/proxy.h
+struct tls_reader; // proto/tls.h
+struct tls_hello;
+
+// What is known of a few clients beyond their packets.
+struct session_client {
+	struct ip ip; // the real one, as a trusted proxy named it; family 0: it is the packets'
+	struct ip speaker; // whom a PROXY header named: later claims are this one's; family 0: none
+	uint16_t port; // the real one's; 0: not told
+	uint8_t how; // enum session_how
+	struct proxy *proxy; // its header, while it is being read
+	struct tls_reader *tls_reader; // its TLS hello, while that is being read
+	struct tls_hello *hello; // and when it is whole: up to the end of its name
+};
+
 struct engine; // engine.h: what a worker's sessions share
 struct proto; // proto/proto.h
 
@@ -60,8 +84,10 @@ struct session {
 	uint8_t is_tls; // TLS was seen to begin
 	uint8_t is_deaf; // parsing is over; bytes are counted only
 	uint8_t is_reported; // at least one activity was sent
+	uint8_t is_begun; // the client's bytes proper have begun: no PROXY header can come any more
 
 	struct activity *pending; // NULL: nothing to say since the last
+	uint32_t pending_slot; // its place among the engine\'s
 	uint64_t activity_due_ns;
 	uint64_t interim_due_ns;
 	struct session_match *matches;
@@ -69,6 +95,7 @@ struct session {
 	uint16_t matches_size;
 
 	struct detect_buffer *early; // bytes until recognition
+	struct session_client *client; // NULL: nothing beyond the packets
 	uint8_t id[16];
 };
 
@@ -103,11 +130,36 @@ void session_activity_flush(struct session *s, uint64_t now_ns);
 // count more occurrences of a content rule (index in the worker's rule set).
 void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns);
 
+// What is known of the client beyond its packets, opened when there is none; NULL (counted) when the slab
+// is full.
+struct session_client *session_client_get(struct session *s);
+
+// Somebody said who the real client is (port 0: not told). Believed only from trusted proxies; else
+// it is stated as an event. Returns whether it was believed.
+bool session_real_client(
+	struct session *s,
+	const struct ip *ip,
+	uint16_t port,
+	enum session_how how
+);
+
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);
 
+// TLS begins here: what the client sends from now on goes to session_ciphertext(), the rest is only
+// counted.
+void session_encrypted(struct session *s);
+// size bytes of the client that are TLS: counted, and its hello is read.
+void session_ciphertext(struct session *s, const uint8_t *data, size_t size);
+
 // ---- For outputs.
+
+// Whom the connection is of: the real client where a trusted proxy named it, else the packets' source.
+// port_r: the hop's when the proxy named none.
+void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r);
+// Who sends the client's packets: the client, or a proxy.
+void session_hop(const struct session *s, struct ip *ip_r, uint16_t *port_r);
 
 // Share of the stream's bytes that a grammar has read, 0 … 1.
 double session_seen(const struct session *s);

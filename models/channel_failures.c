@@ -344,6 +344,7 @@ judge_source(struct failures *failures, struct source *source, const struct atte
 		= at->password ? table_peek(&failures->passwords, at->password) : NULL;
 	// One password from many addresses is told already; this address is one of them.
 	if (!source->alarmed && password && password->alarmed
+	    && distinct_count(&password->facts.nets) >= 3
 	    && distinct_count(&source->facts.passwords) < 2)
 		return;
 	bool first = !source->alarmed;
@@ -378,7 +379,12 @@ static void judge_password(
 ) {
 	if (!over(failures, &password->evidence) && !password->alarmed)
 		return;
-	// From one or two networks it is those addresses' spraying, which is told.
+	// From one place it is that address's spraying, and its own test tells; unless so many people are
+	// at home there that it cannot.
+	if (!password->alarmed && distinct_count(&password->facts.nets) < 2
+	    && source->n_ok < NAT_MIN)
+		return;
+	// From two, those addresses' spraying may be told already.
 	if (!password->alarmed && distinct_count(&password->facts.nets) < 3 && source->alarmed)
 		return;
 	password->alarmed = true;
@@ -605,7 +611,8 @@ get_account(struct failures *failures, const struct activity *activity, uint64_t
 	struct account *account = table_find(&failures->accounts, key);
 	if (!account) {
 		account = table_add(&failures->accounts, key);
-		strncpy(account->name, activity->account, sizeof(account->name) - 1);
+		memcpy(account->name, activity->account, sizeof(account->name));
+		account->name[sizeof(account->name) - 1] = '\0';
 	}
 	return account;
 }

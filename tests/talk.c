@@ -8,6 +8,7 @@
 #include "proto/sasl.h"
 #include "slab.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -78,6 +79,15 @@ void session_deafen(struct session *s, enum session_event why) {
 	s->is_deaf = true;
 }
 
+void session_encrypted(struct session *s) {
+	s->is_tls = 1;
+	session_deafen(s, EVENT_encrypted);
+}
+
+void session_ciphertext(struct session *s, const uint8_t *data, size_t size) {
+	session_unparsed(s, size);
+}
+
 // Visible on purpose: that a password's hash reached its login.
 uint64_t session_password_hash(const struct session *s, const uint8_t *password, size_t size) {
 	uint64_t hash = 0;
@@ -110,6 +120,24 @@ void session_login(
 	s->n_attempts++;
 }
 
+bool session_real_client(
+	struct session *s,
+	const struct ip *ip,
+	uint16_t port,
+	enum session_how how
+) {
+	static const char *const hows[] = {
+		[SESSION_HOW_XCLIENT] = "xclient",
+		[SESSION_HOW_XFORWARD] = "xforward",
+		[SESSION_HOW_IMAP_ID] = "imap_id",
+	};
+	char text[INET6_ADDRSTRLEN];
+
+	inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->addr, text, sizeof(text));
+	talk_fact(talk_of(s), "client %s %u %s", text, port, hows[how]);
+	return true;
+}
+
 static const char *set_text(const struct uid_ranges *set, char *text) {
 	char *at = text;
 
@@ -132,6 +160,8 @@ static void activity_dump(struct talk *talk) {
 		return;
 	if (a->idle)
 		talk_fact(talk, "activity idle");
+	for (int i = 0; i < a->n_forward; i++)
+		talk_fact(talk, "activity forward %s", a->forward[i]);
 	for (int i = 0; i < a->n_acl; i++)
 		talk_fact(talk, "activity acl %s", a->acl[i]);
 	for (int i = 0; i < a->n_sent; i++)
@@ -220,6 +250,11 @@ void content_close(struct content *content, uint64_t now_ns) {
 		(uintmax_t)content->n_missing
 	);
 	free(content);
+}
+
+struct mime_summary *content_finish(struct content *content, uint64_t now_ns) {
+	content_close(content, now_ns);
+	return NULL;
 }
 
 // ---- Steps

@@ -9,6 +9,7 @@
 #include "content.h"
 #include "match/fold.h"
 #include "match/technique.h"
+#include "match/validate.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -214,6 +215,15 @@ static void flags_read(struct reader *reader, const struct yaml_node *node) {
 	reader->rule->flags = (uint32_t)words_read(reader, node, flags);
 }
 
+static void validate_read(struct reader *reader, const struct yaml_node *node) {
+	struct word words[VALIDATES];
+
+	for (int i = 1; i < VALIDATES; i++)
+		words[i - 1] = (struct word){validate_names[i], i};
+	words[VALIDATES - 1] = (struct word){0};
+	reader->rule->validate = (uint8_t)word_read(reader, node, words);
+}
+
 static void severity_read(struct reader *reader, const struct yaml_node *node) {
 	reader->rule->severity = (enum alert_severity)word_read(reader, node, severities);
 }
@@ -352,6 +362,7 @@ static const struct {
 	{"direction", direction_read},
 	{"pattern", pattern_read},
 	{"flags", flags_read},
+	{"validate", validate_read},
 	{"severity", severity_read},
 	{"category", category_read},
 	{"technique", technique_read},

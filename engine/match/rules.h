@@ -12,6 +12,7 @@
 //	    direction: [sent, appended]    # of sent, fetched, appended; all when it is missing
 //	    pattern: '-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----'   # Hyperscan (PCRE) syntax, over bytes
 //	    flags: [caseless]              # of caseless, dotall, multiline, fold (see fold.h)
+//	    validate: luhn                 # luhn, iban, czech-birth-number: check digits (validate.h)
 //	    severity: high                 # low, medium, high, critical
 //	    category: credential-access
 //	    technique: T1552.004           # MITRE ATT&CK, see technique.c
@@ -28,11 +29,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Where a rule looks. A message is scanned once: its header under one database, its body under the
+// Where a rule looks. A message is decoded and scanned once: headers under one database, text under the
 // other; a rule for the whole message is in both.
 enum rule_field {
-	RULE_HEADER, // up to the first empty line, as transported
-	RULE_BODY, // what stands behind it, as transported; and what has no header
+	RULE_HEADER, // fields of the message and its parts, one line each, decoded
+	RULE_BODY, // the text of parts and attachments in UTF-8; of HTML also the markup
 	RULE_FIELDS,
 };
 
@@ -49,6 +50,7 @@ struct rule {
 	char *pattern; // Hyperscan syntax; folded already
 	uint32_t flags; // enum rule_flag
 	uint8_t fields; // bit per enum rule_field
+	uint8_t validate; // enum validate
 	uint8_t directions; // bit per enum content_kind; all when the rule does not say
 	enum alert_severity severity;
 	struct alert_technique technique;

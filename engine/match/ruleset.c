@@ -11,7 +11,8 @@
 struct ruleset {
 	struct rules *rules;
 	struct scan_db *db;
-	struct scanner *scanner;
+	struct scanner *scanners[RULESET_SCANNERS_MAX];
+	int n_scanners;
 	int n_bad;
 };
 
@@ -74,16 +75,21 @@ int ruleset_n_bad(const struct ruleset *set) {
 }
 
 struct scanner *ruleset_scanner(struct ruleset *set, uint32_t n_streams) {
-	if (set->db && set->rules->n)
-		set->scanner = scanner_open(set->db, n_streams);
-	return set->scanner;
+	struct scanner *scanner;
+
+	if (!set->db || !set->rules->n || set->n_scanners == RULESET_SCANNERS_MAX)
+		return NULL;
+	scanner = scanner_open(set->db, n_streams);
+	if (scanner)
+		set->scanners[set->n_scanners++] = scanner;
+	return scanner;
 }
 
 void ruleset_close(struct ruleset *set) {
 	if (!set)
 		return;
-	if (set->scanner)
-		scanner_close(set->scanner);
+	while (set->n_scanners > 0)
+		scanner_close(set->scanners[--set->n_scanners]);
 	if (set->db)
 		scan_db_close(set->db);
 	if (set->rules)

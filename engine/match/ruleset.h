@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+enum { RULESET_SCANNERS_MAX = 64 }; // one for each worker
+
 struct ruleset;
 
 // path as given by the user; NULL: the rules installed beside the program, none if there are none

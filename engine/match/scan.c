@@ -6,6 +6,7 @@
 
 #include "match/scan.h"
 
+#include "match/validate.h"
 #include "yaml.h"
 
 #include <hs.h>
@@ -54,6 +55,9 @@ struct scan_stream {
 	hs_stream_t *hs; // NULL: slot not used yet
 	uint8_t field;
 	bool is_done; // the callback wants no more
+	uint8_t n_tail;
+	uint64_t n_before; // bytes scanned before those being scanned
+	uint8_t tail[VALIDATE_WINDOW]; // the last of them, for check digits
 };
 
 struct scanner {
@@ -506,6 +510,8 @@ struct scan_stream *scan_open(struct scanner *scanner, enum rule_field field) {
 	stream->scanner = scanner;
 	stream->field = (uint8_t)field;
 	stream->is_done = false;
+	stream->n_tail = 0;
+	stream->n_before = 0;
 	return stream;
 }
 
@@ -513,12 +519,55 @@ struct scan_stream *scan_open(struct scanner *scanner, enum rule_field field) {
 struct call {
 	scan_match *match;
 	void *ctx;
+	const struct scan_stream *stream;
+	const uint8_t *data; // being scanned; its first byte has offset stream->n_before
+	const struct rule *rules;
 };
+
+// Check digits of what ends at to. Its bytes may stand in the tail, in data, or begin in one and end in
+// the other.
+static bool is_valid(const struct call *call, enum validate kind, uint64_t to) {
+	const struct scan_stream *stream = call->stream;
+	uint8_t text[VALIDATE_WINDOW];
+	size_t n_data, n_tail;
+
+	// At the end of a stream, "$" may match before its last line end.
+	if (to < stream->n_before)
+		return stream->n_before - to < stream->n_tail
+			&& validate(kind, stream->tail, stream->n_tail - (stream->n_before - to));
+	n_data = (size_t)(to - stream->n_before);
+	if (n_data >= VALIDATE_WINDOW)
+		return validate(kind, call->data + n_data - VALIDATE_WINDOW, VALIDATE_WINDOW);
+	n_tail = VALIDATE_WINDOW - n_data;
+	n_tail = n_tail < stream->n_tail ? n_tail : stream->n_tail;
+	memcpy(text, stream->tail + stream->n_tail - n_tail, n_tail);
+	if (n_data > 0)
+		memcpy(text + n_tail, call->data, n_data);
+	return validate(kind, text, n_tail + n_data);
+}
 
 static int on_match(unsigned id, unsigned long long, unsigned long long to, unsigned, void *ctx) {
 	struct call *call = ctx;
+	enum validate kind = call->rules[id].validate;
 
+	if (kind != VALIDATE_NOTHING && !is_valid(call, kind, to))
+		return 0;
 	return call->match(call->ctx, id, to) ? 0 : 1;
+}
+
+// Keeps the last bytes of what was scanned.
+static void tail_keep(struct scan_stream *stream, const uint8_t *data, size_t size) {
+	size_t kept = size < VALIDATE_WINDOW ? VALIDATE_WINDOW - size : 0;
+
+	stream->n_before += size;
+	if (size > VALIDATE_WINDOW) {
+		data += size - VALIDATE_WINDOW;
+		size = VALIDATE_WINDOW;
+	}
+	kept = kept < stream->n_tail ? kept : stream->n_tail;
+	memmove(stream->tail, stream->tail + stream->n_tail - kept, kept);
+	memcpy(stream->tail + kept, data, size);
+	stream->n_tail = (uint8_t)(kept + size);
 }
 
 void scan_data(
@@ -528,10 +577,16 @@ void scan_data(
 	scan_match *match,
 	void *ctx
 ) {
-	struct call call = {.match = match, .ctx = ctx};
+	struct call call = {
+		.match = match,
+		.ctx = ctx,
+		.stream = stream,
+		.rules = stream->scanner->db->rules->rules,
+	};
 
 	while (size > 0 && !stream->is_done) {
 		unsigned piece = size < PIECE_SIZE_MAX ? (unsigned)size : PIECE_SIZE_MAX;
+		call.data = data;
 		hs_error_t rc = hs_scan_stream(
 			stream->hs,
 			(const char *)data,
@@ -546,18 +601,20 @@ void scan_data(
 		// in use because the callback scans, which it must not.
 		assert(rc == HS_SUCCESS || rc == HS_SCAN_TERMINATED);
 		stream->is_done = rc != HS_SUCCESS;
+		tail_keep(stream, data, piece);
 		data += piece;
 		size -= piece;
 	}
 }
 
 void scan_close(struct scan_stream *stream, scan_match *match, void *ctx) {
-	struct call call = {.match = match, .ctx = ctx};
+	struct call call = {.match = match, .ctx = ctx, .stream = stream};
 	bool fires = stream != NULL && match != NULL && !stream->is_done;
 	struct arena *arena;
 
 	if (stream == NULL)
 		return;
+	call.rules = stream->scanner->db->rules->rules;
 	hs_reset_stream(
 		stream->hs,
 		0,

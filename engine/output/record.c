@@ -15,6 +15,7 @@
 #include "proto/proto.h"
 #include "proto/sasl.h"
 #include "proto/smtp.h"
+#include "proto/tls.h"
 
 #include <string.h>
 
@@ -138,6 +139,26 @@ static void event_write(
 	json_end_object(json);
 }
 
+// The client is the real one, where that is known.
+static void end_write(
+	struct json *json,
+	const struct session *s,
+	const struct stream_tuple *tuple,
+	enum stream_dir dir
+) {
+	struct ip ip;
+	uint16_t port;
+
+	if (dir == STREAM_SERVER) {
+		json_put_ip(json, "ip", tuple->addr[dir], tuple->family);
+		json_put_u64(json, "port", tuple->port[dir]);
+		return;
+	}
+	session_source(s, &ip, &port);
+	json_put_ip(json, "ip", ip.addr, ip.family);
+	json_put_u64(json, "port", port);
+}
+
 static void ends_write(struct json *json, const struct session *s) {
 	static const char *const names[] = {
 		[STREAM_CLIENT] = "source",
@@ -154,14 +175,76 @@ static void ends_write(struct json *json, const struct session *s) {
 	json_put_text(json, "protocol", s->proto->name);
 	json_put_text(json, "community_id", id);
 	json_end_object(json);
-	for (int dir = STREAM_CLIENT; dir <= STREAM_SERVER; dir++) {
+	for (enum stream_dir dir = STREAM_CLIENT; dir <= STREAM_SERVER; dir++) {
 		json_begin_object(json, names[dir]);
-		json_put_ip(json, "ip", tuple.addr[dir], tuple.family);
-		json_put_u64(json, "port", tuple.port[dir]);
+		end_write(json, s, &tuple, dir);
 		json_put_u64(json, "bytes", stream_n_bytes(s->stream, dir));
 		json_put_u64(json, "packets", stream_n_packets(s->stream, dir));
 		json_end_object(json);
 	}
+}
+
+// The hop between the real client and us.
+static void via_write(struct json *json, const struct session *s) {
+	static const char *const hows[] = {
+		[SESSION_HOW_PROXY_V1] = "proxy_v1",
+		[SESSION_HOW_PROXY_V2] = "proxy_v2",
+		[SESSION_HOW_XCLIENT] = "xclient",
+		[SESSION_HOW_XFORWARD] = "xforward",
+		[SESSION_HOW_IMAP_ID] = "imap_id",
+	};
+	struct stream_tuple tuple;
+
+	if (!s->client || s->client->ip.family == 0)
+		return;
+	stream_tuple_get(s->stream, &tuple);
+	json_begin_object(json, "via");
+	json_put_ip(json, "ip", tuple.addr[STREAM_CLIENT], tuple.family);
+	json_put_u64(json, "port", tuple.port[STREAM_CLIENT]);
+	json_put_text(json, "how", hows[s->client->how]);
+	json_end_object(json);
+}
+
+static const struct tls_hello *hello_of(const struct session *s) {
+	return s->client ? s->client->hello : NULL;
+}
+
+static void tls_write(struct json *json, const struct session *s) {
+	const struct tls_hello *hello = hello_of(s);
+
+	json_begin_object(json, "tls");
+	json_put_bool(json, "established", true);
+	if (hello && hello->server_name[0]) {
+		json_begin_object(json, "client");
+		json_put_text(json, "server_name", hello->server_name);
+		json_end_object(json);
+	}
+	if (hello && hello->alpn[0])
+		json_put_text(json, "next_protocol", hello->alpn);
+	json_end_object(json);
+}
+
+static const char *version_text(uint16_t version) {
+	static const char *const texts[] = {"SSL 3.0", "1.0", "1.1", "1.2", "1.3"};
+
+	return version >= 0x0300 && version <= 0x0304 ? texts[version - 0x0300] : "other";
+}
+
+// What its client offered.
+static void hello_write(struct json *json, const struct session *s) {
+	const struct tls_hello *hello = hello_of(s);
+
+	if (!hello && s->proto->activity != ACTIVITY_TLS)
+		return;
+	if (hello)
+		json_put_text(json, "ja4", hello->ja4);
+	json_begin_object(json, "tls");
+	json_put_bool(json, "hello", hello != NULL);
+	if (hello) {
+		json_put_text(json, "offered", version_text(hello->version));
+		json_put_bool(json, "ech", hello->is_ech);
+	}
+	json_end_object(json);
 }
 
 // The share of the payload that a grammar read, as session_seen(); cut, not rounded, so that 1.0
@@ -211,19 +294,22 @@ attempt(struct json *json,
 	ends_write(json, s);
 	if (s->account)
 		ecs_user_write(json, s->account, ACCOUNT_NAME_SIZE_MAX);
-	if (s->is_tls) {
-		json_begin_object(json, "tls");
-		json_put_bool(json, "established", true);
-		json_end_object(json);
-	}
+	if (s->is_tls)
+		tls_write(json, s);
 	ecs_observer_write(json, s->engine->config.observer_name);
 	json_begin_object(json, "postern");
 	json_put_uuid(json, "session", s->id);
+	via_write(json, s);
+	hello_write(json, s);
 	findings_write(json, s);
 	if (s->proto == &proto_imap)
 		is_whole = record_imap_write(json, s, s->state, detail);
 	else if (s->proto == &proto_smtp)
 		is_whole = record_smtp_write(json, s, s->state, detail);
+	else if (s->proto->activity == ACTIVITY_POP3)
+		record_pop3_write(json, s, s->state);
+	else if (s->proto->activity == ACTIVITY_SIEVE)
+		record_sieve_write(json, s, s->state);
 	json_end_object(json);
 	json_end_object(json);
 	return is_whole;

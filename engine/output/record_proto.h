@@ -22,6 +22,8 @@ struct record_detail {
 struct session;
 struct imap;
 struct smtp;
+struct pop3;
+struct sieve;
 
 // The member named for the protocol, in the open object postern. Returns false when elements of its
 // list of mailboxes or messages were left out for want of room; the object is complete in any case.
@@ -37,6 +39,8 @@ bool record_smtp_write(
 	const struct smtp *smtp,
 	const struct record_detail *detail
 );
+void record_pop3_write(struct json *json, const struct session *s, const struct pop3 *pop3);
+void record_sieve_write(struct json *json, const struct session *s, const struct sieve *sieve);
 
 // login: the last attempt's outcome and mechanism, and how many there were.
 void record_login_write(struct json *json, const struct session *s);

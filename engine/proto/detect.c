@@ -279,13 +279,26 @@ static enum detect server_detect(struct text server, struct text client, uint16_
 	static const char *const imap[] = {"* OK", "* PREAUTH", "* BYE", "* NO ", "* BAD ", NULL};
 	static const char *const smtp[] = {"220 ", "220-", "421 ", "421-", "554 ", "554-", NULL};
 	static const char *const pop3[] = {"+OK", "-ERR", NULL};
-	const char *const *const all[] = {imap, smtp, pop3};
+	// Capabilities come as the greeting, in any order (RFC 5804 section 1.7).
+	static const char *const sieve[] = {
+		"\"IMPLEMENTATION\" ",
+		"\"SIEVE\" ",
+		"\"SASL\" ",
+		"\"NOTIFY\" ",
+		"\"MAXREDIRECTS\" ",
+		"\"STARTTLS\"\r\n",
+		"\"VERSION\" ",
+		NULL,
+	};
+	const char *const *const all[] = {imap, smtp, pop3, sieve};
 	enum detect verdict = tls_detect(server);
 
 	if (verdict != DETECT_NONE)
 		return verdict;
 	if (starts_any(server, imap))
 		return DETECT_IMAP;
+	if (starts_any(server, sieve))
+		return DETECT_SIEVE;
 	if (starts_any(server, pop3))
 		return pop3_detect(client);
 	verdict = midway_detect(server, true);

@@ -13,6 +13,7 @@ enum detect {
 	DETECT_IMAP,
 	DETECT_SMTP, // also submission and LMTP
 	DETECT_POP3,
+	DETECT_SIEVE, // ManageSieve
 	DETECT_TLS,
 	DETECT_NONE, // none of ours, and more bytes will not change that
 };

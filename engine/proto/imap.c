@@ -175,12 +175,6 @@ static void line_received(struct imap_ctx *c, enum stream_dir dir, const struct 
 		imap_server_line(c, line);
 }
 
-// Ciphertext and compressed bytes are the session's to count.
-static void rest_deafen(struct imap_ctx *c, enum session_event why) {
-	c->s->is_tls |= why == EVENT_encrypted;
-	session_deafen(c->s, why);
-}
-
 // What follows an accepted STARTTLS is a handshake, or not: its first byte tells (RFC 8446 5.1: a
 // record of type 22; SSL 2 had the high bit set). No command begins so.
 static bool is_handshake(uint8_t first) {
@@ -196,8 +190,8 @@ static bool tls_decide(struct imap_ctx *c, enum stream_dir dir, const uint8_t *d
 	}
 	c->imap->is_tls_next = false;
 	if (is_handshake(data[0])) {
-		rest_deafen(c, EVENT_encrypted);
-		session_unparsed(c->s, size);
+		session_encrypted(c->s);
+		session_ciphertext(c->s, data, size);
 		return false;
 	}
 	session_event(c->s, EVENT_plaintext_after_starttls);

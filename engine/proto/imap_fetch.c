@@ -6,6 +6,7 @@
 // may come last) is put together at the end.
 
 #include "proto/imap_private.h"
+#include "slab.h"
 
 #include <string.h>
 #include <strings.h>
@@ -137,8 +138,19 @@ part_data(struct imap_ctx *c, struct imap_fetch *fetch, const uint8_t *data, siz
 }
 
 static void part_close(struct imap_ctx *c, struct imap_fetch *fetch) {
-	content_close(fetch->content, c->now_ns);
+	struct slab *slab = session_slab(c->s);
+	struct mime_summary *summary = content_finish(fetch->content, c->now_ns);
+
 	fetch->content = NULL;
+	if (summary == NULL)
+		return;
+	// INTERNALDATE, where it comes, says better when the message arrived.
+	if (summary->has_date && !fetch->has_date) {
+		fetch->has_date = true;
+		fetch->date = summary->date;
+	}
+	mime_summary_free(summary, slab);
+	slab_put(slab, summary, sizeof(*summary));
 }
 
 // A part as a quoted string: escapes are not its octets.
@@ -174,7 +186,7 @@ item_value(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token
 	if (fetch->part == PART_UID && imap_number(&text, &uid))
 		fetch->uid = uid;
 	else if (fetch->part == PART_DATE)
-		fetch->has_date = date_parse(value, &fetch->date);
+		fetch->has_date |= date_parse(value, &fetch->date);
 	else if (is_content(fetch) && value->kind == TOKEN_STRING)
 		part_string(c, fetch, value);
 }

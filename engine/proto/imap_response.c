@@ -259,8 +259,11 @@ static void continuation_received(struct imap_ctx *c) {
 	if (first == NULL || first->command != IMAP_IDLE || !(first->flags & FLIGHT_COMPLETE))
 		return;
 	c->imap->facts.is_idle = true;
-	if (c->s->login == LOGIN_SUCCESS)
-		session_activity(c->s, c->now_ns)->idle = true;
+	if (c->s->login != LOGIN_SUCCESS)
+		return;
+	session_activity(c->s, c->now_ns)->idle = true;
+	// Who waits has done what he came for: nothing is kept for him meanwhile.
+	session_activity_flush(c->s, c->now_ns);
 }
 
 // The rest of a response after a literal.

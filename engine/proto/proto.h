@@ -36,3 +36,6 @@ struct proto {
 
 extern const struct proto proto_imap;
 extern const struct proto proto_smtp;
+extern const struct proto proto_pop3;
+extern const struct proto proto_sieve; // ManageSieve
+extern const struct proto proto_tls; // a connection that begins with TLS

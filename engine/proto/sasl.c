@@ -27,6 +27,7 @@ static const struct {
 } mechanisms[SASL_COUNT] = {
 	[SASL_NONE] = {NULL, "none"},
 	[SASL_LOGIN_COMMAND] = {NULL, "LOGIN"},
+	[SASL_APOP] = {NULL, "APOP"},
 	[SASL_PLAIN] = {"PLAIN", "PLAIN"},
 	[SASL_LOGIN] = {"LOGIN", "LOGIN"},
 	[SASL_CRAM_MD5] = {"CRAM-MD5", "CRAM-MD5"},

@@ -16,6 +16,7 @@
 enum sasl_mechanism {
 	SASL_NONE,
 	SASL_LOGIN_COMMAND, // IMAP's LOGIN command, POP3's USER and PASS: no SASL at all
+	SASL_APOP, // POP3's command, which is no SASL either
 	SASL_PLAIN, // RFC 4616
 	SASL_LOGIN, // draft-murchison-sasl-login
 	SASL_CRAM_MD5, // RFC 2195

@@ -26,11 +26,13 @@ smtp_held_add(struct smtp_parser *p, struct smtp_held *held, const uint8_t *data
 	}
 	if (size > SMTP_HELD_SIZE_MAX - held->size)
 		size = SMTP_HELD_SIZE_MAX - held->size;
+	void *block = held->data;
 	if (size > held->cap - held->size
-	    && slab_grow(slab, (void **)&held->data, &held->cap, held->size + size, 1) != 0) {
+	    && slab_grow(slab, &block, &held->cap, held->size + size, 1) != 0) {
 		session_event(p->session, EVENT_memory_full);
 		size = held->cap - held->size;
 	}
+	held->data = block;
 	if (size > 0)
 		memcpy(held->data + held->size, data, size);
 	held->size += size;
@@ -58,8 +60,10 @@ static int tls_decide(struct smtp_parser *p, uint8_t byte) {
 	// Anything that is not text is no command either, be it TLS of a kind not known here.
 	bool is_text = byte == '\r' || byte == '\n' || (byte >= 0x20 && byte < 0x7f);
 	if (p->is_tls_byte ? byte == 3 : !is_text) {
-		p->session->is_tls = 1;
-		session_deafen(p->session, EVENT_encrypted);
+		session_encrypted(p->session);
+		if (p->is_tls_byte)
+			session_ciphertext(p->session, (const uint8_t[]){0x16}, 1);
+		session_ciphertext(p->session, &byte, 1);
 	} else {
 		session_event(p->session, EVENT_plaintext_after_starttls);
 		p->client = SMTP_CLIENT_COMMAND;
@@ -112,11 +116,10 @@ static size_t consume(struct smtp_parser *p, const uint8_t *data, size_t size) {
 			p->shadow->is_cut = true;
 		used += n;
 	}
-	if (p->session->is_deaf) {
-		session_unparsed(p->session, size - used);
-		return size;
-	}
-	return used;
+	if (!p->session->is_deaf)
+		return used;
+	session_ciphertext(p->session, data + used, size - used);
+	return size;
 }
 
 static void drain(struct smtp_parser *p) {
@@ -131,7 +134,7 @@ static void drain(struct smtp_parser *p) {
 void smtp_client_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
 	for (;;) {
 		drain(p);
-		if (p->client != SMTP_CLIENT_WAIT) {
+		if (size > 0 && p->client != SMTP_CLIENT_WAIT) {
 			size_t n = consume(p, data, size);
 			data += n;
 			size -= n;
@@ -181,6 +184,7 @@ static void server_read(struct smtp_parser *p, const uint8_t *data, size_t size)
 		smtp_reply_line(p, &slice);
 		drain(p);
 	}
+	session_unparsed(s, size);
 }
 
 static void *parser_open(struct session *s) {
@@ -263,6 +267,7 @@ static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 	}
 	session_unparsed(s, p->held.size - p->held.at);
 	smtp_pending_clear(p);
+	smtp_content_close(p);
 	struct smtp_message *message = smtp_message_open(p);
 	if (message != NULL) {
 		if (message->is_holed || p->client == SMTP_CLIENT_DATA
@@ -270,7 +275,6 @@ static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 			session_event(s, EVENT_message_cut);
 		smtp_message_end(p);
 	}
-	smtp_content_close(p);
 }
 
 static void parser_free(struct session *s, void *state) {

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct mime_summary;
+
 // One message that was offered up to its content. All strings are the slab's, terminated, as on the
 // wire without angle brackets; NULL when absent. cap: size of the block.
 struct smtp_text {
@@ -30,6 +32,7 @@ struct smtp_message {
 	bool is_bdat;
 	char enhanced[12]; // enhanced status code of the final reply (RFC 3463), or empty
 	struct smtp_text queue_id; // out of the final reply, when it has one
+	struct mime_summary *content; // what it was, NULL: not known
 };
 
 struct smtp {

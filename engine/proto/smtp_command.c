@@ -273,18 +273,18 @@ static const struct verb {
 	uint8_t verb;
 	uint8_t argument; // enum argument_rule
 } verbs[] = {
-	{"EHLO", SMTP_HELLO, ARGUMENT_SOME},	{"HELO", SMTP_HELLO, ARGUMENT_SOME},
-	{"LHLO", SMTP_HELLO, ARGUMENT_SOME},	{"MAIL", SMTP_MAIL, ARGUMENT_SOME},
-	{"RCPT", SMTP_RCPT, ARGUMENT_SOME},	{"DATA", SMTP_DATA, ARGUMENT_NONE},
-	{"BDAT", SMTP_BDAT, ARGUMENT_SOME},	{"RSET", SMTP_RSET, ARGUMENT_NONE},
-	{"AUTH", SMTP_AUTH, ARGUMENT_SOME},	{"STARTTLS", SMTP_STARTTLS, ARGUMENT_NONE},
-	{"QUIT", SMTP_QUIT, ARGUMENT_NONE},	{"NOOP", SMTP_OTHER, ARGUMENT_ANY},
-	{"VRFY", SMTP_OTHER, ARGUMENT_SOME},	{"EXPN", SMTP_OTHER, ARGUMENT_SOME},
-	{"HELP", SMTP_OTHER, ARGUMENT_ANY},	{"ETRN", SMTP_OTHER, ARGUMENT_SOME},
-	{"XCLIENT", SMTP_OTHER, ARGUMENT_SOME}, {"XFORWARD", SMTP_OTHER, ARGUMENT_SOME},
-	{"TURN", SMTP_OTHER, ARGUMENT_NONE},	{"ATRN", SMTP_OTHER, ARGUMENT_ANY},
-	{"BURL", SMTP_OTHER, ARGUMENT_SOME},	{"SEND", SMTP_OTHER, ARGUMENT_SOME},
-	{"SOML", SMTP_OTHER, ARGUMENT_SOME},	{"SAML", SMTP_OTHER, ARGUMENT_SOME},
+	{"EHLO", SMTP_HELLO, ARGUMENT_SOME},	  {"HELO", SMTP_HELLO, ARGUMENT_SOME},
+	{"LHLO", SMTP_HELLO, ARGUMENT_SOME},	  {"MAIL", SMTP_MAIL, ARGUMENT_SOME},
+	{"RCPT", SMTP_RCPT, ARGUMENT_SOME},	  {"DATA", SMTP_DATA, ARGUMENT_NONE},
+	{"BDAT", SMTP_BDAT, ARGUMENT_SOME},	  {"RSET", SMTP_RSET, ARGUMENT_NONE},
+	{"AUTH", SMTP_AUTH, ARGUMENT_SOME},	  {"STARTTLS", SMTP_STARTTLS, ARGUMENT_NONE},
+	{"QUIT", SMTP_QUIT, ARGUMENT_NONE},	  {"NOOP", SMTP_OTHER, ARGUMENT_ANY},
+	{"VRFY", SMTP_OTHER, ARGUMENT_SOME},	  {"EXPN", SMTP_OTHER, ARGUMENT_SOME},
+	{"HELP", SMTP_OTHER, ARGUMENT_ANY},	  {"ETRN", SMTP_OTHER, ARGUMENT_SOME},
+	{"XCLIENT", SMTP_XCLIENT, ARGUMENT_SOME}, {"XFORWARD", SMTP_XFORWARD, ARGUMENT_SOME},
+	{"TURN", SMTP_OTHER, ARGUMENT_NONE},	  {"ATRN", SMTP_OTHER, ARGUMENT_ANY},
+	{"BURL", SMTP_OTHER, ARGUMENT_SOME},	  {"SEND", SMTP_OTHER, ARGUMENT_SOME},
+	{"SOML", SMTP_OTHER, ARGUMENT_SOME},	  {"SAML", SMTP_OTHER, ARGUMENT_SOME},
 };
 
 static const struct verb *verb_find(struct argument word) {
@@ -322,6 +322,8 @@ static bool is_sure(const struct verb *verb, struct argument arg) {
 		return sasl_find(name.data, name.size) < SASL_OTHER
 			&& memchr(arg.data, ' ', arg.size) == NULL;
 	}
+	case SMTP_XCLIENT:
+	case SMTP_XFORWARD:
 	case SMTP_OTHER:
 		return false;
 	}
@@ -388,6 +390,14 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 	case SMTP_DATA:
 	case SMTP_STARTTLS:
 		smtp_wait(p, c.verb);
+		break;
+	case SMTP_XCLIENT:
+	case SMTP_XFORWARD:
+		if (arg.size > SMTP_ATTRIBUTES_SIZE_MAX || line->is_cut)
+			session_event(p->session, EVENT_line_too_long);
+		else
+			c.text = smtp_text_copy(p, arg.data, arg.size);
+		smtp_pending_add(p, &c);
 		break;
 	case SMTP_QUIT:
 		p->facts.is_quit = true;

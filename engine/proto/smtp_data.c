@@ -39,8 +39,18 @@ void smtp_data_begin(struct smtp_parser *p) {
 }
 
 void smtp_content_close(struct smtp_parser *p) {
-	content_close(p->content, p->now_ns);
+	struct smtp_pending *last = smtp_pending_last(p);
+	struct mime_summary *summary;
+
+	if (p->content == NULL)
+		return;
+	summary = content_finish(p->content, p->now_ns);
 	p->content = NULL;
+	// In chunks the message is one when the last of them has been answered.
+	if (last != NULL && last->verb == SMTP_BDAT && last->is_last && last->content == NULL)
+		last->content = summary;
+	else
+		smtp_message_content(p, &summary);
 }
 
 void smtp_shadow_free(struct smtp_parser *p) {
@@ -88,6 +98,11 @@ static void doubtful_end(struct smtp_parser *p, size_t size) {
 	shadow->ends[shadow->n_ends].at = shadow->after.size + size;
 	shadow->ends[shadow->n_ends].bytes = message == NULL ? 0 : message->bytes;
 	shadow->n_ends++;
+}
+
+void smtp_data_doubt(struct smtp_parser *p) {
+	if (p->client == SMTP_CLIENT_DATA && p->data_state == SMTP_DATA_DOT_CR)
+		doubtful_end(p, 0);
 }
 
 // What one byte at the beginning of a line, or after a CR, means.

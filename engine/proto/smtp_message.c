@@ -4,6 +4,7 @@
 // Envelopes built up by accepted MAIL and RCPT, the messages they become, what the final reply says of
 // them, and the activity for those that were accepted.
 
+#include "content.h"
 #include "proto/smtp_private.h"
 #include "slab.h"
 
@@ -32,35 +33,29 @@ static struct smtp_text text_take(struct smtp_text *text) {
 	return taken;
 }
 
-// Makes room for one more in a list of at most max. 0, or -1 when there is none.
-static int list_grow(
-	struct smtp_parser *p,
-	void **list,
-	uint16_t *cap,
-	uint16_t n,
-	uint16_t max,
-	size_t size
-) {
+// Makes room for one more in a list of at most max. Returns the list, moved when it had to grow, or
+// NULL when there is no room: it is then what it was.
+static void *
+list_grow(struct smtp_parser *p, void *list, uint16_t *cap, uint16_t n, uint16_t max, size_t size) {
 	struct slab *slab = session_slab(p->session);
 	uint32_t wanted = *cap == 0 ? 1 : *cap * 2;
 
 	if (n < *cap)
-		return 0;
+		return list;
 	if (n >= max)
-		return -1;
+		return NULL;
 	if (wanted > max)
 		wanted = max;
 	void *larger = slab_get(slab, wanted * size);
 	if (larger == NULL) {
 		session_event(p->session, EVENT_memory_full);
-		return -1;
+		return NULL;
 	}
 	if (n > 0)
-		memcpy(larger, *list, n * size);
-	slab_put(slab, *list, *cap * size);
-	*list = larger;
+		memcpy(larger, list, n * size);
+	slab_put(slab, list, *cap * size);
 	*cap = wanted;
-	return 0;
+	return larger;
 }
 
 void smtp_message_free(struct smtp_parser *p, struct smtp_message *message) {
@@ -69,7 +64,28 @@ void smtp_message_free(struct smtp_parser *p, struct smtp_message *message) {
 		smtp_text_free(p, &message->to[i]);
 	slab_put(session_slab(p->session), message->to, message->to_cap * sizeof(*message->to));
 	smtp_text_free(p, &message->queue_id);
+	smtp_summary_free(p, &message->content);
 	*message = (struct smtp_message){0};
+}
+
+void smtp_summary_free(struct smtp_parser *p, struct mime_summary **content) {
+	struct slab *slab = session_slab(p->session);
+
+	if (*content == NULL)
+		return;
+	mime_summary_free(*content, slab);
+	slab_put(slab, *content, sizeof(**content));
+	*content = NULL;
+}
+
+void smtp_message_content(struct smtp_parser *p, struct mime_summary **content) {
+	struct smtp_message *message = smtp_message_open(p);
+
+	if (message != NULL && message->content == NULL) {
+		message->content = *content;
+		*content = NULL;
+	}
+	smtp_summary_free(p, content);
 }
 
 static struct smtp_message *envelope_get(struct smtp_parser *p) {
@@ -94,11 +110,14 @@ void smtp_envelope_add(struct smtp_parser *p, struct smtp_text *to) {
 	e->n_recipients += e->n_recipients < UINT32_MAX;
 	if (to->text == NULL)
 		return;
-	if (list_grow(p, (void **)&e->to, &e->to_cap, e->n_to, SMTP_RECIPIENTS_MAX, sizeof(*e->to))
-	    == 0)
+	struct smtp_text *list
+		= list_grow(p, e->to, &e->to_cap, e->n_to, SMTP_RECIPIENTS_MAX, sizeof(*e->to));
+	if (list != NULL) {
+		e->to = list;
 		e->to[e->n_to++] = text_take(to);
-	else
+	} else {
 		session_event(p->session, EVENT_too_many_recipients);
+	}
 }
 
 void smtp_envelope_reject(struct smtp_parser *p) {
@@ -131,15 +150,17 @@ void smtp_message_begin(struct smtp_parser *p, bool is_bdat) {
 	if (!p->is_open)
 		return;
 	p->envelope->is_bdat = is_bdat;
-	p->is_open_listed = list_grow(
-				    p,
-				    (void **)&facts->messages,
-				    &facts->messages_cap,
-				    facts->n_messages,
-				    SMTP_MESSAGES_MAX,
-				    sizeof(*message)
-			    )
-		== 0;
+	struct smtp_message *list = list_grow(
+		p,
+		facts->messages,
+		&facts->messages_cap,
+		facts->n_messages,
+		SMTP_MESSAGES_MAX,
+		sizeof(*message)
+	);
+	p->is_open_listed = list != NULL;
+	if (list != NULL)
+		facts->messages = list;
 	if (!p->is_open_listed) {
 		session_event(p->session, EVENT_too_many_messages);
 		p->spare = p->envelope;
@@ -302,6 +323,8 @@ static void activity_send(struct smtp_parser *p, const struct smtp_message *mess
 	struct activity_sent *sent = &a->sent[a->n_sent++];
 	*sent = (struct activity_sent
 	){.n_recipients = message->n_recipients, .bytes = message->bytes};
+	if (message->content != NULL)
+		sent->attachments = message->content->attachments_total;
 	for (int i = 0; i < message->n_to && sent->n_to < ACTIVITY_RECIPIENTS_MAX; i++)
 		text_cut(sent->to[sent->n_to++], sizeof(sent->to[0]), &message->to[i]);
 	text_cut(a->client.helo, sizeof(a->client.helo), &p->facts.helo);

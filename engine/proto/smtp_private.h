@@ -34,6 +34,8 @@ enum smtp_verb {
 	SMTP_AUTH,
 	SMTP_STARTTLS,
 	SMTP_QUIT,
+	SMTP_XCLIENT,
+	SMTP_XFORWARD,
 	SMTP_OTHER,
 	SMTP_UNKNOWN, // also an empty line: servers answer it
 };
@@ -56,7 +58,9 @@ struct smtp_pending {
 	bool is_lhlo, is_ehlo;
 	uint32_t n_replies; // still to come; more than one only at the end of LMTP's data
 	uint64_t size; // of a BDAT chunk
-	struct smtp_text text; // MAIL, RCPT: the address; NULL when it was not exact
+	// MAIL, RCPT: the address; NULL when it was not exact. XCLIENT, XFORWARD: the attributes.
+	struct smtp_text text;
+	struct mime_summary *content; // BDAT LAST: what the message was, NULL: not known
 };
 
 // Client bytes that are kept to be read later.
@@ -114,6 +118,7 @@ struct smtp_parser {
 	struct smtp_pending *ring;
 	uint16_t ring_cap, ring_head, n_pending;
 	uint32_t n_overflow; // further commands that are only counted
+	uint32_t n_owed; // replies still to come to what was given up: before all others
 
 	struct smtp_message *envelope; // what MAIL and RCPT have built up, NULL: nothing
 	struct smtp_message *spare; // the open message when it is not listed
@@ -167,6 +172,8 @@ int smtp_address(const uint8_t *arg, size_t arg_size, const uint8_t **address_r,
 void smtp_data_begin(struct smtp_parser *p);
 // Content bytes. Returns how many are read: all, or up to the end of data or a doubtful one.
 size_t smtp_data_read(struct smtp_parser *p, const uint8_t *data, size_t size);
+// A reply has come: a lone dot and CR, on which nothing has followed yet, may be the end.
+void smtp_data_doubt(struct smtp_parser *p);
 void smtp_data_gap(struct smtp_parser *p, uint64_t size);
 // Octets of a BDAT chunk. Returns how many are read.
 size_t smtp_chunk_read(struct smtp_parser *p, const uint8_t *data, size_t size);
@@ -209,6 +216,13 @@ struct smtp_message *smtp_message_open(struct smtp_parser *p);
 void smtp_message_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text, size_t size);
 // No more is to come for it: activity when it was accepted.
 void smtp_message_end(struct smtp_parser *p);
+// What the content of the open message was; taken over, and set to NULL. Accepts NULL.
+void smtp_message_content(struct smtp_parser *p, struct mime_summary **content);
+void smtp_summary_free(struct smtp_parser *p, struct mime_summary **content);
 // It was none after all.
 void smtp_message_drop(struct smtp_parser *p);
 void smtp_message_free(struct smtp_parser *p, struct smtp_message *message);
+
+// The server has accepted XCLIENT or XFORWARD: who the client is, if the speaker is trusted. attributes:
+// terminated, is taken apart.
+void smtp_xclient(struct smtp_parser *p, char *attributes, bool is_forward);

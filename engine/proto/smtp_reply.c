@@ -61,17 +61,22 @@ struct smtp_pending *smtp_pending_last(struct smtp_parser *p) {
 	return p->n_pending == 0 || p->n_overflow > 0 ? NULL : ring_at(p, p->n_pending - 1);
 }
 
+static void pending_free(struct smtp_parser *p, struct smtp_pending *pending) {
+	smtp_text_free(p, &pending->text);
+	smtp_summary_free(p, &pending->content);
+}
+
 void smtp_pending_clear(struct smtp_parser *p) {
 	while (p->n_pending > 0)
-		smtp_text_free(p, &ring_at(p, --p->n_pending)->text);
+		pending_free(p, ring_at(p, --p->n_pending));
 	p->ring_head = 0;
-	p->n_overflow = 0;
+	p->n_overflow = p->n_owed = 0;
 }
 
 // RFC 3030: each chunk has its reply; that to LAST is the message's.
 static void bdat_reply(
 	struct smtp_parser *p,
-	const struct smtp_pending *chunk,
+	struct smtp_pending *chunk,
 	uint16_t code,
 	const uint8_t *text,
 	size_t size
@@ -90,6 +95,7 @@ static void bdat_reply(
 	}
 	if (is_good(code) && !chunk->is_last)
 		return;
+	smtp_message_content(p, &chunk->content);
 	smtp_message_reply(p, code, text, size);
 	smtp_message_end(p);
 }
@@ -131,11 +137,20 @@ static void command_reply(
 		if (is_good(code))
 			transaction_reset(p);
 		break;
+	case SMTP_XCLIENT: // answered by another greeting
+	case SMTP_XFORWARD:
+		if (code / 100 != 2)
+			break;
+		if (c->verb == SMTP_XCLIENT)
+			transaction_reset(p);
+		if (c->text.text != NULL)
+			smtp_xclient(p, c->text.text, c->verb == SMTP_XFORWARD);
+		break;
 	case SMTP_BDAT:
 		bdat_reply(p, c, code, text, size);
 		break;
 	}
-	smtp_text_free(p, &c->text);
+	pending_free(p, c);
 }
 
 // The reply to the oldest command in the ring.
@@ -161,10 +176,11 @@ static void ring_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text
 	}
 }
 
-static void ring_assume(struct smtp_parser *p) {
-	while (p->n_pending > 0)
+// All but the last n_kept count as accepted: their replies were not seen.
+static void ring_assume(struct smtp_parser *p, uint32_t n_kept) {
+	while (p->n_pending > n_kept)
 		ring_reply(p, CODE_ASSUMED, NULL, 0);
-	p->n_overflow = 0;
+	p->n_overflow = p->n_owed = 0;
 }
 
 static void sasl_free(struct smtp_parser *p) {
@@ -288,24 +304,32 @@ static void waited_reply(struct smtp_parser *p, uint16_t code, const uint8_t *te
 	}
 }
 
+// The reply to DATA comes at last, and what followed has been read as content already.
+static void data_assumed_reply(struct smtp_parser *p, uint16_t code) {
+	p->data_is_assumed = false;
+	if (code / 100 == 3)
+		return;
+	// It was commands.
+	smtp_pending_clear(p);
+	smtp_content_close(p);
+	smtp_message_drop(p);
+	smtp_shadow_free(p);
+	p->client = SMTP_CLIENT_LOST;
+	p->waiting = SMTP_NOTHING;
+	p->is_unsure = true;
+}
+
 // A reply while content is still coming.
 static void data_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text, size_t size) {
 	struct smtp_message *message = smtp_message_open(p);
 
-	if (code / 100 == 3) {
-		p->data_is_assumed = false;
-	} else if (p->data_is_assumed) {
-		// DATA was refused after all, and what was read as content was commands.
-		p->data_is_assumed = false;
-		smtp_content_close(p);
-		smtp_message_drop(p);
-		p->client = SMTP_CLIENT_LOST;
-		p->is_unsure = true;
-	} else if (message != NULL && message->is_holed) {
+	if (code / 100 == 3)
+		return;
+	if (message != NULL && message->is_holed) {
 		// The end was in the hole.
 		smtp_message_reply(p, code, text, size);
-		smtp_message_end(p);
 		smtp_content_close(p);
+		smtp_message_end(p);
 		p->client = SMTP_CLIENT_LOST;
 		p->is_unsure = true;
 	} else if (!p->data_is_answered) {
@@ -316,22 +340,33 @@ static void data_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text
 	}
 }
 
-// Which of the doubtful ends it was: one that a command follows, or nothing.
-static int end_choose(const struct smtp_shadow *shadow) {
+// Steps over what is left of a line end: some take CR LF . CR CR LF as one.
+static uint32_t line_end_skip(const struct smtp_held *after, uint32_t at) {
+	while (at < after->size && (after->data[at] == '\r' || after->data[at] == '\n'))
+		at++;
+	return at;
+}
+
+// Which of the doubtful ends it was: one that a command follows, or nothing. Returns its index; *at_r is
+// where to read on.
+static int end_choose(const struct smtp_shadow *shadow, uint32_t *at_r) {
 	const struct smtp_held *after = &shadow->after;
-	int chosen = 0;
+	int chosen = -1;
 
 	for (int i = 0; i < shadow->n_ends; i++) {
-		if (shadow->ends[i].at >= after->size) {
+		uint32_t at = line_end_skip(after, shadow->ends[i].at);
+		if (at >= after->size) {
 			chosen = i;
-			continue;
-		}
-		if (smtp_command_is_sure(
-			    after->data + shadow->ends[i].at, after->size - shadow->ends[i].at
-		    ))
+			*at_r = at;
+		} else if (smtp_command_is_sure(after->data + at, after->size - at)) {
+			*at_r = at;
 			return i;
+		}
 	}
-	return chosen;
+	if (chosen >= 0)
+		return chosen;
+	*at_r = shadow->ends[0].at;
+	return 0;
 }
 
 // The server has taken a doubtful end for the end: from there on the client's bytes are commands. The
@@ -339,8 +374,8 @@ static int end_choose(const struct smtp_shadow *shadow) {
 static void other_reading(struct smtp_parser *p) {
 	struct smtp_shadow *shadow = p->shadow;
 	struct smtp_held after = shadow->after, held = p->held;
-	int end = end_choose(shadow);
-	uint32_t at = shadow->ends[end].at;
+	uint32_t at;
+	int end = end_choose(shadow, &at);
 	struct smtp_message *message = smtp_message_open(p);
 
 	if (message == NULL && shadow->is_answered && p->facts.n_messages > 0
@@ -377,7 +412,7 @@ static void other_reading(struct smtp_parser *p) {
 
 // Whether a reply cannot be to what the client is waiting for, if the strict end was the end.
 static bool is_out_of_place(struct smtp_parser *p, uint16_t code) {
-	if (p->n_overflow > 0)
+	if (p->n_overflow > 0 || p->n_owed > 0)
 		return false;
 	if (p->n_pending == 0 && p->waiting == SMTP_NOTHING)
 		return p->client == SMTP_CLIENT_COMMAND && code != 421;
@@ -399,19 +434,23 @@ static void shadow_check(struct smtp_parser *p, uint16_t code) {
 
 // After a hole, replies that can answer one command only tell the place again.
 static void place_find(struct smtp_parser *p, uint16_t code) {
-	bool is_found = (code == 354 && p->waiting == SMTP_DATA)
+	bool is_quit = code == 221 && p->n_pending > 0
+		&& ring_at(p, p->n_pending - 1)->verb == SMTP_QUIT;
+	bool is_found = is_quit || (code == 354 && p->waiting == SMTP_DATA)
 		|| ((code == 334 || code == 235 || code == 535) && p->waiting == SMTP_AUTH);
 
-	if (code == 221 && p->n_pending > 0)
-		is_found = ring_at(p, p->n_pending - 1)->verb == SMTP_QUIT;
 	if (!is_found)
 		return;
-	ring_assume(p);
+	ring_assume(p, is_quit ? 1 : 0);
 	p->is_unsure = false;
 }
 
 static void match(struct smtp_parser *p, uint16_t code, const uint8_t *text, size_t size) {
-	if (p->n_pending > 0)
+	if (p->n_owed > 0)
+		p->n_owed--;
+	else if (p->data_is_assumed)
+		data_assumed_reply(p, code);
+	else if (p->n_pending > 0)
 		ring_reply(p, code, text, size);
 	else if (p->n_overflow > 0)
 		p->n_overflow--;
@@ -429,6 +468,8 @@ static void reply(struct smtp_parser *p, uint16_t code, const uint8_t *text, siz
 		p->is_assumed = false;
 		p->is_unsure = true;
 	}
+	if (code / 100 != 3)
+		smtp_data_doubt(p);
 	if (p->shadow != NULL)
 		shadow_check(p, code);
 	if (p->is_unsure)
@@ -484,7 +525,8 @@ void smtp_reply_gap(struct smtp_parser *p) {
 	session_event(p->session, EVENT_lost_place);
 	p->is_unsure = true;
 	p->reply_code = p->reply_lines = 0;
-	ring_assume(p);
+	p->data_is_assumed = false;
+	ring_assume(p, 0);
 	smtp_shadow_free(p);
 	switch (p->waiting) {
 	case SMTP_GREETING:
@@ -512,7 +554,7 @@ static int sasl_rounds(const struct sasl *sasl) {
 }
 
 void smtp_assume(struct smtp_parser *p) {
-	uint32_t n_owed = p->n_pending + p->n_overflow;
+	uint32_t n_owed = p->n_owed + p->n_pending + p->n_overflow;
 
 	if (p->waiting == SMTP_GREETING) {
 		p->is_assumed = true;
@@ -520,11 +562,11 @@ void smtp_assume(struct smtp_parser *p) {
 	}
 	if (!p->is_assumed)
 		session_event(p->session, EVENT_lost_place);
-	ring_assume(p);
+	ring_assume(p, 0);
 	switch (p->waiting) {
 	case SMTP_DATA:
 		content_begin(p);
-		p->data_is_assumed = true;
+		p->data_is_assumed = !p->is_assumed;
 		break;
 	case SMTP_AUTH:
 		if (p->is_assumed && p->sasl != NULL
@@ -545,5 +587,5 @@ void smtp_assume(struct smtp_parser *p) {
 		break;
 	}
 	// Their replies may still come, and mean nothing more.
-	p->n_overflow = p->is_assumed ? 0 : n_owed;
+	p->n_owed = p->is_assumed ? 0 : n_owed;
 }

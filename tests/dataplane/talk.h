@@ -234,6 +234,7 @@ static inline void talk_segment(struct talk *t, const struct seg *seg) {
 	copy = malloc(pkt.payload_size + !pkt.payload_size);
 	memcpy(copy, pkt.payload_size ? seg->data : "", pkt.payload_size);
 	pkt.payload = copy;
+	pkt.number = t->n_packets;
 	flow_run(t->table, &pkt, 1);
 	t->n_packets++;
 	t->now_ns += 1000;

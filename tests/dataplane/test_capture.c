@@ -749,6 +749,45 @@ static void p7_a_file_that_grows_is_read_to_its_new_end(void **) {
 	free(b.data);
 }
 
+static void a_mapped_file_that_shrinks_is_damage_and_not_death(void **) {
+	enum { N = 4000, SIZE = 100 };
+	struct bytes b = {0};
+	struct frame frames[BURST_MAX];
+	struct capture *capture;
+	char path[64], error[256];
+	int n, n_frames = 0;
+
+	pcap_head(&b, false, 0xa1b2c3d4, 1);
+	for (int i = 0; i < N; i++) {
+		pcap_packet(&b, false, 1000 + (uint32_t)i, 0, SIZE, SIZE);
+		memset(put_room(&b, SIZE), 0x5a, SIZE);
+	}
+	// Cut at a page's border, and inside one (its rest then reads as zeros without a signal).
+	for (off_t size = 81920; size < 81920 + 4096; size += 1000) {
+		int fd = memfd_create("shrinking", 0), n_before = n_frames = 0;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		assert_int_equal(write(fd, b.data, b.size), b.size);
+		capture = capture_open(path, error, sizeof(error));
+		assert_non_null(capture);
+		assert_true(capture_source(capture)->frames_stay);
+		while ((n = source_burst(capture_source(capture), frames, BURST_MAX)) > 0) {
+			for (int i = 0; i < n && n_frames * 116 < (int)size - 200; i++, n_frames++)
+				for (int j = 0; j < SIZE; j++)
+					assert_int_equal(frames[i].data[j], 0x5a);
+			if (n_before++ == 2)
+				assert_int_equal(ftruncate(fd, size), 0);
+		}
+		assert_int_equal(n, SOURCE_BROKEN);
+		assert_non_null(strstr(capture_source(capture)->error, "processed"));
+		assert_true(n_frames * 116 >= (int)size - 4096 - 400);
+		assert_true(n_frames < N / 2);
+		capture_close(capture);
+		close(fd);
+	}
+	free(b.data);
+}
+
 // The number after "packets": in a truth file, -1 when it is not one to compare with.
 static long truth_packets(const char *path) {
 	static char text[1 << 20];
@@ -830,6 +869,7 @@ int main(void) {
 		cmocka_unit_test(what_is_no_capture_gets_one_clear_line),
 		cmocka_unit_test(p7_a_pipe_is_read_as_it_fills),
 		cmocka_unit_test(p7_a_file_that_grows_is_read_to_its_new_end),
+		cmocka_unit_test(a_mapped_file_that_shrinks_is_damage_and_not_death),
 		cmocka_unit_test(captures_of_other_projects_have_the_packets_that_tshark_counts),
 	};
 

@@ -219,6 +219,41 @@ static void z2_time_goes_on_while_a_live_source_is_idle(void **) {
 	assert_int_equal(worker.now_ns, feed.source.now_ns);
 }
 
+struct marks {
+	const struct worker *worker;
+	uint64_t now_ns;
+	uint32_t n, number;
+};
+
+static void mark_note(void *ctx, uint64_t now_ns, uint32_t number) {
+	struct marks *marks = ctx;
+	const struct flow_moment *moment = flow_moment(marks->worker->flows);
+	struct flow_moment mark = {.time_ns = now_ns, .number = number, .kind = FLOW_MOMENT_FRAME};
+
+	// What was told last is not behind the mark, what was marked before neither.
+	assert_true(flow_moment_compare(moment, &mark) <= 0);
+	assert_true(now_ns >= marks->now_ns && number >= marks->number);
+	assert_int_equal(number, feed.at - 1);
+	marks->now_ns = now_ns;
+	marks->number = number;
+	marks->n++;
+}
+
+static void every_burst_ends_with_a_mark(void **) {
+	for (int step = 1; step <= BURST_MAX; step += 9) {
+		struct worker worker = {0};
+		struct marks marks = {.worker = &worker};
+
+		feed_init(&feed, step);
+		worker.mark = mark_note;
+		worker.mark_ctx = &marks;
+		assert_int_equal(run(&worker), 0);
+		assert_int_equal(marks.n, (N_FRAMES + step - 1) / step);
+		assert_int_equal(marks.number, N_FRAMES - 1);
+		assert_int_equal(marks.now_ns, feed.frames[N_FRAMES - 1].time_ns);
+	}
+}
+
 static void a_stop_is_heeded_after_the_burst(void **) {
 	sig_atomic_t stop = 0;
 	struct worker worker = {.stop = &stop};
@@ -237,6 +272,7 @@ int main(void) {
 		cmocka_unit_test(time_reaches_frames_that_are_not_tcp),
 		cmocka_unit_test(damage_is_reported_and_every_connection_closed),
 		cmocka_unit_test(z2_time_goes_on_while_a_live_source_is_idle),
+		cmocka_unit_test(every_burst_ends_with_a_mark),
 		cmocka_unit_test(a_stop_is_heeded_after_the_burst),
 	};
 

@@ -44,6 +44,7 @@ static void fixture_open(struct fixture *f, uint32_t n_streams) {
 	f->scanner = scanner_open(f->db, n_streams);
 	f->engine = engine_open(&(struct engine_config){
 		.slab_size = 1 << 20,
+		.decode = true,
 		.scanner = f->scanner,
 		.rules = f->rules,
 	});
@@ -126,6 +127,15 @@ static const struct {
 	{"", {{0}}},
 	{"A:x\r\n\r\nxx", {{0, 0, 0, 0, 0, 3}}},
 	{"going out", {{0, 0, 0, 0, 1, 0}}},
+	{"Content-Transfer-Encoding: base64\r\n\r\nU0VD\r\nUkVU\r\n", {{0, 1, 0, 0, 0, 0}}},
+	{"Content-Transfer-Encoding: quoted-printable\r\n\r\nSE=\r\nCRE=54", {{0, 1, 0, 0, 0, 0}}},
+	// Text and markup say the same: it counts once. What only the text says counts, too.
+	{"Content-Type: text/html\r\n\r\n<p>SECRET</p>", {{0, 1, 0, 0, 0, 1}}},
+	{"Content-Type: text/html\r\n\r\nSE<b>CR</b>ET <x>", {{0, 1, 0, 0, 0, 2}}},
+	{"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSECRET\r\n--b\r\n\r\nSEC"
+	 "\r\n--b\r\n\r\nRET\r\n--b--\r\n",
+	 {{0, 1, 0, 0, 0, 1}}}, // x of multipart/mixed
+	{"Subject: =?iso-8859-2?q?urg?= =?iso-8859-2?q?ent_SECRET?=\r\n\r\n", {{0, 1, 1, 0, 0, 0}}},
 };
 
 static void any_cut_of_a_message_gives_the_same_counts(void **state) {
@@ -240,8 +250,8 @@ static void messages_beyond_the_streams_are_counted_and_not_scanned(void **state
 	fixture_open(&f, 1);
 	struct content *one = content_open(&f.session, CONTENT_SENT);
 	struct content *two = content_open(&f.session, CONTENT_SENT);
-	feed(one, "no header x", 11);
-	feed(two, "no header x", 11);
+	feed(one, "no header x\n", 12);
+	feed(two, "no header x\n", 12);
 	content_close(two, 1);
 	assert_int_equal(count(&f, X), 0);
 	content_close(one, 1);
@@ -267,11 +277,30 @@ static void memory_goes_back_and_a_full_slab_is_a_refusal(void **state) {
 	fixture_close(&f);
 }
 
-static void without_a_scanner_there_is_no_content(void **state) {
+static void without_rules_a_message_is_still_read(void **state) {
+	static const char text[] = "Subject: =?utf-8?q?x_y?=\r\nContent-Disposition: attachment; "
+				   "filename=a\r\n\r\nabc";
 	struct fixture f;
 
 	fixture_open(&f, 1);
 	f.engine->config.scanner = NULL;
+	struct content *content = content_open(&f.session, CONTENT_SENT);
+	feed(content, text, sizeof(text) - 1);
+	struct mime_summary *summary = content_finish(content, 1);
+	assert_string_equal(summary->subject.text, "x y");
+	assert_int_equal(summary->attachments_total, 1);
+	assert_string_equal(summary->attachments[0]->name.text, "a");
+	assert_int_equal(summary->attachments[0]->bytes, 3);
+	mime_summary_free(summary, f.engine->slab);
+	slab_put(f.engine->slab, summary, sizeof(*summary));
+	fixture_close(&f);
+}
+
+static void contents_that_are_only_counted_have_none(void **state) {
+	struct fixture f;
+
+	fixture_open(&f, 1);
+	f.engine->config.decode = false;
 	assert_null(content_open(&f.session, CONTENT_SENT));
 	content_data(NULL, (const uint8_t *)"x", 1);
 	content_gap(NULL, 1);
@@ -288,7 +317,8 @@ int main(void) {
 		cmocka_unit_test(a_message_full_of_matches_is_let_go),
 		cmocka_unit_test(messages_beyond_the_streams_are_counted_and_not_scanned),
 		cmocka_unit_test(memory_goes_back_and_a_full_slab_is_a_refusal),
-		cmocka_unit_test(without_a_scanner_there_is_no_content),
+		cmocka_unit_test(without_rules_a_message_is_still_read),
+		cmocka_unit_test(contents_that_are_only_counted_have_none),
 	};
 
 #ifndef HAVE_HYPERSCAN

@@ -163,6 +163,27 @@ static void a_distributed_spray_that_gets_in_names_the_account(void **) {
 	world_close(&w);
 }
 
+// The spray before it has taught the fleet that strangers are refused often, and the password alone is
+// suspicious sooner than the address; it is the address's spraying all the same.
+static void
+one_address_with_one_password_after_another_spray_is_told_and_so_is_the_success(void **) {
+	struct world w;
+	world_open(&w, 1000);
+	ordinary(&w, 20);
+	for (uint32_t i = 0; i < 12; i++)
+		add(&w, 10 * DAY + i * 2 * MINUTE, i, IP(120 + i, 5, i, 9), 4711);
+	for (uint32_t i = 0; i < 19; i++)
+		add(&w, 10 * DAY + 16 * HOUR + i * 47 * SECOND, 40 + i, IP(190, 5, 6, 7), 4712);
+	add(&w, 10 * DAY + 16 * HOUR + 19 * 47 * SECOND, 60, IP(190, 5, 6, 7), 0);
+	run(&w);
+	only_open(&w, "password-spraying-distributed");
+	only_open(&w, "password-spraying");
+	const struct alert *a = only_open(&w, "login-after-guessing");
+	assert_string_equal(a->account, "u60");
+	assert_int_equal(a->severity, ALERT_CRITICAL);
+	world_close(&w);
+}
+
 static void brute_force_from_200_addresses_is_told_and_so_is_the_success(void **) {
 	struct world w;
 	world_open(&w, 1000);
@@ -440,6 +461,9 @@ int main(void) {
 		cmocka_unit_test(a_network_that_sprays_from_many_addresses_is_one_alert),
 		cmocka_unit_test(one_password_from_ever_new_addresses_is_told),
 		cmocka_unit_test(a_distributed_spray_that_gets_in_names_the_account),
+		cmocka_unit_test(
+			one_address_with_one_password_after_another_spray_is_told_and_so_is_the_success
+		),
 		cmocka_unit_test(brute_force_from_200_addresses_is_told_and_so_is_the_success),
 		cmocka_unit_test(brute_force_from_one_address_is_told),
 		cmocka_unit_test(a_drip_of_one_a_day_is_told_and_so_is_the_success),

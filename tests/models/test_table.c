@@ -92,7 +92,7 @@ static void it_agrees_with_a_list_whatever_is_done(void **) {
 	uint64_t random = SEED;
 	print_message("  seed %d\n", SEED);
 	for (int step = 0; step < 100000; step++) {
-		uint64_t key = random_below(&random, 2 * N), value;
+		uint64_t key = random_below(&random, 2 * N), value = 0;
 		struct thing *thing = table_find(&b.table, key);
 		bool there = oracle_take(&o, key, &value);
 		assert_int_equal(thing != NULL, there);

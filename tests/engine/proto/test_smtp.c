@@ -7,19 +7,22 @@
 
 #include "limits.h"
 #include "proto/smtp_private.h"
-#include "smtp_dump.h"
+#include "talk_smtp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 // One string: what one side says, until the other is named. A hole has its size in decimal.
-#define C "\1C"
-#define S "\1S"
-#define GAP_C "\1c"
-#define GAP_S "\1s"
+enum { MARK = 0x7f };
+#define C "\177C"
+#define S "\177S"
+#define GAP_C "\177c"
+#define GAP_S "\177s"
 
 struct words {
 	const char *data;
@@ -30,7 +33,7 @@ struct words {
 
 static void dump(struct talk *talk, const struct session *s, const void *state) {
 	talk_fact(talk, "--");
-	smtp_dump(talk, s, state);
+	talk_smtp_dump(talk, s, state);
 }
 
 static void words_say(struct talk *talk, const struct words *words, size_t cut) {
@@ -40,7 +43,7 @@ static void words_say(struct talk *talk, const struct words *words, size_t cut) 
 		char kind = at[1];
 		enum stream_dir dir = kind == 'C' || kind == 'c' ? STREAM_CLIENT : STREAM_SERVER;
 		at += 2;
-		const char *next = memchr(at, 1, end - at);
+		const char *next = memchr(at, MARK, end - at);
 		if (next == NULL)
 			next = end;
 		if (kind == 'c' || kind == 's')
@@ -75,7 +78,7 @@ static const char *end_facts(const char *facts) {
 
 static char *words_check(const char *name, const struct words *words) {
 	char *whole = words_run(words, 0, 0);
-	size_t step = words->size / 3000 + 1;
+	size_t step = words->size < 2000 ? 1 : words->size / 50;
 
 	for (size_t cut = 1; cut < words->size; cut += step) {
 		char *facts = words_run(words, cut, 0);
@@ -85,9 +88,9 @@ static char *words_check(const char *name, const struct words *words) {
 		free(facts);
 	}
 	// Cut short anywhere it must end cleanly, and give back its memory.
-	for (size_t size = 1; size < words->size; size += step) {
+	for (size_t size = 1; size < words->size; size += step * 3) {
 		struct words prefix = {words->data, size};
-		if (words->data[size - 1] == 1)
+		if (words->data[size - 1] == MARK)
 			continue;
 		char *facts = words_run(&prefix, 0, 0);
 		assert_null(strstr(facts, "leaked"));
@@ -133,7 +136,7 @@ static void words_assert(const struct words_case *cases, size_t n) {
 #define MAIL "mail a@example.org to b@example.net, "
 
 static void talks_give_their_facts_however_they_are_cut(void **) {
-	assert_in_range(talk_check("smtp_", &proto_smtp, smtp_dump), 1, 1000);
+	assert_in_range(talk_check("smtp_", &proto_smtp, talk_smtp_dump), 1, 1000);
 }
 
 static void a_message_is_listed_with_its_envelope_and_outcome(void **) {
@@ -168,10 +171,957 @@ static void a_message_is_listed_with_its_envelope_and_outcome(void **) {
 	ASSERT_WORDS(cases);
 }
 
+static const struct ending {
+	const char *name;
+	struct words bytes;
+} endings[] = {
+	{"LF . LF", WORDS("\n.\n")},
+	{"LF . CR LF", WORDS("\n.\r\n")},
+	{"CR LF . LF", WORDS("\r\n.\n")},
+	{"CR . CR", WORDS("\r.\r")},
+	{"CR . LF", WORDS("\r.\n")},
+	{"LF . CR", WORDS("\n.\r")},
+	{"CR . CR LF", WORDS("\r.\r\n")},
+	{"CR LF . CR", WORDS("\r\n.\r")},
+	{"CR LF NUL . CR LF", WORDS("\r\n\0.\r\n")},
+	{"CR LF . NUL CR LF", WORDS("\r\n.\0\r\n")},
+	{"CR LF . CR CR LF", WORDS("\r\n.\r\r\n")},
+};
+enum { N_ENDINGS = sizeof(endings) / sizeof(endings[0]) };
+
+// Puts the conversation together: a message whose text holds one of the endings and, behind it, another
+// message, all sent at once; then the server's replies.
+static struct words smuggle(const struct words *ending, const char *replies, bool is_quit_behind) {
+	static const char before[] = HELLO ENVELOPE DATA C "x";
+	static const char inside[]
+		= "MAIL FROM:<evil@x>\r\nRCPT TO:<c@y>\r\nDATA\r\nsmuggled\r\n.\r\n";
+	char *talk;
+	size_t size;
+	FILE *out = open_memstream(&talk, &size);
+
+	fwrite(before, 1, sizeof(before) - 1, out);
+	fwrite(ending->data, 1, ending->size, out);
+	fputs(inside, out);
+	if (is_quit_behind)
+		fputs("QUIT\r\n", out);
+	fputs(replies, out);
+	fclose(out);
+	return (struct words){talk, size};
+}
+
+static void s1_a_server_that_is_strict_gives_one_message(void **) {
+	for (int i = 0; i < N_ENDINGS; i++)
+		for (int is_quit = 0; is_quit <= 1; is_quit++) {
+			struct words words = smuggle(
+				&endings[i].bytes,
+				is_quit ? S "250 2.0.0 Ok: queued as 4A\r\n221 bye\r\n" : QUEUED,
+				is_quit
+			);
+			char *facts = words_check(endings[i].name, &words);
+			assert_non_null(strstr(facts, "mail a@example.org to b@example.net, "));
+			assert_null(strstr(facts, "mail evil@x"));
+			assert_non_null(strstr(facts, "event smtp_smuggling"));
+			assert_null(strstr(facts, "event lost_place"));
+			free(facts);
+			free((char *)words.data);
+		}
+}
+
+static void s1_a_server_that_takes_the_other_end_gives_two_messages(void **) {
+	static const struct {
+		const char *replies;
+		bool is_quit;
+	} ways[] = {
+		{S "250 2.0.0 Ok: queued as 4A\r\n250 ok\r\n250 ok\r\n354 go\r\n250 2.0.0 Ok: "
+		   "queued as 4B\r\n",
+		 false},
+		{S "250 2.0.0 Ok: queued as 4A\r\n250 ok\r\n250 ok\r\n354 go\r\n250 2.0.0 Ok: "
+		   "queued as 4B\r\n"
+		   "221 bye\r\n",
+		 true},
+		// One reply now, the others after what comes next.
+		{S "250 2.0.0 Ok: queued as 4A\r\n" S "250 ok\r\n" C "QUIT\r\n" S
+		   "250 ok\r\n354 go\r\n250 2.0.0 Ok: queued as 4B\r\n221 bye\r\n",
+		 false},
+	};
+	for (int i = 0; i < N_ENDINGS; i++)
+		for (size_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
+			struct words words
+				= smuggle(&endings[i].bytes, ways[way].replies, ways[way].is_quit);
+			char *facts = words_check(endings[i].name, &words);
+			const char *first = strstr(facts, "mail a@example.org to b@example.net, ");
+			const char *second
+				= strstr(facts, "mail evil@x to c@y, 10 bytes, 250 2.0.0 4B\n");
+			if (first == NULL || second == NULL || strstr(facts, " 4A\n") == NULL)
+				print_error("%s, way %zu:\n%s", endings[i].name, way, facts);
+			assert_non_null(first);
+			assert_non_null(second);
+			assert_true(first < second);
+			assert_non_null(strstr(facts, "event smtp_smuggling"));
+			free(facts);
+			free((char *)words.data);
+		}
+}
+
+static void s1_a_client_that_ends_so_and_a_server_that_agrees_go_on(void **) {
+	for (int i = 0; i < N_ENDINGS; i++) {
+		char *talk;
+		size_t size;
+		FILE *out = open_memstream(&talk, &size);
+		fputs(HELLO ENVELOPE DATA C "x", out);
+		fwrite(endings[i].bytes.data, 1, endings[i].bytes.size, out);
+		fputs(QUEUED ENVELOPE DATA C "y\r\n.\r\n" S "250 2.0.0 Ok: queued as 4D\r\n" QUIT,
+		      out);
+		fclose(out);
+		struct words words = {talk, size};
+		char *facts = words_check(endings[i].name, &words);
+		if (strstr(facts, "3 bytes, 250 2.0.0 4D\nis quit\n") == NULL)
+			print_error("%s\n%s", endings[i].name, facts ? facts : "");
+		assert_non_null(strstr(facts, " 250 2.0.0 4ABC\n"));
+		assert_non_null(strstr(facts, "3 bytes, 250 2.0.0 4D\nis quit\n"));
+		assert_non_null(strstr(facts, "event smtp_smuggling"));
+		free(facts);
+		free(talk);
+	}
+}
+
+static void s1_what_is_kept_of_the_other_reading_is_bounded(void **) {
+	for (int more = -1; more <= 1; more++) {
+		char *talk;
+		size_t size;
+		FILE *out = open_memstream(&talk, &size);
+		fputs(HELLO ENVELOPE DATA C "x\n.\n", out);
+		fputs("MAIL FROM:<evil@x>\r\n", out);
+		for (int i = 20; i < SMTP_HELD_SIZE_MAX + more; i++)
+			fputc('y', out);
+		fputs(QUEUED S "250 ok\r\n", out);
+		fclose(out);
+		struct words words = {talk, size};
+		char *facts = words_run(&words, 0, 0);
+		assert_non_null(strstr(facts, " 250 2.0.0 4ABC\n"));
+		assert_non_null(strstr(facts, "event smtp_smuggling"));
+		assert_int_equal(strstr(facts, "event lost_place") != NULL, more > 0);
+		free(facts);
+		free(talk);
+	}
+}
+
+// The content that a receiver keeps of what was sent, as hashed by the talk's content_data().
+static unsigned content_hash(const char *text, size_t size) {
+	unsigned hash = 0;
+
+	for (size_t i = 0; i < size; i++)
+		hash = (hash * 31 + (uint8_t)text[i]) % 9973;
+	return hash;
+}
+
+static void s2_dots_are_unstuffed_in_data_and_only_there(void **) {
+	static const struct {
+		struct words sent, kept;
+	} table[] = {
+		{WORDS(""), WORDS("")},
+		{WORDS("..\r\n"), WORDS(".\r\n")},
+		{WORDS(".x\r\n"), WORDS("x\r\n")},
+		{WORDS("...\r\n..x\r\n.\r"), WORDS("..\r\n.x\r\n\r")},
+		{WORDS("a\r\n..b\r\n.c.\r\n"), WORDS("a\r\n.b\r\nc.\r\n")},
+		{WORDS("a\n..b\r\n"), WORDS("a\n..b\r\n")}, // strictly no line begins there
+		{WORDS("a\r..b\r\n"), WORDS("a\r..b\r\n")},
+		{WORDS(".\rx\r\n"), WORDS("\rx\r\n")},
+		{WORDS("\r\r\n"), WORDS("\r\r\n")},
+		{WORDS("\r\n\r\n"), WORDS("\r\n\r\n")},
+		{WORDS("a\0b\0\r\n"), WORDS("a\0b\0\r\n")},
+		{WORDS("\n\n\n"), WORDS("\n\n\n")},
+		{WORDS("\r\r\r\n\n\r"), WORDS("\r\r\r\n\n\r")},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		const struct words *kept = &table[i].kept;
+		char data[200], chunk[200], line[100];
+		bool has_end = kept->size == 0
+			|| (kept->size > 1 && memcmp(kept->data + kept->size - 2, "\r\n", 2) == 0);
+		static const char head[] = HELLO ENVELOPE DATA C;
+		struct words words = {data, sizeof(head) - 1 + table[i].sent.size};
+
+		memcpy(data, head, sizeof(head) - 1);
+		memcpy(data + sizeof(head) - 1, table[i].sent.data, table[i].sent.size);
+		if (has_end) {
+			memcpy(data + words.size, ".\r\n", 3);
+			words.size += 3;
+		} else {
+			memcpy(data + words.size, "\r\n.\r\n", 5);
+			words.size += 5;
+		}
+		char *facts = words_check("dots", &words);
+		memcpy(chunk, kept->data, kept->size);
+		size_t size = kept->size;
+		if (!has_end) {
+			memcpy(chunk + size, "\r\n", 2);
+			size += 2;
+		}
+		snprintf(
+			line,
+			sizeof(line),
+			"content sent %zu hash=%u missing=0\n",
+			size,
+			content_hash(chunk, size)
+		);
+		if (strncmp(facts, line, strlen(line)) != 0)
+			print_error("%zu: %s%s", i, line, facts);
+		assert_int_equal(strncmp(facts, line, strlen(line)), 0);
+		free(facts);
+	}
+}
+
+static void s3_chunks_end_at_their_count(void **) {
+	static const struct words_case cases[] = {
+		{"a bad tail, then a good message",
+		 WORDS(HELLO ENVELOPE C "BDAT 5 X\r\n" S "501 5.5.4 Syntax\r\n" C "RSET\r\n" S
+					"250 ok\r\n" ENVELOPE C "BDAT 5 LAST\r\nabcde" QUEUED QUIT),
+		 "helo c.example\n" MAIL "5 bytes, 250 2.0.0 4ABC bdat\nis quit\n"
+		 "commands 9, 1 rejected\nactivity sent 1 b@example.net bytes=5\nevent bad_bdat\n"},
+		{"nothing, last",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabcBDAT 0 LAST\r\n" S "250 ok\r\n" QUEUED),
+		 "helo c.example\n" MAIL "3 bytes, 250 2.0.0 4ABC bdat\ncommands 5, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=3\n"},
+		{"nothing at all",
+		 WORDS(HELLO ENVELOPE C "BDAT 0 LAST\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC bdat\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\n"},
+		{"everything at once, and the next message",
+		 WORDS(HELLO C
+		       "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nBDAT 4\r\n.\r\n."
+		       "BDAT 3 LAST\r\n\r\n.MAIL FROM:<c@x>\r\nRCPT TO:<d@x>\r\nBDAT 1 LAST\r\nx"
+		       "QUIT\r\n" S "250 ok\r\n250 ok\r\n250 ok\r\n" QUEUED S
+		       "250 ok\r\n250 ok\r\n250 2.0.0 Ok: queued as 4B\r\n221 bye\r\n"),
+		 "helo c.example\n" MAIL "7 bytes, 250 2.0.0 4ABC bdat\n"
+		 "mail c@x to d@x, 1 bytes, 250 2.0.0 4B bdat\nis quit\ncommands 9, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=7\nactivity sent 1 d@x bytes=1\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s4_a_chunk_size_is_a_number_or_none(void **) {
+	static const struct {
+		const char *size;
+		bool is_number;
+	} table[] = {
+		{"2147483648", true},
+		{"9223372036854775808", true},
+		{"18446744073709551615", true},
+		{"0000000000000000000000000000000000000007", true},
+		{"18446744073709551616", false},
+		{"99999999999999999999", false},
+		{"9999999999999999999999999999999999999999", false},
+		{"-1", false},
+		{"+5", false},
+		{"0x5", false},
+		{"", false},
+		{"5,", false},
+		{"5 LASTX", false},
+		{"5 LAST LAST", false},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char text[300];
+		struct words words = {text, 0};
+		words.size = snprintf(
+			text,
+			sizeof(text),
+			"%sBDAT %s\r\n" S "250 x\r\n" C "NOOP\r\n",
+			HELLO ENVELOPE C,
+			table[i].size
+		);
+		char *facts = words_check(table[i].size, &words);
+		assert_int_equal(strstr(facts, "event bad_bdat") == NULL, table[i].is_number);
+		// A number's octets are content, so the NOOP is; otherwise it is a command.
+		assert_int_equal(strstr(facts, "commands 4,") != NULL, table[i].is_number);
+		free(facts);
+	}
+}
+
+static void s5_s10_what_is_never_answered_is_bounded(void **) {
+	static const char *const commands[] = {
+		"BDAT 1\r\nx",
+		"MAIL FROM:<a@x>\r\nRSET\r\n",
+		"RCPT TO:<b@x>\r\n",
+		"NOOP\r\n",
+		"x\r\n",
+		"\r\n",
+		"DATA\r\n",
+		"AUTH PLAIN\r\n",
+		"STARTTLS\r\n",
+		"EHLO x\r\n",
+	};
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		size_t memory[2];
+		for (int round = 0; round < 2; round++) {
+			struct talk *talk = talk_open(&proto_smtp, 0);
+			static const char hello[] = "220 hi\r\n";
+			talk_data(talk, STREAM_SERVER, hello, sizeof(hello) - 1);
+			for (int n = 0; n < (round == 0 ? 5000 : 50000); n++)
+				talk_data(talk, STREAM_CLIENT, commands[i], strlen(commands[i]));
+			memory[round] = talk_memory(talk);
+			assert_null(strstr(talk_end(talk, NULL), "leaked"));
+			talk_close(talk);
+		}
+		assert_int_equal(memory[0], memory[1]);
+		assert_in_range(memory[0], 1, 100000);
+	}
+}
+
+static void s10_commands_beyond_the_limit_keep_their_replies(void **) {
+	for (int n = SMTP_INFLIGHT_MAX - 1; n <= SMTP_INFLIGHT_MAX + 1; n++) {
+		char *talk;
+		size_t size;
+		FILE *out = open_memstream(&talk, &size);
+		fputs(HELLO C, out);
+		for (int i = 0; i < n; i++)
+			fputs("NOOP\r\n", out);
+		fputs(S, out);
+		for (int i = 0; i < n; i++)
+			fputs("250 ok\r\n", out);
+		fputs(ENVELOPE DATA C "x\r\n.\r\n" QUEUED, out);
+		fclose(out);
+		struct words words = {talk, size};
+		char *facts = words_check("many", &words);
+		assert_non_null(strstr(facts, MAIL "3 bytes, 250 2.0.0 4ABC\n"));
+		assert_int_equal(
+			strstr(facts, "event too_many_commands") != NULL, n > SMTP_INFLIGHT_MAX
+		);
+		free(facts);
+		free(talk);
+	}
+}
+
+static void s20_recipients_beyond_the_limit_are_counted(void **) {
+	static const int counts[] = {
+		SMTP_RECIPIENTS_MAX - 1,
+		SMTP_RECIPIENTS_MAX,
+		SMTP_RECIPIENTS_MAX + 1,
+		50000,
+	};
+	for (int c = 0; c < 4; c++) {
+		struct talk *talk = talk_open(&proto_smtp, 0);
+		char line[100];
+		talk_data(talk, STREAM_SERVER, "220 x\r\n", 7);
+		for (int i = 0; i <= counts[c]; i++) {
+			int size = sprintf(
+				line, i == 0 ? "MAIL FROM:<>\r\n" : "RCPT TO:<u%d@x> A=%%B=\r\n", i
+			);
+			talk_data(talk, STREAM_CLIENT, line, size);
+			talk_data(talk, STREAM_SERVER, "250 x\r\n", 7);
+		}
+		talk_data(talk, STREAM_CLIENT, "DATA\r\n", 6);
+		talk_data(talk, STREAM_SERVER, "354 x\r\n", 7);
+		talk_data(talk, STREAM_CLIENT, ".\r\n", 3);
+		talk_data(talk, STREAM_SERVER, "250 x\r\n", 7);
+		const char *facts = talk_end(talk, talk_smtp_dump);
+		bool is_more = counts[c] > SMTP_RECIPIENTS_MAX;
+		sprintf(line, "u%d@x", is_more ? SMTP_RECIPIENTS_MAX : counts[c]);
+		assert_non_null(strstr(facts, line));
+		sprintf(line, "activity sent %d ", counts[c]);
+		assert_non_null(strstr(facts, line));
+		assert_int_equal(strstr(facts, "event too_many_recipients") != NULL, is_more);
+		talk_close(talk);
+	}
+}
+
+static void s10_messages_beyond_the_limit_are_counted_and_sent(void **) {
+	for (int n = SMTP_MESSAGES_MAX - 1; n <= SMTP_MESSAGES_MAX + 1; n++) {
+		struct talk *talk = talk_open(&proto_smtp, 0);
+		char line[100];
+		talk_data(talk, STREAM_SERVER, "220 x\r\n", 7);
+		for (int i = 0; i < n; i++) {
+			static const char commands[] = "MAIL FROM:<>\r\nRCPT TO:<a@x>\r\nDATA\r\n";
+			static const char replies[] = "250 x\r\n250 x\r\n354 x\r\n";
+			talk_data(talk, STREAM_CLIENT, commands, sizeof(commands) - 1);
+			talk_data(talk, STREAM_SERVER, replies, sizeof(replies) - 1);
+			int size = sprintf(line, "%d\r\n.\r\n", 10000 + i);
+			talk_data(talk, STREAM_CLIENT, line, size);
+			talk_data(talk, STREAM_SERVER, "250 x\r\n", 7);
+		}
+		const char *facts = talk_end(talk, talk_smtp_dump);
+		int n_listed = 0, n_sent = 0;
+		for (const char *at = facts; (at = strstr(at, "mail  to a@x, 7 bytes, 250")); at++)
+			n_listed++;
+		for (const char *at = facts; (at = strstr(at, "activity sent 1 a@x bytes=7")); at++)
+			n_sent++;
+		assert_int_equal(n_listed, n < SMTP_MESSAGES_MAX ? n : SMTP_MESSAGES_MAX);
+		assert_int_equal(n_sent, n);
+		assert_int_equal(
+			strstr(facts, "event too_many_messages") != NULL, n > SMTP_MESSAGES_MAX
+		);
+		assert_null(strstr(facts, "leaked"));
+		talk_close(talk);
+	}
+}
+
+static void s7_octets_of_a_refused_chunk_are_no_commands(void **) {
+	static const struct words_case cases[] = {
+		{"refused in flight",
+		 WORDS(HELLO ENVELOPE C "BDAT 12 LAST\r\nMAIL" S "552 5.3.4 too big\r\n" C
+					" FROM:<>QUIT\r\n" S "221 bye\r\n"),
+		 "helo c.example\n" MAIL
+		 "0 bytes, 552 5.3.4 - bdat\nis quit\ncommands 5, 1 rejected\n"},
+		{"refused without recipients",
+		 WORDS(HELLO C "BDAT 6\r\nQUIT\r\nBDAT 1 LAST\r\nx" S
+			       "503 no\r\n503 no\r\n" ENVELOPE DATA C ".\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 6, 2 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s8_after_a_refused_data_come_commands(void **) {
+	static const struct words_case cases[] = {
+		{"pipelined, refused, RSET follows",
+		 WORDS(HELLO C
+		       "MAIL FROM:<a@example.org>\r\nRCPT TO:<x@y>\r\nDATA\r\nRSET\r\n" S
+		       "250 ok\r\n550 no\r\n554 no valid recipients\r\n250 ok\r\n" ENVELOPE DATA C
+		       "x\r\n.\r\n" QUEUED),
+		 "helo c.example\n" MAIL "3 bytes, 250 2.0.0 4ABC\ncommands 8, 2 rejected\n"
+		 "activity sent 1 b@example.net bytes=3\n"},
+		{"pipelined, refused, DATA again and again",
+		 WORDS(HELLO C "DATA\r\nDATA\r\nDATA\r\nQUIT\r\n" S
+			       "503 a\r\n503 b\r\n503 c\r\n221 d\r\n"),
+		 "helo c.example\nis quit\ncommands 5, 3 rejected\n"},
+		{"content sent without waiting",
+		 WORDS(HELLO ENVELOPE C "DATA\r\nx\r\n.\r\nQUIT\r\n" S "354 go\r\n" QUEUED S
+					"221 bye\r\n"),
+		 "helo c.example\n" MAIL
+		 "3 bytes, 250 2.0.0 4ABC\nis quit\ncommands 5, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=3\n"},
+		{"all of it before the greeting",
+		 WORDS(C "EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT "
+			 "TO:<b@example.net>\r\nDATA\r\nx\r\n.\r\n" S
+			 "220 hi\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n" QUEUED),
+		 "helo x\n" MAIL "3 bytes, 250 2.0.0 4ABC\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=3\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s8_content_beyond_what_is_held_is_taken_for_content(void **) {
+	for (int more = -1; more <= 1; more++)
+		for (int is_refused = 0; is_refused <= 1; is_refused++) {
+			char *talk;
+			size_t size;
+			FILE *out = open_memstream(&talk, &size);
+			fputs(HELLO ENVELOPE C "DATA\r\n", out);
+			for (int i = 0; i < SMTP_HELD_SIZE_MAX + more - 5; i++)
+				fputc('y', out);
+			fputs("\r\n.\r\n", out);
+			fputs(is_refused ? S "503 no\r\n" : S "354 go\r\n" QUEUED, out);
+			fputs(QUIT, out);
+			fclose(out);
+			struct words words = {talk, size};
+			char *facts = words_check("held", &words);
+			assert_int_equal(strstr(facts, "event lost_place") != NULL, more > 0);
+			assert_int_equal(strstr(facts, "4ABC") != NULL, !is_refused);
+			assert_non_null(strstr(facts, "is quit"));
+			free(facts);
+			free(talk);
+		}
+}
+
+static void s9_the_envelope_follows_accepted_replies(void **) {
+	static const struct words_case cases[] = {
+		{"EHLO resets",
+		 WORDS(HELLO ENVELOPE C "EHLO y\r\n" S "250 ok\r\n" C "MAIL FROM:<c@x>\r\n" S
+					"250 ok\r\n" C "RCPT TO:<d@x>\r\n" S "250 ok\r\n" DATA C
+					".\r\n" QUEUED),
+		 "helo y\nmail c@x to d@x, 0 bytes, 250 2.0.0 4ABC\ncommands 7, 0 rejected\n"
+		 "activity sent 1 d@x bytes=0\n"},
+		{"a refused EHLO does not",
+		 WORDS(HELLO ENVELOPE C "EHLO y\r\n" S "501 no\r\n" DATA C ".\r\n" QUEUED),
+		 "helo y\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\n"},
+		{"a refused second MAIL does not",
+		 WORDS(HELLO ENVELOPE C "MAIL FROM:<c@x>\r\n" S "503 nested\r\n" DATA C
+					".\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\n"},
+		{"refused at the end, then a second mail without MAIL",
+		 WORDS(HELLO ENVELOPE DATA C ".\r\n" S "550 no\r\n" C "RCPT TO:<d@x>\r\n" S
+					     "250 ok\r\n" DATA C ".\r\n" QUEUED),
+		 "helo c.example\n" MAIL
+		 "0 bytes, 550 - -\nmail ? to d@x, 0 bytes, 250 2.0.0 4ABC\n"
+		 "commands 6, 0 rejected\nactivity sent 1 d@x bytes=0\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s11_long_lines_lose_only_themselves(void **) {
+	static const int sizes[]
+		= {4096, LINE_SIZE_MAX - 1, LINE_SIZE_MAX, LINE_SIZE_MAX + 1, 100000};
+	for (int i = 0; i < 5; i++) {
+		char *talk;
+		size_t size;
+		FILE *out = open_memstream(&talk, &size);
+		fputs(HELLO C "NOOP ", out);
+		for (int n = 5; n < sizes[i]; n++)
+			fputc('x', out);
+		fputs("\r\n" S "500 ", out);
+		for (int n = 4; n < sizes[i]; n++)
+			fputc('x', out);
+		fputs("\r\n" ENVELOPE DATA C, out);
+		for (int n = 0; n < sizes[i]; n++)
+			fputc('x', out);
+		fputs("\r\n.\r\n" QUEUED, out);
+		fclose(out);
+		struct words words = {talk, size};
+		char *facts = words_run(&words, 0, 0), *single = words_run(&words, 1, 0);
+		char wanted[100];
+		sprintf(wanted, MAIL "%d bytes, 250 2.0.0 4ABC\n", sizes[i] + 2);
+		assert_non_null(strstr(facts, wanted));
+		assert_int_equal(
+			strstr(facts, "event line_too_long") != NULL, sizes[i] > LINE_SIZE_MAX
+		);
+		assert_string_equal(facts, single);
+		free(facts);
+		free(single);
+		free(talk);
+	}
+}
+
+static void s12_odd_replies_are_survived(void **) {
+	static const struct words_case cases[] = {
+		{"short ones",
+		 WORDS(S "2\r\n\r\n22\r\n220\r\n" C "EHLO x\r\n" S "25\r\n250\r\n" ENVELOPE DATA C
+			 ".\r\n" QUEUED),
+		 "helo x\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\nunparsed 5\nevent bad_syntax\n"},
+		{"codes that differ within one",
+		 WORDS(HELLO C "MAIL FROM:<a@example.org>\r\n" S "250-a\r\n550-b\r\n250 c\r\n" C
+			       "RCPT TO:<b@example.net>\r\n" S "250 ok\r\n" DATA C ".\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\nevent bad_syntax\n"},
+		{"not of SMTP",
+		 WORDS(HELLO S "600 x\r\n199 x\r\n25O ok\r\n-250 ok\r\n250ok\r\n"),
+		 "helo c.example\ncommands 1, 0 rejected\nunparsed 28\nevent bad_syntax\n"},
+	};
+	ASSERT_WORDS(cases);
+
+	struct talk *talk = talk_open(&proto_smtp, 0);
+	talk_data(talk, STREAM_SERVER, "220 x\r\n", 7);
+	talk_data(talk, STREAM_CLIENT, "EHLO x\r\n", 8);
+	size_t memory = talk_memory(talk);
+	for (int i = 0; i < 100000; i++)
+		talk_data(talk, STREAM_SERVER, "250-x\r\n", 7);
+	assert_int_equal(talk_memory(talk), memory);
+	talk_data(talk, STREAM_SERVER, "250 x\r\n", 7);
+	talk_data(talk, STREAM_CLIENT, "QUIT\r\n", 6);
+	assert_non_null(strstr(talk_end(talk, talk_smtp_dump), "is quit\ncommands 2, 0 rejected\n")
+	);
+	talk_close(talk);
+}
+
+static void s13_verbs_are_whole_words(void **) {
+	static const struct words_case cases[] = {
+		{"X, nothing, and parts of words",
+		 WORDS(HELLO C
+		       "X\r\n\r\nEHL\r\nEHLOX y\r\nDAT\r\nDATAS\r\nMAILFROM:<a@b>\r\nQUITE\r\n" S
+		       "500 a\r\n500 b\r\n500 c\r\n500 d\r\n500 e\r\n500 f\r\n500 g\r\n500 h\r\n"),
+		 "helo c.example\ncommands 9, 8 rejected\nevent bad_syntax\n"},
+		{"a browser's request",
+		 WORDS(S "220 x\r\n" C "POST / HTTP/1.1\r\nHost: x\r\n\r\nMAIL FROM:<a@b>\r\n" S
+			 "500 a\r\n500 b\r\n500 c\r\n503 d\r\n"),
+		 "commands 4, 4 rejected\nevent bad_syntax\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s14_to_s18_starttls_is_decided_by_bytes(void **) {
+	static const struct words_case cases[] = {
+		{"ordinary",
+		 WORDS(HELLO C "STARTTLS\r\n" S "220 go\r\n" C "\x16\x03\x01\x02QUIT\r\n" S
+			       "\x16\x03\x03"),
+		 "helo c.example\nis starttls\ncommands 2, 0 rejected\nunparsed 13\nevent "
+		 "encrypted\n"},
+		{"S14: commands behind it",
+		 WORDS(HELLO C "STARTTLS\r\nAUTH PLAIN AHUAcA==\r\nMAIL FROM:<a@b>\r\n" S
+			       "220 go\r\n" C "\x16\x03\x01" S "\x16\x03\x03"),
+		 "helo c.example\nis starttls\ncommands 2, 0 rejected\nunparsed 44\n"
+		 "event starttls_injection\nevent encrypted\n"},
+		{"S15: replies behind its reply",
+		 WORDS(HELLO C "STARTTLS\r\n" S "220 go\r\n250-x\r\n250 AUTH LOGIN\r\n" C
+			       "\x16\x03\x01"),
+		 "helo c.example\nis starttls\ncommands 2, 0 rejected\nunparsed 26\n"
+		 "event starttls_response_injection\nevent encrypted\n"},
+		{"S16: refused, and on in clear",
+		 WORDS(HELLO C "STARTTLS\r\n" S "454 no\r\n" ENVELOPE DATA C ".\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\nevent plaintext_after_starttls\n"},
+		{"S16: refused, and goodbye",
+		 WORDS(HELLO C "STARTTLS\r\n" S "454 no\r\n" QUIT),
+		 "helo c.example\nis quit\ncommands 3, 1 rejected\n"},
+		{"S17: plaintext goes on",
+		 WORDS(HELLO C "STARTTLS\r\n" S "220 go\r\n" C "EHLO y\r\n" S
+			       "250 ok\r\n" ENVELOPE DATA C ".\r\n" QUEUED),
+		 "helo y\n" MAIL "0 bytes, 250 2.0.0 4ABC\nis starttls\ncommands 6, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\nevent plaintext_after_starttls\n"},
+		{"S18: something that is no text",
+		 WORDS(HELLO C "STARTTLS\r\n" S "220 go\r\n" C "\x80\x2e\x01\r\nMAIL FROM:<a@b>\r\n"
+		 ),
+		 "helo c.example\nis starttls\ncommands 2, 0 rejected\nunparsed 22\nevent "
+		 "encrypted\n"},
+		{"S24: EHLO and QUIT at once",
+		 WORDS(S "220 x\r\n" C "EHLO we-guess.mozilla.org\r\nQUIT\r\n" S
+			 "250 x\r\n221 x\r\n"),
+		 "helo we-guess.mozilla.org\nis quit\ncommands 2, 0 rejected\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s19_addresses_are_exact_or_none(void **) {
+	static const struct {
+		struct words arg;
+		const char *address; // NULL: none
+	} table[] = {
+		{WORDS("<a@b.example>"), "a@b.example"},
+		{WORDS(" <a@b> SIZE=10 BODY=8BITMIME"), "a@b"},
+		{WORDS("<>"), ""},
+		{WORDS("<> SIZE=1"), ""},
+		{WORDS("<Postmaster>"), "Postmaster"},
+		{WORDS("a@b"), "a@b"},
+		{WORDS("a@b SIZE=1"), "a@b"},
+		{WORDS("<@r1,@r2.example:a@b>"), "a@b"},
+		{WORDS("<\"\"@d>"), "\"\"@d"},
+		{WORDS("<\"a b\\\"c\"@d>"), "\"a b\\\"c\"@d"},
+		{WORDS("<\"a@b> ORCPT=c@d\"@e>"), "\"a@b> ORCPT=c@d\"@e"},
+		{WORDS("<a@[192.0.2.1]>"), "a@[192.0.2.1]"},
+		{WORDS("<a@[IPv6:2001:db8::1]>"), "a@[IPv6:2001:db8::1]"},
+		{WORDS("<172.16.92.2@linuxbox>"), "172.16.92.2@linuxbox"},
+		{WORDS("<a..b.@docomo.example>"), "a..b.@docomo.example"},
+		{WORDS("<=?utf-8?q?x=40y?=@z>"), "=?utf-8?q?x=40y?=@z"},
+		{WORDS("<nov\xc3\xa1k@p\xc5\x99.cz> SMTPUTF8"), "nov\xc3\xa1k@p\xc5\x99.cz"},
+		{WORDS("<a+tag=x@b>"), "a+tag=x@b"},
+		{WORDS(""), NULL},
+		{WORDS("<"), NULL},
+		{WORDS("<a@b"), NULL},
+		{WORDS("a@b>"), NULL},
+		{WORDS("<a@b>c"), NULL},
+		{WORDS("<a@b><c@d>"), NULL},
+		{WORDS("<a@b,c@d>"), NULL},
+		{WORDS("<a@b@c>"), NULL},
+		{WORDS("<a b@c>"), NULL},
+		{WORDS("<a@>"), NULL},
+		{WORDS("<@b>"), NULL},
+		{WORDS("<@r1:>"), NULL},
+		{WORDS("<@r1 a@b>"), NULL},
+		{WORDS("<a@b c>"), NULL},
+		{WORDS("<\"a@b>"), NULL},
+		{WORDS("<\"a\\"), NULL},
+		{WORDS("<\"a\"b@c>"), NULL},
+		{WORDS("<a\0@b>"), NULL},
+		{WORDS("<a@b\0.evil>"), NULL},
+		{WORDS("<\"a\0\"@b>"), NULL},
+		{WORDS("<a\xc3>"), NULL},
+		{WORDS("<a\xc3"), NULL},
+		{WORDS("<a\xff@b>"), NULL},
+		{WORDS("<a\xed\xa0\x80@b>"), NULL},
+		{WORDS("<a@[192.0.2.1>"), NULL},
+		{WORDS("<a@[]>"), NULL},
+		{WORDS("<x@y>\tSIZE=1"), "x@y"},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		uint8_t *exact = malloc(table[i].arg.size + 1);
+		const uint8_t *address;
+		size_t size;
+
+		memcpy(exact + 1, table[i].arg.data, table[i].arg.size);
+		int ret = smtp_address(exact + 1, table[i].arg.size, &address, &size);
+		if ((ret > 0) != (table[i].address != NULL))
+			print_error("%s\n", table[i].arg.data);
+		assert_int_equal(ret, table[i].address != NULL ? 1 : -1);
+		if (ret > 0) {
+			assert_int_equal(size, strlen(table[i].address));
+			assert_memory_equal(address, table[i].address, size);
+		}
+		free(exact);
+	}
+}
+
+static void s19_an_address_has_a_largest_size(void **) {
+	for (int more = -1; more <= 1; more++) {
+		char text[SMTP_ADDRESS_SIZE_MAX + 10];
+		const uint8_t *address;
+		size_t size;
+
+		memset(text, 'a', sizeof(text));
+		text[0] = '<';
+		text[2] = '@';
+		text[1 + SMTP_ADDRESS_SIZE_MAX + more] = '>';
+		int ret = smtp_address(
+			(uint8_t *)text, SMTP_ADDRESS_SIZE_MAX + more + 2, &address, &size
+		);
+		assert_int_equal(ret, more > 0 ? -1 : 1);
+	}
+}
+
+static void s19_what_is_no_address_is_counted_and_not_named(void **) {
+	static const struct words_case cases[] = {
+		{"quirks",
+		 WORDS(HELLO C "MAIL FROM:<a@b\xff>\r\n" S "250 ok\r\n" C "RCPT TO:<c@d,e@f>\r\n" S
+			       "250 ok\r\n" C "RCPT TO:<g@h>\r\n" S "250 ok\r\n" DATA C
+			       ".\r\n" QUEUED),
+		 "helo c.example\nmail ? to g@h of 2, 0 bytes, 250 2.0.0 4ABC\ncommands 5, 0 "
+		 "rejected\n"
+		 "activity sent 2 g@h bytes=0\nevent bad_syntax\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s22_after_a_hole_the_place_is_found_again(void **) {
+	static const struct words_case cases[] = {
+		{"in DATA, its end seen",
+		 WORDS(HELLO ENVELOPE DATA C "x\r\n" GAP_C "100" C
+					     "y\r\n.\r\n" QUEUED ENVELOPE DATA C ".\r\n" S
+					     "250 2.0.0 Ok: queued as 4B\r\n"),
+		 "helo c.example\n" MAIL "106 bytes, 250 2.0.0 4ABC holed\n" MAIL
+		 "0 bytes, 250 2.0.0 4B\ncommands 7, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=106\nactivity sent 1 b@example.net bytes=0\n"
+		 "unparsed 100\nevent message_cut\n"},
+		{"in DATA, its end in it",
+		 WORDS(HELLO ENVELOPE DATA C "x\r\n" GAP_C "100" QUEUED ENVELOPE DATA C ".\r\n" S
+					     "250 2.0.0 Ok: queued as 4B\r\n"),
+		 "helo c.example\n" MAIL "103 bytes, 250 2.0.0 4ABC holed\n" MAIL
+		 "0 bytes, 250 2.0.0 4B\ncommands 7, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=103\nactivity sent 1 b@example.net bytes=0\n"
+		 "unparsed 100\nevent message_cut\n"},
+		{"in DATA, a dot's line end before it is no end",
+		 WORDS(HELLO ENVELOPE DATA C "x\r\n" GAP_C "100" C ".\r\nz\r\n.\r\n" QUEUED),
+		 "helo c.example\n" MAIL "109 bytes, 250 2.0.0 4ABC holed\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=109\nunparsed 100\nevent message_cut\n"},
+		{"in BDAT",
+		 WORDS(HELLO ENVELOPE C "BDAT 300 LAST\r\nabc" GAP_C "290" C
+					"defghijQUIT\r\n" QUEUED S "221 x\r\n"),
+		 "helo c.example\n" MAIL "300 bytes, 250 2.0.0 4ABC bdat holed\nis quit\n"
+		 "commands 5, 0 rejected\nactivity sent 1 b@example.net bytes=300\nunparsed 290\n"
+		 "event message_cut\n"},
+		{"in BDAT and beyond",
+		 WORDS(HELLO ENVELOPE C "BDAT 300 LAST\r\nabc" GAP_C "310" QUEUED S
+					"250 x\r\n" ENVELOPE DATA C ".\r\n" S
+					"250 2.0.0 Ok: queued as 4B\r\n"),
+		 "helo c.example\n" MAIL "300 bytes, 250 2.0.0 4ABC bdat holed\n" MAIL
+		 "0 bytes, 250 2.0.0 4B\ncommands 7, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=300\nactivity sent 1 b@example.net bytes=0\n"
+		 "unparsed 310\nevent message_cut\nevent lost_place\n"},
+		{"a command lost",
+		 WORDS(HELLO GAP_C "6" S "250 noop\r\n" ENVELOPE DATA C ".\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\nunparsed 6\nevent lost_place\n"},
+		{"a reply lost",
+		 WORDS(HELLO C "MAIL FROM:<a@example.org>\r\n" GAP_S "14" C
+			       "RCPT TO:<b@example.net>\r\n" S "250 ok\r\n" DATA C ".\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\nunparsed 14\nevent lost_place\n"},
+		{"the reply to DATA lost",
+		 WORDS(HELLO ENVELOPE C "DATA\r\n" GAP_S "8" C "x\r\n.\r\n" QUEUED QUIT),
+		 "helo c.example\n" MAIL
+		 "3 bytes, 250 2.0.0 4ABC\nis quit\ncommands 5, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=3\nunparsed 8\nevent lost_place\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void one_side_alone_is_read_as_if_all_was_accepted(void **) {
+	static const struct words_case cases[] = {
+		{"the client's",
+		 WORDS(C "EHLO x\r\nAUTH LOGIN\r\ndTM1\r\ncA==\r\nMAIL FROM:<a@example.org>\r\n"
+			 "RCPT TO:<b@example.net>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n"),
+		 "helo x\n" MAIL
+		 "3 bytes, 0 - -\nis quit\ncommands 6, 0 rejected\nevent one_sided\n"},
+		{"the server's",
+		 WORDS(S "220 x\r\n250 x\r\n250 x\r\n250 x\r\n354 x\r\n250 2.0.0 Ok: queued as "
+			 "4A\r\n221 x\r\n"),
+		 "commands 0, 0 rejected\nevent server_response_as_attack\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void lmtp_answers_for_each_recipient(void **) {
+	static const struct words_case cases[] = {
+		{"DATA",
+		 WORDS(S "220 x LMTP\r\n" C "LHLO y\r\n" S "250 ok\r\n" C "MAIL FROM:<a@b>\r\n" S
+			 "250 ok\r\n" C "RCPT TO:<c@d>\r\nRCPT TO:<e@f>\r\nRCPT TO:<g@h>\r\n" S
+			 "250 ok\r\n250 ok\r\n250 ok\r\n" DATA C ".\r\nQUIT\r\n" S
+			 "452 4.2.2 <c@d> full\r\n250 2.0.0 <e@f> 7Qh+x/g Saved\r\n550 5.1.1 "
+			 "no\r\n221 x\r\n"),
+		 "helo y\nmail a@b to e@f not 2, 0 bytes, 250 2.0.0 7Qh+x/g\nis lmtp quit\n"
+		 "commands 7, 0 rejected\nactivity sent 1 e@f bytes=0\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void queue_ids_are_found_as_servers_write_them(void **) {
+	static const struct {
+		const char *reply, *id;
+	} table[] = {
+		{"250 2.0.0 Ok: queued as 9A8B7C6D5E", "9A8B7C6D5E"},
+		{"250 2.0.0 Ok: 1200 bytes queued as 4T1zXk2Jq9z3xN", "4T1zXk2Jq9z3xN"},
+		{"250 2.6.0 Ok, id=05872-14, from MTA: 250 2.0.0 Ok: queued as 10F5E5C0085",
+		 "10F5E5C0085"},
+		{"250 OK id=1rZ8Xy-0001Ab-2C", "1rZ8Xy-0001Ab-2C"},
+		{"250 2.0.0 x7QHwOV4012345 Message accepted for delivery", "x7QHwOV4012345"},
+		{"250 2.0.0: 9ee8e7f1 Message accepted for delivery", "9ee8e7f1"},
+		{"250 2.0.0 <u1@example.org> aHZ3Nb5oBWb2AQAAtkf Saved", "aHZ3Nb5oBWb2AQAAtkf"},
+		{"250 2.6.0 <x@y> [InternalId=1365799600161, Hostname=a.b] Queued mail for "
+		 "delivery",
+		 "1365799600161"},
+		{"250 2.0.0 OK  1700000000 ab1-20020a.5 - gsmtp", "ab1-20020a.5"},
+		{"250 Ok", NULL},
+		{"250 2.0.0 Ok: queued as ", NULL},
+		{"250 2.0.0 Message accepted for delivery", "2.0.0"},
+		{"250 queued as <script>", NULL},
+	};
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char text[400], wanted[100];
+		struct words words = {text, 0};
+		words.size = snprintf(
+			text, sizeof(text), HELLO ENVELOPE DATA C ".\r\n" S "%s\r\n", table[i].reply
+		);
+		char *facts = words_run(&words, 0, 0);
+		sprintf(wanted, " %s\n", table[i].id == NULL ? "-" : table[i].id);
+		if (strstr(facts, wanted) == NULL)
+			print_error("%s", facts ? facts : "");
+		assert_non_null(strstr(facts, wanted));
+		free(facts);
+	}
+}
+
+static void outcomes_of_logins_come_from_the_reply(void **) {
+	static const struct words_case cases[] = {
+		{"initial response",
+		 WORDS(HELLO C "AUTH PLAIN AHUzNQBw\r\n" S "235 ok\r\n"),
+		 "login success PLAIN u35 113\n--\nhelo c.example\ncommands 2, 0 rejected\n"},
+		{"initial response of LOGIN",
+		 WORDS(HELLO C "AUTH LOGIN dTM1\r\n" S "334 x\r\n" C "cA==\r\n" S "535 no\r\n"),
+		 "login failure LOGIN u35 113\n--\nhelo c.example\ncommands 2, 1 rejected\n"},
+		{"a4: cancelled",
+		 WORDS(HELLO C "AUTH LOGIN\r\n" S "334 x\r\n" C "*\r\n" S "501 cancelled\r\n" QUIT),
+		 "--\nhelo c.example\nis quit\ncommands 3, 1 rejected\n"},
+		{"a1: not base64",
+		 WORDS(HELLO C "AUTH PLAIN\r\n" S "334 \r\n" C "a$b\r\n" S "501 no\r\n" C
+			       "AUTH PLAIN AHUzNQBw\r\n" S "235 ok\r\n"),
+		 "login failure PLAIN ? 0\nlogin success PLAIN u35 113\n--\nhelo c.example\n"
+		 "commands 3, 1 rejected\nevent bad_base64\n"},
+		{"not an answer to the credentials",
+		 WORDS(HELLO C "AUTH PLAIN AHUzNQBw\r\n" S "503 again?\r\n" C
+			       "AUTH PLAIN AHUzNQBw\r\n" S "454 later\r\n"),
+		 "--\nhelo c.example\ncommands 3, 2 rejected\n"},
+		{"unknown mechanism",
+		 WORDS(HELLO C "AUTH FOO\r\n" S "504 what\r\n" QUIT),
+		 "--\nhelo c.example\nis quit\ncommands 3, 1 rejected\n"},
+		{"commands behind a response are read after its reply",
+		 WORDS(HELLO C "AUTH PLAIN AHUzNQBw\r\nNOOP\r\n" S "235 ok\r\n250 ok\r\n"),
+		 "login success PLAIN u35 113\n--\nhelo c.example\ncommands 3, 0 rejected\n"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *facts = words_check(cases[i].name, &cases[i].words);
+		if (strcmp(facts, cases[i].wanted) != 0)
+			print_error("%s\n%s", cases[i].name, facts);
+		assert_string_equal(facts, cases[i].wanted);
+		free(facts);
+	}
+}
+
+// Every command in every state, with good and bad replies, and a good message after all.
+static void s6_any_command_may_follow_any_other(void **) {
+	static const char *const commands[] = {
+		"EHLO x\r\n",
+		"MAIL FROM:<c@x>\r\n",
+		"RCPT TO:<d@x>\r\n",
+		"DATA\r\n",
+		"BDAT 3\r\nabc",
+		"BDAT 3 LAST\r\nabc",
+		"BDAT 3 X\r\n",
+		"RSET\r\n",
+		"AUTH PLAIN AHUzNQBw\r\n",
+		"NOOP\r\n",
+		"XCLIENT NAME=x\r\n",
+		"?\r\n",
+	};
+	enum { N = sizeof(commands) / sizeof(commands[0]) };
+	for (int i = 0; i < N * N * 4; i++) {
+		const char *first = commands[i % N], *second = commands[i / N % N];
+		const char *replies[2] = {"550 no\r\n", "550 no\r\n"};
+		for (int r = 0; r < 2; r++)
+			if (i / (N * N) >> r & 1)
+				replies[r] = (r == 0 ? first : second)[0] == 'D' ? "354 go\r\n"
+										 : "250 ok\r\n";
+		char text[500];
+		struct words words = {text, 0};
+		bool is_data = replies[0][0] == '3' || replies[1][0] == '3';
+		words.size = snprintf(
+			text,
+			sizeof(text),
+			HELLO C "%s" S "%s" C "%s%s" S "%s" C "%s" S "%s" C "RSET\r\n" S
+				"250 ok\r\n" ENVELOPE DATA C "x\r\n.\r\n" QUEUED,
+			first,
+			replies[0],
+			replies[0][0] == '3' ? ".\r\n" : "",
+			second,
+			replies[1],
+			replies[1][0] == '3' && replies[0][0] != '3' ? ".\r\n" : "NOOP\r\n",
+			is_data ? "250 ok\r\n250 ok\r\n" : "250 ok\r\n"
+		);
+		if (is_data)
+			continue; // their talk differs; see s8 and s9
+		char *facts = words_run(&words, 0, 0), *single = words_run(&words, 1, 0);
+		if (strstr(facts, MAIL "3 bytes, 250 2.0.0 4ABC\n") == NULL)
+			print_error("%s\n%s", text, facts ? facts : "");
+		assert_non_null(strstr(facts, MAIL "3 bytes, 250 2.0.0 4ABC\n"));
+		assert_string_equal(facts, single);
+		free(facts);
+		free(single);
+	}
+}
+
+static void full_memory_loses_facts_and_nothing_else(void **) {
+	static const struct words words
+		= WORDS(HELLO ENVELOPE DATA C "x\n.\nMAIL FROM:<>\r\n.\r\n" QUEUED C
+					      "AUTH LOGIN\r\n" S "334 x\r\n" C "dTM1\r\n" S
+					      "334 x\r\n" C "cA==\r\n" S "235 ok\r\n" QUIT);
+	// The smallest slabs: pages run out at different places.
+	for (size_t memory = 4096; memory < 1024 * 1024; memory += 4096) {
+		char *facts = words_run(&words, 1, memory);
+		assert_null(strstr(facts, "leaked"));
+		free(facts);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
 		cmocka_unit_test(a_message_is_listed_with_its_envelope_and_outcome),
+		cmocka_unit_test(s1_a_server_that_is_strict_gives_one_message),
+		cmocka_unit_test(s1_a_server_that_takes_the_other_end_gives_two_messages),
+		cmocka_unit_test(s1_a_client_that_ends_so_and_a_server_that_agrees_go_on),
+		cmocka_unit_test(s1_what_is_kept_of_the_other_reading_is_bounded),
+		cmocka_unit_test(s2_dots_are_unstuffed_in_data_and_only_there),
+		cmocka_unit_test(s3_chunks_end_at_their_count),
+		cmocka_unit_test(s4_a_chunk_size_is_a_number_or_none),
+		cmocka_unit_test(s5_s10_what_is_never_answered_is_bounded),
+		cmocka_unit_test(s10_commands_beyond_the_limit_keep_their_replies),
+		cmocka_unit_test(s20_recipients_beyond_the_limit_are_counted),
+		cmocka_unit_test(s10_messages_beyond_the_limit_are_counted_and_sent),
+		cmocka_unit_test(s7_octets_of_a_refused_chunk_are_no_commands),
+		cmocka_unit_test(s8_after_a_refused_data_come_commands),
+		cmocka_unit_test(s8_content_beyond_what_is_held_is_taken_for_content),
+		cmocka_unit_test(s9_the_envelope_follows_accepted_replies),
+		cmocka_unit_test(s11_long_lines_lose_only_themselves),
+		cmocka_unit_test(s12_odd_replies_are_survived),
+		cmocka_unit_test(s13_verbs_are_whole_words),
+		cmocka_unit_test(s14_to_s18_starttls_is_decided_by_bytes),
+		cmocka_unit_test(s19_addresses_are_exact_or_none),
+		cmocka_unit_test(s19_an_address_has_a_largest_size),
+		cmocka_unit_test(s19_what_is_no_address_is_counted_and_not_named),
+		cmocka_unit_test(s22_after_a_hole_the_place_is_found_again),
+		cmocka_unit_test(one_side_alone_is_read_as_if_all_was_accepted),
+		cmocka_unit_test(lmtp_answers_for_each_recipient),
+		cmocka_unit_test(queue_ids_are_found_as_servers_write_them),
+		cmocka_unit_test(outcomes_of_logins_come_from_the_reply),
+		cmocka_unit_test(s6_any_command_may_follow_any_other),
+		cmocka_unit_test(full_memory_loses_facts_and_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

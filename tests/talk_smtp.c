@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// What struct smtp says at the end, for test_smtp.c and fuzz_smtp.c.
-
-#pragma once
+#include "talk_smtp.h"
 
 #include "proto/smtp.h"
-#include "talk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-static void smtp_message_dump(struct talk *talk, const struct smtp_message *m) {
+static void message_dump(struct talk *talk, const struct smtp_message *m) {
 	char *to;
 	size_t size;
 	FILE *out = open_memstream(&to, &size);
@@ -39,13 +36,13 @@ static void smtp_message_dump(struct talk *talk, const struct smtp_message *m) {
 	free(to);
 }
 
-static void smtp_dump(struct talk *talk, const struct session *s, const void *state) {
+void talk_smtp_dump(struct talk *talk, const struct session *s, const void *state) {
 	const struct smtp *f = state;
 
 	if (f->helo.text != NULL)
 		talk_fact(talk, "helo %s", f->helo.text);
 	for (int i = 0; i < f->n_messages; i++)
-		smtp_message_dump(talk, &f->messages[i]);
+		message_dump(talk, &f->messages[i]);
 	if (f->messages_total != f->n_messages)
 		talk_fact(talk, "mails %u", f->messages_total);
 	if (f->is_lmtp || f->is_starttls || f->is_quit)

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Each reads its number from the end of the text backwards, as far as the pattern's separators go.
+
+#include "match/validate.h"
+
+#include <string.h>
+
+const char *const validate_names[VALIDATES] = {
+	[VALIDATE_NOTHING] = "",
+	[VALIDATE_LUHN] = "luhn",
+	[VALIDATE_IBAN] = "iban",
+	[VALIDATE_BIRTH_NUMBER] = "czech-birth-number",
+};
+
+static bool is_digit(uint8_t c) {
+	return c >= '0' && c <= '9';
+}
+
+static bool is_capital(uint8_t c) {
+	return c >= 'A' && c <= 'Z';
+}
+
+// The digits at the end of text, blanks and hyphens left out; at most max. Returns how many; they stand
+// in order at digits + max - n.
+static int digits_before(const uint8_t *text, size_t size, int max, uint8_t *digits) {
+	int n = 0;
+
+	for (size_t i = size; i > 0 && n < max; i--) {
+		if (is_digit(text[i - 1]))
+			digits[max - ++n] = text[i - 1] - '0';
+		else if (text[i - 1] != ' ' && text[i - 1] != '-')
+			break;
+	}
+	return n;
+}
+
+static bool is_luhn(const uint8_t *digits, int n) {
+	int sum = 0;
+
+	for (int i = 0; i < n; i++) {
+		int value = digits[n - 1 - i] << (i & 1);
+
+		sum += value > 9 ? value - 9 : value;
+	}
+	return sum % 10 == 0;
+}
+
+static bool luhn(const uint8_t *text, size_t size) {
+	uint8_t digits[16];
+	int n = digits_before(text, size, 16, digits);
+
+	// American Express has 15, and begins with 34 or 37; no 16 begin so.
+	if (n == 16 && digits[0] != 3)
+		if (is_luhn(digits, 16))
+			return true;
+	return n >= 15 && digits[1] == 3 && (digits[2] == 4 || digits[2] == 7)
+		&& is_luhn(digits + 1, 15);
+}
+
+// Countries' lengths are the pattern's business: every beginning of two letters and two digits is tried.
+static bool iban_at(const uint8_t *text, size_t size) {
+	uint8_t number[34];
+	size_t n = 0;
+	unsigned rest = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (text[i] == ' ')
+			continue;
+		if (n == sizeof(number) || (!is_digit(text[i]) && !is_capital(text[i])))
+			return false;
+		number[n++] = text[i];
+	}
+	if (n < 15)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t c = number[(i + 4) % n];
+
+		rest = is_digit(c) ? rest * 10 + c - '0' : rest * 100 + c - 'A' + 10;
+		rest %= 97;
+	}
+	return rest == 1;
+}
+
+static bool iban(const uint8_t *text, size_t size) {
+	for (size_t i = 0; i + 15 <= size; i++)
+		if (is_capital(text[i]) && is_capital(text[i + 1]) && is_digit(text[i + 2])
+		    && is_digit(text[i + 3]) && (i == 0 || !is_capital(text[i - 1]))
+		    && iban_at(text + i, size - i))
+			return true;
+	return false;
+}
+
+// YYMMDD/SSSC. Until 1953 there was no check digit, and one number less. From 1954 on the whole is
+// divisible by 11; until 1985 a rest of 10 in the first nine was written as 0.
+static bool birth_number(const uint8_t *text, size_t size) {
+	uint64_t number = 0;
+	size_t n = 0;
+
+	while (n < 4 && n < size && is_digit(text[size - 1 - n]))
+		n++;
+	if (n < 3 || size < n + 7 || text[size - n - 1] != '/')
+		return false;
+	for (size_t i = size - n - 7; i < size; i++)
+		if (i != size - n - 1) {
+			if (!is_digit(text[i]))
+				return false;
+			number = number * 10 + text[i] - '0';
+		}
+	if (n == 3)
+		return number / 10000000 <= 53;
+	if (number % 11 == 0)
+		return true;
+	return number / 100000000 <= 85 && number / 100000000 >= 54 && number / 10 % 11 == 10
+		&& number % 10 == 0;
+}
+
+bool validate(enum validate kind, const uint8_t *text, size_t size) {
+	static bool (*const kinds[VALIDATES])(const uint8_t *text, size_t size) = {
+		[VALIDATE_LUHN] = luhn,
+		[VALIDATE_IBAN] = iban,
+		[VALIDATE_BIRTH_NUMBER] = birth_number,
+	};
+
+	if (kind == VALIDATE_NOTHING)
+		return true;
+	// One byte behind the number may belong to the match.
+	if (size > 0 && !is_digit(text[size - 1]) && !is_capital(text[size - 1]))
+		size--;
+	return kinds[kind](text, size);
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Check digits of numbers that a pattern has found: what a rule names in validate. The form is the
+// pattern's; these only look at the number itself.
+
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	// Bytes before the end of a match that are looked at: the longest number, with its separators,
+	// and what a pattern may ask for behind it.
+	VALIDATE_WINDOW = 64,
+};
+
+enum validate {
+	VALIDATE_NOTHING,
+	VALIDATE_LUHN, // payment cards (ISO/IEC 7812): 15 or 16 digits, as their first digit says
+	VALIDATE_IBAN, // ISO 13616: modulo 97
+	VALIDATE_BIRTH_NUMBER, // Czech and Slovak: modulo 11, and none before 1954
+	VALIDATES,
+};
+
+// The names in rule files, by enum validate.
+extern const char *const validate_names[VALIDATES];
+
+// Whether the number at the end of text (a match's last size ≤ VALIDATE_WINDOW bytes; what the pattern
+// wants behind the number may follow it, of one byte) has the right check digits.
+bool validate(enum validate kind, const uint8_t *text, size_t size);

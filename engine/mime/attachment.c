@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// A table of first bytes, a hash, and a walk over zip's records in the order they come. A zip says everything
+// twice, before each member and in the directory at its end; where the two disagree programs show
+// different things.
+
+#define OPENSSL_SUPPRESS_DEPRECATED // SHA256_Update and its like: they do not allocate
+
+#include "mime/attachment.h"
+
+#include <string.h>
+#include <strings.h>
+
+// ---- Text
+
+struct attachment_text attachment_text_copy(struct slab *slab, const uint8_t *data, size_t size) {
+	struct attachment_text text = {.size = (uint32_t)size + 1};
+
+	text.text = slab_get(slab, text.size);
+	if (text.text == NULL)
+		return (struct attachment_text){0};
+	for (size_t i = 0; i < size; i++)
+		text.text[i] = (char)(data[i] == 0 ? ' ' : data[i]);
+	return text;
+}
+
+static void text_free(struct attachment_text *text, struct slab *slab) {
+	slab_put(slab, text->text, text->size);
+	*text = (struct attachment_text){0};
+}
+
+void attachment_facts_free(struct attachment_facts *facts, struct slab *slab) {
+	text_free(&facts->name, slab);
+	text_free(&facts->other_name, slab);
+	text_free(&facts->type, slab);
+	for (int i = 0; i < facts->n_members; i++)
+		text_free(&facts->members[i], slab);
+	facts->n_members = 0;
+}
+
+// ---- Type by content
+
+#define MAGIC(at, bytes, type)                                                                     \
+	{ at, sizeof(bytes) - 1, bytes, type }
+static const struct {
+	uint8_t at, size;
+	const char *bytes, *type;
+} magics[] = {
+	MAGIC(0, "%PDF-", "application/pdf"),
+	MAGIC(0, "PK\3\4", "application/zip"),
+	MAGIC(0, "PK\5\6", "application/zip"),
+	MAGIC(0, "Rar!\x1a\7", "application/vnd.rar"),
+	MAGIC(0, "7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+	MAGIC(0, "\x1f\x8b", "application/gzip"),
+	MAGIC(0, "BZh", "application/x-bzip2"),
+	MAGIC(0,
+	      "\xfd"
+	      "7zXZ",
+	      "application/x-xz"),
+	MAGIC(0, "\x28\xb5\x2f\xfd", "application/zstd"),
+	MAGIC(0, "MSCF", "application/vnd.ms-cab-compressed"),
+	MAGIC(0, "\x60\xea", "application/x-arj"),
+	MAGIC(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"),
+	MAGIC(0, "{\\rtf", "application/rtf"),
+	MAGIC(0, "\x89PNG\r\n\x1a\n", "image/png"),
+	MAGIC(0, "\xff\xd8\xff", "image/jpeg"),
+	MAGIC(0, "GIF8", "image/gif"),
+	MAGIC(0, "II*\0", "image/tiff"),
+	MAGIC(0, "MM\0*", "image/tiff"),
+	MAGIC(8, "WEBP", "image/webp"),
+	MAGIC(0, "BM", "image/bmp"),
+	MAGIC(4, "ftyp", "video/mp4"),
+	MAGIC(8, "WAVE", "audio/wav"),
+	MAGIC(0, "ID3", "audio/mpeg"),
+	MAGIC(0, "OggS", "audio/ogg"),
+	MAGIC(0, "MZ", "application/x-dosexec"),
+	MAGIC(0,
+	      "\x7f"
+	      "ELF",
+	      "application/x-elf"),
+	MAGIC(0, "L\0\0\0\1\x14\2\0", "application/x-ms-shortcut"),
+	MAGIC(0, "ITSF", "application/vnd.ms-htmlhelp"),
+	MAGIC(0, "\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", "application/onenote"),
+	MAGIC(0, "\xca\xfe\xba\xbe", "application/java-vm"),
+	MAGIC(0, "!BDN", "application/vnd.ms-outlook"),
+	MAGIC(0, "SQLite format 3\0", "application/vnd.sqlite3"),
+	MAGIC(0, "-----BEGIN PGP MESSAGE", "application/pgp-encrypted"),
+	MAGIC(0, "#!", "text/x-script"),
+	MAGIC(0, "<?xml", "text/xml"),
+	MAGIC(0, "\xff\xfe", "text/plain"),
+	MAGIC(0, "\xfe\xff", "text/plain"),
+};
+
+static const char *const html_starts[] = {"<!doctype html", "<html", "<head", "<body", "<script"};
+
+static bool is_text(const uint8_t *data, size_t size) {
+	for (size_t i = 0; i < size; i++)
+		if ((data[i] < ' ' && (data[i] < '\t' || data[i] > '\r') && data[i] != 0x1b)
+		    || data[i] == 0x7f)
+			return false;
+	return true;
+}
+
+const char *attachment_type(const uint8_t *data, size_t size) {
+	size_t from = 0;
+
+	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
+		if (size >= (size_t)magics[i].at + magics[i].size
+		    && memcmp(data + magics[i].at, magics[i].bytes, magics[i].size) == 0)
+			return magics[i].type;
+	while (from < size && (data[from] == ' ' || (data[from] >= '\t' && data[from] <= '\r')))
+		from++;
+	for (size_t i = 0; i < sizeof(html_starts) / sizeof(html_starts[0]); i++)
+		if (size - from >= strlen(html_starts[i])
+		    && strncasecmp(
+			       (const char *)data + from, html_starts[i], strlen(html_starts[i])
+		       ) == 0)
+			return "text/html";
+	return is_text(data, size) ? "text/plain" : "application/octet-stream";
+}
+
+// ---- Zip (APPNOTE 6.3.10)
+
+enum zip_state {
+	ZIP_SIGNATURE, // a record begins here
+	ZIP_FIXED, // in its fixed part
+	ZIP_NAME,
+	ZIP_SKIP, // the rest: extra fields, data, comment
+	ZIP_SEARCH, // data without a size: up to the next signature
+	ZIP_END, // behind the end record, or not understood
+};
+
+enum {
+	LOCAL_SIZE = 30,
+	CENTRAL_SIZE = 46,
+	DESCRIPTOR_MIN = 16,
+};
+
+struct zip {
+	uint8_t state;
+	bool is_central; // of the record being read
+	uint16_t name_left;
+	uint16_t n_name;
+	uint16_t n; // bytes of fixed
+	uint64_t skip;
+	uint32_t found; // the last four bytes, while searching
+	uint32_t n_local, n_central;
+	// Of name, method and encryption of each member: sums that are equal when both say the same.
+	uint64_t local_sum, central_sum;
+	uint64_t hash;
+	uint8_t fixed[CENTRAL_SIZE];
+	char name[ATTACHMENT_MEMBER_SIZE_MAX];
+};
+
+static uint32_t le16(const uint8_t *p) {
+	return p[0] | (uint32_t)p[1] << 8;
+}
+
+static uint32_t le32(const uint8_t *p) {
+	return le16(p) | le16(p + 2) << 16;
+}
+
+static void hash_add(struct zip *zip, uint8_t c) {
+	zip->hash = (zip->hash ^ c) * 0x100000001b3; // FNV-1a
+}
+
+// A record's name has come: the member is listed, once.
+static void member_end(struct attachment *a, struct slab *slab, struct zip *zip) {
+	struct attachment_facts *facts = a->facts;
+
+	// Multiplied, so that sums of hashes do not cancel out by chance of their low bits.
+	zip->hash ^= zip->hash >> 29;
+	if (zip->is_central) {
+		zip->n_central++;
+		zip->central_sum += zip->hash;
+		return;
+	}
+	zip->n_local++;
+	zip->local_sum += zip->hash;
+	facts->members_total++;
+	if (facts->n_members == ATTACHMENT_MEMBERS_MAX)
+		return;
+	facts->members[facts->n_members]
+		= attachment_text_copy(slab, (uint8_t *)zip->name, zip->n_name);
+	if (facts->members[facts->n_members].text != NULL)
+		facts->n_members++;
+}
+
+static void local_begin(struct attachment *a, struct zip *zip) {
+	const uint8_t *f = zip->fixed;
+	uint32_t flags = le16(f + 6), size = le32(f + 18);
+
+	a->facts->is_encrypted |= flags & 1;
+	zip->name_left = (uint16_t)le16(f + 26);
+	zip->skip = (uint64_t)le16(f + 28) + size;
+	// Sizes behind the data (bit 3) or in an extra field (zip64): the next record must be looked for.
+	zip->found = (flags & 8 && size == 0) || size == UINT32_MAX;
+	if (size == UINT32_MAX)
+		zip->skip = le16(f + 28);
+	hash_add(zip, f[8]);
+	hash_add(zip, flags & 1);
+}
+
+static void central_begin(struct attachment *a, struct zip *zip) {
+	const uint8_t *f = zip->fixed;
+
+	a->facts->is_encrypted |= f[8] & 1;
+	zip->name_left = (uint16_t)le16(f + 28);
+	zip->skip = (uint64_t)le16(f + 30) + le16(f + 32);
+	zip->found = 0;
+	hash_add(zip, f[10]);
+	hash_add(zip, f[8] & 1);
+}
+
+static void record_begin(struct attachment *a, struct zip *zip) {
+	zip->hash = 0xcbf29ce484222325;
+	zip->n_name = 0;
+	if (zip->is_central)
+		central_begin(a, zip);
+	else
+		local_begin(a, zip);
+	zip->state = ZIP_NAME;
+}
+
+// Four bytes where a record begins.
+static void signature_read(struct zip *zip) {
+	uint32_t signature = le32(zip->fixed);
+
+	switch (signature) {
+	case 0x04034b50:
+	case 0x02014b50:
+		zip->is_central = signature == 0x02014b50;
+		zip->state = ZIP_FIXED;
+		return;
+	case 0x08074b50: // a data descriptor, in one of its lengths
+	case 0x08064b50: // archive extra data
+		zip->state = ZIP_SEARCH;
+		zip->n = 0;
+		zip->found = 0;
+		return;
+	}
+	// The end record, a signature, zip64's: the directory has been read.
+	zip->state = ZIP_END;
+}
+
+// One byte of what is looked at byte by byte.
+static void zip_char(struct attachment *a, struct slab *slab, struct zip *zip, uint8_t c) {
+	switch (zip->state) {
+	case ZIP_SIGNATURE:
+		zip->fixed[zip->n++] = c;
+		if (zip->n == 4)
+			signature_read(zip);
+		break;
+	case ZIP_FIXED:
+		zip->fixed[zip->n++] = c;
+		if (zip->n == (zip->is_central ? CENTRAL_SIZE : LOCAL_SIZE))
+			record_begin(a, zip);
+		break;
+	case ZIP_NAME:
+		hash_add(zip, c);
+		if (zip->n_name < sizeof(zip->name))
+			zip->name[zip->n_name++] = (char)c;
+		zip->name_left--;
+		break;
+	case ZIP_SEARCH:
+		zip->found = zip->found >> 8 | (uint32_t)c << 24;
+		if (zip->found == 0x04034b50 || zip->found == 0x02014b50) {
+			memcpy(zip->fixed, "PK", 2);
+			zip->fixed[2] = (uint8_t)(zip->found >> 16);
+			zip->fixed[3] = (uint8_t)(zip->found >> 24);
+			zip->n = 4;
+			signature_read(zip);
+		}
+		break;
+	}
+}
+
+// Moves on where nothing is left to come of a state.
+static void zip_advance(struct attachment *a, struct slab *slab, struct zip *zip) {
+	if (zip->state == ZIP_NAME && zip->name_left == 0) {
+		member_end(a, slab, zip);
+		zip->state = ZIP_SKIP;
+	}
+	if (zip->state == ZIP_SKIP && zip->skip == 0) {
+		zip->state = zip->found ? ZIP_SEARCH : ZIP_SIGNATURE;
+		zip->n = 0;
+		zip->found = 0;
+	}
+}
+
+// Whether the last bytes are the beginning of a signature.
+static bool is_begun(uint32_t last) {
+	return last >> 24 == 'P' || last >> 16 == 0x4b50 || last >> 8 == 0x014b50
+		|| last >> 8 == 0x034b50;
+}
+
+static void zip_data(struct attachment *a, struct slab *slab, const uint8_t *data, size_t size) {
+	struct zip *zip = a->zip;
+
+	for (size_t i = 0; i < size && zip->state != ZIP_END;) {
+		if (zip->state == ZIP_SKIP) {
+			uint64_t n = zip->skip < size - i ? zip->skip : size - i;
+
+			zip->skip -= n;
+			i += n;
+		} else if (zip->state == ZIP_SEARCH && data[i] != 'P' && !is_begun(zip->found)) {
+			// Not within a signature: to the next P.
+			const uint8_t *p = memchr(data + i, 'P', size - i);
+
+			i = p != NULL ? (size_t)(p - data) : size;
+			zip->found = 0;
+		} else {
+			zip_char(a, slab, zip, data[i++]);
+		}
+		zip_advance(a, slab, zip);
+	}
+}
+
+// ---- The attachment
+
+// Rar 5: the archive's encryption header comes first (type 4). Rar 4: a flag of the main header (0x80), or
+// of the first file's.
+static bool is_rar_encrypted(const uint8_t *data, size_t size) {
+	if (size > 14 && memcmp(data, "Rar!\x1a\7\1\0", 8) == 0)
+		return data[13] == 4;
+	return size > 23 && memcmp(data, "Rar!\x1a\7\0", 7) == 0 && data[9] == 0x73
+		&& (data[10] & 0x80 || (data[22] == 0x74 && data[23] & 4));
+}
+
+static void first_told(struct attachment *a, struct slab *slab) {
+	a->is_told = true;
+	a->facts->content_type = attachment_type(a->first, a->n_first);
+	a->facts->is_encrypted |= is_rar_encrypted(a->first, a->n_first)
+		|| strcmp(a->facts->content_type, "application/pgp-encrypted") == 0;
+	if (strcmp(a->facts->content_type, "application/zip") != 0)
+		return;
+	a->zip = slab_get(slab, sizeof(*a->zip));
+	if (a->zip != NULL)
+		zip_data(a, slab, a->first, a->n_first);
+}
+
+void attachment_begin(struct attachment *attachment, struct attachment_facts *facts) {
+	attachment->facts = facts;
+	attachment->n_first = 0;
+	attachment->is_told = false;
+	attachment->is_odd = false;
+	attachment->zip = NULL;
+	SHA256_Init(&attachment->sha);
+}
+
+void attachment_data(
+	struct attachment *attachment,
+	struct slab *slab,
+	const uint8_t *data,
+	size_t size
+) {
+	size_t n = 0;
+
+	attachment->facts->bytes += size;
+	SHA256_Update(&attachment->sha, data, size);
+	if (!attachment->is_told) {
+		n = ATTACHMENT_FIRST_SIZE - attachment->n_first;
+		n = n < size ? n : size;
+		memcpy(attachment->first + attachment->n_first, data, n);
+		attachment->n_first += (uint8_t)n;
+		if (attachment->n_first == ATTACHMENT_FIRST_SIZE)
+			first_told(attachment, slab);
+	}
+	if (attachment->zip != NULL)
+		zip_data(attachment, slab, data + n, size - n);
+}
+
+void attachment_gap(struct attachment *attachment, struct slab *slab, uint64_t size) {
+	attachment->facts->is_holed = true;
+	if (!attachment->is_told)
+		first_told(attachment, slab);
+	if (attachment->zip != NULL)
+		attachment->zip->state = ZIP_END;
+}
+
+void attachment_end(struct attachment *attachment, struct slab *slab) {
+	struct attachment_facts *facts = attachment->facts;
+	struct zip *zip;
+
+	if (!attachment->is_told)
+		first_told(attachment, slab);
+	SHA256_Final(facts->sha256, &attachment->sha);
+	facts->has_sha256 = !facts->is_holed;
+	zip = attachment->zip;
+	if (zip != NULL && !facts->is_holed)
+		attachment->is_odd = zip->n_local != zip->n_central
+			|| zip->local_sum != zip->central_sum || zip->state != ZIP_END;
+	slab_put(slab, zip, sizeof(*zip));
+	attachment->zip = NULL;
+}

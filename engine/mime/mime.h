@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// A message (RFC 5322, 2045, 2046) as a stream: its header fields decoded, its parts one after the other,
+// their text as UTF-8, what is attached. Nothing is kept of a message but a field, the boundaries of the
+// parts that are open, and the facts about attachments; all of it in the session's slab, and only
+// while the message is open.
+//
+// Where mail programs read a message differently, the reading that shows more is taken, and an event
+// says so. Any cut of the bytes gives the same fields, text and facts.
+
+#pragma once
+
+#include "mime/attachment.h"
+#include "mime/charset.h"
+#include "session.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// What remains of a message.
+struct mime_summary {
+	struct attachment_text subject; // UTF-8, at most TEXT_CHARS_MAX characters and some
+	struct attachment_text message_id;
+	bool has_date;
+	int64_t date; // of its Date field, seconds since 1970
+	uint16_t n_attachments; // listed
+	uint32_t attachments_total;
+	struct attachment_facts *attachments[MIME_ATTACHMENTS_MAX];
+};
+
+void mime_summary_free(struct mime_summary *summary, struct slab *slab);
+
+enum mime_text {
+	MIME_TEXT, // what a person reads
+	MIME_MARKUP, // the HTML that MIME_TEXT was made of
+	MIME_TEXTS,
+};
+
+// Told while bytes come; slices are borrowed until the call returns. Without text nothing is decoded but
+// attachments; header, header_end and text_end may be NULL, too.
+struct mime_handler {
+	void *ctx;
+	// A piece of a header: a whole field, decoded and on one line, with CR LF; or, of one that is too long
+	// or of what is no field, bytes as they are.
+	void (*header)(void *ctx, const uint8_t *data, size_t size);
+	void (*header_end)(void *ctx);
+	// A piece of the part's text.
+	void (*text)(void *ctx, enum mime_text kind, const uint8_t *data, size_t size);
+	// The part is over; whole: nothing is missing at its end.
+	void (*text_end)(void *ctx, bool whole);
+	void (*event)(void *ctx, enum session_event event);
+};
+
+// How the bytes begin.
+enum mime_start {
+	MIME_MESSAGE, // with the message's header; what does not begin like one is a body
+	MIME_BODY, // behind it: the text of a message or a part without its header
+};
+
+struct mime;
+
+// NULL: no room. handler is copied; charsets may be NULL.
+struct mime *mime_open(
+	struct slab *slab,
+	struct charsets *charsets,
+	enum mime_start start,
+	const struct mime_handler *handler
+);
+void mime_data(struct mime *mime, const uint8_t *data, size_t size);
+// size bytes are missing here.
+void mime_gap(struct mime *mime, uint64_t size);
+// The end. The summary is the caller's then (mime_summary_free).
+void mime_close(struct mime *mime, struct mime_summary *summary_r);

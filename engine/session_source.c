@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Whom a connection is of: for records and activity, which must say the same.
+
+#include "session.h"
+
+#include <string.h>
+
+void session_hop(const struct session *s, struct ip *ip_r, uint16_t *port_r) {
+	struct stream_tuple tuple;
+
+	stream_tuple_get(s->stream, &tuple);
+	memcpy(ip_r->addr, tuple.addr[STREAM_CLIENT], sizeof(ip_r->addr));
+	ip_r->family = tuple.family;
+	*port_r = tuple.port[STREAM_CLIENT];
+}
+
+void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r) {
+	session_hop(s, ip_r, port_r);
+	if (!s->client || s->client->ip.family == 0)
+		return;
+	*ip_r = s->client->ip;
+	if (s->client->port)
+		*port_r = s->client->port;
+}

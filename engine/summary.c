@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Numbers that are zero are left out; what points to a fault in the capture is said with what to do.
+// Counters keep their names, so that they are found again in records and in the documentation.
+
+#include "summary.h"
+
+#include <stddef.h>
+#include <time.h>
+
+typedef unsigned long long ull; // for printf
+
+// All members of both are uint64_t.
+static void words_add(void *sum, const void *stats, size_t size) {
+	uint64_t *to = sum;
+	const uint64_t *from = stats;
+
+	for (size_t i = 0; i < size / sizeof(*to); i++)
+		to[i] += from[i];
+}
+
+void summary_add_flows(struct summary *summary, const struct flow_stats *stats) {
+	words_add(&summary->flows, stats, sizeof(*stats));
+}
+
+void summary_add_engine(struct summary *summary, const struct engine_stats *stats) {
+	static_assert(sizeof(*stats) % sizeof(uint64_t) == 0, "only words");
+	words_add(&summary->engine, stats, sizeof(*stats));
+}
+
+static void print_stop(const struct summary *s, FILE *out) {
+	time_t seconds = (time_t)(s->until_ns / 1000000000);
+	struct tm tm;
+	char text[32];
+
+	if (!s->is_stopped)
+		return;
+	gmtime_r(&seconds, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	fprintf(out,
+		"postern: stopped before the end: read up to %s, the rest was not; sessions still "
+		"open were recorded as far as seen\n",
+		s->n_frames ? text : "nothing");
+}
+
+static void print_size(uint64_t n, FILE *out) {
+	if (n < 1000000)
+		fprintf(out, "%llu bytes", (ull)n);
+	else
+		fprintf(out, "%.1f MB", (double)n / 1e6);
+}
+
+static void print_packets(const struct summary *s, FILE *out) {
+	fprintf(out, "postern: %llu packets, ", (ull)s->n_frames);
+	print_size(s->n_bytes, out);
+	fprintf(out, "; %llu of them TCP\n", (ull)s->verdicts[VERDICT_tcp]);
+	for (int i = 0; i < VERDICT_COUNT; i++)
+		if (i != VERDICT_tcp && s->verdicts[i])
+			fprintf(out,
+				"postern: %llu packets not used: %s (%s)\n",
+				(ull)s->verdicts[i],
+				verdict_text(i),
+				verdict_name(i));
+}
+
+static void print_connections(const struct summary *s, FILE *out) {
+	static const struct {
+		const char *name, *text;
+		size_t offset;
+	} stats[] = {
+#define FLOW_STAT(name, text) {#name, text, offsetof(struct flow_stats, name)},
+#include "flow_stat.def"
+#undef FLOW_STAT
+	};
+
+	for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++) {
+		uint64_t n = *(const uint64_t *)((const char *)&s->flows + stats[i].offset);
+
+		if (n)
+			fprintf(out,
+				"postern: %10llu  %s (%s)\n",
+				(ull)n,
+				stats[i].text,
+				stats[i].name);
+	}
+}
+
+static void print_sessions(const struct summary *s, FILE *out) {
+	const struct engine_stats *e = &s->engine;
+
+	fprintf(out,
+		"postern: sessions: %llu IMAP, %llu SMTP, %llu POP3, %llu encrypted from the "
+		"start, "
+		"%llu not mail\n",
+		(ull)e->sessions[ACTIVITY_IMAP],
+		(ull)e->sessions[ACTIVITY_SMTP],
+		(ull)e->sessions[ACTIVITY_POP3],
+		(ull)e->sessions[ACTIVITY_TLS],
+		(ull)e->n_unrecognised);
+	fprintf(out,
+		"postern: %llu session records, %llu alerts\n",
+		(ull)s->analyst.n_records,
+		(ull)s->analyst.n_alerts);
+}
+
+static void print_capture_faults(const struct summary *s, FILE *out) {
+	uint64_t n_bad = s->flows.segment_bad_checksum;
+	uint64_t n_data = s->flows.segment_in_order + s->flows.segment_held;
+
+	if (s->n_cut)
+		fprintf(out,
+			"postern: %llu packets were cut by the capture's snap length and the rest "
+			"of "
+			"them is unread: capture with a snap length of 0 (tcpdump -s 0)\n",
+			(ull)s->n_cut);
+	if (n_bad * 100 > s->n_frames)
+		fprintf(out,
+			"postern: %.0f %% of the packets have a wrong checksum on connections that "
+			"have shown right ones, and were left out: damage on the way, or somebody "
+			"inserts packets; --checksum=no takes them all\n",
+			100.0 * (double)n_bad / (double)s->n_frames);
+	if (s->flows.checksum_unverified * 100 > s->n_frames)
+		fprintf(out,
+			"postern: %.0f %% of the packets have a wrong checksum and come from hosts "
+			"that never show a right one: a host that captures its own traffic, whose "
+			"network card fills checksums in later, or a capture that was made "
+			"anonymous; they were taken as they are\n",
+			100.0 * (double)s->flows.checksum_unverified / (double)s->n_frames);
+	if (s->flows.gap) {
+		fprintf(out, "postern: %llu holes, ", (ull)s->flows.gap);
+		print_size(s->flows.gap_bytes, out);
+		fprintf(out,
+			", in what the hosts exchanged are missing from the input%s\n",
+			s->flows.gap * 1000 > n_data ? ": the mirror port or the capturing host "
+						       "drops packets, or not all "
+						       "of their paths are mirrored"
+						     : "");
+	}
+	if (s->flows.flow_evicted || s->flows.flow_refused || s->flows.segment_not_held)
+		fputs("postern: there was no room for all connections or their data: raise "
+		      "--max-flows or --reassembly\n",
+		      out);
+}
+
+static void print_own_losses(const struct summary *s, FILE *out) {
+	const struct engine_stats *e = &s->engine;
+
+	if (e->n_refused || e->memory_full || e->content_refused)
+		fprintf(out,
+			"postern: memory was full: %llu sessions not read, %llu things not kept, "
+			"%llu messages not scanned; raise --memory\n",
+			(ull)e->n_refused,
+			(ull)e->memory_full,
+			(ull)e->content_refused);
+	if (s->n_shed)
+		fprintf(out,
+			"postern: %llu results were shed because the outputs are too slow\n",
+			(ull)s->n_shed);
+	if (s->analyst.n_lost)
+		fprintf(out, "postern: %llu lines could not be written\n", (ull)s->analyst.n_lost);
+}
+
+void summary_print(const struct summary *s, FILE *out) {
+	print_stop(s, out);
+	print_packets(s, out);
+	print_connections(s, out);
+	print_sessions(s, out);
+	print_capture_faults(s, out);
+	print_own_losses(s, out);
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// What a run saw, in words for the person who started it: sums over all workers.
+
+#pragma once
+
+#include "analyst.h"
+#include "decode.h"
+#include "engine.h"
+#include "flow.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+struct summary {
+	uint64_t n_frames, n_bytes, n_cut;
+	uint64_t verdicts[VERDICT_COUNT];
+	struct flow_stats flows;
+	struct engine_stats engine;
+	struct analyst_stats analyst;
+	uint64_t n_shed; // records and activities
+	uint64_t until_ns; // event time of the last packet
+	bool is_stopped; // before the end of the input
+};
+
+// Adds one worker's.
+void summary_add_flows(struct summary *summary, const struct flow_stats *stats);
+void summary_add_engine(struct summary *summary, const struct engine_stats *stats);
+void summary_print(const struct summary *summary, FILE *out);

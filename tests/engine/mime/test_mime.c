@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Each message is read whole, byte by byte, and cut in two at every point; what it says, written down
+// as text, must be the same.
+
+#include "mime/mime.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+struct said {
+	char text[2][20000]; // header lines and text; markup
+	size_t used[2];
+	uint64_t events;
+};
+
+static struct slab *slab;
+static struct charsets *charsets;
+
+static void put(struct said *said, int i, const void *data, size_t size) {
+	if (size > sizeof(said->text[i]) - said->used[i])
+		size = sizeof(said->text[i]) - said->used[i];
+	memcpy(said->text[i] + said->used[i], data, size);
+	said->used[i] += size;
+}
+
+static void on_header(void *ctx, const uint8_t *data, size_t size) {
+	put(ctx, 0, data, size);
+}
+
+static void on_header_end(void *ctx) {
+	put(ctx, 0, "|", 1);
+}
+
+static void on_text(void *ctx, enum mime_text kind, const uint8_t *data, size_t size) {
+	put(ctx, kind == MIME_MARKUP, data, size);
+}
+
+static void on_text_end(void *ctx, bool) {
+	put(ctx, 0, "$", 1);
+}
+
+static void on_event(void *ctx, enum session_event event) {
+	((struct said *)ctx)->events |= UINT64_C(1) << event;
+}
+
+static void attachments_put(struct said *said, const struct mime_summary *summary) {
+	char line[3000];
+
+	for (int i = 0; i < summary->n_attachments; i++) {
+		const struct attachment_facts *facts = summary->attachments[i];
+
+		int n = snprintf(
+			line,
+			sizeof(line),
+			"[%s,%s,%s,%s,%ju%s]",
+			facts->name.text != NULL ? facts->name.text : "-",
+			facts->other_name.text != NULL ? facts->other_name.text : "-",
+			facts->type.text != NULL ? facts->type.text : "-",
+			facts->content_type != NULL ? facts->content_type : "-",
+			(uintmax_t)facts->bytes,
+			facts->is_encrypted ? ",encrypted" : ""
+		);
+		put(said, 0, line, (size_t)n);
+		for (int m = 0; m < facts->n_members; m++)
+			put(said, 0, facts->members[m].text, strlen(facts->members[m].text) + 1);
+		if (facts->has_sha256)
+			put(said, 1, facts->sha256, SHA256_SIZE);
+	}
+	if (summary->subject.text != NULL)
+		put(said, 1, summary->subject.text, strlen(summary->subject.text));
+}
+
+static void read_message(const char *text, size_t size, size_t a, size_t b, struct said *said) {
+	struct mime_handler handler = {
+		.ctx = said,
+		.header = on_header,
+		.header_end = on_header_end,
+		.text = on_text,
+		.text_end = on_text_end,
+		.event = on_event,
+	};
+	struct mime_summary summary;
+
+	memset(said, 0, sizeof(*said));
+	struct mime *mime = mime_open(slab, charsets, MIME_MESSAGE, &handler);
+	for (size_t at = 0, piece = a; at < size; at += piece, piece = b) {
+		piece = piece > size - at ? size - at : piece;
+		uint8_t *block = malloc(piece + !piece);
+		memcpy(block, text + at, piece);
+		mime_data(mime, block, piece);
+		free(block);
+	}
+	mime_close(mime, &summary);
+	attachments_put(said, &summary);
+	mime_summary_free(&summary, slab);
+	assert_int_equal(slab_used(slab), 0);
+}
+
+// In all ways; whole in *said.
+static void check(const char *text, size_t size, struct said *said) {
+	static struct said cut;
+
+	read_message(text, size, size, 1, said);
+	for (size_t a = 0; a <= size; a++) {
+		read_message(text, size, a, a == 0 ? 1 : size, &cut);
+		if (memcmp(&cut, said, sizeof(cut)) != 0)
+			fail_msg(
+				"%.*s\n cut at %zu: %.*s\n not %.*s\n events %jx, %jx",
+				(int)size,
+				text,
+				a,
+				(int)cut.used[0],
+				cut.text[0],
+				(int)said->used[0],
+				said->text[0],
+				(uintmax_t)cut.events,
+				(uintmax_t)said->events
+			);
+	}
+}
+
+#define ON(name) (UINT64_C(1) << EVENT_##name)
+#define MULTI "Content-Type: multipart/mixed; boundary=b\r\n"
+#define MULTI_SAID "Content-Type: multipart/mixed; boundary=b\r\n|"
+
+static const struct {
+	const char *text, *said;
+	uint64_t events;
+} messages[] = {
+	{"", "|", 0},
+	{"text", "|text$", 0},
+	{"A: b\r\n\r\ntext\r\n", "A: b\r\n|text\r\n$", 0},
+	{"A: b\n\ntext", "A: b\r\n|text$", 0},
+	{"A: b\r\n c\r\n\td\r\n\r\n", "A: b c\td\r\n|$", 0},
+	{"From x Mon\r\nA: b\r\n\r\n", "From x Mon\r\nA: b\r\n|$", 0},
+	// M18: a line that is no field.
+	{"A: b\r\nno field\r\nC: d\r\n\r\n", "A: b\r\nno field\r\nC: d\r\n|$", ON(mime_bad_header)},
+	{"A : b\r\n\r\n", "A: b\r\n|$", ON(mime_bad_header)},
+	{MULTI "\r\npre\r\n--b\r\n\r\none\r\n--b\r\nA: b\r\n\r\ntwo\r\n\r\n--b--\r\npost",
+	 MULTI_SAID "pre$|one$A: b\r\n|two\r\n$post$",
+	 0},
+	{MULTI "\n--b\n\none\n--b--", MULTI_SAID "$|one$$", 0},
+	{MULTI "\r\n--b\r\n\r\none\r\n--bad\r\n--\r\n--b--\r\n",
+	 MULTI_SAID "$|one$|--$$", // RFC 2046: it begins with the boundary
+	 ON(mime_ambiguous_boundary) | ON(mime_bad_header)},
+	{MULTI "\r\n--b\r\n\r\n-\r\n--\r\n-x\r\n--b",
+	 MULTI_SAID "$|-\r\n--\r\n-x$",
+	 ON(mime_not_closed)},
+	// M6: parts behind the end.
+	{MULTI "\r\n--b--\r\n--b\r\n\r\nx\r\n", MULTI_SAID "$$|x\r\n$", ON(mime_after_end)},
+	// M6: a boundary inside a header.
+	{MULTI "\r\n--b\r\nA: b\r\n--b\r\n\r\nx\r\n--b--",
+	 MULTI_SAID "$A: b\r\n||x$$",
+	 ON(mime_bad_header)},
+	// M6: the inner boundary begins with the outer one.
+	{MULTI "\r\n--b\r\nContent-Type: multipart/x; "
+	       "boundary=b1\r\n\r\n--b1\r\n\r\nx\r\n--b1--\r\n--b--",
+	 MULTI_SAID "$Content-Type: multipart/x; boundary=b1\r\n|$|x$$$",
+	 0},
+	// M1, M2
+	{"Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n\r\nYWJj",
+	 "Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n|abc$",
+	 ON(mime_ambiguous_encoding)},
+	{"Content-Transfer-Encoding: (c) BASE64 (d)\r\n\r\nYWJj",
+	 "Content-Transfer-Encoding: (c) BASE64 (d)\r\n|abc$",
+	 0},
+	{"Content-Transfer-Encoding: base64 junk\r\n\r\nYWJj",
+	 "Content-Transfer-Encoding: base64 junk\r\n|abc$",
+	 ON(mime_ambiguous_encoding)},
+	{"Content-Transfer-Encoding: x-base64\r\n\r\nYWJj",
+	 "Content-Transfer-Encoding: x-base64\r\n|YWJj$",
+	 ON(mime_ambiguous_encoding)},
+	// M3
+	{"Content-Type: multipart/mixed\r\n\r\nx",
+	 "Content-Type: multipart/mixed\r\n|x$",
+	 ON(mime_ambiguous_type)},
+	// Character sets
+	{"Content-Type: text/plain; charset=\"windows-1250\"\r\n\r\n\xe8\xe1",
+	 "Content-Type: text/plain; charset=\"windows-1250\"\r\n|čá$",
+	 0},
+	{"Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+	 "YQANAQ==",
+	 "Content-Type: text/plain; charset=utf-16le\r\nContent-Transfer-Encoding: base64\r\n|ač$",
+	 0},
+	{"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n\x1b$B$\"\x1b(Ba",
+	 "Content-Type: text/plain; charset=iso-2022-jp\r\n|あa$",
+	 0},
+	{"Content-Type: text/plain; charset=utf-7\r\n\r\n+ADw-a+APMA8w",
+	 "Content-Type: text/plain; charset=utf-7\r\n|<aóó$",
+	 0},
+	{"Content-Type: text/plain; charset=x-none\r\n\r\na",
+	 "Content-Type: text/plain; charset=x-none\r\n|a$",
+	 ON(mime_unknown_charset)},
+	// HTML
+	{"Content-Type: text/html\r\n\r\n<p>a&aacute;<b>b</b>&#x10d;<!-- c --> &amp\r\n d</p>"
+	 "<script>no</script>e&nope;<",
+	 "Content-Type: text/html\r\n|\naábč & d\ne&nope;<$",
+	 0},
+	// Encoded words: M13
+	{"Subject: =?utf-8?B?xI0=?= =?ISO-8859-2?Q?=E8_x?= y\r\n\r\n", "Subject: čč x y\r\n|$", 0},
+	{"Subject: =?utf-8?B?xA==?= =?utf-8?B?jQ==?=\r\n\r\n", "Subject: č\r\n|$", 0},
+	{"Subject: a =?x-none?Q?b?= =?utf-8?Q?c\r\n\r\n",
+	 "Subject: a =?x-none?Q?b?= =?utf-8?Q?c\r\n|$",
+	 ON(mime_bad_word)},
+	// Attachments
+	{"Content-Type: application/pdf; name=a.pdf\r\nContent-Disposition: attachment; "
+	 "filename*0*=utf-8''%C4%8D; filename*1=.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+	 "JVBERi0=",
+	 "Content-Type: application/pdf; name=a.pdf\r\nContent-Disposition: attachment; "
+	 "filename*0*=utf-8''%C4%8D; filename*1=.pdf\r\nContent-Transfer-Encoding: base64\r\n"
+	 "filename=\"č.pdf\"\r\n|$[č.pdf,a.pdf,application/pdf,application/pdf,5]",
+	 ON(mime_ambiguous_name)},
+	{"Content-Disposition: attachment; filename*1=b; filename*0=a\r\n\r\nx",
+	 "Content-Disposition: attachment; filename*1=b; filename*0=a\r\nfilename=\"ab\"\r\n|x$"
+	 "[ab,-,-,text/plain,1]",
+	 ON(mime_bad_word)},
+	// M8, M15: a message inside, behind a part with an encoding
+	{MULTI "\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\nYWJj\r\n--b\r\nContent-Type: "
+	       "message/rfc822\r\n\r\nSubject: x\r\n\r\nYWJj\r\n--b--",
+	 MULTI_SAID "$Content-Transfer-Encoding: base64\r\n|abc$Content-Type: message/rfc822\r\n|"
+		    "Subject: x\r\n|YWJj$$",
+	 0},
+};
+
+static void any_cut_of_a_message_gives_the_same_parts(void **state) {
+	static struct said said;
+
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		check(messages[i].text, strlen(messages[i].text), &said);
+		if (said.used[0] != strlen(messages[i].said)
+		    || memcmp(said.text[0], messages[i].said, said.used[0]) != 0)
+			fail_msg(
+				"%s\n says %.*s\n not %s",
+				messages[i].text,
+				(int)said.used[0],
+				said.text[0],
+				messages[i].said
+			);
+		if (said.events != messages[i].events)
+			fail_msg("%s: events %jx", messages[i].text, (uintmax_t)said.events);
+	}
+}
+
+static void m08_levels_beyond_the_limit_are_text(void **state) {
+	static struct said said;
+
+	for (int n = MIME_DEPTH_MAX - 1; n <= MIME_DEPTH_MAX + 1; n++) {
+		char text[4000] = "";
+		for (int i = 0; i < n; i++)
+			strcat(text, "Content-Type: message/rfc822\r\n\r\n");
+		strcat(text, "Content-Disposition: attachment\r\n\r\nx");
+		read_message(text, strlen(text), strlen(text), 1, &said);
+		assert_int_equal(said.events, n > MIME_DEPTH_MAX ? ON(mime_limit) : 0);
+	}
+}
+
+static void m09_parts_beyond_the_limit_are_text(void **state) {
+	static struct said said;
+
+	for (int n = MIME_PARTS_MAX - 1; n <= MIME_PARTS_MAX + 1; n++) {
+		size_t size = 200 + 7u * (size_t)n;
+		char *text = malloc(size), *at = text + sprintf(text, "%s\r\n", MULTI);
+		for (int i = 0; i < n; i++)
+			at += sprintf(at, "--b\r\n\r\n");
+		strcpy(at, "--b--");
+		read_message(text, strlen(text), 1000, 1000, &said);
+		assert_int_equal(
+			said.events, n > MIME_PARTS_MAX ? ON(mime_limit) | ON(mime_not_closed) : 0
+		);
+		free(text);
+	}
+}
+
+static void m17_a_field_beyond_the_limit_is_cut_and_searched(void **state) {
+	static struct said said;
+	size_t size = 3 * MIME_FIELD_SIZE_MAX;
+	char *text = malloc(size + 20);
+
+	memcpy(text, "A: b", 4);
+	for (size_t i = 4; i < size; i += 4)
+		memcpy(text + i, "\r\n c", 4);
+	memcpy(text + size, "\r\n\r\nend", 7);
+	read_message(text, size + 7, size, 1, &said);
+	assert_int_equal(said.events, ON(mime_limit));
+	free(text);
+	(void)said;
+}
+
+static void m24_the_hash_of_an_attachment_with_a_hole_is_not_told(void **state) {
+	static const char text[] = "Content-Disposition: attachment\r\n\r\nabc";
+	static struct said said;
+	struct mime_handler handler = {.ctx = &said, .event = on_event};
+	struct mime *mime = mime_open(slab, charsets, MIME_MESSAGE, &handler);
+	struct mime_summary summary;
+
+	mime_data(mime, (const uint8_t *)text, sizeof(text) - 1);
+	mime_gap(mime, 10);
+	mime_data(mime, (const uint8_t *)"def", 3);
+	mime_close(mime, &summary);
+	assert_int_equal(summary.n_attachments, 1);
+	assert_true(summary.attachments[0]->is_holed);
+	assert_false(summary.attachments[0]->has_sha256);
+	assert_int_equal(summary.attachments[0]->bytes, 6);
+	mime_summary_free(&summary, slab);
+	assert_int_equal(slab_used(slab), 0);
+}
+
+static int set_up(void **state) {
+	slab = slab_open(1 << 22);
+	charsets = charsets_open();
+	return slab == NULL || charsets == NULL;
+}
+
+static int tear_down(void **state) {
+	slab_close(slab);
+	charsets_close(charsets);
+	return 0;
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_cut_of_a_message_gives_the_same_parts),
+		cmocka_unit_test(m08_levels_beyond_the_limit_are_text),
+		cmocka_unit_test(m09_parts_beyond_the_limit_are_text),
+		cmocka_unit_test(m17_a_field_beyond_the_limit_is_cut_and_searched),
+		cmocka_unit_test(m24_the_hash_of_an_attachment_with_a_hole_is_not_told),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "mime/transfer.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+struct result {
+	size_t size;
+	bool is_bad;
+	uint8_t data[4000];
+};
+
+// In pieces of a, then of b bytes, each in blocks of its exact size.
+static void
+decode(enum transfer_kind kind, const char *text, size_t size, size_t a, size_t b, struct result *r
+) {
+	struct transfer transfer;
+	uint8_t rest[TRANSFER_EXTRA_MAX];
+	size_t n;
+
+	memset(&transfer, 0xee, sizeof(transfer));
+	*r = (struct result){0};
+	transfer_begin(&transfer, kind);
+	for (size_t at = 0, piece = a; at < size; at += piece, piece = b + !b) {
+		piece = piece > size - at ? size - at : piece;
+		uint8_t *in = malloc(piece + !piece), *out = malloc(piece + TRANSFER_EXTRA_MAX);
+		memcpy(in, text + at, piece);
+		n = transfer_data(&transfer, in, piece, out);
+		assert_true(n <= piece + TRANSFER_EXTRA_MAX && r->size + n <= sizeof(r->data));
+		memcpy(r->data + r->size, out, n);
+		r->size += n;
+		free(in);
+		free(out);
+	}
+	n = transfer_end(&transfer, rest);
+	r->is_bad = transfer.is_bad;
+	memcpy(r->data + r->size, rest, n);
+	r->size += n;
+}
+
+static void case_check(enum transfer_kind kind, const char *in, const char *out, bool is_bad) {
+	size_t size = strlen(in);
+	struct result r;
+
+	for (size_t a = 0; a <= size; a++)
+		for (int b = 0; b < 2; b++) {
+			decode(kind, in, size, a, b ? 1 : size + 1, &r);
+			if (r.size != strlen(out) || memcmp(r.data, out, r.size) != 0)
+				fail_msg("%s cut at %zu: %.*s", in, a, (int)r.size, r.data);
+			if (r.is_bad != is_bad)
+				fail_msg("%s cut at %zu: bad %d", in, a, r.is_bad);
+		}
+}
+
+struct test_case {
+	const char *in, *out;
+	bool is_bad;
+};
+
+static void m04_base64_takes_all_of_the_alphabet_and_nothing_else(void **state) {
+	static const struct test_case cases[] = {
+		{"", "", false},
+		{"YWJj", "abc", false},
+		{"YWI=", "ab", false},
+		{"YQ==", "a", false},
+		{"YW\r\nJj\r\n", "abc", false},
+		{"Y W J j ", "abc", false},
+		{"YQ=\r\n=", "a", false},
+		{"Y.W#J-j", "abc", true},
+		{"YQ==YmM=", "abc", true}, // data behind the padding
+		{"YQ", "a", true}, // no padding
+		{"YWI", "ab", true},
+		{"Y", "", true},
+		{"Y===", "", true},
+		{"====", "", true},
+		{"YWJjY", "abc", true},
+		{"YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXpBQkNERUZHSElKS0xNTk9QUVJTVFVWV1hZWjAxMjM0NTY3"
+		 "ODk=",
+		 "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
+		 false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		case_check(TRANSFER_BASE64, cases[i].in, cases[i].out, cases[i].is_bad);
+}
+
+static void m05_quoted_printable_keeps_what_is_no_escape(void **state) {
+	static const struct test_case cases[] = {
+		{"", "", false},
+		{"abc=3D=e1", "abc=\xe1", false},
+		{"a=\r\nb", "ab", false},
+		{"a=\nb", "ab", false},
+		{"a= \t\r\nb", "ab", false},
+		{"a \t\r\nb  c ", "a\r\nb  c", false},
+		{"a=20\r\nb", "a \r\nb", false},
+		{"=", "=", true},
+		{"a=4", "a=4", true},
+		{"a=4X", "a=4X", true},
+		{"=X", "=X", true},
+		{"==41", "=A", true},
+		{"= x", "= x", true},
+		{"a=\rb", "ab", true}, // a bare CR as soft break
+		{"3=3=33", "3=33", true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		case_check(TRANSFER_QUOTED_PRINTABLE, cases[i].in, cases[i].out, cases[i].is_bad);
+}
+
+static void uuencode_is_read_between_begin_and_end(void **state) {
+	static const struct test_case cases[] = {
+		{"begin 644 a\r\n#86)C\r\n`\r\nend\r\n", "abc", false},
+		{"text\nbegin 644 a\n#86)C\n\"86)C\n`\nend\n", "abcab", false},
+		{"beginning\n#86)C\n", "", false},
+		{"begin 644 a\n#86\n#86)C\n", "abc", true}, // a line too short
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		case_check(TRANSFER_UUENCODE, cases[i].in, cases[i].out, cases[i].is_bad);
+}
+
+static void fast_base64_gives_what_the_plain_one_gives(void **state) {
+	static const char alphabet[]
+		= "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned seed = (unsigned)time(NULL);
+	char text[2000];
+
+	print_message("seed %u\n", seed);
+	srandom(seed);
+	for (int round = 0; round < 2000; round++) {
+		size_t size = (size_t)random() % sizeof(text);
+		long noise = random() % 3;
+		struct transfer plain;
+		struct result r;
+		uint8_t out[2000 + TRANSFER_EXTRA_MAX];
+
+		for (size_t i = 0; i < size; i++) {
+			text[i] = alphabet[random() % 64];
+			if (noise == 1 && random() % 77 == 0)
+				text[i] = '\n';
+			if (noise == 2 && random() % 20 == 0)
+				text[i] = (char)random();
+		}
+		transfer_begin(&plain, TRANSFER_BASE64);
+		size_t n = transfer_base64_plain(&plain, (uint8_t *)text, size, out);
+		n += transfer_end(&plain, out + n);
+		decode(TRANSFER_BASE64,
+		       text,
+		       size,
+		       (size_t)random() % 300,
+		       1 + (size_t)random() % 300,
+		       &r);
+		assert_int_equal(r.size, n);
+		assert_memory_equal(r.data, out, n);
+		assert_int_equal(r.is_bad, plain.is_bad);
+		assert_true(n <= size - size / 4);
+	}
+}
+
+static void every_character_alone_is_judged_as_the_plain_one_judges_it(void **state) {
+	// 44 characters fill one step of the fast version; the odd one stands at each place of it.
+	for (int c = 0; c < 256; c++)
+		for (size_t at = 0; at < 32; at++) {
+			struct transfer plain;
+			struct result r;
+			uint8_t out[100];
+			char text[64];
+
+			memset(text, 'Q', sizeof(text));
+			text[at] = (char)c;
+			transfer_begin(&plain, TRANSFER_BASE64);
+			size_t n = transfer_base64_plain(&plain, (uint8_t *)text, 64, out);
+			n += transfer_end(&plain, out + n);
+			decode(TRANSFER_BASE64, text, 64, 64, 64, &r);
+			assert_int_equal(r.size, n);
+			assert_memory_equal(r.data, out, n);
+		}
+}
+
+static void after_a_hole_base64_goes_on_at_the_next_line(void **state) {
+	struct transfer transfer;
+	uint8_t out[100 + TRANSFER_EXTRA_MAX];
+
+	transfer_begin(&transfer, TRANSFER_BASE64);
+	assert_int_equal(transfer_data(&transfer, (uint8_t *)"YWJjY", 5, out), 3);
+	transfer_gap(&transfer);
+	size_t n = transfer_data(&transfer, (uint8_t *)"xYx\r\nZGVm", 9, out);
+	assert_int_equal(n, 3);
+	assert_memory_equal(out, "def", 3);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(m04_base64_takes_all_of_the_alphabet_and_nothing_else),
+		cmocka_unit_test(m05_quoted_printable_keeps_what_is_no_escape),
+		cmocka_unit_test(uuencode_is_read_between_begin_and_end),
+		cmocka_unit_test(fast_base64_gives_what_the_plain_one_gives),
+		cmocka_unit_test(every_character_alone_is_judged_as_the_plain_one_judges_it),
+		cmocka_unit_test(after_a_hole_base64_goes_on_at_the_next_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Rings of several workers merged: the order is that of the moments, however threads run. The oracle
+// sorts.
+
+#include "analyst.h"
+#include "ring.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { WORKERS = 4, N = 3000, PATH_SIZE = 64 };
+
+struct event {
+	struct flow_moment moment;
+	int worker;
+};
+
+struct writer {
+	struct ring *ring;
+	const struct event *events;
+	int worker;
+	uint64_t seed;
+	uint64_t n_records;
+};
+
+static uint64_t draw(uint64_t *seed) {
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return *seed;
+}
+
+static int compare(const void *a, const void *b) {
+	return flow_moment_compare(
+		&((const struct event *)a)->moment, &((const struct event *)b)->moment
+	);
+}
+
+// Moments of all kinds, many at the same time, no two equal; numbers wrap on the way.
+static void events_make(struct event *events, uint64_t *seed) {
+	uint64_t time_ns = 1000000000000;
+
+	for (uint32_t i = 0; i < N; i++) {
+		if (draw(seed) % 3 == 0)
+			time_ns += draw(seed) % 7200 * 1000000000;
+		events[i] = (struct event){
+			.moment
+			= {.time_ns = time_ns, .number = i - N / 2, .kind = FLOW_MOMENT_FRAME},
+			.worker = (int)(draw(seed) % WORKERS),
+		};
+		if (draw(seed) % 4 == 0) {
+			events[i].moment.kind = FLOW_MOMENT_TIMER;
+			events[i].moment.start_ns = 1000 + draw(seed) % 5;
+		}
+	}
+	qsort(events, N, sizeof(*events), compare);
+}
+
+// What one worker sends: its events in order, records between them, and marks now and then.
+static void *write_all(void *arg) {
+	struct writer *w = arg;
+	struct activity activity = {.protocol = ACTIVITY_IMAP, .auth.success = 1};
+
+	for (int i = 0; i < N; i++) {
+		if (w->events[i].worker == w->worker) {
+			snprintf(activity.account, sizeof(activity.account), "n%d", i);
+			activity.time_ns = w->events[i].moment.time_ns;
+			analyst_send_activity(w->ring, &activity, &w->events[i].moment, 1);
+			if (draw(&w->seed) % 4 == 0)
+				w->n_records += analyst_send_record(w->ring, "{}", 2, 1) == 0;
+		}
+		if (draw(&w->seed) % 16 == 0)
+			analyst_send_mark(w->ring, &w->events[i].moment, 1);
+		if (draw(&w->seed) % 256 == 0)
+			usleep(200);
+	}
+	ring_finish(w->ring);
+	return NULL;
+}
+
+static void path_make(char *path) {
+	int fd;
+
+	strcpy(path, "/tmp/test_analyst_XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	close(fd);
+}
+
+// Account n0, n1, … line by line.
+static void order_check(const char *path) {
+	FILE *file = fopen(path, "r");
+	char *line = NULL, want[32];
+	size_t capacity = 0;
+	int n = 0;
+
+	assert_non_null(file);
+	while (getline(&line, &capacity, file) > 0) {
+		snprintf(want, sizeof(want), "\"n%d\"", n++);
+		assert_non_null(strstr(line, want));
+	}
+	assert_int_equal(n, N);
+	free(line);
+	fclose(file);
+}
+
+static void activities_of_several_workers_come_in_the_order_of_one(void **) {
+	static struct event events[N];
+	uint64_t seed = (uint64_t)time(NULL) * 2654435761u + 1, n_records = 0;
+	char activity[PATH_SIZE], sessions[PATH_SIZE], error[256];
+	struct config config = {.activity = activity, .sessions = sessions, .max_accounts = 100};
+	struct writer writers[WORKERS];
+	struct ring *rings[WORKERS];
+	pthread_t threads[WORKERS];
+	struct analyst *analyst;
+
+	print_message("seed %llu\n", (unsigned long long)seed);
+	path_make(activity);
+	path_make(sessions);
+	events_make(events, &seed);
+	analyst = analyst_open(&config, NULL, error, sizeof(error));
+	assert_non_null(analyst);
+	for (int i = 0; i < WORKERS; i++) {
+		// Room for a few activities only: workers wait for the analyst, it for the slowest.
+		rings[i] = ring_open(4 * sizeof(struct activity));
+		writers[i] = (struct writer){rings[i], events, i, draw(&seed), 0};
+	}
+	assert_int_equal(analyst_start(analyst, rings, WORKERS), 0);
+	for (int i = 0; i < WORKERS; i++)
+		pthread_create(&threads[i], NULL, write_all, &writers[i]);
+	for (int i = 0; i < WORKERS; i++) {
+		pthread_join(threads[i], NULL);
+		n_records += writers[i].n_records;
+	}
+	analyst_join(analyst);
+	analyst_flush(analyst);
+	assert_null(analyst_error(analyst));
+	assert_int_equal(analyst_stats(analyst)->n_activities, N);
+	assert_int_equal(analyst_stats(analyst)->n_records, n_records);
+	order_check(activity);
+	analyst_close(analyst);
+	for (int i = 0; i < WORKERS; i++)
+		ring_close(rings[i]);
+	unlink(activity);
+	unlink(sessions);
+}
+
+static void without_waiting_a_full_ring_says_so_and_drops_marks(void **) {
+	struct ring *ring = ring_open(4096);
+	struct activity activity = {0};
+	struct flow_moment moment = {0};
+	int n = 0;
+
+	assert_int_equal(analyst_send_activity(ring, &activity, &moment, 0), -1);
+	while (analyst_send_record(ring, "{}", 2, 0) == 0)
+		n++;
+	assert_int_equal(n, 4096 / 48);
+	analyst_send_mark(ring, &moment, 0); // returns
+	ring_close(ring);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(activities_of_several_workers_come_in_the_order_of_one),
+		cmocka_unit_test(without_waiting_a_full_ring_says_so_and_drops_marks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
