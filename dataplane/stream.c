@@ -100,15 +100,17 @@ static void __attribute__((noinline)) reader_open(struct stream *flow) {
 	flow_settle(flow);
 }
 
-// Moves on by size delivered or given up; the FIN takes a sequence number of its own.
+// Moves on by size delivered or given up; the FIN takes a sequence number of its own. What was held
+// before the FIN came may reach beyond it: that side is over all the same, or it would be waited for
+// without end.
 static inline void advance(struct stream *flow, enum stream_dir dir, uint32_t size) {
 	struct half *half = &flow->half[dir];
 
 	half->next += size;
 	flow->n_bytes[dir] += size;
-	if ((flow->half_flags[dir] & HALF_FIN) && half->next == half->fin) {
+	if ((flow->half_flags[dir] & HALF_FIN) && !seq_before(half->next, half->fin)) {
 		flow->half_flags[dir] |= HALF_DONE;
-		half->next++;
+		half->next += half->next == half->fin;
 	}
 }
 
