@@ -364,7 +364,9 @@ static void look(struct flow_table *table, uint32_t index) {
 		forget(flow);
 		return;
 	}
-	wheel_add(&table->wheel, index, due_ns(flow));
+	// Everything due has been seen to. Should something have been left, time goes on all the same.
+	uint64_t due = due_ns(flow);
+	wheel_add(&table->wheel, index, due > table->now_ns ? due : table->now_ns + WHEEL_TICK_NS);
 }
 
 void flow_advance(struct flow_table *table, uint64_t now_ns) {
