@@ -90,11 +90,12 @@ int imap_token_next(struct imap_cursor *cursor, struct imap_token *token) {
 // literal = "{" number64 ["+"] "}", literal8 = "~{" number64 ["+"] "}" (RFC 9051, RFC 7888)
 int imap_literal_find(const uint8_t *line, size_t size, struct imap_literal *literal) {
 	const uint8_t *end = line + size;
-	const uint8_t *at = end;
+	const uint8_t *at;
 	uint64_t n = 0;
 
 	if (size < 2 || end[-1] != '}')
 		return 0;
+	at = end - 1;
 	while (at > line && *at != '{')
 		at--;
 	if (*at != '{' || (at > line && memchr(" (~", at[-1], 3) == NULL))

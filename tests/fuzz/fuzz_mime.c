@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static struct charsets *sets;
 
 	if (slab == NULL) {
-		slab = slab_open(1 << 24);
+		slab = slab_open(1 << 27);
 		sets = charsets_open();
 	}
 	if (size == 0)

@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	int is_whole, is_whole_again = 0;
 
 	if (!slab)
-		slab = slab_open(1 << 20);
+		slab = slab_open(64 << 20);
 	is_whole = tls_hello_read(&whole, slab, data, size, &hello);
 	for (size_t i = 0; i < size && is_whole_again == 0; i++) {
 		uint8_t *byte = malloc(1);

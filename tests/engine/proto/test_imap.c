@@ -102,8 +102,46 @@ static void a_full_slab_is_stated_and_breaks_nothing(void **) {
 	assert_true(was_kept);
 }
 
+static void i2_a_literal_is_read_inside_its_line_and_by_its_grammar(void **) {
+	static const struct {
+		const char *line;
+		int found;
+		uint64_t size;
+		bool is_sync;
+	} cases[] = {
+		{"a LOGIN {5}", 1, 5, true},
+		{"a LOGIN {5+}", 1, 5, false},
+		{"a APPEND x ~{000000000000000001}", 1, 1, true},
+		{"{7}", 1, 7, true},
+		{"a {}", -1, 0, false},
+		{"a {-1}", -1, 0, false},
+		{"a { 5}", -1, 0, false},
+		{"a {99999999999999999999}", -1, 0, false},
+		{"a }", 0, 0, false},
+		{"}", 0, 0, false},
+		{"", 0, 0, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t size = strlen(cases[i].line);
+		// What stands behind the line is not part of it, even where it would change it.
+		uint8_t *exact = malloc(size + 1);
+		struct imap_literal literal = {0};
+
+		memcpy(exact, cases[i].line, size);
+		exact[size] = '{';
+		assert_int_equal(imap_literal_find(exact, size, &literal), cases[i].found);
+		if (cases[i].found > 0) {
+			assert_int_equal(literal.size, cases[i].size);
+			assert_int_equal(literal.is_sync, cases[i].is_sync);
+		}
+		free(exact);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(i2_a_literal_is_read_inside_its_line_and_by_its_grammar),
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
 		cmocka_unit_test(an_idle_session_costs_a_few_hundred_bytes),
 		cmocka_unit_test(i1_memory_grows_with_bytes_received_only),
