@@ -8,15 +8,21 @@
 
 #include <stdio.h>
 
+#ifdef HAVE_HYPERSCAN
+#define ALL_RIGHT "configuration and %u rules are right"
+#else
+#define ALL_RIGHT                                                                                  \
+	"configuration is right; %u rules can be read, their patterns cannot be checked without "  \
+	"Hyperscan"
+#endif
+
 enum exit_status cmd_check(const struct config *config) {
 	struct ruleset *ruleset = ruleset_open(config->rules, stderr);
 	bool is_bad = !ruleset || ruleset_n_bad(ruleset) || config->n_mistakes;
 
 	if (ruleset && !is_bad) {
 		const struct rules *rules = ruleset_rules(ruleset);
-		fprintf(stderr,
-			"postern: configuration and %u rules are right\n",
-			rules ? rules->n : 0);
+		fprintf(stderr, "postern: " ALL_RIGHT "\n", rules ? rules->n : 0);
 	}
 	ruleset_close(ruleset);
 	return is_bad ? EXIT_BAD_INPUT : EXIT_DONE;

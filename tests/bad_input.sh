@@ -101,7 +101,12 @@ printf 'rules:\n  - id: broken\n    pattern: "(unclosed"\n' >"$t/bad.yaml"
 printf 'rules: [\n' >"$t/syntax.yaml"
 expect 1 'conf.yaml:1.*no_such_key' check -c "$t/conf.yaml"
 expect 1 'type.yaml:1.*workers' check -c "$t/type.yaml"
-expect 1 'bad.yaml:[23].*' check --rules "$t/bad.yaml"
+# A build without Hyperscan cannot judge a pattern, and says so.
+if "$postern" check 2>&1 | grep -q 'no Hyperscan'; then
+	expect 0 'cannot be checked' check --rules "$t/bad.yaml"
+else
+	expect 1 'bad.yaml:[23].*' check --rules "$t/bad.yaml"
+fi
 expect 1 'syntax.yaml' check --rules "$t/syntax.yaml"
 expect 1 'none.yaml.*(no such|not found)' check -c "$t/none.yaml"
 
