@@ -143,11 +143,16 @@ static void login_no(struct imap_ctx *c, struct imap_flight *flight) {
 
 // ---- SELECT, EXAMINE, CLOSE
 
+// A list where a name belongs is no name: neither of its parentheses, nor what they hold.
+static bool is_name(const struct imap_token *arg) {
+	return arg->depth == 0 && arg->kind != TOKEN_OPEN && arg->kind != TOKEN_CLOSE;
+}
+
 static void
 select_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_select *select = flight->args;
 
-	if (flight->n_args == 0 && arg->depth == 0)
+	if (flight->n_args == 0 && is_name(arg))
 		select->name = name_take(c, arg, &select->name_size);
 }
 
@@ -189,7 +194,7 @@ static void
 append_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_append *append = flight->args;
 
-	if (arg->depth == 0 && flight->n_args == append_name_at(flight) && arg->kind != TOKEN_OPEN)
+	if (flight->n_args == append_name_at(flight) && is_name(arg))
 		append->name = name_take(c, arg, &append->name_size);
 	else if (imap_token_is(arg, "CATENATE") || imap_token_is(arg, "UTF8"))
 		append->is_parts = true;
