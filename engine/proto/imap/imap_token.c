@@ -4,7 +4,7 @@
 // What a line of IMAP consists of (RFC 9051 section 9). Nothing here keeps state: a cursor walks over
 // a whole line, and the literal that may end it is found first.
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 
 #include <string.h>
 #include <strings.h>
