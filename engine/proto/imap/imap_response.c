@@ -4,7 +4,7 @@
 // A server's responses: tagged ones go to the command they answer, untagged ones to the mailbox they
 // speak of. A response that nobody asked for changes nothing.
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 
 #include <string.h>
 

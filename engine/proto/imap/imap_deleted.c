@@ -5,7 +5,7 @@
 // expunges them without a word (RFC 9051 6.4.1). A message is remembered by its UID, or by its number
 // when that is all that was said. Nothing is held while nothing is marked.
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 
 #include <string.h>
 

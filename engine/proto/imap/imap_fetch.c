@@ -5,7 +5,7 @@
 // they have literals. Contents are counted as they pass; what else is known of the message (its UID
 // may come last) is put together at the end.
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 #include "slab.h"
 
 #include <string.h>

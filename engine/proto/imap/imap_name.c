@@ -5,7 +5,7 @@
 // has one right spelling; another one is left as it is on the wire, so that two spellings never look
 // like one mailbox, and is told.
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 
 #include <string.h>
 #include <strings.h>

@@ -4,7 +4,7 @@
 // The mailboxes of a session, which message is which in the selected one, and what models are told of
 // the reading.
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 
 #include <string.h>
 

@@ -13,7 +13,7 @@
 
 // Commands that are counted by name; everything else is "other".
 enum imap_command {
-#define IMAP_COMMAND(id, name) IMAP_##id,
+#define IMAP_COMMAND(id, name, verb) IMAP_##id,
 #include "imap_command.def"
 #undef IMAP_COMMAND
 	IMAP_COMMANDS,

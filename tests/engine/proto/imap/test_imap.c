@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "proto/imap.h"
-#include "proto/imap_private.h"
+#include "proto/imap/imap.h"
+#include "proto/imap/imap_private.h"
 #include "talk.h"
 #include "talk_imap.h"
 

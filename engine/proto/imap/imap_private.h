@@ -5,8 +5,9 @@
 //
 //	imap.c           both directions' bytes into lines and literals; commands in flight
 //	imap_token.c     what a line consists of
-//	imap_command.c   a client's commands: names, arguments, and what their success means
-//	imap_search.c    what a search looks for
+//	imap_command.c   a client's commands: names, arguments, answers
+//	imap_login.c imap_id.c imap_select.c imap_append.c imap_store.c imap_search.c imap_verb.c
+//	                 what the arguments and the success of each command mean
 //	imap_response.c  a server's responses
 //	imap_fetch.c     FETCH responses
 //	imap_mailbox.c   mailboxes, messages' numbers, and what models are told of them
@@ -20,7 +21,7 @@
 
 #include "content.h"
 #include "limits.h"
-#include "proto/imap.h"
+#include "proto/imap/imap.h"
 #include "proto/line.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
@@ -60,6 +61,8 @@ int imap_token_next(struct imap_cursor *cursor, struct imap_token *token);
 // Looks at a line's end. 1: announces a literal; 0: does not; -1: tries to, but not with a number.
 int imap_literal_find(const uint8_t *line, size_t size, struct imap_literal *literal);
 bool imap_token_is(const struct imap_token *token, const char *word); // any case
+// Where a name belongs, a list is none: neither of its parentheses, nor what they hold.
+bool imap_token_is_name(const struct imap_token *token);
 bool imap_text_starts(struct imap_cursor text, const char *word); // any case
 // A string's or atom's bytes without escapes, at most size of them. Returns how many.
 uint32_t imap_token_text(const struct imap_token *token, uint8_t *text, uint32_t size);
@@ -125,6 +128,41 @@ struct imap_store {
 	struct uid_range ranges[IMAP_STORE_RANGES_MAX];
 };
 
+enum imap_keep {
+	KEEP_NOTHING, // counted through
+	KEEP_VALUE, // a token of at most IMAP_LITERAL_KEPT_MAX bytes
+	KEEP_CONTENT, // of a message
+};
+
+// What every function here needs.
+struct imap_ctx {
+	struct session *s;
+	struct imap_state *imap;
+	uint64_t now_ns;
+};
+
+// What a command wants of its arguments and its answer; all may be NULL.
+struct imap_verb {
+	uint16_t args_size; // of its struct, 0: none
+	uint8_t keep; // enum imap_keep, of literals
+	void (*arg)(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg);
+	// A literal was announced: what is to be kept of it, instead of keep.
+	enum imap_keep (*literal)(struct imap_ctx *c, struct imap_flight *flight);
+	// Its next octets where that was KEEP_CONTENT; data NULL: they are missing.
+	void (*content
+	)(struct imap_ctx *c, struct imap_flight *flight, const uint8_t *data, size_t size);
+	// It is over, or the connection is.
+	void (*end)(struct imap_ctx *c, struct imap_flight *flight);
+	void (*complete)(struct imap_ctx *c, struct imap_flight *flight); // its last line was read
+	void (*ok)(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text);
+	void (*no)(struct imap_ctx *c, struct imap_flight *flight);
+	void (*free)(struct imap_ctx *c, struct imap_flight *flight); // what its struct owns
+};
+
+#define IMAP_COMMAND(id, name, verb) extern const struct imap_verb imap_verb_##verb;
+#include "proto/imap/imap_command.def"
+#undef IMAP_COMMAND
+
 // ---- Responses
 
 enum imap_part {
@@ -166,12 +204,6 @@ enum imap_place {
 	PLACE_LITERAL,
 	PLACE_HOLE, // in the middle of a line, after a gap
 	PLACE_LOST, // at the start of a line that may be anything
-};
-
-enum imap_keep {
-	KEEP_NOTHING, // counted through
-	KEEP_VALUE, // a token of at most IMAP_LITERAL_KEPT_MAX bytes
-	KEEP_CONTENT, // of a message
 };
 
 struct imap_side {
@@ -227,13 +259,6 @@ static_assert(sizeof(struct imap) == 96, "what an idle session costs");
 static_assert(sizeof(struct imap_state) <= 144, "what an idle session costs");
 static_assert(sizeof(struct imap_mailbox) == 64, "what an idle session costs");
 
-// What every function here needs.
-struct imap_ctx {
-	struct session *s;
-	struct imap_state *imap;
-	uint64_t now_ns;
-};
-
 // imap.c
 void imap_flight_free(struct imap_ctx *c, struct imap_flight *flight);
 // The oldest with this tag, or NULL.
@@ -273,8 +298,17 @@ void imap_command_end(struct imap_ctx *c, struct imap_flight *flight);
 // [CODE arguments] at the start of a response's text: arguments go to *args.
 bool imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor *args);
 
-// imap_search.c
-void imap_search_arg(struct imap_flight *flight, const struct imap_token *arg);
+// A mailbox's name out of an argument; NULL: none, or memory_full.
+char *imap_name_take(struct imap_ctx *c, const struct imap_token *arg, uint16_t *size);
+
+// imap_login.c
+// Whether a line can be part of an exchange: no command is a single word.
+bool imap_is_sasl_message(struct imap_cursor line);
+void imap_sasl_message(
+	struct imap_ctx *c,
+	struct imap_flight *flight,
+	const struct line_slice *line
+);
 
 // imap_response.c
 void imap_server_line(struct imap_ctx *c, const struct line_slice *line);

@@ -4,7 +4,7 @@
 // What a search looks for, as far as models want to know: words in texts, addresses and subjects,
 // flags, or dates. Keys take arguments, which must not be taken for keys: a table says how many.
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 
 static const struct {
 	const char *name;
@@ -53,7 +53,8 @@ static const struct {
 	{"CHARSET", 0, 1},
 };
 
-void imap_search_arg(struct imap_flight *flight, const struct imap_token *arg) {
+static void
+search_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	if (arg->kind == TOKEN_OPEN || arg->kind == TOKEN_CLOSE)
 		return;
 	if ((flight->command == IMAP_SORT || flight->command == IMAP_UID_SORT)
@@ -74,3 +75,17 @@ void imap_search_arg(struct imap_flight *flight, const struct imap_token *arg) {
 		}
 	}
 }
+
+static void search_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
+	struct activity_mailbox *activity = imap_activity(c);
+
+	c->imap->facts.n_search++;
+	if (activity == NULL)
+		return;
+	activity->search.text += (flight->search & SEARCH_TEXT) != 0;
+	activity->search.header += (flight->search & SEARCH_HEADER) != 0;
+	activity->search.flag += (flight->search & SEARCH_FLAG) != 0;
+	activity->search.date += (flight->search & SEARCH_DATE) != 0;
+}
+
+const struct imap_verb imap_verb_search = {.arg = search_arg, .ok = search_ok};

@@ -4,9 +4,9 @@
 // Both directions of an IMAP connection: lines, literals, holes, and the commands in flight. What the
 // bytes mean is said in the files next to this one; here they are only kept apart.
 
-#include "proto/imap.h"
+#include "proto/imap/imap.h"
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 
 #include <string.h>
 #include <strings.h>

@@ -4,7 +4,7 @@
 // What a line of IMAP consists of (RFC 9051 section 9). Nothing here keeps state: a cursor walks over
 // a whole line, and the literal that may end it is found first.
 
-#include "proto/imap_private.h"
+#include "proto/imap/imap_private.h"
 
 #include <string.h>
 #include <strings.h>
@@ -119,6 +119,10 @@ int imap_literal_find(const uint8_t *line, size_t size, struct imap_literal *lit
 bool imap_token_is(const struct imap_token *token, const char *word) {
 	return token->kind == TOKEN_ATOM && token->size == strlen(word)
 		&& strncasecmp((const char *)token->data, word, token->size) == 0;
+}
+
+bool imap_token_is_name(const struct imap_token *token) {
+	return token->depth == 0 && token->kind != TOKEN_OPEN && token->kind != TOKEN_CLOSE;
 }
 
 bool imap_text_starts(struct imap_cursor text, const char *word) {
