@@ -18,7 +18,6 @@
 
 struct charsets;
 struct config_prefixes; // config.h
-struct rules;
 struct scanner;
 
 // Where sessions' results go; called on the worker, borrowed until it returns.
@@ -36,7 +35,6 @@ struct engine_config {
 	bool parse; // false: bytes are counted and not parsed (bench)
 	bool decode; // contents of messages are read (content.h); false: counted only
 	struct scanner *scanner; // NULL: content is not scanned; borrowed
-	const struct rules *rules; // the scanner's, for their names; NULL with it; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
 	const struct config_prefixes *trusted_proxies; // NULL: nobody is; borrowed
 	bool records; // false: nobody reads records, none are made
@@ -62,9 +60,6 @@ struct engine {
 	uint32_t pending_next;
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
-
-// The id of a rule that session_match() was told of; "?" when the number is none.
-const char *engine_rule_id(const struct engine *engine, uint32_t rule);
 
 // Whether what ip says of clients behind it is believed.
 bool engine_trusts(const struct engine *engine, const struct ip *ip);

@@ -130,7 +130,6 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.parse = true,
 		.decode = true,
 		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
-		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
 		.records = config->sessions != NULL,

@@ -18,6 +18,7 @@
 #include "proto/smtp/smtp.h"
 #include "proto/tls.h"
 #include "proto/tls_session.h"
+#include "session_match.h"
 #include "siphash.h"
 
 #include <string.h>
@@ -274,54 +275,6 @@ void session_login(
 	strncpy(a->auth.mechanism, sasl_name(mechanism), sizeof(a->auth.mechanism) - 1);
 	// An attempt is told at once, so that the models see attempts in the order they were made.
 	session_activity_flush(s, now_ns);
-}
-
-static void activity_match_add(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns) {
-	const char *id = engine_rule_id(s->engine, rule);
-	struct activity *a = session_activity(s, now_ns);
-
-	for (int i = 0; i < a->n_matches; i++) {
-		if (strcmp(a->matches[i].rule, id) == 0) {
-			a->matches[i].count += count;
-			return;
-		}
-	}
-	if (a->n_matches == ACTIVITY_MATCHES_MAX) {
-		session_activity_flush(s, now_ns);
-		a = session_activity(s, now_ns);
-	}
-	strncpy(a->matches[a->n_matches].rule, id, ACTIVITY_RULE_SIZE - 1);
-	a->matches[a->n_matches++].count = count;
-}
-
-void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns) {
-	s->engine->stats.n_matches += count;
-	activity_match_add(s, rule, count, now_ns);
-	for (int i = 0; i < s->n_matches; i++) {
-		if (s->matches[i].rule == rule) {
-			s->matches[i].count += count;
-			return;
-		}
-	}
-	if (s->n_matches == MATCHES_PER_SESSION_MAX)
-		return; // counted by the engine and told to the models all the same
-
-	uint32_t size = s->matches_size;
-	void *block = s->matches;
-	if (slab_grow(
-		    s->engine->slab,
-		    &block,
-		    &size,
-		    (uint32_t)(s->n_matches + 1) * sizeof(*s->matches),
-		    0
-	    )
-	    < 0) {
-		session_event(s, EVENT_memory_full);
-		return;
-	}
-	s->matches = block;
-	s->matches_size = (uint16_t)size;
-	s->matches[s->n_matches++] = (struct session_match){.rule = rule, .count = count};
 }
 
 // ---- Recognition
@@ -642,6 +595,7 @@ handler_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size
 		client_begin(s, data, size, now_ns);
 	else
 		bytes_read(s, dir, data, size, now_ns);
+	session_events_match(s, now_ns);
 }
 
 static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64_t now_ns) {
@@ -714,6 +668,7 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 		// Somebody else's TLS: counted, and nothing to say of it.
 	} else if (s->proto) {
 		s->proto->end(s, s->state, now_ns);
+		session_events_match(s, now_ns);
 		if (s->pending || s->is_reported) {
 			session_activity(s, now_ns);
 			if (s->pending)
@@ -728,7 +683,7 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	slab_put(slab, s->account, s->account_size);
 	tls_session_free(s);
 	slab_put(slab, s->client, sizeof(*s->client));
-	slab_put(slab, s->matches, s->matches_size);
+	session_match_free(s);
 	slab_put(slab, s, sizeof(*s));
 }
 

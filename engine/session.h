@@ -60,10 +60,7 @@ struct session_client {
 struct engine; // engine.h: what a worker's sessions share
 struct proto; // proto/proto.h
 
-struct session_match {
-	uint32_t rule; // index in the rule set the session began under
-	uint32_t count;
-};
+struct session_match; // session_match.h
 
 // Written by session.c; protocols read it and use the functions below.
 struct session {
@@ -72,6 +69,7 @@ struct session {
 	const struct proto *proto; // NULL until recognised
 	void *state; // the protocol's own, see proto.h
 	uint64_t events; // bit per enum session_event
+	uint64_t events_matched; // those that rules have looked at
 	uint64_t n_unparsed; // bytes that no grammar has read: gaps, ciphertext, after giving up
 	uint32_t n_gaps;
 	uint32_t sequence; // records written so far
@@ -126,9 +124,6 @@ uint64_t session_password_hash(const struct session *s, const uint8_t *password,
 struct activity *session_activity(struct session *s, uint64_t now_ns);
 // Sends what is pending at once, because a list in it is full: the next call opens another.
 void session_activity_flush(struct session *s, uint64_t now_ns);
-
-// count more occurrences of a content rule (index in the worker's rule set).
-void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns);
 
 // What is known of the client beyond its packets, opened when there is none; NULL (counted) when the slab
 // is full.

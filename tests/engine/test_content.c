@@ -4,6 +4,7 @@
 #include "content.h"
 #include "engine.h"
 #include "match/scan.h"
+#include "session_match.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@ static const char rules_text[]
 	  "- {id: subject, look: header, pattern: '(?:^|\\n)Subject: urgent'}\n"
 	  "- {id: body-only, look: body, pattern: 'Subject: urgent'}\n"
 	  "- {id: sent-only, direction: sent, pattern: 'going out'}\n"
-	  "- {id: x, pattern: 'x'}\n";
+	  "- {id: x, look: [message, markup], pattern: 'x'}\n";
 
 enum { NUMBER, MARK, SUBJECT, BODY_ONLY, SENT_ONLY, X, RULES };
 
@@ -46,11 +47,10 @@ static void fixture_open(struct fixture *f, uint32_t n_streams) {
 		.slab_size = 1 << 20,
 		.decode = true,
 		.scanner = f->scanner,
-		.rules = f->rules,
 	});
 	assert_non_null(f->engine);
 	f->session.engine = f->engine;
-	// What session_match() adds to.
+	// What session_found() adds to.
 	f->session.pending = slab_get(f->engine->slab, sizeof(struct activity));
 }
 
@@ -79,7 +79,7 @@ static void feed(struct content *content, const char *text, size_t size) {
 
 static uint32_t count(const struct fixture *f, uint32_t rule) {
 	for (int i = 0; i < f->session.n_matches; i++)
-		if (f->session.matches[i].rule == rule)
+		if (strcmp(f->session.matches[i].rule, f->rules->rules[rule].id) == 0)
 			return f->session.matches[i].count;
 	return 0;
 }

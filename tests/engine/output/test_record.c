@@ -8,6 +8,7 @@
 #include "lines.h"
 #include "output/community_id.h"
 #include "output/record.h"
+#include "session_match.h"
 #include "output/uid_set.h"
 #include "proto/imap/imap.h"
 #include "proto/proto.h"
@@ -56,11 +57,6 @@ const char *imap_command_name(enum imap_command command) {
 	};
 
 	return names[command];
-}
-
-const char *engine_rule_id(const struct engine *engine, uint32_t rule) {
-	return rule == 7 ? "czech-classification"
-			 : "a-rule-id-of-as-many-characters-as-there-can-be";
 }
 
 // ---- A session to start from
@@ -159,7 +155,12 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 	struct made *m = made(&proto_imap);
 	struct uid_range uids[] = {{1, 9}, {12, 12}};
 	struct imap_command_count commands[] = {{IMAP_SELECT, 1}, {IMAP_UID_FETCH, 2}};
-	struct session_match match = {.rule = 7, .count = 2};
+	struct session_match match = {
+		.rule = "czech-classification",
+		.count = 2,
+		.is_told = true,
+		.place = {.field = RULE_BODY, .part = "1.2", .offset = 99, .excerpt = "so"},
+	};
 	struct imap_mailbox mailbox = {
 		.name = (char[]){"INBOX"},
 		.mode = IMAP_EXAMINED,
@@ -202,7 +203,8 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 		{"postern.seen", "1.0"},
 		{"postern.gaps", "0"},
 		{"postern.events", "[\"literal_too_long\",\"urgent_data\"]"},
-		{"postern.matches", "[{\"rule\":\"czech-classification\",\"count\":2}]"},
+		{"postern.matches", "[{\"rule\":\"czech-classification\",\"count\":2,\"field\":\"body\",\"part\":\"1.2\","
+		 "\"offset\":99,\"excerpt\":\"so\"}]"},
 		{"postern.imap",
 		 "{\"login\":{\"outcome\":\"success\",\"mechanism\":\"PLAIN\",\"attempts\":1},"
 		 "\"client\":{\"id\":\"LabMail 4.2\",\"grammar\":\"0f2c41aa\"},"
@@ -392,6 +394,17 @@ static char *awkward(size_t n) {
 	return text;
 }
 
+static void awkward_match(struct session_match *match) {
+	*match = (struct session_match){
+		.count = UINT32_MAX,
+		.is_told = true,
+		.place = {.field = RULE_ATTACHMENT, .offset = UINT64_MAX},
+	};
+	memset(match->rule, 'a', sizeof(match->rule) - 1);
+	memset(match->place.part, '9', sizeof(match->place.part) - 1);
+	memset(match->place.excerpt, '"', sizeof(match->place.excerpt) - 1);
+}
+
 // Everything that is not a list as long as it can be, and of characters that all have to be escaped.
 static void make_awkward(struct made *m) {
 	static char account[ACCOUNT_NAME_SIZE_MAX + 1], observer[1000];
@@ -401,7 +414,7 @@ static void make_awkward(struct made *m) {
 	account[1] = '@';
 	memset(observer, 1, sizeof(observer) - 1);
 	for (int i = 0; i < MATCHES_PER_SESSION_MAX; i++)
-		matches[i] = (struct session_match){.count = UINT32_MAX};
+		awkward_match(&matches[i]);
 	m->engine.config.observer_name = observer;
 	m->s.account = account;
 	m->s.is_tls = 1;
