@@ -412,7 +412,7 @@ struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 	}
 	p->config = config;
 	p->is_live = is_live;
-	p->ruleset = ruleset_open(config->rules, stderr);
+	p->ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
 	if (!p->ruleset)
 		goto err;
 	p->analyst = analyst_open(config, ruleset_rules(p->ruleset), error, sizeof(error));
