@@ -102,7 +102,10 @@ uint32_t table_copy(struct table *table, uint32_t max);
 void table_refreeze(struct table *table);
 // The slot's entry, used or not.
 struct table_node *table_at(const struct table *table, uint32_t slot);
-// Into an empty table, in the order of seen: an entry as it was, zeroed behind the node. NULL when the
-// slot or the key is taken or there is no such slot. Not dirty. After the last one, table_restored.
+// Into an empty table, in any order: an entry as it was, zeroed behind the node. NULL when the slot or
+// the key is taken or there is no such slot. It is not dirty.
 void *table_restore(struct table *table, uint32_t slot, const struct table_node *was);
-void table_restored(struct table *table);
+// Before table_restored: it cannot be used after all. Its slot is dirty.
+void table_unrestore(struct table *table, void *entry);
+// After the last one: they are in the order of being seen. 0 or -ENOMEM.
+int table_restored(struct table *table);
