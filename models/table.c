@@ -64,7 +64,7 @@ static uint32_t node_index(const struct table *table, const void *entry) {
 	return ((const uint8_t *)entry - table->entries) / table->entry_size;
 }
 
-static void touch(struct table *table, uint32_t slot) {
+static void touch(const struct table *table, uint32_t slot) {
 	uint64_t bit = 1ull << slot % 64;
 	if (table->pending[slot / 64] & bit) {
 		table->pending[slot / 64] &= ~bit;
@@ -73,7 +73,7 @@ static void touch(struct table *table, uint32_t slot) {
 	table->dirty[slot / 64] |= bit;
 }
 
-void table_touch(struct table *table, void *entry) {
+void table_touch(const struct table *table, const void *entry) {
 	touch(table, node_index(table, entry));
 }
 
@@ -225,6 +225,7 @@ void table_pass(struct table *table, uint64_t now_ns) {
 			if (node->day + TABLE_DAYS_MAX >= table->today)
 				break;
 			table_remove(table, node);
+			table->n_evicted++;
 		}
 }
 

@@ -85,8 +85,8 @@ void table_remove(struct table *table, void *entry);
 void table_prove(struct table *table, void *entry);
 // An entry is about to change: what is changed without it is not kept. Only needed for entries that
 // came from table_peek or are held for longer; table_find, table_add and table_prove do it themselves.
-// Constant time.
-void table_touch(struct table *table, void *entry);
+// Constant time. The table itself may be const: what changes is what is known of its entries.
+void table_touch(const struct table *table, const void *entry);
 // Time has come to now_ns. Entries that were not seen on 365 days of watching go, a few with each call.
 void table_pass(struct table *table, uint64_t now_ns);
 

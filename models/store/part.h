@@ -17,9 +17,28 @@
 
 enum { STORE_PARTS_MAX = 24 };
 
+// What a part is called in the store. Never changed, never used again.
+enum store_part_id {
+	PART_ADVANCED = 1,
+	PART_AHEAD,
+	PART_NOW,
+	PART_RECENT,
+	PART_EPISODES,
+	PART_TARGETS = 16,
+	PART_ORIGINS,
+	PART_NETWORKS,
+	PART_PASSWORDS,
+	PART_PULSE,
+	PART_CROWD,
+	PART_ACCOUNTS = 32,
+	PART_FLEET,
+	PART_WATCH_NOW,
+	PART_CAMPAIGN = 48, // and what follows
+};
+
 struct store_part {
 	const char *name; // for people: "accounts"
-	uint8_t id; // in the store; never given to anything else
+	uint8_t id; // enum store_part_id
 	uint16_t version; // of the layout; raised with each change of it, from 1
 	struct table *table; // entries with a struct table_node first; or
 	void *blob; // size bytes
@@ -37,3 +56,11 @@ struct store_part {
 	void (*restored)(void *ctx);
 	void *ctx;
 };
+
+// The two common kinds.
+#define STORE_PART_TABLE(what, number, layout, where)                                              \
+	((struct store_part){.name = what, .id = number, .version = layout, .table = where})
+#define STORE_PART_BLOB(what, number, layout, where)                                               \
+	((struct store_part){                                                                      \
+		.name = what, .id = number, .version = layout, .blob = where, .size = sizeof(*(where)) \
+	})
