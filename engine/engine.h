@@ -58,6 +58,7 @@ struct engine {
 	struct session *pending
 		[ACTIVITY_PENDING_MAX]; // whose activity is being collected, in a ring by age
 	uint32_t pending_next;
+	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
 

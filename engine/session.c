@@ -120,6 +120,17 @@ void session_deafen(struct session *s, enum session_event why) {
 	s->is_deaf = true;
 }
 
+bool session_inflater_begin(struct session *s) {
+	if (s->engine->n_inflaters == INFLATERS_MAX)
+		return false;
+	s->engine->n_inflaters++;
+	return true;
+}
+
+void session_inflater_end(struct session *s) {
+	s->engine->n_inflaters--;
+}
+
 // A place among those that are collecting; whoever had it for longest sends what he has.
 static void pending_add(struct session *s, uint64_t now_ns) {
 	struct engine *engine = s->engine;

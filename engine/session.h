@@ -142,6 +142,10 @@ bool session_real_client(
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);
 
+// A direction is to be inflated from now on; false: INFLATERS_MAX are already. Each true wants an end.
+bool session_inflater_begin(struct session *s);
+void session_inflater_end(struct session *s);
+
 // TLS begins here: what the client sends from now on goes to session_ciphertext(), the rest is only
 // counted.
 void session_encrypted(struct session *s);
