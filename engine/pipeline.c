@@ -314,7 +314,10 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		sum->n_bytes = stats->n_bytes;
 		sum->n_cut = stats->n_cut;
 		verdicts_add(sum, stats->verdicts);
+		sum->defrag = *distribute_defrag_stats(p->distributor);
 	}
+	if (p->defrag)
+		sum->defrag = *defrag_stats(p->defrag);
 	for (int i = 0; i < p->n_lines; i++)
 		line_add(sum, &p->lines[i]);
 }
@@ -497,22 +500,7 @@ bool pipeline_summary(const struct pipeline *p) {
 	// Who closes a pipe has seen enough.
 	if (analyst_reader_is_gone(p->analyst))
 		return false;
-<<<<<<< HEAD
-	if (p->distributor) {
-		const struct distribute_stats *stats = distribute_stats(p->distributor);
-		sum.n_frames = stats->n_frames;
-		sum.n_bytes = stats->n_bytes;
-		sum.n_cut = stats->n_cut;
-		verdicts_add(&sum, stats->verdicts);
-		sum.defrag = *distribute_defrag_stats(p->distributor);
-	}
-	if (p->defrag)
-		sum.defrag = *defrag_stats(p->defrag);
-	for (int i = 0; i < p->n_lines; i++)
-		line_add(&sum, &p->lines[i]);
-=======
 	sum_up(p, &sum);
->>>>>>> main
 	summary_print(&sum, stderr);
 	return true;
 }
