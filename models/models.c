@@ -7,6 +7,7 @@
 #include "models.h"
 
 #include "failures/failures.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct models {
 	uint64_t advanced_ns;
 	uint64_t ahead_ns; // a time far ahead that one activity claimed
 	struct failures failures;
+	struct watch watch;
 	// Tables follow, zeroed by the system and touched as used.
 	uint8_t tables[] __attribute__((aligned(16)));
 };
@@ -34,7 +36,7 @@ struct models *models_open(const struct models_config *config) {
 		errno = EINVAL;
 		return NULL;
 	}
-	size_t size = sizeof(struct models) + failures_memsize(n);
+	size_t size = sizeof(struct models) + failures_memsize(n) + watch_memsize(n);
 	struct models *models = calloc(1, size);
 	if (!models)
 		return NULL;
@@ -45,6 +47,19 @@ struct models *models_open(const struct models_config *config) {
 		config->hash_key,
 		evidence_threshold(config->budget),
 		models->tables
+	);
+	struct watch_config watch = {
+		.n_accounts = n,
+		.hash_key = {config->hash_key[0], config->hash_key[1]},
+		.budget = config->budget,
+		.nominal_only = config->nominal_only,
+		.without = config->without,
+	};
+	watch_init(
+		&models->watch,
+		&watch,
+		&models->failures.episodes,
+		models->tables + failures_memsize(n)
 	);
 	models->failures.episodes.raise = config->alert;
 	models->failures.episodes.ctx = config->ctx;
@@ -79,6 +94,7 @@ void models_run(struct models *models, const struct activity *activity) {
 	uint64_t time_ns = believed(models, activity->time_ns);
 	models_advance(models, time_ns);
 	failures_run(&models->failures, activity, time_ns);
+	watch_run(&models->watch, activity, time_ns, models->failures.now_ns);
 }
 
 size_t models_memsize(const struct models *models) {
