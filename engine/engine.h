@@ -55,9 +55,13 @@ struct engine {
 	struct slab *slab;
 	struct charsets *charsets; // NULL unless contents are decoded
 	struct engine_stats stats;
-	struct session *pending
-		[ACTIVITY_PENDING_MAX]; // whose activity is being collected, in a ring by age
+	struct {
+		struct session *session;
+		struct activity *activity;
+		uint64_t due_ns;
+	} pending[ACTIVITY_PENDING_MAX]; // what is being collected, in a ring by age
 	uint32_t pending_next;
+	uint64_t events_new; // of the session at hand, not yet shown to rules
 	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	char *line; // RECORD_SIZE_MAX, where records are written
 };

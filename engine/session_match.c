@@ -325,11 +325,11 @@ void session_token(
 
 void session_events_match(struct session *s, uint64_t now_ns) {
 	struct scanner *scanner = s->engine->config.scanner;
-	uint64_t events = s->events & ~s->events_matched;
+	uint64_t events = s->engine->events_new;
 
+	s->engine->events_new = 0;
 	if (events == 0 || s->proto == NULL)
 		return;
-	s->events_matched = s->events;
 	if (scanner == NULL || !scanner_wants(scanner, RULE_EVENT))
 		return;
 	for (; events != 0; events &= events - 1) {

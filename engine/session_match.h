@@ -46,7 +46,8 @@ void session_token(
 	size_t size,
 	uint64_t now_ns
 );
-// Events that have become known since: rules may look at them.
+// Rules may look at the events that the session has had for the first time. Called at the end of whatever
+// the stream tells a session, because they are collected for the session at hand alone.
 void session_events_match(struct session *s, uint64_t now_ns);
 // Gives back what matches hold.
 void session_match_free(struct session *s);

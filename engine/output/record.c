@@ -92,11 +92,13 @@ uint32_t record_list_close(struct record_list *list) {
 static void record_id(const struct session *s, char id[RECORD_ID_SIZE]) {
 	uint32_t sequence = s->sequence;
 	char digits[10], *end = digits + sizeof(digits), *begin = end;
+	uint8_t uuid[16];
 
 	do
 		*--begin = (char)('0' + sequence % 10);
 	while ((sequence /= 10) > 0);
-	json_uuid_text(s->id, id);
+	session_id(s, uuid);
+	json_uuid_text(uuid, id);
 	id[36] = '-';
 	memcpy(id + 37, begin, (size_t)(end - begin));
 	id[37 + (end - begin)] = '\0';
@@ -297,6 +299,7 @@ attempt(struct json *json,
 	uint64_t time_ns,
 	const struct record_detail *detail) {
 	bool is_whole = true;
+	uint8_t id[16];
 
 	json_begin_object(json, NULL);
 	json_put_time(json, "@timestamp", time_ns);
@@ -309,7 +312,8 @@ attempt(struct json *json,
 		tls_write(json, s);
 	ecs_observer_write(json, s->engine->config.observer_name);
 	json_begin_object(json, "postern");
-	json_put_uuid(json, "session", s->id);
+	session_id(s, id);
+	json_put_uuid(json, "session", id);
 	via_write(json, s);
 	hello_write(json, s);
 	findings_write(json, s);

@@ -31,6 +31,13 @@ struct stream {
 	uint64_t n_bytes[2], n_packets[2];
 };
 
+void session_id(const struct session *, uint8_t id[16]) {
+	static const uint8_t fixed[16]
+		= {1, 0x94, 0xf1, 0xc2, 0, 1, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 9};
+
+	memcpy(id, fixed, sizeof(fixed));
+}
+
 void stream_tuple_get(const struct stream *stream, struct stream_tuple *tuple) {
 	*tuple = stream->tuple;
 }
@@ -86,9 +93,6 @@ static void tuple_set(struct stream_tuple *tuple, const char *client, const char
 
 static struct made *made(const struct proto *proto) {
 	static struct made m;
-	static const uint8_t id[16]
-		= {1, 0x94, 0xf1, 0xc2, 0, 1, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 9};
-
 	m = (struct made){
 		.engine.config.observer_name = "sensor1",
 		.stream = {.start_ns = start_ns, .n_bytes = {812, 47270}, .n_packets = {14, 41}},
@@ -97,7 +101,6 @@ static struct made *made(const struct proto *proto) {
 	tuple_set(&m.stream.tuple, "203.0.113.31", "10.77.0.1");
 	m.stream.tuple.port[0] = 45123;
 	m.stream.tuple.port[1] = 143;
-	memcpy(m.s.id, id, sizeof(id));
 	m.s.engine = &m.engine;
 	m.s.stream = &m.stream;
 	m.s.state = proto == &proto_imap ? (void *)&m.imap : (void *)&m.smtp;
