@@ -490,7 +490,8 @@ enum exit_status pipeline_finish(struct pipeline *p) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
-	return n_shed(p) || analyst_stats(p->analyst)->n_lost ? EXIT_LOST : EXIT_DONE;
+	const struct analyst_stats *stats = analyst_stats(p->analyst);
+	return n_shed(p) || stats->n_lost || stats->is_unkept ? EXIT_LOST : EXIT_DONE;
 }
 
 bool pipeline_summary(const struct pipeline *p) {

@@ -38,9 +38,9 @@ struct models {
 // Everything that must survive a restart. What is not listed here is made anew from it, or configured.
 static size_t parts_list(struct models *models, struct store_part *parts) {
 	size_t n = 0;
-	parts[n++] = STORE_PART_BLOB("time", PART_ADVANCED, 1, &models->advanced_ns);
-	parts[n++] = STORE_PART_BLOB("time ahead", PART_AHEAD, 1, &models->ahead_ns);
-	parts[n++] = STORE_PART_BLOB("recent activities", PART_RECENT, 1, &models->recent);
+	parts[n++] = STORE_PART_BLOB("time", KEPT_ADVANCED, 1, &models->advanced_ns);
+	parts[n++] = STORE_PART_BLOB("time ahead", KEPT_AHEAD, 1, &models->ahead_ns);
+	parts[n++] = STORE_PART_BLOB("recent activities", KEPT_RECENT, 1, &models->recent);
 	n += failures_parts(&models->failures, parts + n);
 	return n;
 }

@@ -170,16 +170,16 @@ arrive(void *ctx, const struct value_key *key, const uint8_t *value, size_t size
 	return true;
 }
 
-static int meta_read(struct load *load, bool *is_there_r, char *error, size_t error_size) {
+int load_meta(struct load *load, bool *is_there_r, char *error, size_t error_size) {
 	struct value_key key = value_key(VALUE_META, 0, 0);
 	struct value_head head;
-	struct load_meta meta;
+	struct load_description meta;
 	uint8_t *value;
 	size_t size;
-	int rc = database_get(load->db, &key, &value, &size);
+	int rc = disk_get(load->db, &key, &value, &size);
 	*is_there_r = value != NULL;
 	if (rc != 0) {
-		snprintf(error, error_size, "store %s: %s", load->dir, database_strerror(rc));
+		snprintf(error, error_size, "store %s: %s", load->dir, disk_strerror(rc));
 		return -1;
 	}
 	if (!value)
@@ -235,12 +235,12 @@ int load_all(struct load *load, char *error, size_t error_size) {
 		return -1;
 	}
 	arrival->load = load;
-	if (meta_read(load, &is_there, error, error_size) < 0)
+	if (load_meta(load, &is_there, error, error_size) < 0)
 		goto out;
-	int failed = database_each(load->db, arrive, arrival);
+	int failed = disk_each(load->db, arrive, arrival);
 	if (failed)
 		snprintf(
-			error, error_size, "store %s: %s", load->dir, database_strerror(failed)
+			error, error_size, "store %s: %s", load->dir, disk_strerror(failed)
 		);
 	else if (arrival->newer)
 		snprintf(

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Puts what the database holds into the parts. What is broken, or of a version that nobody understands
+// Puts what the store holds into the parts. What is broken, or of a version that nobody understands
 // any more, is left out and counted: it is learnt anew. Nothing else suffers from it.
 
 #pragma once
 
-#include "store/database.h"
+#include "store/disk.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define LOAD_MAGIC 0x504f535445524e00ull // "POSTERN", and wrong on the other byte order
 
 // Images of the values that are no part's.
-struct load_meta {
+struct load_description {
 	uint64_t magic;
 	uint64_t generation;
 	struct store_mark mark;
@@ -30,15 +31,17 @@ struct load_counters {
 };
 
 struct load {
-	struct database *db;
+	struct disk *db;
 	const char *dir;
 	const struct store_part *parts;
 	size_t n_parts;
 	struct store_stats *stats;
 	// Filled.
-	struct load_meta meta;
+	struct load_description meta;
 	char first_bad[80];
 };
 
-// 0, or −1 and one line in error.
+// The description alone, into load->meta; whether there is one. 0, or −1 and one line in error.
+int load_meta(struct load *load, bool *is_there_r, char *error, size_t error_size);
+// Everything. The same.
 int load_all(struct load *load, char *error, size_t error_size);

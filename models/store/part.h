@@ -18,27 +18,27 @@
 enum { STORE_PARTS_MAX = 24 };
 
 // What a part is called in the store. Never changed, never used again.
-enum store_part_id {
-	PART_ADVANCED = 1,
-	PART_AHEAD,
-	PART_NOW,
-	PART_RECENT,
-	PART_EPISODES,
-	PART_TARGETS = 16,
-	PART_ORIGINS,
-	PART_NETWORKS,
-	PART_PASSWORDS,
-	PART_PULSE,
-	PART_CROWD,
-	PART_ACCOUNTS = 32,
-	PART_FLEET,
-	PART_WATCH_NOW,
-	PART_CAMPAIGN = 48, // and what follows
+enum store_kept {
+	KEPT_ADVANCED = 1,
+	KEPT_AHEAD,
+	KEPT_NOW,
+	KEPT_RECENT,
+	KEPT_EPISODES,
+	KEPT_TARGETS = 16,
+	KEPT_ORIGINS,
+	KEPT_NETWORKS,
+	KEPT_PASSWORDS,
+	KEPT_PULSE,
+	KEPT_CROWD,
+	KEPT_ACCOUNTS = 32,
+	KEPT_FLEET,
+	KEPT_WATCH_NOW,
+	KEPT_CAMPAIGN = 48, // and what follows
 };
 
 struct store_part {
 	const char *name; // for people: "accounts"
-	uint8_t id; // enum store_part_id
+	uint8_t id; // enum store_kept
 	uint16_t version; // of the layout; raised with each change of it, from 1
 	struct table *table; // entries with a struct table_node first; or
 	void *blob; // size bytes

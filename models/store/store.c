@@ -3,7 +3,7 @@
 
 #include "store/store.h"
 
-#include "store/database.h"
+#include "store/disk.h"
 #include "store/load.h"
 #include "store/writer.h"
 
@@ -35,7 +35,7 @@ struct store {
 	struct shadow shadows[STORE_PARTS_MAX];
 	size_t n_parts;
 	size_t size; // of memory taken
-	struct database *db;
+	struct disk *db;
 	struct writer *writer;
 	struct store_mark found, mark; // mark: of the snapshot under way
 	struct store_stats stats;
@@ -142,7 +142,7 @@ static void counters_copy(struct store *store, const struct store_part *part) {
 }
 
 static void meta_copy(struct store *store) {
-	struct load_meta meta = {
+	struct load_description meta = {
 		.magic = LOAD_MAGIC,
 		.format = STORE_FORMAT,
 		.generation = store->stats.generation + 1,
@@ -183,7 +183,7 @@ static void judge(struct store *store) {
 		    "store %s: cannot be written: %s. Learning goes on in memory; it is tried "
 		    "again with each snapshot",
 		    store->config.dir,
-		    database_strerror(result));
+		    disk_strerror(result));
 	store->has_said = true;
 }
 
@@ -329,7 +329,7 @@ struct store *store_open(
 	size_t error_size
 ) {
 	struct store *store = calloc(1, sizeof(*store));
-	struct database_config db = {
+	struct disk_config db = {
 		.dir = config->dir,
 		.map_size = map_size(parts, n_parts),
 		.is_reader = config->is_reader,
@@ -345,7 +345,7 @@ struct store *store_open(
 	memcpy(store->parts, parts, n_parts * sizeof(parts[0]));
 	store->n_parts = n_parts;
 	store->size = sizeof(*store);
-	store->db = database_open(&db, error, error_size);
+	store->db = disk_open(&db, error, error_size);
 	if (!store->db || parts_fill(store, error, error_size) < 0)
 		goto err;
 	if (config->is_reader)
@@ -383,7 +383,7 @@ void store_close(struct store *store) {
 	if (store->is_copying)
 		snapshot_go_on(store, UINT32_MAX);
 	writer_close(store->writer);
-	database_close(store->db);
+	disk_close(store->db);
 	for (size_t i = 0; i < STORE_PARTS_MAX; i++) {
 		free(store->shadows[i].data);
 		free(store->shadows[i].taken);

@@ -30,7 +30,7 @@ struct chunk {
 };
 
 struct writer {
-	struct database *db;
+	struct disk *db;
 	pthread_t thread;
 	pthread_mutex_t mutex; // of the lists
 	pthread_cond_t changed;
@@ -55,11 +55,11 @@ static size_t item_size(size_t image) {
 
 static void item_write(struct writer *writer, const struct item *item) {
 	if (item->op == ITEM_DELETE) {
-		database_delete(writer->db, &item->key);
+		disk_delete(writer->db, &item->key);
 		return;
 	}
 	size_t size = value_write(&item->key, &item->head, item + 1, writer->value);
-	database_put(writer->db, &item->key, writer->value, size);
+	disk_put(writer->db, &item->key, writer->value, size);
 }
 
 // A transaction that could not begin swallows its items. True while one is under way.
@@ -68,7 +68,7 @@ static bool chunk_write(struct writer *writer, const struct chunk *chunk, bool i
 		const struct item *item = (const struct item *)(chunk->data + at);
 		at += item_size(item->head.size);
 		if (!is_open) {
-			writer->result = database_begin(writer->db);
+			writer->result = disk_begin(writer->db);
 			is_open = true;
 		}
 		if (item->op != ITEM_END) {
@@ -77,7 +77,7 @@ static bool chunk_write(struct writer *writer, const struct chunk *chunk, bool i
 			continue;
 		}
 		if (writer->result == 0)
-			writer->result = database_commit(writer->db);
+			writer->result = disk_commit(writer->db);
 		is_open = false;
 		atomic_store_explicit(&writer->is_busy, false, memory_order_release);
 	}
@@ -147,7 +147,7 @@ static struct item *item_add(struct writer *writer, enum item_op op, size_t imag
 	return item;
 }
 
-struct writer *writer_open(struct database *db) {
+struct writer *writer_open(struct disk *db) {
 	struct writer *writer = calloc(1, sizeof(*writer));
 	sigset_t all, before;
 	if (!writer)

@@ -7,7 +7,7 @@
 
 #pragma once
 
-#include "store/database.h"
+#include "store/disk.h"
 #include "store/value.h"
 
 #include <stdbool.h>
@@ -22,7 +22,7 @@ enum {
 struct writer;
 
 // db is borrowed, and the writer's alone until writer_close(). NULL and errno.
-struct writer *writer_open(struct database *db);
+struct writer *writer_open(struct disk *db);
 // Waits for what was begun. Accepts NULL.
 void writer_close(struct writer *writer);
 
@@ -40,7 +40,7 @@ void writer_end(struct writer *writer);
 // Whether the last transaction has not ended yet.
 bool writer_is_busy(const struct writer *writer);
 void writer_wait(struct writer *writer);
-// How the last transaction ended: 0 or an error for database_strerror().
+// How the last transaction ended: 0 or an error for disk_strerror().
 int writer_result(const struct writer *writer);
 // How often the model thread had to wait for a chunk.
 uint64_t writer_n_waits(const struct writer *writer);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "store/database.h"
+#include "store/disk.h"
 
 #include "store/page.h"
 
@@ -27,8 +27,8 @@ enum {
 
 #define CIFS_MAGIC 0xff534d42
 
-struct database {
-	struct database_config config;
+struct disk {
+	struct disk_config config;
 	int lock_fd; // -1: a reader
 	MDB_env *env;
 	MDB_dbi dbi;
@@ -51,7 +51,7 @@ fail(char *error, size_t size, const char *format, ...) {
 	va_end(args);
 }
 
-const char *database_strerror(int error) {
+const char *disk_strerror(int error) {
 	return mdb_strerror(error);
 }
 
@@ -100,7 +100,7 @@ static int lock_take(const char *dir, char *error, size_t error_size) {
 // ---- A broken file
 
 // It is kept for whoever wants to look, and its place is empty again.
-static int set_aside(struct database *db, char *error, size_t error_size) {
+static int set_aside(struct disk *db, char *error, size_t error_size) {
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/data.mdb", db->config.dir);
 	for (int i = 1; i <= ASIDE_MAX; i++) {
@@ -123,7 +123,7 @@ static int set_aside(struct database *db, char *error, size_t error_size) {
 }
 
 // LMDB believes every page it reads: what is broken would end the process. So it is looked at first.
-static int file_check(struct database *db, char *error, size_t error_size) {
+static int file_check(struct disk *db, char *error, size_t error_size) {
 	char path[PATH_MAX];
 	snprintf(path, sizeof(path), "%s/data.mdb", db->config.dir);
 	switch (page_check_file(path, db->why, sizeof(db->why))) {
@@ -139,27 +139,27 @@ static int file_check(struct database *db, char *error, size_t error_size) {
 
 static void
 rescue_one(void *ctx, const void *key, size_t key_size, const void *value, size_t size) {
-	struct database *db = ctx;
+	struct disk *db = ctx;
 	struct value_key ours;
 	if (key_size != sizeof(ours))
 		return;
 	memcpy(&ours, key, sizeof(ours));
-	db->n_rescued += database_put(db, &ours, value, size) == 0;
+	db->n_rescued += disk_put(db, &ours, value, size) == 0;
 	db->is_described |= ours.kind == VALUE_META;
 }
 
 // What lies on sound pages goes into the new file; each value's own checksum is looked at when it is
 // loaded.
-static int rescue(struct database *db) {
+static int rescue(struct disk *db) {
 	char text[2 * PATH_MAX + 500];
 	uint64_t n = 0;
-	int rc = database_begin(db);
+	int rc = disk_begin(db);
 	if (rc != 0)
 		return rc;
 	page_rescue_file(db->aside, rescue_one, db, &n);
 	if (!db->is_described)
 		db->failed = MDB_INVALID;
-	rc = database_commit(db);
+	rc = disk_commit(db);
 	if (rc == MDB_INVALID)
 		rc = 0;
 	snprintf(
@@ -178,8 +178,8 @@ static int rescue(struct database *db) {
 	return rc;
 }
 
-static int dir_take(struct database *db, char *error, size_t error_size) {
-	const struct database_config *config = &db->config;
+static int dir_take(struct disk *db, char *error, size_t error_size) {
+	const struct disk_config *config = &db->config;
 	if (mkdir(config->dir, 0700) < 0 && errno != EEXIST) {
 		fail(error, error_size, "store %s: %s", config->dir, strerror(errno));
 		return -1;
@@ -200,7 +200,7 @@ static int dir_take(struct database *db, char *error, size_t error_size) {
 
 // ---- LMDB
 
-static int env_open(struct database *db, unsigned flags) {
+static int env_open(struct disk *db, unsigned flags) {
 	MDB_txn *txn;
 	int rc = mdb_env_create(&db->env);
 	if (rc != 0)
@@ -218,7 +218,7 @@ static int env_open(struct database *db, unsigned flags) {
 	return mdb_txn_commit(txn);
 }
 
-static void env_close(struct database *db) {
+static void env_close(struct disk *db) {
 	if (db->txn)
 		mdb_txn_abort(db->txn);
 	if (db->env)
@@ -227,7 +227,7 @@ static void env_close(struct database *db) {
 	db->env = NULL;
 }
 
-static int reader_open(struct database *db) {
+static int reader_open(struct disk *db) {
 	int rc = env_open(db, MDB_RDONLY);
 	if (rc != EROFS && rc != EACCES)
 		return rc;
@@ -236,9 +236,9 @@ static int reader_open(struct database *db) {
 	return env_open(db, MDB_RDONLY | MDB_NOLOCK);
 }
 
-struct database *
-database_open(const struct database_config *config, char *error, size_t error_size) {
-	struct database *db = calloc(1, sizeof(*db));
+struct disk *
+disk_open(const struct disk_config *config, char *error, size_t error_size) {
+	struct disk *db = calloc(1, sizeof(*db));
 	if (!db) {
 		fail(error, error_size, "out of memory");
 		return NULL;
@@ -257,11 +257,11 @@ database_open(const struct database_config *config, char *error, size_t error_si
 	}
 	return db;
 err:
-	database_close(db);
+	disk_close(db);
 	return NULL;
 }
 
-void database_close(struct database *db) {
+void disk_close(struct disk *db) {
 	if (!db)
 		return;
 	env_close(db);
@@ -272,7 +272,7 @@ void database_close(struct database *db) {
 
 // ---- Writing
 
-int database_begin(struct database *db) {
+int disk_begin(struct disk *db) {
 	int n_dead;
 	db->failed = 0;
 	if (db->n_begun++ % CHECK_READERS_EVERY == 0)
@@ -280,18 +280,18 @@ int database_begin(struct database *db) {
 	return mdb_txn_begin(db->env, NULL, 0, &db->txn);
 }
 
-static int remember(struct database *db, int rc) {
+static int remember(struct disk *db, int rc) {
 	if (db->failed == 0)
 		db->failed = rc;
 	return rc;
 }
 
-int database_put(struct database *db, const struct value_key *key, const void *value, size_t size) {
+int disk_put(struct disk *db, const struct value_key *key, const void *value, size_t size) {
 	MDB_val k = {sizeof(*key), (void *)key}, v = {size, (void *)value};
 	return db->failed ? db->failed : remember(db, mdb_put(db->txn, db->dbi, &k, &v, 0));
 }
 
-int database_delete(struct database *db, const struct value_key *key) {
+int disk_delete(struct disk *db, const struct value_key *key) {
 	MDB_val k = {sizeof(*key), (void *)key};
 	if (db->failed)
 		return db->failed;
@@ -300,12 +300,12 @@ int database_delete(struct database *db, const struct value_key *key) {
 }
 
 // No transaction and no cursor is open here: the map may move.
-static void map_grow(struct database *db) {
+static void map_grow(struct disk *db) {
 	if (mdb_env_set_mapsize(db->env, 2 * db->map_size) == 0)
 		db->map_size *= 2;
 }
 
-int database_commit(struct database *db) {
+int disk_commit(struct disk *db) {
 	if (db->failed)
 		mdb_txn_abort(db->txn);
 	else
@@ -318,8 +318,8 @@ int database_commit(struct database *db) {
 
 // ---- Reading
 
-int database_each(
-	struct database *db,
+int disk_each(
+	struct disk *db,
 	bool (*each)(void *ctx, const struct value_key *key, const uint8_t *value, size_t size),
 	void *ctx
 ) {
@@ -346,8 +346,8 @@ abort:
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int database_get(
-	struct database *db,
+int disk_get(
+	struct disk *db,
 	const struct value_key *key,
 	uint8_t **value_r,
 	size_t *size_r

@@ -8,7 +8,7 @@
 // A transaction that is committed is on the disk (LMDB's own order of writes, fdatasync before the meta
 // page); one that is not has never been. The file can be copied while it is written: mdb_copy DIR DEST.
 //
-// All of it is called by one thread at a time. Functions return 0 or an error for database_strerror().
+// All of it is called by one thread at a time. Functions return 0 or an error for disk_strerror().
 
 #pragma once
 
@@ -18,9 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct database;
+struct disk;
 
-struct database_config {
+struct disk_config {
 	const char *dir; // made if need be, for its owner alone
 	size_t map_size; // address space at first; doubled when it is full. No disk space
 	bool is_reader; // for looking only: needs no lock, changes nothing, may run beside a writer
@@ -30,29 +30,29 @@ struct database_config {
 };
 
 // NULL and one line in error.
-struct database *database_open(const struct database_config *config, char *error, size_t error_size);
+struct disk *disk_open(const struct disk_config *config, char *error, size_t error_size);
 // Accepts NULL. An open transaction is forgotten.
-void database_close(struct database *db);
+void disk_close(struct disk *db);
 
-int database_begin(struct database *db);
-int database_put(struct database *db, const struct value_key *key, const void *value, size_t size);
+int disk_begin(struct disk *db);
+int disk_put(struct disk *db, const struct value_key *key, const void *value, size_t size);
 // A key that is not there is none.
-int database_delete(struct database *db, const struct value_key *key);
+int disk_delete(struct disk *db, const struct value_key *key);
 // After an error in the transaction it only ends it, and returns that error.
-int database_commit(struct database *db);
+int disk_commit(struct disk *db);
 
 // Calls each for all values as of the last commit, in the order of keys; stops when it returns false.
 // value is borrowed until it returns.
-int database_each(
-	struct database *db,
+int disk_each(
+	struct disk *db,
 	bool (*each)(void *ctx, const struct value_key *key, const uint8_t *value, size_t size),
 	void *ctx
 );
 // *value_r: a copy the caller frees, NULL when there is none.
-int database_get(
-	struct database *db,
+int disk_get(
+	struct disk *db,
 	const struct value_key *key,
 	uint8_t **value_r,
 	size_t *size_r
 );
-const char *database_strerror(int error);
+const char *disk_strerror(int error);
