@@ -200,6 +200,14 @@ bool sim_day(struct sim *sim, void (*handler)(void *ctx, const struct sim_seen *
 
 // ---- Truth
 
+uint32_t sim_attack_of(const struct sim *sim, uint32_t account) {
+	return sim->attacks.of_account[account];
+}
+
+uint32_t sim_spray_of(const struct sim *sim, uint32_t account) {
+	return sim->attacks.spray_of[account];
+}
+
 void sim_name(const struct sim *sim, uint32_t account, char *name) {
 	static const char *const domains[SIM_POPULATIONS]
 		= {"ministry.example", "university.example", "mail.example"};

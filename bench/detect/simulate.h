@@ -15,6 +15,7 @@
 #define SIM_DAY_NS (86400ull * 1000000000)
 #define SIM_HOUR_NS (3600ull * 1000000000)
 #define SIM_START_NS (1767571200ull * 1000000000) // Monday, 5 January 2026
+#define SIM_MIDNIGHT_NS (SIM_START_NS - SIM_HOUR_NS) // local time is an hour ahead of UTC
 
 enum { SIM_NOBODY = UINT32_MAX, SIM_NO_ATTACK = UINT32_MAX };
 enum { SIM_NAME_SIZE = 40 };
@@ -38,7 +39,9 @@ struct sim_config {
 
 // One activity as it goes to the detectors.
 struct sim_seen {
-	const struct activity *activity; // valid until the handler returns
+	// Valid until the handler returns, which may change the source (to hide what a sensor
+	// without network database does not know).
+	struct activity *activity;
 	uint32_t account; // SIM_NOBODY: no account of the population
 	uint32_t attack; // whose doing it is: index of the attack, or SIM_NO_ATTACK
 	uint32_t campaign; // … and of the campaign (also where no account falls)
