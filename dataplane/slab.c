@@ -24,12 +24,13 @@
 enum {
 	PAGE_SIZE = 65536,
 	SMALL_MAX = 1024, // up to here a table finds the class
-	GRAIN = 16,
+	GRAIN = 8,
 };
 
 static const uint32_t class_sizes[] = {
-	16,  32,  48,	64,   80,   96,	  112,	128,  144,  160,   192,	  224,	 256,	320,   384,
-	512, 640, 768, 896, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 21840, 32768, 65536,
+	8,    16,   32,	  48,	64,   80,    96,    112,   128,	  144,	 160,
+	192,  224,  256,  320,	384,  512,   640,   768,   896,	  1024,	 1536,
+	2048, 3072, 4096, 6144, 8192, 12288, 16384, 21840, 32768, 65536,
 };
 
 enum { CLASSES = sizeof(class_sizes) / sizeof(class_sizes[0]) };
@@ -40,7 +41,8 @@ struct free_block {
 
 struct page {
 	struct free_block *free;
-	uint32_t next, prev; // index + 1 in its class's list, or (next alone) in the list of empty ones
+	uint32_t next,
+		prev; // index + 1 in its class's list, or (next alone) in the list of empty ones
 	uint16_t n_used;
 	uint16_t n_fresh; // blocks handed out at least once: those behind them come next
 	uint8_t class;
@@ -56,7 +58,7 @@ struct slab {
 	uint32_t empty; // index + 1
 	uint32_t classes[CLASSES]; // head of those with room, index + 1
 	size_t used, peak;
-	uint8_t small[SMALL_MAX / GRAIN + 1]; // class by (size + 15) / 16
+	uint8_t small[SMALL_MAX / GRAIN + 1]; // class by (size + 7) / 8
 };
 
 static unsigned class_find(const struct slab *slab, size_t size) {
