@@ -22,7 +22,8 @@ struct slab *slab_open(size_t size);
 // Releases everything, also blocks still in use. Accepts NULL.
 void slab_close(struct slab *slab);
 
-// A block of at least size bytes (1 … SLAB_BLOCK_SIZE_MAX), zeroed, 16-byte aligned (8, up to 8 bytes). NULL when
+// A block of at least size bytes (1 … SLAB_BLOCK_SIZE_MAX), zeroed, 16-byte aligned (8 where the
+// size is no multiple of 16). NULL when
 // the slab is full or the size is out of range: the caller's counted decision. O(1).
 void *slab_get(struct slab *slab, size_t size);
 // Gives a block back; size as asked for. Accepts NULL. O(1).
