@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// postern run: live, on a DPDK port.
+// postern run: live. Everything that needs root is opened, then root and most system calls are given up,
+// then the first packet is read.
 
 #include "cmd.h"
 
@@ -18,64 +19,206 @@ enum exit_status cmd_run(const struct config *) {
 
 #else
 
-#include "port.h"
+#include "confine.h"
+#include "output/json.h"
+#include "port/port.h"
 
-// Says what the port counted, and whether packets were lost before they reached us.
+#include <string.h>
+
+enum {
+	ERROR_SIZE = 512,
+	QUEUES_MAX = 64,
+};
+
+// ---- What the port says
+
+static void steer_write(const struct steer *steer, struct json *json) {
+	uint64_t counts[STEER_REASONS];
+
+	steer_counts(steer, counts);
+	json_begin_object(json, "steer");
+	for (int i = 0; i < STEER_REASONS; i++)
+		json_put_u64(json, steer_reason_name((enum steer_reason)i), counts[i]);
+	json_end_object(json);
+}
+
+static void device_write(const struct port *port, int device, struct json *json) {
+	const char *name = port_device_name(port, device);
+	const struct steer *steer = port_device_steer(port, device);
+	uint64_t n_frames[QUEUES_MAX];
+	int n = port_device_queues(port, device, n_frames, QUEUES_MAX);
+	struct port_stats stats;
+
+	port_device_stats(port, device, &stats);
+	json_begin_object(json, NULL);
+	json_put_string(json, "name", name, strlen(name), 64);
+	json_put_text(json, "driver", port_device_driver(port, device));
+	json_put_u64(json, "received", stats.received);
+	json_put_u64(json, "missed", stats.missed);
+	json_put_u64(json, "no_buffer", stats.no_buffer);
+	json_begin_array(json, "queues");
+	for (int i = 0; i < n && i < QUEUES_MAX; i++)
+		json_put_u64(json, NULL, n_frames[i]);
+	json_end_array(json);
+	if (steer)
+		steer_write(steer, json);
+	json_end_object(json);
+}
+
+static void ports_write(void *ctx, struct json *json) {
+	const struct port *port = ctx;
+
+	json_begin_array(json, "ports");
+	for (int i = 0; i < port_n_devices(port); i++)
+		device_write(port, i, json);
+	json_end_array(json);
+}
+
+static void steer_summary(const struct steer *steer) {
+	uint64_t counts[STEER_REASONS];
+
+	steer_counts(steer, counts);
+	for (int i = 0; i < STEER_REASONS; i++)
+		if (counts[i])
+			fprintf(stderr,
+				"postern: %10llu  %s (%s)\n",
+				(unsigned long long)counts[i],
+				steer_reason_text((enum steer_reason)i),
+				steer_reason_name((enum steer_reason)i));
+	if (counts[STEER_pass_tunnel])
+		fputs("postern: if mail is mirrored in those tunnels, name them: --tunnels\n",
+		      stderr);
+}
+
+// Says what each device counted, and whether packets were lost before they reached us.
 static bool port_summary(const struct port *port) {
-	struct port_stats sum = {0};
+	struct port_stats stats;
+	bool is_lost = false;
 
 	for (int i = 0; i < port_n_devices(port); i++) {
-		struct port_stats stats;
-
 		port_device_stats(port, i, &stats);
-		sum.received += stats.received;
-		sum.missed += stats.missed;
-		sum.no_buffer += stats.no_buffer;
+		fprintf(stderr,
+			"postern: port %s: %llu received, %llu missed, %llu without a buffer\n",
+			port_device_name(port, i),
+			(unsigned long long)stats.received,
+			(unsigned long long)stats.missed,
+			(unsigned long long)stats.no_buffer);
+		if (port_device_steer(port, i))
+			steer_summary(port_device_steer(port, i));
+		is_lost |= stats.missed || stats.no_buffer;
+	}
+	return is_lost;
+}
+
+// ---- Opening
+
+static int rules_fill(const struct config *config, struct steer_rules *rules, char *error) {
+	for (uint32_t i = 0; i < config->mail_ports.n; i++)
+		steer_rules_tcp(rules, config->mail_ports.number[i]);
+	for (uint32_t i = 0; i < config->mail_addresses.n; i++) {
+		const struct ip *ip = &config->mail_addresses.prefix[i].ip;
+
+		if (!steer_rules_prefix(
+			    rules, ip->family, ip->addr, config->mail_addresses.prefix[i].bits
+		    )) {
+			snprintf(
+				error,
+				ERROR_SIZE,
+				"--mail-addresses: more than %d networks; write larger ones",
+				STEER_PREFIXES_MAX
+			);
+			return -1;
+		}
+	}
+	return steer_rules_tunnels(rules, config->tunnels, error, ERROR_SIZE);
+}
+
+static struct port *open_port(const struct config *config, char *error) {
+	static struct steer_rules rules;
+	struct port_config port = {
+		.vdev = config->vdev,
+		.pci = config->port,
+		.xdp = config->xdp,
+		.steer = &rules,
+		.eal_args = config->eal_args,
+		.n_workers = (int)config->workers,
+	};
+
+	if (rules_fill(config, &rules, error) < 0)
+		return NULL;
+	return port_open(&port, error, ERROR_SIZE);
+}
+
+// The last thing before packets. 0, or −1 after one line.
+static int confine(const struct pipeline *pipeline, const struct confine_user *user) {
+	char error[ERROR_SIZE];
+	int calls = -1;
+
+	if (user->is_needed)
+		pipeline_give(pipeline, user->uid, user->gid);
+	if (confine_become(user, error, sizeof(error)) == 0)
+		calls = confine_calls(error, sizeof(error));
+	if (calls < 0) {
+		fprintf(stderr, "postern: %s\n", error);
+		return -1;
 	}
 	fprintf(stderr,
-		"postern: port: %llu received, %llu missed by the NIC, %llu without a buffer\n",
-		(unsigned long long)sum.received,
-		(unsigned long long)sum.missed,
-		(unsigned long long)sum.no_buffer);
-	return sum.missed || sum.no_buffer;
+		"postern: running as %s, %s\n",
+		user->is_needed ? user->name : "the user who started it",
+		calls ? "system calls confined"
+		      : "system calls not confined: built without libseccomp");
+	return 0;
+}
+
+static enum exit_status
+run(struct port *port, struct pipeline *pipeline, const struct confine_user *user) {
+	struct source *sources[QUEUES_MAX];
+	int n = port_n_sources(port), result;
+	enum exit_status status;
+
+	for (int i = 0; i < n; i++)
+		sources[i] = port_source(port, i);
+	pipeline_on_stats(pipeline, ports_write, port);
+	if (confine(pipeline, user) < 0)
+		return EXIT_BAD_INPUT;
+	result = n > 1 ? pipeline_run_spread(pipeline, sources)
+		       : pipeline_run(pipeline, sources[0]);
+	status = pipeline_finish(pipeline);
+	if (result < 0) {
+		fprintf(stderr, "postern: %s\n", sources[0]->error);
+		status = EXIT_BAD_INPUT;
+	}
+	pipeline_summary(pipeline);
+	if (port_summary(port) && status == EXIT_DONE)
+		status = EXIT_LOST;
+	return status;
 }
 
 enum exit_status cmd_run(const struct config *config) {
-	struct port_config port_config = {
-		.vdev = config->vdev,
-		.pci = config->port,
-		.eal_args = config->eal_args,
-		.n_workers = 1,
-	};
+	int n_named = (config->vdev != NULL) + (config->port != NULL) + (config->xdp != NULL);
 	enum exit_status status = EXIT_BAD_INPUT;
-	char error[512];
+	struct pipeline *pipeline;
+	struct confine_user user;
+	struct port *port = NULL;
+	char error[ERROR_SIZE];
 
-	if (!config->vdev && !config->port) {
-		fputs("postern: run needs to know where packets come from: --vdev SPEC or --port "
-		      "PCI\n",
+	if (n_named > 1 || (n_named == 0 && !config->eal_args)) {
+		fputs("postern: run needs to know where packets come from: one of --xdp IFACE, "
+		      "--port PCI and --vdev SPEC\n",
 		      stderr);
 		return EXIT_USAGE;
 	}
-	struct port *port = port_open(&port_config, error, sizeof(error));
+	if (confine_find(config->user, &user, error, sizeof(error)) == 0)
+		port = open_port(config, error);
 	if (!port) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
 	port_describe(port, "postern: ", stderr);
-
-	struct pipeline *pipeline = pipeline_open(config, true);
-	if (pipeline) {
-		struct source *source = port_source(port, 0);
-		bool is_broken = pipeline_run(pipeline, source) < 0;
-		status = pipeline_finish(pipeline);
-		if (is_broken) {
-			fprintf(stderr, "postern: %s\n", source->error);
-			status = EXIT_BAD_INPUT;
-		}
-		pipeline_summary(pipeline);
-		if (port_summary(port) && status == EXIT_DONE)
-			status = EXIT_LOST;
-	}
+	pipeline = port_n_sources(port) > 1 ? pipeline_open_spread(config)
+					    : pipeline_open(config, true);
+	if (pipeline)
+		status = run(port, pipeline, &user);
 	pipeline_close(pipeline);
 	port_close(port);
 	return status;

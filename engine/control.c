@@ -323,11 +323,13 @@ static int listen_begin(struct control *control) {
 
 // Signals are for the thread that reads packets.
 static int thread_begin(struct control *control) {
-	sigset_t all, before;
+	sigset_t ours, before;
 	int problem;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &ours, &before);
 	problem = pthread_create(&control->thread, NULL, run, control);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	control->is_running = problem == 0;

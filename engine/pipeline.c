@@ -51,11 +51,14 @@ struct pipeline {
 	struct line *lines;
 	int n_lines;
 	bool is_live;
+	bool is_spread; // each worker has a source of its own
 	bool is_started; // the analyst
 	bool is_ended; // the lanes
 	bool is_stopped;
 	struct control *control; // NULL: nobody can talk to it
 	struct timespec start;
+	void (*more)(void *ctx, struct json *json); // in stats
+	void *more_ctx;
 	void (*pause)(void *ctx, uint64_t now_ns);
 	void *pause_ctx;
 };
@@ -203,6 +206,8 @@ static int lines_open(struct pipeline *p) {
 	for (int i = 0; i < p->n_lines; i++)
 		if (rooms_open(p, &p->lines[i], &keys) < 0)
 			return -1;
+	if (p->is_spread)
+		return 0;
 	if (p->n_lines > 1)
 		return distributor_open(p, &keys);
 	p->lines[0].worker.stop = &pipeline_stop;
@@ -219,6 +224,34 @@ static void *line_run(void *ctx) {
 	return NULL;
 }
 
+// For threads that begin now. Signals are for the one that reads the source or waits: they end a read.
+static void signals_hold(sigset_t *before) {
+	sigset_t ours;
+
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &ours, before);
+}
+
+static int line_start(struct line *line) {
+	sigset_t before;
+	int error;
+
+	signals_hold(&before);
+	error = pthread_create(&line->thread, NULL, line_run, line);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	line->is_running = error == 0;
+	return error;
+}
+
+static int no_thread(int error) {
+	fprintf(stderr,
+		"postern: the system gives no thread: %s; lower --workers\n",
+		strerror(error));
+	return -1;
+}
+
 static void lines_join(struct pipeline *p) {
 	for (int i = 0; i < p->n_lines; i++) {
 		if (p->lines[i].is_running)
@@ -227,30 +260,20 @@ static void lines_join(struct pipeline *p) {
 	}
 }
 
-// Signals are for the thread that reads the source: it may wait in a read that they end.
 static int threads_start(struct pipeline *p) {
 	struct ring *rings[DISTRIBUTE_WORKERS_MAX];
-	sigset_t block, before;
-	int error = 0;
+	sigset_t before;
+	int error;
 
-	sigemptyset(&block);
-	sigaddset(&block, SIGINT);
-	sigaddset(&block, SIGTERM);
-	pthread_sigmask(SIG_BLOCK, &block, &before);
 	for (int i = 0; i < p->n_lines; i++)
 		rings[i] = p->lines[i].ring;
+	signals_hold(&before);
 	error = -analyst_start(p->analyst, rings, p->n_lines);
-	p->is_started = error == 0;
-	for (int i = 0; p->distributor && i < p->n_lines && error == 0; i++) {
-		error = pthread_create(&p->lines[i].thread, NULL, line_run, &p->lines[i]);
-		p->lines[i].is_running = error == 0;
-	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (error)
-		fprintf(stderr,
-			"postern: the system gives no thread: %s; lower --workers\n",
-			strerror(error));
-	return error ? -1 : 0;
+	p->is_started = error == 0;
+	for (int i = 0; p->distributor && i < p->n_lines && error == 0; i++)
+		error = line_start(&p->lines[i]);
+	return error ? no_thread(error) : 0;
 }
 
 // All memory has been reserved by now; the system gives it when it is first touched.
@@ -306,6 +329,7 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		.analyst = *analyst_stats(p->analyst),
 		.n_shed = n_shed(p),
 		.is_stopped = p->is_stopped,
+		.is_live = p->is_live,
 	};
 	if (p->distributor) {
 		const struct distribute_stats *stats = distribute_stats(p->distributor);
@@ -357,6 +381,8 @@ static void stats_take(const struct pipeline *p, struct stats *stats) {
 		.uptime_ns = since_ns(&p->start),
 		.observer_name = p->config->observer_name,
 		.n_workers = p->n_lines,
+		.more = p->more,
+		.more_ctx = p->more_ctx,
 	};
 	sum_up(p, &stats->sum);
 	stats->time_ns = stats->sum.until_ns;
@@ -418,7 +444,7 @@ static int control_begin(struct pipeline *p) {
 
 // ---- Opening, running, closing
 
-struct pipeline *pipeline_open(const struct config *config, bool is_live) {
+static struct pipeline *open_as(const struct config *config, bool is_live, bool is_spread) {
 	struct pipeline *p = calloc(1, sizeof(*p));
 	char error[512];
 
@@ -428,6 +454,7 @@ struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 	}
 	p->config = config;
 	p->is_live = is_live;
+	p->is_spread = is_spread;
 	p->ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
 	if (!p->ruleset)
 		goto err;
@@ -444,6 +471,14 @@ struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 err:
 	pipeline_close(p);
 	return NULL;
+}
+
+struct pipeline *pipeline_open(const struct config *config, bool is_live) {
+	return open_as(config, is_live, false);
+}
+
+struct pipeline *pipeline_open_spread(const struct config *config) {
+	return open_as(config, true, true);
 }
 
 void pipeline_on_pause(struct pipeline *p, void (*pause)(void *ctx, uint64_t now_ns), void *ctx) {
@@ -464,6 +499,38 @@ int pipeline_run(struct pipeline *p, struct source *source) {
 	}
 	p->is_stopped = pipeline_stop;
 	return result;
+}
+
+// Signals come to this thread; it looks at the outputs meanwhile.
+int pipeline_run_spread(struct pipeline *p, struct source *const *sources) {
+	const struct timespec look = {.tv_nsec = 50000000};
+	int error = 0, result = 0;
+
+	for (int i = 0; i < p->n_lines && error == 0; i++) {
+		p->lines[i].worker.source = sources[i];
+		p->lines[i].worker.stop = &pipeline_stop;
+		error = line_start(&p->lines[i]);
+	}
+	if (error)
+		result = no_thread(error);
+	while (!pipeline_stop && result == 0) {
+		on_pause(p, 0);
+		nanosleep(&look, NULL);
+	}
+	pipeline_stop = 1;
+	lines_join(p);
+	p->is_stopped = true;
+	return result;
+}
+
+void pipeline_give(const struct pipeline *p, uid_t uid, gid_t gid) {
+	if (p->control)
+		control_give(p->control, uid, gid);
+}
+
+void pipeline_on_stats(struct pipeline *p, void (*more)(void *ctx, struct json *json), void *ctx) {
+	p->more_ctx = ctx;
+	p->more = more;
 }
 
 // Everything is told to end, and has.

@@ -11,7 +11,9 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <sys/types.h>
 
+struct json;
 struct pipeline;
 
 // Exit statuses of the program (README, "Exit status").
@@ -34,6 +36,8 @@ void pipeline_signals(void);
 // is_live: a ring that is full sheds records instead of making the source wait. NULL after one line
 // on standard error.
 struct pipeline *pipeline_open(const struct config *config, bool is_live);
+// The same, live, with as many sources as config->workers, one for each: nothing is distributed.
+struct pipeline *pipeline_open_spread(const struct config *config);
 // Called between bursts with the time of the last packet: for progress. NULL: nothing.
 void pipeline_on_pause(
 	struct pipeline *pipeline,
@@ -42,6 +46,17 @@ void pipeline_on_pause(
 );
 // Runs the source to its end or until pipeline_stop. 0, or SOURCE_BROKEN.
 int pipeline_run(struct pipeline *pipeline, struct source *source);
+// Of a pipeline opened spread: each worker its source, until pipeline_stop. The thread that calls it
+// waits.
+int pipeline_run_spread(struct pipeline *pipeline, struct source *const *sources);
+// Gives what belongs to the program's user (the control socket) to the one it is about to become.
+void pipeline_give(const struct pipeline *pipeline, uid_t uid, gid_t gid);
+// Adds to the answer of stats, and to stats lines, what only the caller knows. Before it runs.
+void pipeline_on_stats(
+	struct pipeline *pipeline,
+	void (*more)(void *ctx, struct json *json),
+	void *ctx
+);
 // Waits for the outputs. An exit status: EXIT_BAD_INPUT after a failed output (said on standard
 // error), EXIT_LOST when something was shed.
 enum exit_status pipeline_finish(struct pipeline *pipeline);

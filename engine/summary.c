@@ -35,7 +35,7 @@ static void print_stop(const struct summary *s, FILE *out) {
 	struct tm tm;
 	char text[32];
 
-	if (!s->is_stopped)
+	if (!s->is_stopped || s->is_live)
 		return;
 	gmtime_r(&seconds, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm);

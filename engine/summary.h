@@ -24,6 +24,7 @@ struct summary {
 	uint64_t n_shed; // records and activities
 	uint64_t until_ns; // event time of the last packet
 	bool is_stopped; // before the end of the input
+	bool is_live; // it has no end
 };
 
 // Adds one worker's.
