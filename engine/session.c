@@ -75,6 +75,8 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	session_source(s, &a->source.ip, &port);
 	if (s->client && s->client->hello)
 		memcpy(a->client.ja4, s->client->hello->ja4, TLS_JA4_SIZE);
+	if (s->proto->client)
+		s->proto->client(s->state, a);
 	a->seen = (float)session_seen(s);
 	a->end = is_end;
 	if (activity_says_something(a)) {
