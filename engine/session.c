@@ -15,7 +15,7 @@
 #include "proto/proxy.h"
 #include "proto/sasl.h"
 #include "proto/sieve.h"
-#include "proto/smtp.h"
+#include "proto/smtp/smtp.h"
 #include "proto/tls.h"
 #include "proto/tls_session.h"
 #include "siphash.h"

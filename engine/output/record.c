@@ -14,7 +14,7 @@
 #include "proto/imap/imap.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
-#include "proto/smtp.h"
+#include "proto/smtp/smtp.h"
 #include "proto/tls.h"
 
 #include <string.h>

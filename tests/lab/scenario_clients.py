@@ -112,12 +112,15 @@ Host {SERVER_V4}
 User "{account}"
 Pass "{escaped}"
 SSLType None
+
 IMAPStore far
 Account lab
+
 MaildirStore near
 Path {self.home}/mail/
 Inbox {self.home}/mail/INBOX
 SubFolders Verbatim
+
 Channel lab
 Far :far:
 Near :near:
@@ -186,6 +189,7 @@ set imap_pass="{escaped}"
 set folder="imap://{SERVER_V4}/"
 set spoolfile="+INBOX"
 set ssl_starttls=no
+set ssl_force_tls=no
 set imap_authenticators="login"
 set wait_key=no
 set quit=yes

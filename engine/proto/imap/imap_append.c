@@ -15,7 +15,7 @@ static void
 append_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_append *append = flight->args;
 
-	if (arg->depth == 0 && flight->n_args == append_name_at(flight) && arg->kind != TOKEN_OPEN)
+	if (flight->n_args == append_name_at(flight) && imap_token_is_name(arg))
 		append->name = imap_name_take(c, arg, &append->name_size);
 	else if (imap_token_is(arg, "CATENATE") || imap_token_is(arg, "UTF8"))
 		append->is_parts = true;

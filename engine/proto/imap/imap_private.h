@@ -63,6 +63,8 @@ int imap_token_next(struct imap_cursor *cursor, struct imap_token *token);
 // Looks at a line's end. 1: announces a literal; 0: does not; -1: tries to, but not with a number.
 int imap_literal_find(const uint8_t *line, size_t size, struct imap_literal *literal);
 bool imap_token_is(const struct imap_token *token, const char *word); // any case
+// Where a name belongs, a list is none: neither of its parentheses, nor what they hold.
+bool imap_token_is_name(const struct imap_token *token);
 bool imap_text_starts(struct imap_cursor text, const char *word); // any case
 // A string's or atom's bytes without escapes, at most size of them. Returns how many.
 uint32_t imap_token_text(const struct imap_token *token, uint8_t *text, uint32_t size);

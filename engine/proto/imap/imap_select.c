@@ -9,7 +9,7 @@ static void
 select_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_select *select = flight->args;
 
-	if (flight->n_args == 0 && arg->depth == 0)
+	if (flight->n_args == 0 && imap_token_is_name(arg))
 		select->name = imap_name_take(c, arg, &select->name_size);
 }
 

@@ -121,6 +121,10 @@ bool imap_token_is(const struct imap_token *token, const char *word) {
 		&& strncasecmp((const char *)token->data, word, token->size) == 0;
 }
 
+bool imap_token_is_name(const struct imap_token *token) {
+	return token->depth == 0 && token->kind != TOKEN_OPEN && token->kind != TOKEN_CLOSE;
+}
+
 bool imap_text_starts(struct imap_cursor text, const char *word) {
 	size_t size = strlen(word);
 

@@ -12,7 +12,7 @@
 #include "proto/imap/imap.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
-#include "proto/smtp.h"
+#include "proto/smtp/smtp.h"
 
 #include <arpa/inet.h>
 #include <jansson.h>

@@ -4,7 +4,7 @@
 // The server's lines, and what they decide. Replies answer commands in order (RFC 2920): the ring of
 // commands sent first, then those beyond it that were only counted, then the one the client waits for.
 
-#include "proto/smtp_private.h"
+#include "proto/smtp/smtp_private.h"
 #include "slab.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 // them, and the activity for those that were accepted.
 
 #include "content.h"
-#include "proto/smtp_private.h"
+#include "proto/smtp/smtp_private.h"
 #include "slab.h"
 
 #include <string.h>

@@ -17,7 +17,7 @@
 // The first two rows are the threshold random walk of Jung, Paxson, Berger and Balakrishnan (IEEE
 // S&P 2004) with accounts for hosts. Where the account is not at home but its provider is known (a
 // phone on its carrier), theta is .50. Not an observation at all: a password that was refused at the
-// account's home before (an old one in a device), and, for its source, any account refused where it
+// account's home before (an old one in a device), and, for its origin, any account refused where it
 // is at home. While refusals at home prevail in the whole fleet (an outage, a mass change of
 // passwords), first contacts count only for a password that other accounts were refused with.
 //
@@ -25,7 +25,7 @@
 
 #pragma once
 
-#include "account.h"
+#include "failures/target.h"
 #include "episode.h"
 
 struct password {
@@ -45,7 +45,7 @@ struct fleet {
 };
 
 struct failures {
-	struct table accounts, sources, networks, passwords;
+	struct table accounts, origins, networks, passwords;
 	struct episodes episodes;
 	struct fleet fleet;
 	struct facts crowd[EPISODE_KINDS]; // of the shared alert of a kind

@@ -6,18 +6,18 @@
 
 #pragma once
 
-#include "source.h"
+#include "failures/origin.h"
 
 enum {
-	ACCOUNT_HOMES_MAX = 8, // networks it logged in from; the one used on fewest days goes
-	ACCOUNT_WRONG_MAX = 8, // wrong passwords remembered
+	TARGET_HOMES_MAX = 8, // networks it logged in from; the one used on fewest days goes
+	TARGET_WRONG_MAX = 8, // wrong passwords remembered
 };
 
-#define ACCOUNT_CREDIT_NS (6 * 3600ull * 1000000000)
+#define TARGET_CREDIT_NS (6 * 3600ull * 1000000000)
 // Refusals whose password is not seen count as a guess once in this time for each address …
-#define ACCOUNT_UNKNOWN_NS (6 * 3600ull * 1000000000)
+#define TARGET_UNKNOWN_NS (6 * 3600ull * 1000000000)
 // … and when there are more than so many in an hour: no client polls more often.
-enum { ACCOUNT_UNKNOWN_MAX = 60 };
+enum { TARGET_UNKNOWN_MAX = 60 };
 
 enum familiarity {
 	STRANGE,
@@ -25,7 +25,7 @@ enum familiarity {
 	AT_HOME, // the address or its network
 };
 
-struct account {
+struct target {
 	struct table_node node;
 	char name[ACCOUNT_SIZE];
 	struct {
@@ -33,11 +33,11 @@ struct account {
 		uint32_t asn;
 		uint32_t days;
 		bool once; // counted in n_once
-	} home[ACCOUNT_HOMES_MAX];
+	} home[TARGET_HOMES_MAX];
 	struct {
 		uint64_t password;
 		bool home; // refused at home: an old password in a device, not a guess
-	} wrong[ACCOUNT_WRONG_MAX];
+	} wrong[TARGET_WRONG_MAX];
 	uint8_t n_homes, n_wrong;
 	bool alarmed;
 	uint32_t visits, n_once; // days at a place, summed; places seen on one day only
@@ -49,14 +49,14 @@ struct account {
 	struct facts facts;
 };
 
-enum familiarity account_familiarity(const struct account *account, const struct attempt *attempt);
-// A login that is believed. True when this place may speak for its source again (each six hours).
-bool account_login(struct account *account, const struct attempt *attempt);
+enum familiarity target_familiarity(const struct target *account, const struct attempt *attempt);
+// A login that is believed. True when this place may speak for its origin again (each six hours).
+bool target_login(struct target *account, const struct attempt *attempt);
 
 enum wrong_password { WRONG_NEW, WRONG_AGAIN, WRONG_AT_HOME };
 // Remembers a wrong password and says what is known of it.
 enum wrong_password
-account_refused(struct account *account, const struct attempt *attempt, bool at_home);
+target_refused(struct target *account, const struct attempt *attempt, bool at_home);
 // How unlikely a login from a new place is for the account itself, in nats: by Good and Turing
 // (Biometrika 1953) the next visit is to a new place with the probability n_once / visits.
-double account_novelty(const struct account *account);
+double target_novelty(const struct target *account);

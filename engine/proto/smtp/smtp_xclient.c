@@ -5,7 +5,7 @@
 // xtext (RFC 3461 section 4), apart by spaces; a value in brackets says that there is none. Dovecot reads
 // them from proxies in front of its submission and LMTP, too.
 
-#include "proto/smtp_private.h"
+#include "proto/smtp/smtp_private.h"
 
 #include <arpa/inet.h>
 #include <string.h>

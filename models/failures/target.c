@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "account.h"
+#include "failures/target.h"
 
 #include <math.h>
 #include <string.h>
 
 #define DAY_NS (86400ull * 1000000000)
 
-enum familiarity account_familiarity(const struct account *account, const struct attempt *attempt) {
+enum familiarity target_familiarity(const struct target *account, const struct attempt *attempt) {
 	enum familiarity best = STRANGE;
 	for (uint8_t i = 0; i < account->n_homes; i++) {
 		if (account->home[i].net == attempt->net)
@@ -20,11 +20,11 @@ enum familiarity account_familiarity(const struct account *account, const struct
 }
 
 // A carrier's networks come and go and displace each other, not the office.
-static uint8_t home_slot(struct account *account) {
-	if (account->n_homes < ACCOUNT_HOMES_MAX)
+static uint8_t home_slot(struct target *account) {
+	if (account->n_homes < TARGET_HOMES_MAX)
 		return account->n_homes++;
 	uint8_t least = 0;
-	for (uint8_t i = 1; i < ACCOUNT_HOMES_MAX; i++) {
+	for (uint8_t i = 1; i < TARGET_HOMES_MAX; i++) {
 		uint32_t days = account->home[i].days, fewest = account->home[least].days;
 		if (days < fewest
 		    || (days == fewest && account->home[i].last_ns < account->home[least].last_ns))
@@ -37,7 +37,7 @@ static bool later_day(uint64_t time_ns, uint64_t than_ns) {
 	return time_ns / DAY_NS > than_ns / DAY_NS;
 }
 
-static bool home_again(struct account *account, uint8_t i, uint64_t time_ns) {
+static bool home_again(struct target *account, uint8_t i, uint64_t time_ns) {
 	if (later_day(time_ns, account->home[i].last_ns)) {
 		account->home[i].days++;
 		account->visits++;
@@ -46,18 +46,18 @@ static bool home_again(struct account *account, uint8_t i, uint64_t time_ns) {
 	}
 	if (time_ns > account->home[i].last_ns)
 		account->home[i].last_ns = time_ns;
-	if (time_ns < account->home[i].credit_ns + ACCOUNT_CREDIT_NS)
+	if (time_ns < account->home[i].credit_ns + TARGET_CREDIT_NS)
 		return false;
 	account->home[i].credit_ns = time_ns;
 	return true;
 }
 
-bool account_login(struct account *account, const struct attempt *attempt) {
+bool target_login(struct target *account, const struct attempt *attempt) {
 	uint64_t time_ns = attempt->time_ns;
 	for (uint8_t i = 0; i < account->n_homes; i++)
 		if (account->home[i].net == attempt->net)
 			return home_again(account, i, time_ns);
-	bool once = account_familiarity(account, attempt) == STRANGE;
+	bool once = target_familiarity(account, attempt) == STRANGE;
 	account->visits++;
 	account->n_once += once;
 	uint8_t at = home_slot(account);
@@ -72,7 +72,7 @@ bool account_login(struct account *account, const struct attempt *attempt) {
 
 // The password is not seen (challenge mechanisms): a client that retries must not look like one
 // that guesses.
-static enum wrong_password unknown_refused(struct account *account, const struct attempt *attempt) {
+static enum wrong_password unknown_refused(struct target *account, const struct attempt *attempt) {
 	uint64_t hour = attempt->time_ns / (3600ull * 1000000000);
 	if (hour > account->unknown_ns[0]) {
 		account->unknown_ns[0] = hour;
@@ -80,8 +80,8 @@ static enum wrong_password unknown_refused(struct account *account, const struct
 	}
 	account->n_unknown += attempt->count;
 	bool due = account->unknown_ip != attempt->ip
-		|| attempt->time_ns >= account->unknown_ns[1] + ACCOUNT_UNKNOWN_NS;
-	if (!due && account->n_unknown <= ACCOUNT_UNKNOWN_MAX)
+		|| attempt->time_ns >= account->unknown_ns[1] + TARGET_UNKNOWN_NS;
+	if (!due && account->n_unknown <= TARGET_UNKNOWN_MAX)
 		return WRONG_AGAIN;
 	account->unknown_ip = attempt->ip;
 	account->unknown_ns[1] = attempt->time_ns;
@@ -89,7 +89,7 @@ static enum wrong_password unknown_refused(struct account *account, const struct
 }
 
 enum wrong_password
-account_refused(struct account *account, const struct attempt *attempt, bool at_home) {
+target_refused(struct target *account, const struct attempt *attempt, bool at_home) {
 	if (!attempt->password)
 		return unknown_refused(account, attempt);
 	uint8_t n = account->n_wrong;
@@ -102,7 +102,7 @@ account_refused(struct account *account, const struct attempt *attempt, bool at_
 	// Full: the oldest that was not refused at home goes, so that guessing does not push an old
 	// password in a phone out of memory.
 	uint8_t out = 0;
-	if (n == ACCOUNT_WRONG_MAX) {
+	if (n == TARGET_WRONG_MAX) {
 		while (out < n - 1 && account->wrong[out].home)
 			out++;
 		memmove(&account->wrong[out],
@@ -116,6 +116,6 @@ account_refused(struct account *account, const struct attempt *attempt, bool at_
 	return WRONG_NEW;
 }
 
-double account_novelty(const struct account *account) {
+double target_novelty(const struct target *account) {
 	return -log((account->n_once + 0.5) / (account->visits + 1.0));
 }

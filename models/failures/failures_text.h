@@ -5,12 +5,12 @@
 
 #pragma once
 
-#include "channel_failures.h"
+#include "failures/failures.h"
 
 // Each fills alert (all but episode) from the facts as they are now.
-void text_source(
+void text_origin(
 	const struct failures *failures,
-	const struct source *source,
+	const struct origin *origin,
 	bool network,
 	struct alert *alert
 );
@@ -21,7 +21,7 @@ void text_password(
 );
 void text_account(
 	const struct failures *failures,
-	const struct account *account,
+	const struct target *account,
 	struct alert *alert
 );
 // Many at once of a kind that has its alert for each.
@@ -29,7 +29,7 @@ void text_crowd(const struct failures *failures, enum episode_kind kind, struct 
 // nats: of the series before it, and of the login's own strangeness.
 void text_takeover(
 	const struct failures *failures,
-	const struct account *account,
+	const struct target *account,
 	const struct attempt *attempt,
 	const struct facts *series,
 	const double nats[2],

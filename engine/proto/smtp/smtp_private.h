@@ -16,7 +16,7 @@
 #include "limits.h"
 #include "proto/line.h"
 #include "proto/sasl.h"
-#include "proto/smtp.h"
+#include "proto/smtp/smtp.h"
 #include "session.h"
 
 struct content;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "channel_failures.h"
+#include "failures/failures.h"
 
-#include "failures_text.h"
+#include "failures/failures_text.h"
 #include "hash.h"
 
 #include <math.h>
@@ -40,9 +40,9 @@ static size_t n_of(size_t n_accounts, size_t share) {
 }
 
 size_t failures_memsize(size_t n_accounts) {
-	return table_memsize(n_of(n_accounts, 1), sizeof(struct account))
-		+ table_memsize(n_of(n_accounts, 1), sizeof(struct source))
-		+ table_memsize(n_of(n_accounts, 4), sizeof(struct source))
+	return table_memsize(n_of(n_accounts, 1), sizeof(struct target))
+		+ table_memsize(n_of(n_accounts, 1), sizeof(struct origin))
+		+ table_memsize(n_of(n_accounts, 4), sizeof(struct origin))
 		+ table_memsize(n_of(n_accounts, 4), sizeof(struct password)) + episodes_memsize();
 }
 
@@ -57,9 +57,9 @@ void failures_init(
 		struct table *table;
 		size_t n, entry_size;
 	} tables[] = {
-		{&failures->accounts, n_of(n_accounts, 1), sizeof(struct account)},
-		{&failures->sources, n_of(n_accounts, 1), sizeof(struct source)},
-		{&failures->networks, n_of(n_accounts, 4), sizeof(struct source)},
+		{&failures->accounts, n_of(n_accounts, 1), sizeof(struct target)},
+		{&failures->origins, n_of(n_accounts, 1), sizeof(struct origin)},
+		{&failures->networks, n_of(n_accounts, 4), sizeof(struct origin)},
 		{&failures->passwords, n_of(n_accounts, 4), sizeof(struct password)},
 	};
 	uint8_t *at = memory;
@@ -124,7 +124,7 @@ static void outage_tell(struct failures *failures, const struct attempt *attempt
 // An account's login where it is at home: the fleet's pulse. Each account has one voice a minute.
 static void fleet_home(
 	struct failures *failures,
-	struct account *account,
+	struct target *account,
 	const struct attempt *attempt,
 	bool ok
 ) {
@@ -222,13 +222,13 @@ settle(struct failures *failures,
 
 static void takeover(
 	struct failures *failures,
-	struct account *account,
+	struct target *account,
 	const struct attempt *attempt,
 	const struct facts *series,
 	double series_nats,
 	bool sure
 ) {
-	double nats[] = {series_nats, account_novelty(account)};
+	double nats[] = {series_nats, target_novelty(account)};
 	struct episode *episode = find_own(failures, EPISODE_TAKEOVER, account->node.key);
 	bool first = !episode;
 	if (first)
@@ -248,9 +248,9 @@ static void takeover(
 	episode_tell(&failures->episodes, episode, 1, false, failures->now_ns);
 }
 
-static void tell_source(
+static void tell_origin(
 	struct failures *failures,
-	struct source *source,
+	struct origin *origin,
 	bool network,
 	const struct attempt *attempt,
 	bool urgent
@@ -258,17 +258,17 @@ static void tell_source(
 	struct episode *episode = get_episode(
 		failures,
 		network ? EPISODE_NETWORK : EPISODE_SOURCE,
-		source->node.key,
-		source->node.key,
+		origin->node.key,
+		origin->node.key,
 		attempt,
-		&source->facts
+		&origin->facts
 	);
 	if (is_crowd(failures, episode)) {
 		tell_crowd(failures, episode);
 		return;
 	}
-	text_source(failures, source, network, &episode->alert);
-	uint32_t size = distinct_count(&source->facts.accounts);
+	text_origin(failures, origin, network, &episode->alert);
+	uint32_t size = distinct_count(&origin->facts.accounts);
 	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
 }
 
@@ -297,7 +297,7 @@ static void tell_password(
 
 static void tell_account(
 	struct failures *failures,
-	struct account *account,
+	struct target *account,
 	const struct attempt *at,
 	bool urgent
 ) {
@@ -316,65 +316,65 @@ static void tell_account(
 
 // Accounts that were entered from here for the first time during the series, before it was one.
 // At an address that many people share, only those that were also refused.
-static void look_back(struct failures *failures, struct source *source, const struct attempt *now) {
-	for (uint8_t i = 0; i < SOURCE_WINS_MAX && i < source->n_wins; i++) {
-		struct account *account = table_peek(&failures->accounts, source->win[i].account);
-		if (!account || source->win[i].time_ns + DISORDER_NS < source->facts.since_ns)
+static void look_back(struct failures *failures, struct origin *origin, const struct attempt *now) {
+	for (uint8_t i = 0; i < ORIGIN_WINS_MAX && i < origin->n_wins; i++) {
+		struct target *account = table_peek(&failures->accounts, origin->win[i].account);
+		if (!account || origin->win[i].time_ns + DISORDER_NS < origin->facts.since_ns)
 			continue;
-		if (source->n_ok >= NAT_MIN
-		    && !distinct_has(&source->facts.accounts, account->node.key))
+		if (origin->n_ok >= NAT_MIN
+		    && !distinct_has(&origin->facts.accounts, account->node.key))
 			continue;
-		if (!facts_got(&source->facts, account->node.key))
+		if (!facts_got(&origin->facts, account->node.key))
 			continue;
 		struct attempt then = *now;
-		then.time_ns = source->win[i].time_ns;
+		then.time_ns = origin->win[i].time_ns;
 		then.account = account->node.key;
-		double nats = evidence_nats(&source->evidence);
-		takeover(failures, account, &then, &source->facts, nats, true);
+		double nats = evidence_nats(&origin->evidence);
+		takeover(failures, account, &then, &origin->facts, nats, true);
 	}
 }
 
 // ---- judging
 
 static void
-judge_source(struct failures *failures, struct source *source, const struct attempt *at) {
-	if (!over(failures, &source->evidence) && !source->alarmed)
+judge_origin(struct failures *failures, struct origin *origin, const struct attempt *at) {
+	if (!over(failures, &origin->evidence) && !origin->alarmed)
 		return;
 	const struct password *password
 		= at->password ? table_peek(&failures->passwords, at->password) : NULL;
 	// One password from many addresses is told already; this address is one of them.
-	if (!source->alarmed && password && password->alarmed
+	if (!origin->alarmed && password && password->alarmed
 	    && distinct_count(&password->facts.nets) >= 3
-	    && distinct_count(&source->facts.passwords) < 2)
+	    && distinct_count(&origin->facts.passwords) < 2)
 		return;
-	bool first = !source->alarmed;
-	source->alarmed = true;
+	bool first = !origin->alarmed;
+	origin->alarmed = true;
 	if (first)
-		look_back(failures, source, at);
-	tell_source(failures, source, false, at, false);
+		look_back(failures, origin, at);
+	tell_origin(failures, origin, false, at, false);
 }
 
 // A network speaks when at least three of its addresses took part and none is told for itself.
 static void judge_network(
 	struct failures *failures,
-	struct source *network,
-	const struct source *source,
+	struct origin *network,
+	const struct origin *origin,
 	const struct attempt *at
 ) {
 	if (!over(failures, &network->evidence) && !network->alarmed)
 		return;
 	if (!network->alarmed
-	    && (is_open(failures, EPISODE_SOURCE, source->node.key, source->alarmed)
+	    && (is_open(failures, EPISODE_SOURCE, origin->node.key, origin->alarmed)
 		|| distinct_count(&network->facts.ips) < 3))
 		return;
 	network->alarmed = true;
-	tell_source(failures, network, true, at, false);
+	tell_origin(failures, network, true, at, false);
 }
 
 static void judge_password(
 	struct failures *failures,
 	struct password *password,
-	const struct source *source,
+	const struct origin *origin,
 	const struct attempt *at
 ) {
 	if (!over(failures, &password->evidence) && !password->alarmed)
@@ -382,10 +382,10 @@ static void judge_password(
 	// From one place it is that address's spraying, and its own test tells; unless so many people are
 	// at home there that it cannot.
 	if (!password->alarmed && distinct_count(&password->facts.nets) < 2
-	    && source->n_ok < NAT_MIN)
+	    && origin->n_ok < NAT_MIN)
 		return;
 	// From two, those addresses' spraying may be told already.
-	if (!password->alarmed && distinct_count(&password->facts.nets) < 3 && source->alarmed)
+	if (!password->alarmed && distinct_count(&password->facts.nets) < 3 && origin->alarmed)
 		return;
 	password->alarmed = true;
 	tell_password(failures, password, at, false);
@@ -393,13 +393,13 @@ static void judge_password(
 
 static void judge_account(
 	struct failures *failures,
-	struct account *account,
-	const struct source *source,
+	struct target *account,
+	const struct origin *origin,
 	const struct attempt *at
 ) {
 	if (!over(failures, &account->evidence) && !account->alarmed)
 		return;
-	if (!account->alarmed && source->alarmed && distinct_count(&account->facts.ips) <= 2)
+	if (!account->alarmed && origin->alarmed && distinct_count(&account->facts.ips) <= 2)
 		return;
 	account->alarmed = true;
 	tell_account(failures, account, at, false);
@@ -408,8 +408,8 @@ static void judge_account(
 // ---- observing
 
 struct party {
-	struct account *account;
-	struct source *source, *network;
+	struct target *account;
+	struct origin *origin, *network;
 	struct password *password; // NULL: unknown
 	enum familiarity familiarity;
 };
@@ -421,21 +421,21 @@ static bool believed_innocent(const struct failures *failures, const struct pass
 		&& (!password || distinct_count(&password->facts.accounts) < 2);
 }
 
-static void observe_source(
+static void observe_origin(
 	struct failures *failures,
 	const struct party *party,
 	bool network,
 	const struct attempt *attempt
 ) {
-	struct source *source = network ? party->network : party->source;
-	if (!facts_add(&source->facts, attempt) || believed_innocent(failures, party->password))
+	struct origin *origin = network ? party->network : party->origin;
+	if (!facts_add(&origin->facts, attempt) || believed_innocent(failures, party->password))
 		return;
 	double theta = failures_theta(&failures->fleet);
 	if (party->familiarity == SAME_PROVIDER)
 		theta = THETA_PROVIDER;
-	evidence_add(&source->evidence, log(ATTACK_FAILS / theta));
-	// What one source can teach the fleet is little.
-	if (!network && source->facts.accounts.n_exact <= 2)
+	evidence_add(&origin->evidence, log(ATTACK_FAILS / theta));
+	// What one origin can teach the fleet is little.
+	if (!network && origin->facts.accounts.n_exact <= 2)
 		fleet_contact(&failures->fleet, attempt->time_ns, false);
 }
 
@@ -452,7 +452,7 @@ observe_password(struct password *password, bool at_home, const struct attempt *
 }
 
 static void observe_account(
-	struct account *account,
+	struct target *account,
 	enum familiarity familiarity,
 	const struct attempt *attempt
 ) {
@@ -473,36 +473,36 @@ static void count_along(struct facts *facts, bool alarmed, const struct attempt 
 static void
 refused(struct failures *failures, const struct party *party, const struct attempt *attempt) {
 	bool at_home = party->familiarity == AT_HOME;
-	enum wrong_password wrong = account_refused(party->account, attempt, at_home);
+	enum wrong_password wrong = target_refused(party->account, attempt, at_home);
 	if (at_home)
 		fleet_home(failures, party->account, attempt, false);
 	if (wrong == WRONG_AT_HOME) {
 		// An old password in a device, or mistyped once more.
-		count_along(&party->source->facts, party->source->alarmed, attempt);
+		count_along(&party->origin->facts, party->origin->alarmed, attempt);
 		return;
 	}
 	if (party->password)
 		observe_password(party->password, at_home, attempt);
 	if (!at_home) {
-		observe_source(failures, party, false, attempt);
-		observe_source(failures, party, true, attempt);
+		observe_origin(failures, party, false, attempt);
+		observe_origin(failures, party, true, attempt);
 	} else {
-		count_along(&party->source->facts, party->source->alarmed, attempt);
+		count_along(&party->origin->facts, party->origin->alarmed, attempt);
 	}
 	if (wrong == WRONG_NEW)
 		observe_account(party->account, party->familiarity, attempt);
 	else
 		count_along(&party->account->facts, party->account->alarmed, attempt);
 
-	judge_source(failures, party->source, attempt);
-	judge_network(failures, party->network, party->source, attempt);
+	judge_origin(failures, party->origin, attempt);
+	judge_network(failures, party->network, party->origin, attempt);
 	if (party->password)
-		judge_password(failures, party->password, party->source, attempt);
-	judge_account(failures, party->account, party->source, attempt);
+		judge_password(failures, party->password, party->origin, attempt);
+	judge_account(failures, party->account, party->origin, attempt);
 }
 
 // A password that is being tried on many accounts was tried on this one.
-static struct password *sprayed_with(struct failures *failures, const struct account *account) {
+static struct password *sprayed_with(struct failures *failures, const struct target *account) {
 	for (uint8_t i = 0; i < account->n_wrong; i++) {
 		struct password *password = NULL;
 		if (!account->wrong[i].home)
@@ -517,21 +517,21 @@ static struct password *sprayed_with(struct failures *failures, const struct acc
 // Was this login the fruit of a series? True when it was told, and is not to be learned from.
 static bool
 entered(struct failures *failures, const struct party *party, const struct attempt *attempt) {
-	struct account *account = party->account;
-	struct source *source = party->source;
-	bool guessed_here = distinct_has(&source->facts.accounts, attempt->account);
-	if (source->alarmed && (source->n_ok < NAT_MIN || guessed_here)) {
-		bool news = facts_got(&source->facts, attempt->account);
-		double nats = evidence_nats(&source->evidence);
-		takeover(failures, account, attempt, &source->facts, nats, true);
-		tell_source(failures, source, false, attempt, news);
+	struct target *account = party->account;
+	struct origin *origin = party->origin;
+	bool guessed_here = distinct_has(&origin->facts.accounts, attempt->account);
+	if (origin->alarmed && (origin->n_ok < NAT_MIN || guessed_here)) {
+		bool news = facts_got(&origin->facts, attempt->account);
+		double nats = evidence_nats(&origin->evidence);
+		takeover(failures, account, attempt, &origin->facts, nats, true);
+		tell_origin(failures, origin, false, attempt, news);
 		return true;
 	}
-	if (party->network->alarmed && source->facts.accounts.n_exact > 0) {
+	if (party->network->alarmed && origin->facts.accounts.n_exact > 0) {
 		bool news = facts_got(&party->network->facts, attempt->account);
 		double nats = evidence_nats(&party->network->evidence);
 		takeover(failures, account, attempt, &party->network->facts, nats, true);
-		tell_source(failures, party->network, true, attempt, news);
+		tell_origin(failures, party->network, true, attempt, news);
 		return true;
 	}
 	struct password *password = sprayed_with(failures, account);
@@ -542,14 +542,14 @@ entered(struct failures *failures, const struct party *party, const struct attem
 		= account->alarmed ? &account->evidence : &password->evidence;
 	// An owner's own slip is no guess: where others are at home or the provider is known it takes
 	// more, and in a spray it is the password that tells.
-	uint32_t tries = facts_tries(&source->facts, attempt->account);
+	uint32_t tries = facts_tries(&origin->facts, attempt->account);
 	bool nobodys = party->familiarity == STRANGE && party->network->n_ok == 0;
 	bool sure = tries >= (nobodys ? 1 : OWNER_TRIES_MAX);
 	if (!account->alarmed)
-		sure = distinct_has(&source->facts.passwords, password->node.key);
+		sure = distinct_has(&origin->facts.passwords, password->node.key);
 	// The owner may log in from a new place while others guess; those who are always at home do
 	// not, and a place where nobody is at home is not an office.
-	bool strange = nobodys && (account->n_homes == 0 || account_novelty(account) >= NATS_NOVEL);
+	bool strange = nobodys && (account->n_homes == 0 || target_novelty(account) >= NATS_NOVEL);
 	if (!sure && !strange)
 		return false;
 	takeover(failures, account, attempt, series, evidence_nats(evidence), sure);
@@ -562,53 +562,53 @@ entered(struct failures *failures, const struct party *party, const struct attem
 
 // The refused first contact turns out to have been its owner's slip.
 static void
-excuse(struct failures *failures, struct source *source, const struct attempt *attempt) {
-	if (!source->alarmed && distinct_has(&source->facts.accounts, attempt->account))
-		evidence_retract(&source->evidence, log(ATTACK_FAILS / THETA_MIN));
+excuse(struct failures *failures, struct origin *origin, const struct attempt *attempt) {
+	if (!origin->alarmed && distinct_has(&origin->facts.accounts, attempt->account))
+		evidence_retract(&origin->evidence, log(ATTACK_FAILS / THETA_MIN));
 }
 
-static void speak_for(struct failures *failures, struct source *source) {
+static void speak_for(struct failures *failures, struct origin *origin) {
 	double theta = failures_theta(&failures->fleet);
 	// An alarmed address earns nothing back, unless many people are at home there.
-	bool may = !source->alarmed || source->n_ok >= NAT_MIN;
-	if (may && evidence_nats(&source->evidence) > -10)
-		evidence_add(&source->evidence, log((1 - ATTACK_FAILS) / (1 - theta)));
+	bool may = !origin->alarmed || origin->n_ok >= NAT_MIN;
+	if (may && evidence_nats(&origin->evidence) > -10)
+		evidence_add(&origin->evidence, log((1 - ATTACK_FAILS) / (1 - theta)));
 }
 
 static void
 accepted(struct failures *failures, const struct party *party, const struct attempt *attempt) {
-	struct account *account = party->account;
+	struct target *account = party->account;
 	bool at_home = party->familiarity == AT_HOME;
 	if (at_home) {
 		fleet_home(failures, account, attempt, true);
 	} else {
 		if (entered(failures, party, attempt))
 			return;
-		excuse(failures, party->source, attempt);
+		excuse(failures, party->origin, attempt);
 		excuse(failures, party->network, attempt);
-		source_won(party->source, attempt);
+		origin_won(party->origin, attempt);
 		fleet_contact(&failures->fleet, attempt->time_ns, true);
-		party->source->n_ok++;
+		party->origin->n_ok++;
 		party->network->n_ok++;
 	}
 	if (!account->alarmed && distinct_has(&account->facts.ips, attempt->ip)) {
 		account->facts = (struct facts){0};
 		account->evidence.m_log1p = 0;
 	}
-	if (account_login(account, attempt)) {
-		speak_for(failures, party->source);
+	if (target_login(account, attempt)) {
+		speak_for(failures, party->origin);
 		speak_for(failures, party->network);
 	}
 	table_prove(&failures->accounts, account);
-	table_prove(&failures->sources, party->source);
+	table_prove(&failures->origins, party->origin);
 	table_prove(&failures->networks, party->network);
 }
 
 // ---- the door's side
 
-static struct account *
+static struct target *
 get_account(struct failures *failures, const struct activity *activity, uint64_t key) {
-	struct account *account = table_find(&failures->accounts, key);
+	struct target *account = table_find(&failures->accounts, key);
 	if (!account) {
 		account = table_add(&failures->accounts, key);
 		memcpy(account->name, activity->account, sizeof(account->name));
@@ -617,15 +617,15 @@ get_account(struct failures *failures, const struct activity *activity, uint64_t
 	return account;
 }
 
-static struct source *get_source(struct table *table, const struct ip *ip, uint8_t bits) {
-	uint64_t key = source_key(ip, bits);
-	struct source *source = table_find(table, key);
-	if (!source) {
-		source = table_add(table, key);
-		source->ip = *ip;
-		source->prefix = bits;
+static struct origin *get_origin(struct table *table, const struct ip *ip, uint8_t bits) {
+	uint64_t key = origin_key(ip, bits);
+	struct origin *origin = table_find(table, key);
+	if (!origin) {
+		origin = table_add(table, key);
+		origin->ip = *ip;
+		origin->prefix = bits;
 	}
-	return source;
+	return origin;
 }
 
 static struct password *get_password(struct failures *failures, uint64_t key) {
@@ -634,15 +634,15 @@ static struct password *get_password(struct failures *failures, uint64_t key) {
 }
 
 static void settle_all(struct failures *failures, const struct party *party, uint64_t time_ns) {
-	struct source *sources[] = {party->source, party->network};
+	struct origin *origins[] = {party->origin, party->network};
 	for (int i = 0; i < 2; i++)
 		settle(failures,
 		       i ? EPISODE_NETWORK : EPISODE_SOURCE,
-		       sources[i]->node.key,
+		       origins[i]->node.key,
 		       time_ns,
-		       &sources[i]->evidence,
-		       &sources[i]->facts,
-		       &sources[i]->alarmed);
+		       &origins[i]->evidence,
+		       &origins[i]->facts,
+		       &origins[i]->alarmed);
 	if (party->password)
 		settle(failures,
 		       EPISODE_PASSWORD,
@@ -666,14 +666,14 @@ void failures_run(struct failures *failures, const struct activity *activity, ui
 		return;
 	struct ip ip, net;
 	uint8_t ip_bits, net_bits;
-	source_prefix(&activity->source.ip, false, &ip, &ip_bits);
-	source_prefix(&activity->source.ip, true, &net, &net_bits);
+	origin_prefix(&activity->source.ip, false, &ip, &ip_bits);
+	origin_prefix(&activity->source.ip, true, &net, &net_bits);
 	size_t len = strnlen(activity->account, ACCOUNT_SIZE - 1);
 	struct attempt attempt = {
 		.time_ns = time_ns,
 		.account = hash_bytes(HASH_PUBLIC, activity->account, len),
-		.ip = source_key(&ip, ip_bits),
-		.net = source_key(&net, net_bits),
+		.ip = origin_key(&ip, ip_bits),
+		.net = origin_key(&net, net_bits),
 		.password = n_failed ? activity->auth.password : 0,
 		.asn = activity->source.asn,
 		.count = n_failed,
@@ -681,11 +681,11 @@ void failures_run(struct failures *failures, const struct activity *activity, ui
 	};
 	struct party party = {
 		.account = get_account(failures, activity, attempt.account),
-		.source = get_source(&failures->sources, &ip, ip_bits),
-		.network = get_source(&failures->networks, &net, net_bits),
+		.origin = get_origin(&failures->origins, &ip, ip_bits),
+		.network = get_origin(&failures->networks, &net, net_bits),
 		.password = get_password(failures, attempt.password),
 	};
-	party.familiarity = account_familiarity(party.account, &attempt);
+	party.familiarity = target_familiarity(party.account, &attempt);
 	settle_all(failures, &party, attempt.time_ns);
 	if (n_failed)
 		refused(failures, &party, &attempt);

@@ -9,7 +9,7 @@
 // dot of each line that follows CR LF taken out, and line ends as on the wire.
 
 #include "content.h"
-#include "proto/smtp_private.h"
+#include "proto/smtp/smtp_private.h"
 #include "slab.h"
 
 #include <string.h>

@@ -4,7 +4,7 @@
 // The client's lines: verbs, addresses, authentication. A line here is what the client asked for; whether
 // it counts is the reply's to say (smtp_reply.c).
 
-#include "proto/smtp_private.h"
+#include "proto/smtp/smtp_private.h"
 #include "slab.h"
 
 #include <string.h>

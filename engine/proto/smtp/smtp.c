@@ -6,7 +6,7 @@
 
 #include "content.h"
 #include "proto/proto.h"
-#include "proto/smtp_private.h"
+#include "proto/smtp/smtp_private.h"
 #include "slab.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 // Copyright (c) 2026, the Postern authors
 
 #include "episode.h"
-#include "population.h"
+#include "models/population.h"
 
 struct world {
 	struct desk desk;

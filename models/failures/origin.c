@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "source.h"
+#include "failures/origin.h"
 
 #include "hash.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-void source_prefix(const struct ip *ip, bool network, struct ip *prefix, uint8_t *bits) {
+void origin_prefix(const struct ip *ip, bool network, struct ip *prefix, uint8_t *bits) {
 	// One subscriber has a whole /64 (RFC 6177), and may use a new address each time.
 	bool v4 = ip->family == 4;
 	uint8_t n = v4 ? (network ? 24 : 32) : (network ? 48 : 64);
@@ -19,7 +19,7 @@ void source_prefix(const struct ip *ip, bool network, struct ip *prefix, uint8_t
 	*bits = n;
 }
 
-uint64_t source_key(const struct ip *prefix, uint8_t bits) {
+uint64_t origin_key(const struct ip *prefix, uint8_t bits) {
 	uint8_t name[18];
 	memcpy(name, prefix->addr, 16);
 	name[16] = prefix->family;
@@ -27,7 +27,7 @@ uint64_t source_key(const struct ip *prefix, uint8_t bits) {
 	return hash_bytes(HASH_PUBLIC, name, sizeof(name));
 }
 
-void source_print(const struct ip *ip, uint8_t bits, size_t size, char *text) {
+void origin_print(const struct ip *ip, uint8_t bits, size_t size, char *text) {
 	char address[INET6_ADDRSTRLEN];
 	inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->addr, address, sizeof(address));
 	if (ip->family == 4 && bits == 32)
@@ -36,12 +36,12 @@ void source_print(const struct ip *ip, uint8_t bits, size_t size, char *text) {
 		snprintf(text, size, "%s/%u", address, bits);
 }
 
-void source_won(struct source *source, const struct attempt *attempt) {
-	uint8_t at = source->n_wins++ % SOURCE_WINS_MAX;
-	source->win[at].account = attempt->account;
-	source->win[at].time_ns = attempt->time_ns;
-	if (source->n_wins == 2 * SOURCE_WINS_MAX)
-		source->n_wins = SOURCE_WINS_MAX;
+void origin_won(struct origin *origin, const struct attempt *attempt) {
+	uint8_t at = origin->n_wins++ % ORIGIN_WINS_MAX;
+	origin->win[at].account = attempt->account;
+	origin->win[at].time_ns = attempt->time_ns;
+	if (origin->n_wins == 2 * ORIGIN_WINS_MAX)
+		origin->n_wins = ORIGIN_WINS_MAX;
 }
 
 bool facts_add(struct facts *facts, const struct attempt *attempt) {
@@ -71,10 +71,10 @@ uint32_t facts_tries(const struct facts *facts, uint64_t account) {
 }
 
 bool facts_got(struct facts *facts, uint64_t account) {
-	for (uint8_t i = 0; i < facts->n_got && i < SOURCE_WINS_MAX; i++)
+	for (uint8_t i = 0; i < facts->n_got && i < ORIGIN_WINS_MAX; i++)
 		if (facts->got[i] == account)
 			return false;
-	if (facts->n_got < SOURCE_WINS_MAX)
+	if (facts->n_got < ORIGIN_WINS_MAX)
 		facts->got[facts->n_got] = account;
 	if (facts->n_got < UINT8_MAX)
 		facts->n_got++;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "failures_text.h"
+#include "failures/failures_text.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -123,7 +123,7 @@ static uint32_t most_tries(const struct facts *facts) {
 }
 
 static const char *name_of(const struct failures *failures, uint64_t key) {
-	const struct account *account = table_peek(&failures->accounts, key);
+	const struct target *account = table_peek(&failures->accounts, key);
 	return account ? account->name : NULL;
 }
 
@@ -138,7 +138,7 @@ static void add_user(struct alert *alert, const char *name) {
 // Those that were entered come first: they are why somebody is called.
 static void
 list_users(const struct failures *failures, const struct facts *facts, struct alert *alert) {
-	for (uint8_t i = 0; i < facts->n_got && i < SOURCE_WINS_MAX; i++) {
+	for (uint8_t i = 0; i < facts->n_got && i < ORIGIN_WINS_MAX; i++) {
 		const char *name = name_of(failures, facts->got[i]);
 		if (name)
 			add_user(alert, name);
@@ -221,19 +221,19 @@ static void advise(const struct failures *failures, const struct facts *facts, s
 
 static void evidence_contacts(
 	const struct failures *failures,
-	const struct source *source,
+	const struct origin *origin,
 	struct alert *alert
 ) {
 	struct text text;
 	struct alert_evidence *e
-		= add_evidence(alert, "failures", fmax(evidence_nats(&source->evidence), 0), &text);
-	uint32_t n = count_in(&source->facts, &source->facts.accounts);
+		= add_evidence(alert, "failures", fmax(evidence_nats(&origin->evidence), 0), &text);
+	uint32_t n = count_in(&origin->facts, &origin->facts.accounts);
 	double theta = failures_theta(&failures->fleet);
 	say(&text,
 	    "%u accounts that do not usually log in from there were refused (%u attempts); "
 	    "usually at most %.0f %% of first logins from an address are refused.",
 	    n,
-	    source->facts.attempts,
+	    origin->facts.attempts,
 	    100 * theta);
 	snprintf(e->seen, sizeof(e->seen), "%u accounts refused", n);
 	snprintf(e->usual, sizeof(e->usual), "%.0f %% of first logins refused", 100 * theta);
@@ -252,14 +252,14 @@ evidence_got(const struct failures *failures, const struct facts *facts, struct 
 	snprintf(e->usual, sizeof(e->usual), "0 entered");
 }
 
-void text_source(
+void text_origin(
 	const struct failures *failures,
-	const struct source *source,
+	const struct origin *origin,
 	bool network,
 	struct alert *alert
 ) {
-	const struct facts *facts = &source->facts;
-	fill(failures, facts, &source->evidence, alert);
+	const struct facts *facts = &origin->facts;
+	fill(failures, facts, &origin->evidence, alert);
 	alert->rule_id = network ? "password-spraying-network" : "password-spraying";
 	alert->rule_name = network ? "Password spraying from one network"
 				   : "Password spraying from one address";
@@ -274,11 +274,11 @@ void text_source(
 		alert->techniques[alert->techniques[1] ? 2 : 1] = &VALID;
 	}
 	if (!network)
-		alert->source = facts->ips.n_exact ? facts->ip[0] : source->ip;
+		alert->source = facts->ips.n_exact ? facts->ip[0] : origin->ip;
 
 	char place[64];
 	struct text text = {alert->message, sizeof(alert->message)};
-	source_print(&source->ip, source->prefix, sizeof(place), place);
+	origin_print(&origin->ip, origin->prefix, sizeof(place), place);
 	say(&text, "%s tried ", place);
 	say_count(&text, facts, &facts->accounts);
 	say(&text, " accounts");
@@ -296,7 +296,7 @@ void text_source(
 	say(&text, " in ");
 	say_span(&text, facts->since_ns, facts->last_ns);
 	advise(failures, facts, &text);
-	evidence_contacts(failures, source, alert);
+	evidence_contacts(failures, origin, alert);
 	evidence_got(failures, facts, alert);
 }
 
@@ -348,7 +348,7 @@ void text_password(
 
 void text_account(
 	const struct failures *failures,
-	const struct account *account,
+	const struct target *account,
 	struct alert *alert
 ) {
 	const struct facts *facts = &account->facts;
@@ -437,7 +437,7 @@ void text_crowd(const struct failures *failures, enum episode_kind kind, struct 
 
 void text_takeover(
 	const struct failures *failures,
-	const struct account *account,
+	const struct target *account,
 	const struct attempt *attempt,
 	const struct facts *series,
 	const double nats[2],
@@ -466,7 +466,7 @@ void text_takeover(
 	alert->users_total = 1;
 
 	char place[64];
-	source_print(
+	origin_print(
 		attempt->address, attempt->address->family == 4 ? 32 : 128, sizeof(place), place
 	);
 	if (strchr(place, '/'))

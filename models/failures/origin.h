@@ -13,7 +13,7 @@
 
 enum {
 	FACTS_IPS_MAX = 8, // written out; all are counted
-	SOURCE_WINS_MAX = 4,
+	ORIGIN_WINS_MAX = 4,
 };
 
 // What a suspicion rests on, since it began.
@@ -24,7 +24,7 @@ struct facts {
 	struct distinct accounts, ips, nets, passwords;
 	struct ip ip[FACTS_IPS_MAX]; // the first of ips
 	uint8_t n_got; // accounts that were entered
-	uint64_t got[SOURCE_WINS_MAX];
+	uint64_t got[ORIGIN_WINS_MAX];
 };
 
 // One refused or accepted login, and the keys it is known by.
@@ -37,7 +37,7 @@ struct attempt {
 	const struct ip *address;
 };
 
-struct source {
+struct origin {
 	struct table_node node;
 	struct ip ip; // of the network: its first address
 	uint8_t prefix; // bits
@@ -47,16 +47,16 @@ struct source {
 	struct facts facts;
 	struct {
 		uint64_t account, time_ns;
-	} win[SOURCE_WINS_MAX]; // the last first-time successes, a ring
+	} win[ORIGIN_WINS_MAX]; // the last first-time successes, a ring
 	uint8_t n_wins;
 };
 
 // The same place as the addresses it is called by: prefix bits are kept.
-void source_prefix(const struct ip *ip, bool network, struct ip *prefix, uint8_t *bits);
-uint64_t source_key(const struct ip *prefix, uint8_t bits);
+void origin_prefix(const struct ip *ip, bool network, struct ip *prefix, uint8_t *bits);
+uint64_t origin_key(const struct ip *prefix, uint8_t bits);
 // "10.77.1.8", "2001:db8:0:1::/64", "10.77.1.0/24".
-void source_print(const struct ip *ip, uint8_t bits, size_t size, char *text);
-void source_won(struct source *source, const struct attempt *attempt);
+void origin_print(const struct ip *ip, uint8_t bits, size_t size, char *text);
+void origin_won(struct origin *origin, const struct attempt *attempt);
 
 // A refused login is added. True when its account is new here.
 bool facts_add(struct facts *facts, const struct attempt *attempt);
