@@ -3,6 +3,7 @@
 
 // postern check: reads the configuration and the rules as a run would and says every mistake.
 
+#include "clients.h"
 #include "cmd.h"
 #include "match/ruleset.h"
 
@@ -18,12 +19,15 @@
 
 enum exit_status cmd_check(const struct config *config) {
 	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
-	bool is_bad = !ruleset || ruleset_n_bad(ruleset) || config->n_mistakes;
+	struct clients *clients = clients_open(config->clients, stderr);
+	bool is_bad = !ruleset || ruleset_n_bad(ruleset) || !clients || clients_n_bad(clients)
+		|| config->n_mistakes;
 
 	if (ruleset && !is_bad) {
 		const struct rules *rules = ruleset_rules(ruleset);
 		fprintf(stderr, "postern: " ALL_RIGHT "\n", rules ? rules->n : 0);
 	}
+	clients_close(clients);
 	ruleset_close(ruleset);
 	return is_bad ? EXIT_BAD_INPUT : EXIT_DONE;
 }

@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include "account_name.h"
 #include "activity.h"
 #include "limits.h"
 #include "session.h"
@@ -17,6 +18,7 @@
 #include <stdint.h>
 
 struct charsets;
+struct clients; // clients.h
 struct config_prefixes; // config.h
 struct scanner;
 
@@ -37,6 +39,8 @@ struct engine_config {
 	struct scanner *scanner; // NULL: content is not scanned; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
 	const struct config_prefixes *trusted_proxies; // NULL: nobody is; borrowed
+	struct account_names accounts; // how their names are written
+	const struct clients *clients; // names of software, NULL: none is known; borrowed
 	bool records; // false: nobody reads records, none are made
 	struct engine_out out;
 };

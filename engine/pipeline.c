@@ -4,6 +4,7 @@
 #include "pipeline.h"
 
 #include "analyst.h"
+#include "clients.h"
 #include "control.h"
 #include "distribute.h"
 #include "engine.h"
@@ -45,6 +46,7 @@ struct line {
 struct pipeline {
 	const struct config *config;
 	struct ruleset *ruleset;
+	struct clients *clients;
 	struct analyst *analyst;
 	struct distributor *distributor; // NULL: one worker, which reads the source itself
 	struct defrag *defrag; // of that one worker; a distributor has its own
@@ -136,6 +138,13 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
+		.accounts = {
+			.is_case_kept = !config->fold_case,
+			.default_domain = config->default_domain,
+			.strip_domains = config->strip_domains,
+			.master_separators = config->master_separator,
+		},
+		.clients = p->clients,
 		.records = config->sessions != NULL,
 		.out = {.ctx = line, .record = send_record, .activity = send_activity},
 	};
@@ -456,7 +465,8 @@ static struct pipeline *open_as(const struct config *config, bool is_live, bool 
 	p->is_live = is_live;
 	p->is_spread = is_spread;
 	p->ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
-	if (!p->ruleset)
+	p->clients = clients_open(config->clients, stderr);
+	if (!p->ruleset || !p->clients)
 		goto err;
 	p->analyst = analyst_open(config, ruleset_rules(p->ruleset), error, sizeof(error));
 	if (!p->analyst) {
@@ -586,6 +596,7 @@ void pipeline_close(struct pipeline *p) {
 	defrag_close(p->defrag);
 	analyst_close(p->analyst);
 	ruleset_close(p->ruleset);
+	clients_close(p->clients);
 	free(p->lines);
 	free(p);
 }

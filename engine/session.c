@@ -110,6 +110,8 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	session_source(s, &a->source.ip, &port);
 	if (s->client && s->client->hello)
 		memcpy(a->client.ja4, s->client->hello->ja4, TLS_JA4_SIZE);
+	if (s->proto->client)
+		s->proto->client(s->state, a);
 	a->seen = (float)session_seen(s);
 	a->end = is_end;
 	if (activity_says_something(a)) {
@@ -254,79 +256,6 @@ void session_activity_flush(struct session *s, uint64_t now_ns) {
 		return;
 	activity_send(s, now_ns, false);
 	timer_update(s);
-}
-
-uint64_t session_password_hash(const struct session *s, const uint8_t *password, size_t size) {
-	if (size == 0)
-		return 0;
-	uint64_t hash = siphash(s->engine->config.password_key, password, size);
-	return hash ? hash : 1;
-}
-
-// The account's normal form: lower case, as mail servers compare them. A name with control bytes is
-// nobody's: it must not become a key or forge a line in somebody's log. Returns false then.
-static bool account_set(struct session *s, const char *name, size_t size) {
-	char *account;
-
-	if (size == 0 || size > ACCOUNT_NAME_SIZE_MAX)
-		return false;
-	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-			return false;
-	account = slab_get(s->engine->slab, size + 1);
-	if (!account) {
-		session_event(s, EVENT_memory_full);
-		return false;
-	}
-	for (size_t i = 0; i < size; i++)
-		account[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
-	account[size] = '\0';
-	slab_put(s->engine->slab, s->account, s->account_size);
-	s->account = account;
-	s->account_size = (uint16_t)(size + 1);
-	return true;
-}
-
-static bool account_is(const struct session *s, const char *name, size_t size) {
-	return s->account && strlen(s->account) == size && strncasecmp(s->account, name, size) == 0;
-}
-
-void session_login(
-	struct session *s,
-	enum login_outcome outcome,
-	uint8_t mechanism,
-	const char *name,
-	size_t name_size,
-	uint64_t password_hash,
-	uint64_t now_ns
-) {
-	static_assert(
-		(int)ACCOUNT_NAME_SIZE_MAX < (int)ACCOUNT_SIZE,
-		"an account fits the door to the models"
-	);
-	struct activity *a;
-
-	if (s->pending && (!name || !account_is(s, name, name_size)))
-		session_activity_flush(s, now_ns); // what was before belongs to the account before
-	s->login = (uint8_t)outcome;
-	s->mechanism = mechanism;
-	s->n_attempts += s->n_attempts < UINT16_MAX;
-	if (!name || !account_set(s, name, name_size)) {
-		slab_put(s->engine->slab, s->account, s->account_size);
-		s->account = NULL;
-		if (name && name_size)
-			session_event(s, EVENT_bad_syntax);
-	}
-	a = session_activity(s, now_ns);
-	if (outcome == LOGIN_SUCCESS) {
-		a->auth.success++;
-	} else {
-		a->auth.failure++;
-		a->auth.password = password_hash;
-	}
-	strncpy(a->auth.mechanism, sasl_name(mechanism), sizeof(a->auth.mechanism) - 1);
-	// An attempt is told at once, so that the models see attempts in the order they were made.
-	session_activity_flush(s, now_ns);
 }
 
 // ---- Recognition
@@ -712,6 +641,8 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 		early_free(slab, s->early);
 	slab_put(slab, s->account, s->account_size);
 	tls_session_free(s);
+	if (s->client)
+		slab_put(slab, s->client->master, s->client->master_size);
 	slab_put(slab, s->client, sizeof(*s->client));
 	session_match_free(s);
 	slab_put(slab, s, sizeof(*s));

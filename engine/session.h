@@ -44,6 +44,7 @@ enum session_how {
 };
 
 struct proxy; // proto/proxy.h
+struct sasl; // proto/sasl.h
 struct tls_reader; // proto/tls.h
 struct tls_hello;
 
@@ -56,6 +57,8 @@ struct session_client {
 	struct proxy *proxy; // its header, while it is being read
 	struct tls_reader *tls_reader; // its TLS hello, while that is being read
 	struct tls_hello *hello; // and when it is whole: up to the end of its name
+	char *master; // whose password it was, where not the account's (normal form); NULL: the account's
+	uint16_t master_size; // of its block
 };
 
 struct engine; // engine.h: what a worker's sessions share
@@ -114,6 +117,14 @@ void session_login(
 	const char *name,
 	size_t name_size,
 	uint64_t password_hash,
+	uint64_t now_ns
+);
+// The same of an exchange (proto/sasl.h). Where one identity acted for another, the session is the
+// latter's, whose mail it is, and a refused attempt the former's.
+void session_login_sasl(
+	struct session *s,
+	enum login_outcome outcome,
+	const struct sasl *sasl,
 	uint64_t now_ns
 );
 // The keyed hash of a password: 0 for size 0, never 0 otherwise.

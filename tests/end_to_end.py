@@ -211,6 +211,35 @@ def schema(postern, folder):
             print("no ../shared beside the checkout: the ECS list was not held against the lines")
 
 
+def clients(postern, folder):
+    """Each program speaks by one command grammar, whatever account, mailbox and run; and is named by it."""
+    names = {"mbsync": "mbsync (isync)", "offlineimap": "OfflineIMAP", "fetchmail": "fetchmail",
+             "getmail": "getmail", "mutt": "mutt", "neomutt": "NeoMutt", "curl_list": "curl",
+             "curl_fetch": "curl", "imaplib_read": "Python imaplib",
+             "imaplib_headers": "Python imaplib", "imapclient_perl": "Mail::IMAPClient (imapsync)",
+             "imapflow": "ImapFlow"}
+    notes = json.loads((DATA / "clients.json").read_text())
+    kinds = {note["ip"]: note["kind"] for note in notes}
+    run = Run(postern, folder, DATA / "clients.pcap.zst").done()
+    grammars = {}
+    for line in run.lines("sessions"):
+        record = json.loads(line)
+        kind = kinds.get(record["source"]["ip"])
+        if kind:
+            client = record["postern"]["imap"]["client"]
+            grammars.setdefault(kind, set()).add(client["grammar"])
+            if client.get("software") != names[kind]:
+                fail(f"{kind}: {client}")
+    told = {json.loads(line)["client"]["grammar"] for line in run.lines("activity")
+            if "grammar" in json.loads(line).get("client", {})}
+    all_of_them = [grammar for some in grammars.values() for grammar in some]
+    if grammars.keys() != names.keys() or len(set(all_of_them)) != len(names):
+        fail(f"not one grammar for each program: {grammars}")
+    if not set(all_of_them) <= told:
+        fail(f"activities lack {set(all_of_them) - told}")
+    print(f"{len(notes)} sessions of {len(names)} programs, {len(set(all_of_them))} grammars")
+
+
 def no_secret(postern, folder):
     """No password that was on the wire is in anything written, in clear or as it was encoded."""
     sys.path.insert(0, str(TESTS / "lab"))
@@ -239,7 +268,7 @@ def encoded(text):
 
 
 CASES = (lab, one_byte_segments, dpdk_port, every_container, any_number_of_workers, demo, score,
-         schema, no_secret)
+         schema, clients, no_secret)
 
 
 def main():

@@ -135,6 +135,25 @@ void session_login(
 	s->n_attempts++;
 }
 
+void session_login_sasl(
+	struct session *s,
+	enum login_outcome outcome,
+	const struct sasl *sasl,
+	uint64_t now_ns
+) {
+	if (sasl->authzid_size > 0)
+		talk_fact(talk_of(s), "login for %.*s", sasl->authzid_size, sasl->authzid);
+	session_login(
+		s,
+		outcome,
+		sasl->mechanism,
+		sasl->name_size > 0 ? sasl->name : NULL,
+		sasl->name_size,
+		sasl->password_hash,
+		now_ns
+	);
+}
+
 bool session_real_client(
 	struct session *s,
 	const struct ip *ip,

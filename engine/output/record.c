@@ -44,6 +44,8 @@ void record_login_write(struct json *json, const struct session *s) {
 	if (s->mechanism != SASL_NONE)
 		json_put_text(json, "mechanism", sasl_name(s->mechanism));
 	json_put_u64(json, "attempts", s->n_attempts);
+	if (s->client && s->client->master)
+		json_put_text(json, "master", s->client->master);
 	json_end_object(json);
 }
 

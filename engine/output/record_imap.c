@@ -3,13 +3,16 @@
 
 // postern.imap of a session record: what was asked for and what was fetched, mailbox by mailbox.
 
+#include "clients.h"
+#include "engine.h"
 #include "output/record_proto.h"
 #include "output/uid_set.h"
 #include "proto/imap/imap.h"
 
 #include <stdio.h>
 
-static void client_write(struct json *json, const struct imap *imap) {
+static void client_write(struct json *json, const struct session *s, const struct imap *imap) {
+	const char *software = clients_name(s->engine->config.clients, imap->grammar);
 	char grammar[9];
 
 	if (!imap->client_id && !imap->grammar)
@@ -21,6 +24,8 @@ static void client_write(struct json *json, const struct imap *imap) {
 		snprintf(grammar, sizeof(grammar), "%08x", imap->grammar);
 		json_put_text(json, "grammar", grammar);
 	}
+	if (software)
+		json_put_text(json, "software", software);
 	json_end_object(json);
 }
 
@@ -97,7 +102,7 @@ bool record_imap_write(
 
 	json_begin_object(json, "imap");
 	record_login_write(json, s);
-	client_write(json, imap);
+	client_write(json, s, imap);
 	json_put_bool(json, "compress", imap->is_compressed);
 	json_put_bool(json, "starttls", imap->is_starttls);
 	commands_write(json, imap);

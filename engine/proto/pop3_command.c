@@ -263,15 +263,7 @@ static void sasl_tell(struct pop3_parser *p, enum login_outcome outcome) {
 
 	if (sasl && outcome != LOGIN_NONE && !p->is_cancelled
 	    && (sasl->n_messages > 0 || outcome == LOGIN_SUCCESS))
-		session_login(
-			p->session,
-			outcome,
-			sasl->mechanism,
-			sasl->name_size ? sasl->name : NULL,
-			sasl->name_size,
-			sasl->password_hash,
-			p->now_ns
-		);
+		session_login_sasl(p->session, outcome, sasl, p->now_ns);
 	pop3_sasl_free(p);
 }
 

@@ -32,6 +32,8 @@ struct proto {
 	void (*end)(struct session *s, void *state, uint64_t now_ns);
 	// Gives back everything to the slab, wiping what may hold a secret.
 	void (*free)(struct session *s, void *state);
+	// What the client shows of its software, into an activity that is being sent. NULL: nothing.
+	void (*client)(const void *state, struct activity *activity);
 };
 
 extern const struct proto proto_imap;

@@ -32,9 +32,22 @@ static const struct {
 	[SASL_LOGIN] = {"LOGIN", "LOGIN"},
 	[SASL_CRAM_MD5] = {"CRAM-MD5", "CRAM-MD5"},
 	[SASL_DIGEST_MD5] = {"DIGEST-MD5", "DIGEST-MD5"},
+	[SASL_SCRAM_SHA_1] = {"SCRAM-SHA-1", "SCRAM-SHA-1"},
+	[SASL_SCRAM_SHA_1_PLUS] = {"SCRAM-SHA-1-PLUS", "SCRAM-SHA-1-PLUS"},
+	[SASL_SCRAM_SHA_224] = {"SCRAM-SHA-224", "SCRAM-SHA-224"},
+	[SASL_SCRAM_SHA_256] = {"SCRAM-SHA-256", "SCRAM-SHA-256"},
+	[SASL_SCRAM_SHA_256_PLUS] = {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256-PLUS"},
+	[SASL_SCRAM_SHA_384] = {"SCRAM-SHA-384", "SCRAM-SHA-384"},
+	[SASL_SCRAM_SHA_512] = {"SCRAM-SHA-512", "SCRAM-SHA-512"},
+	[SASL_SCRAM_SHA_512_PLUS] = {"SCRAM-SHA-512-PLUS", "SCRAM-SHA-512-PLUS"},
+	[SASL_SCRAM_SHA3_512] = {"SCRAM-SHA3-512", "SCRAM-SHA3-512"},
+	[SASL_SCRAM_SHA3_512_PLUS] = {"SCRAM-SHA3-512-PLUS", "SCRAM-SHA3-512-PLUS"},
 	[SASL_SCRAM] = {NULL, "SCRAM"}, // by its prefix
 	[SASL_NTLM] = {"NTLM", "NTLM"},
 	[SASL_GSSAPI] = {"GSSAPI", "GSSAPI"},
+	[SASL_GSS_SPNEGO] = {"GSS-SPNEGO", "GSS-SPNEGO"},
+	[SASL_GS2_KRB5] = {"GS2-KRB5", "GS2-KRB5"},
+	[SASL_GS2_KRB5_PLUS] = {"GS2-KRB5-PLUS", "GS2-KRB5-PLUS"},
 	[SASL_EXTERNAL] = {"EXTERNAL", "EXTERNAL"},
 	[SASL_XOAUTH2] = {"XOAUTH2", "XOAUTH2"},
 	[SASL_OAUTHBEARER] = {"OAUTHBEARER", "OAUTHBEARER"},
@@ -59,6 +72,10 @@ enum sasl_mechanism sasl_find(const uint8_t *name, size_t size) {
 	    && strncasecmp((const char *)name, scram, sizeof(scram) - 1) == 0)
 		return SASL_SCRAM;
 	return size == 0 ? SASL_NONE : SASL_OTHER;
+}
+
+bool sasl_is_scram(enum sasl_mechanism mechanism) {
+	return mechanism >= SASL_SCRAM_SHA_1 && mechanism <= SASL_SCRAM;
 }
 
 // 0 … 63, or 255 for what is not of the alphabet.
@@ -123,6 +140,19 @@ static int name_set(struct sasl *sasl, const uint8_t *name, size_t size) {
 	return 0;
 }
 
+// The identity to act for: told only where it is another one.
+static int authzid_set(struct sasl *sasl, const uint8_t *name, size_t size) {
+	if (size == 0)
+		return 0;
+	if (size > SASL_NAME_SIZE_MAX || !is_utf8(name, size))
+		return -1;
+	if (size == sasl->name_size && memcmp(sasl->name, name, size) == 0)
+		return 0;
+	memcpy(sasl->authzid, name, size);
+	sasl->authzid_size = size;
+	return 0;
+}
+
 // RFC 4616: message = [authzid] UTF8NUL authcid UTF8NUL passwd
 static int plain_read(struct sasl *sasl, const struct message *m) {
 	const uint8_t *end = m->data + m->size;
@@ -136,10 +166,10 @@ static int plain_read(struct sasl *sasl, const struct message *m) {
 	if ((password = memchr(authcid, 0, end - authcid)) == NULL)
 		return -1;
 	password++;
-	if (password == end || memchr(password, 0, end - password) != NULL
-	    || !is_utf8(m->data, authcid - 1 - m->data))
+	if (password == end || memchr(password, 0, end - password) != NULL)
 		return -1;
-	if (name_set(sasl, authcid, password - 1 - authcid) != 0)
+	if (name_set(sasl, authcid, password - 1 - authcid) != 0
+	    || authzid_set(sasl, m->data, authcid - 1 - m->data) != 0)
 		return -1;
 	sasl->password_hash = m->hash(m->ctx, password, end - password);
 	return 0;
@@ -203,31 +233,45 @@ directive_next(const uint8_t **at, const uint8_t *end, struct message *key, stru
 	return 1;
 }
 
-// The username of the digest-response, quoted pairs undone. What follows rspauth is empty.
+// A directive's value with quoted pairs undone. Returns its size, or -1.
+static int directive_text(const struct message *value, uint8_t text[SASL_NAME_SIZE_MAX]) {
+	size_t size = 0;
+
+	for (size_t i = 0; i < value->size; i++) {
+		if (size == SASL_NAME_SIZE_MAX)
+			return -1;
+		if (value->data[i] == '\\' && ++i == value->size)
+			return -1;
+		text[size++] = value->data[i];
+	}
+	return size;
+}
+
+static bool directive_is(const struct message *key, const char *name) {
+	return key->size == strlen(name)
+		&& strncasecmp((const char *)key->data, name, key->size) == 0;
+}
+
+// The username of the digest-response, and its authzid. What follows rspauth is empty.
 static int digest_md5_read(struct sasl *sasl, const struct message *m) {
-	uint8_t name[SASL_NAME_SIZE_MAX];
+	uint8_t name[SASL_NAME_SIZE_MAX], authzid[SASL_NAME_SIZE_MAX];
 	const uint8_t *at = m->data, *end = m->data + m->size;
 	struct message key, value;
-	size_t size = 0;
-	int n_names = 0, ret;
+	int size = 0, authzid_size = 0, n_names = 0, n_authzids = 0, ret;
 
 	if (sasl->n_messages > 1)
 		return m->size == 0 ? 0 : -1;
 	while ((ret = directive_next(&at, end, &key, &value)) > 0) {
-		if (key.size != 8 || strncasecmp((const char *)key.data, "username", 8) != 0)
-			continue;
-		n_names++;
-		for (size_t i = 0; i < value.size; i++) {
-			if (size == sizeof(name))
-				return -1;
-			if (value.data[i] == '\\' && ++i == value.size)
-				return -1;
-			name[size++] = value.data[i];
-		}
+		if (directive_is(&key, "username") && (size = directive_text(&value, name)) >= 0)
+			n_names++;
+		else if (directive_is(&key, "authzid") && (authzid_size = directive_text(&value, authzid)) >= 0)
+			n_authzids++;
+		if (size < 0 || authzid_size < 0)
+			return -1;
 	}
-	if (ret < 0 || n_names != 1)
+	if (ret < 0 || n_names != 1 || n_authzids > 1 || name_set(sasl, name, size) != 0)
 		return -1;
-	return name_set(sasl, name, size);
+	return authzid_set(sasl, authzid, authzid_size);
 }
 
 // RFC 5801 section 4, shared by SCRAM and OAUTHBEARER: ("n" / "y" / "p=" cb-name) "," ["a=" saslname] ","
@@ -258,27 +302,38 @@ gs2_header_read(const struct message *m, struct message *authzid, const uint8_t 
 	return 0;
 }
 
-// saslname: "," and "=" stand as =2C and =3D, and nothing else is escaped.
-static int saslname_set(struct sasl *sasl, const uint8_t *data, size_t size) {
-	uint8_t name[SASL_NAME_SIZE_MAX];
+// saslname: "," and "=" stand as =2C and =3D, and nothing else is escaped. Returns its size, or -1.
+static int saslname_text(const struct message *m, uint8_t name[SASL_NAME_SIZE_MAX]) {
 	size_t used = 0;
 
-	for (size_t i = 0; i < size; i++) {
-		uint8_t c = data[i];
-		if (used == sizeof(name))
+	for (size_t i = 0; i < m->size; i++) {
+		uint8_t c = m->data[i];
+		if (used == SASL_NAME_SIZE_MAX)
 			return -1;
 		if (c == '=') {
-			if (size - i < 3)
+			if (m->size - i < 3)
 				return -1;
-			if (memcmp(data + i, "=2C", 3) == 0)
+			if (memcmp(m->data + i, "=2C", 3) == 0)
 				c = ',';
-			else if (memcmp(data + i, "=3D", 3) != 0)
+			else if (memcmp(m->data + i, "=3D", 3) != 0)
 				return -1;
 			i += 2;
 		}
 		name[used++] = c;
 	}
-	return name_set(sasl, name, used);
+	return used;
+}
+
+static int saslname_set(
+	struct sasl *sasl,
+	const uint8_t *data,
+	size_t size,
+	int (*set)(struct sasl *sasl, const uint8_t *name, size_t size)
+) {
+	uint8_t name[SASL_NAME_SIZE_MAX];
+	int n = saslname_text(&(struct message){.data = data, .size = size}, name);
+
+	return n < 0 ? -1 : set(sasl, name, n);
 }
 
 // RFC 5802: client-first-message = gs2-header "n=" saslname ",r=" nonce …; the reserved m= is refused
@@ -296,7 +351,48 @@ static int scram_read(struct sasl *sasl, const struct message *m) {
 		return -1;
 	if (end - comma < 4 || memcmp(comma, ",r=", 3) != 0)
 		return -1;
-	return saslname_set(sasl, at, comma - at);
+	if (saslname_set(sasl, at, comma - at, name_set) != 0)
+		return -1;
+	return saslname_set(sasl, authzid.data, authzid.size, authzid_set);
+}
+
+// RFC 5801 section 4: the header in front of the first token, which may say that it is none of the
+// standard's ("F,"). Whose ticket it is stands sealed in the token.
+static int gs2_read(struct sasl *sasl, const struct message *m) {
+	struct message header = *m, authzid;
+	const uint8_t *rest;
+
+	if (sasl->n_messages > 1)
+		return 0;
+	if (header.size > 2 && memcmp(header.data, "F,", 2) == 0) {
+		header.data += 2;
+		header.size -= 2;
+	}
+	if (gs2_header_read(&header, &authzid, &rest) != 0)
+		return -1;
+	return authzid.size == 0 ? 0 : saslname_set(sasl, authzid.data, authzid.size, name_set);
+}
+
+// RFC 4752 section 3.1: the client's last message is a wrapped [layer, size, authzid]. RFC 4121 section
+// 4.2.6.2 wraps so that it can be read where only its integrity is kept: a head of 16 octets, the text,
+// a checksum of EC octets, all behind the head rotated to the right by RRC. Other messages are tokens.
+static int gssapi_read(struct sasl *sasl, const struct message *m) {
+	enum { HEAD_SIZE = 16, FLAGS = 2, FLAG_SEALED = 2, LAYER_SIZE = 4 };
+	uint8_t text[LAYER_SIZE + SASL_NAME_SIZE_MAX];
+	size_t size, checksum, turn;
+
+	if (m->size < HEAD_SIZE + LAYER_SIZE || m->data[0] != 5 || m->data[1] != 4
+	    || (m->data[FLAGS] & FLAG_SEALED))
+		return 0;
+	checksum = (size_t)m->data[4] << 8 | m->data[5];
+	turn = (size_t)m->data[6] << 8 | m->data[7];
+	size = m->size - HEAD_SIZE;
+	if (checksum + LAYER_SIZE > size || size - checksum > sizeof(text))
+		return 0;
+	for (size_t i = 0; i < size - checksum; i++)
+		text[i] = m->data[HEAD_SIZE + (i + turn) % size];
+	size -= checksum + LAYER_SIZE;
+	return size == 0 ? 0 : name_set(sasl, text + LAYER_SIZE, size);
 }
 
 // RFC 7628: gs2-header kvsep *(key "=" value kvsep) kvsep, with the token in one "auth". The authzid is
@@ -318,7 +414,7 @@ static int oauthbearer_read(struct sasl *sasl, const struct message *m) {
 	}
 	if (end - at != 1 || n_auth != 1)
 		return -1;
-	return authzid.size == 0 ? 0 : saslname_set(sasl, authzid.data, authzid.size);
+	return authzid.size == 0 ? 0 : saslname_set(sasl, authzid.data, authzid.size, name_set);
 }
 
 // user=NAME ^A auth=Bearer TOKEN ^A ^A: exactly these, once each. After an error comes an empty line.
@@ -422,6 +518,17 @@ static int ntlm_read(struct sasl *sasl, const struct message *m) {
 	return -1;
 }
 
+// RFC 4178: NTLM's messages stand whole in SPNEGO's, and Kerberos shows nothing.
+static int spnego_read(struct sasl *sasl, const struct message *m) {
+	struct message ntlm = *m;
+
+	ntlm.data = m->size > 0 ? memmem(m->data, m->size, "NTLMSSP", 8) : NULL;
+	if (ntlm.data == NULL)
+		return 0;
+	ntlm.size = m->data + m->size - ntlm.data;
+	return ntlm_read(sasl, &ntlm);
+}
+
 // RFC 4422 appendix A: the authorization identity is all the client says; empty: the certificate's.
 static int external_read(struct sasl *sasl, const struct message *m) {
 	if (sasl->n_messages != 1)
@@ -439,10 +546,15 @@ static int message_read(struct sasl *sasl, const struct message *m) {
 		return cram_md5_read(sasl, m);
 	case SASL_DIGEST_MD5:
 		return digest_md5_read(sasl, m);
-	case SASL_SCRAM:
-		return scram_read(sasl, m);
 	case SASL_NTLM:
 		return ntlm_read(sasl, m);
+	case SASL_GSSAPI:
+		return gssapi_read(sasl, m);
+	case SASL_GSS_SPNEGO:
+		return spnego_read(sasl, m);
+	case SASL_GS2_KRB5:
+	case SASL_GS2_KRB5_PLUS:
+		return gs2_read(sasl, m);
 	case SASL_EXTERNAL:
 		return external_read(sasl, m);
 	case SASL_XOAUTH2:
@@ -450,7 +562,9 @@ static int message_read(struct sasl *sasl, const struct message *m) {
 	case SASL_OAUTHBEARER:
 		return oauthbearer_read(sasl, m);
 	}
-	return 0; // GSSAPI is encrypted, ANONYMOUS is nobody, others are not known
+	if (sasl_is_scram(sasl->mechanism))
+		return scram_read(sasl, m);
+	return 0; // ANONYMOUS is nobody, others are not known
 }
 
 // A message of a wrong form says nothing of who it was, nor do those before it.
@@ -458,7 +572,8 @@ static void give_up(struct sasl *sasl) {
 	sasl->is_bad = true;
 	sasl->password_hash = 0;
 	explicit_bzero(sasl->name, sizeof(sasl->name));
-	sasl->name_size = 0;
+	explicit_bzero(sasl->authzid, sizeof(sasl->authzid));
+	sasl->name_size = sasl->authzid_size = 0;
 }
 
 void sasl_open(struct sasl *sasl, enum sasl_mechanism mechanism) {

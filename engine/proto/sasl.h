@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Who is behind an authentication exchange (RFC 4422): the mechanism's name, and the authentication
-// identity out of the client's messages: PLAIN's authcid, SCRAM's n=, NTLM's user without its domain;
-// EXTERNAL and OAUTHBEARER have only an authzid. GSSAPI and ANONYMOUS give none. A message that has not
-// exactly its mechanism's form (or whose name is not UTF-8, has a NUL or is too long) gives none either. Never computes, never keeps a secret: a password is handed
-// back as a slice of the caller's buffer, to be hashed and wiped.
+// Who is behind an authentication exchange (RFC 4422): the mechanism's name, and out of the client's
+// messages the identity whose password, key or token it is (authentication), and the one that it wants to
+// act for where it names another (authorization). GSSAPI shows the second alone, and only where Kerberos
+// does not seal it; EXTERNAL and OAUTHBEARER have no other; ANONYMOUS has none. A message that has not
+// exactly its mechanism's form (or whose name is not UTF-8, has a NUL or is too long) gives none. Never
+// computes, never keeps a secret: a password is handed back as a slice of the caller's buffer, to be
+// hashed and wiped.
 
 #pragma once
 
@@ -21,9 +23,22 @@ enum sasl_mechanism {
 	SASL_LOGIN, // draft-murchison-sasl-login
 	SASL_CRAM_MD5, // RFC 2195
 	SASL_DIGEST_MD5, // RFC 2831
-	SASL_SCRAM, // RFC 5802, 7677: SCRAM-*
+	SASL_SCRAM_SHA_1, // RFC 5802, 7677
+	SASL_SCRAM_SHA_1_PLUS,
+	SASL_SCRAM_SHA_224,
+	SASL_SCRAM_SHA_256,
+	SASL_SCRAM_SHA_256_PLUS,
+	SASL_SCRAM_SHA_384,
+	SASL_SCRAM_SHA_512,
+	SASL_SCRAM_SHA_512_PLUS,
+	SASL_SCRAM_SHA3_512,
+	SASL_SCRAM_SHA3_512_PLUS,
+	SASL_SCRAM, // others of the family
 	SASL_NTLM,
-	SASL_GSSAPI,
+	SASL_GSSAPI, // RFC 4752
+	SASL_GSS_SPNEGO,
+	SASL_GS2_KRB5, // RFC 5801
+	SASL_GS2_KRB5_PLUS,
 	SASL_EXTERNAL,
 	SASL_XOAUTH2,
 	SASL_OAUTHBEARER, // RFC 7628
@@ -41,14 +56,18 @@ struct sasl {
 	bool is_bad; // not base64, or not what the mechanism allows
 	bool is_bad_base64;
 	uint8_t name_size;
-	char name[SASL_NAME_SIZE_MAX]; // authentication identity, when seen
+	uint8_t authzid_size;
+	char name
+		[SASL_NAME_SIZE_MAX]; // authentication identity; where there is none, the other one
+	char authzid[SASL_NAME_SIZE_MAX]; // authorization identity, where another was named
 	uint64_t password_hash; // 0: none seen
 };
 
-// As in records: "PLAIN", "SCRAM"; LOGIN for the command too.
+// As in records: "PLAIN", "SCRAM-SHA-256"; LOGIN for the command too.
 const char *sasl_name(enum sasl_mechanism mechanism);
-// From the argument of AUTHENTICATE or AUTH; any case. SCRAM-* are one.
+// From the argument of AUTHENTICATE or AUTH; any case.
 enum sasl_mechanism sasl_find(const uint8_t *name, size_t size);
+bool sasl_is_scram(enum sasl_mechanism mechanism);
 
 void sasl_open(struct sasl *sasl, enum sasl_mechanism mechanism);
 // One client message as on the wire: a base64 line, "=" for an empty one, "*" to cancel. Decodes

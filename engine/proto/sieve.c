@@ -360,14 +360,8 @@ static void authenticate_end(struct parser *p, bool is_ok) {
 	const struct sasl *sasl = p->sasl;
 
 	if (sasl && !p->is_cancelled && (is_ok || sasl->n_messages > 0))
-		session_login(
-			p->session,
-			is_ok ? LOGIN_SUCCESS : LOGIN_FAILURE,
-			sasl->mechanism,
-			sasl->name_size ? sasl->name : NULL,
-			sasl->name_size,
-			sasl->password_hash,
-			p->now_ns
+		session_login_sasl(
+			p->session, is_ok ? LOGIN_SUCCESS : LOGIN_FAILURE, sasl, p->now_ns
 		);
 	sasl_free(p);
 }

@@ -4,6 +4,7 @@
 // Behind COMPRESS, deflated, a conversation has the facts that it has in plain, however it is cut; bytes
 // that are no deflate break nothing. Input: as fuzz_imap's; an odd size: the bytes as they are.
 
+#include "proto/imap/imap.h"
 #include "proto/proto.h"
 #include "talk_imap.h"
 

@@ -4,10 +4,10 @@
 
 """Records a capture of real mail servers with real clients, and the servers' own logs as its truth:
 
-    make.py OUTDIR [--scenario test|demo]
+    make.py OUTDIR [--scenario test|demo|clients]
 
 Dovecot and Postfix run in one network namespace, clients in another; tcpdump stands between. Leaves
-OUTDIR/{lab,demo}.pcap.zst, .dovecot.log, .postfix.log and .json (what the clients did). Needs root
+OUTDIR/{lab,demo,clients}.pcap.zst, .dovecot.log, .postfix.log and .json (what the clients did). Needs root
 for the namespaces; takes nothing else of the machine and leaves nothing behind."""
 
 import argparse
@@ -26,7 +26,7 @@ from network import Network, run
 from servers import Servers
 
 HERE = pathlib.Path(__file__).resolve().parent
-NAMES = {"test": "lab", "demo": "demo"}
+NAMES = {"test": "lab", "demo": "demo", "clients": "clients"}
 TOOLS = ("ip", "unshare", "ethtool", "tcpdump", "dovecot", "postfix", "openssl", "zstd")
 
 
@@ -91,7 +91,8 @@ def main():
     if lacking:
         sys.exit(f"make.py: not installed: {', '.join(lacking)}; ./dev lab installs them")
     arguments.outdir.mkdir(parents=True, exist_ok=True)
-    for name in arguments.scenario or NAMES:
+    # The clients' own capture needs their programs: only when asked for.
+    for name in arguments.scenario or ("test", "demo"):
         with tempfile.TemporaryDirectory(prefix="postern-lab-") as folder:
             os.chmod(folder, 0o755)  # the servers run under ids of their own
             record(name, pathlib.Path(folder), arguments.outdir)

@@ -400,6 +400,7 @@ static void imap_end(struct session *s, void *state, uint64_t now_ns) {
 	struct imap_ctx c = {s, state, now_ns};
 
 	imap_compress_end(&c);
+	imap_grammar_end(&c);
 	if (c.imap->busy == NULL)
 		return;
 	imap_fetch_close(&c);
@@ -413,6 +414,7 @@ static void imap_free(struct session *s, void *state) {
 	struct imap_flight *flight;
 
 	imap_compress_free(&c);
+	imap_grammar_free(&c);
 	busy_free(&c);
 	while ((flight = imap->flights) != NULL) {
 		imap_flight_unlink(&c, flight);
@@ -428,6 +430,20 @@ static void imap_free(struct session *s, void *state) {
 	slab_put(session_slab(s), imap, sizeof(*imap));
 }
 
+static void imap_client(const void *state, struct activity *activity) {
+	const struct imap *facts = state;
+	size_t size = facts->client_id != NULL ? strlen(facts->client_id) : 0;
+
+	activity->client.grammar = facts->grammar;
+	if (size >= sizeof(activity->client.id)) {
+		size = sizeof(activity->client.id) - 1;
+		while (size > 0 && ((uint8_t)facts->client_id[size] & 0xc0) == 0x80)
+			size--; // whole characters
+	}
+	if (size > 0)
+		memcpy(activity->client.id, facts->client_id, size); // the rest of it is zero
+}
+
 const struct proto proto_imap = {
 	.name = "imap",
 	.activity = ACTIVITY_IMAP,
@@ -436,4 +452,5 @@ const struct proto proto_imap = {
 	.gap = imap_gap,
 	.end = imap_end,
 	.free = imap_free,
+	.client = imap_client,
 };

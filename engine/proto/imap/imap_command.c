@@ -174,6 +174,7 @@ static void command_arg(struct imap_ctx *c, struct imap_flight *flight, struct i
 	}
 	if (flight->flags & FLIGHT_BROKEN)
 		return;
+	imap_grammar_arg(c, flight, token);
 	if (verb_of(flight)->arg != NULL)
 		verb_of(flight)->arg(c, flight, token);
 	if (busy->depth == 0 && flight->n_args < UINT16_MAX)
@@ -210,6 +211,8 @@ static void command_complete(struct imap_ctx *c) {
 
 	busy->command = NULL;
 	flight->flags |= FLIGHT_COMPLETE;
+	if (!(flight->flags & FLIGHT_BROKEN))
+		imap_grammar_complete(c, flight);
 	if (verb_of(flight)->complete != NULL && !(flight->flags & FLIGHT_BROKEN))
 		verb_of(flight)->complete(c, flight);
 	if (flight->flags & FLIGHT_UNLISTED)
@@ -276,6 +279,9 @@ void imap_client_line(struct imap_ctx *c, const struct line_slice *line) {
 		busy->depth = 0;
 		if (command_parse(&text, &tag, &command)) {
 			command_count(c, command);
+			imap_grammar_command(
+				c, tag, command, (struct imap_cursor){tag.end, text.at}
+			);
 			busy->command = command_open(c, tag, command);
 			if (busy->command == NULL)
 				session_event(c->s, EVENT_memory_full);

@@ -72,15 +72,18 @@ login_outcome(struct imap_ctx *c, struct imap_flight *flight, enum login_outcome
 
 	if (sasl != NULL && sasl->is_bad && sasl->mechanism != SASL_LOGIN_COMMAND)
 		session_event(c->s, EVENT_bad_base64);
-	session_login(
-		c->s,
-		outcome,
-		sasl != NULL ? sasl->mechanism : SASL_NONE,
-		is_known && sasl->name_size > 0 ? sasl->name : NULL,
-		is_known ? sasl->name_size : 0,
-		is_known ? sasl->password_hash : 0,
-		c->now_ns
-	);
+	if (is_known)
+		session_login_sasl(c->s, outcome, sasl, c->now_ns);
+	else
+		session_login(
+			c->s,
+			outcome,
+			sasl != NULL ? sasl->mechanism : SASL_NONE,
+			NULL,
+			0,
+			0,
+			c->now_ns
+		);
 }
 
 static void login_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {

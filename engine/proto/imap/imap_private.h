@@ -6,6 +6,7 @@
 //	imap.c           both directions' bytes into lines and literals; commands in flight
 //	imap_token.c     what a line consists of
 //	imap_compress.c  what comes inflated
+//	imap_grammar.c   whose software it is
 //	imap_command.c   a client's commands: names, arguments, answers
 //	imap_login.c imap_id.c imap_select.c imap_append.c imap_store.c imap_search.c imap_verb.c
 //	                 what the arguments and the success of each command mean
@@ -244,6 +245,7 @@ struct imap_state {
 	struct imap_run *runs; // sorted, of the selected mailbox
 	struct imap_deleted *deleted; // of the selected mailbox; NULL: none
 	struct imap_compress *compress; // from COMPRESS on; NULL: none
+	struct imap_grammar *grammar; // while it is being learned
 	uint8_t n_runs;
 	uint8_t runs_cap;
 	uint8_t n_flights;
@@ -316,6 +318,26 @@ void imap_compress_settle(struct imap_ctx *c);
 void imap_compress_gap(struct imap_ctx *c); // something is missing: the reading ends
 void imap_compress_end(struct imap_ctx *c); // the connection is over
 void imap_compress_free(struct imap_ctx *c);
+
+// imap_search.c
+bool imap_search_is_key(const struct imap_token *arg);
+
+// imap_grammar.c
+// A command begins; name: as written.
+void imap_grammar_command(
+	struct imap_ctx *c,
+	struct imap_cursor tag,
+	enum imap_command command,
+	struct imap_cursor name
+);
+void imap_grammar_arg(
+	struct imap_ctx *c,
+	const struct imap_flight *flight,
+	const struct imap_token *arg
+);
+void imap_grammar_complete(struct imap_ctx *c, const struct imap_flight *flight);
+void imap_grammar_end(struct imap_ctx *c); // the connection is over
+void imap_grammar_free(struct imap_ctx *c);
 
 // imap_login.c
 // Whether a line can be part of an exchange: no command is a single word.

@@ -51,7 +51,18 @@ static const struct {
 	{"SMALLER", 0, 1},
 	{"MODSEQ", 0, 1},
 	{"CHARSET", 0, 1},
+	{"ALL", 0, 0},
+	{"NOT", 0, 0},
+	{"OR", 0, 0},
+	{"RETURN", 0, 0},
 };
+
+bool imap_search_is_key(const struct imap_token *arg) {
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (imap_token_is(arg, keys[i].name))
+			return true;
+	return false;
+}
 
 static void
 search_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {

@@ -218,15 +218,7 @@ static void auth_reply(struct smtp_parser *p, uint16_t code) {
 	p->facts.n_rejected_commands += code >= 400;
 	if (sasl != NULL && outcome != LOGIN_NONE && !p->sasl_is_cancelled
 	    && (sasl->n_messages > 0 || outcome == LOGIN_SUCCESS))
-		session_login(
-			p->session,
-			outcome,
-			sasl->mechanism,
-			sasl->name_size > 0 ? sasl->name : NULL,
-			sasl->name_size,
-			sasl->password_hash,
-			p->now_ns
-		);
+		session_login_sasl(p->session, outcome, sasl, p->now_ns);
 	sasl_free(p);
 	smtp_resume(p, SMTP_CLIENT_COMMAND);
 }
@@ -544,9 +536,10 @@ void smtp_reply_gap(struct smtp_parser *p) {
 
 // How many messages of the client an exchange has when nothing of the server is seen.
 static int sasl_rounds(const struct sasl *sasl) {
+	if (sasl_is_scram(sasl->mechanism))
+		return 2;
 	switch (sasl->mechanism) {
 	case SASL_LOGIN:
-	case SASL_SCRAM:
 	case SASL_NTLM:
 		return 2;
 	}

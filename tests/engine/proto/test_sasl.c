@@ -129,20 +129,24 @@ static const struct sasl_case {
 	{SASL_DIGEST_MD5, {SAYS("username")}, NULL, NULL, true},
 	{SASL_DIGEST_MD5, {SAYS("username=")}, NULL, NULL, true},
 
-	{SASL_SCRAM, {SAYS("n,,n=user,r=fyko"), SAYS("c=biws,r=fyko3,p=v0X")}, "user", NULL, false},
-	{SASL_SCRAM, {SAYS("y,a=admin,n=u=2Cs=3Der,r=fyko")}, "u,s=er", NULL, false},
-	{SASL_SCRAM, {SAYS("p=tls-unique,,n=user,r=fyko,x=1")}, "user", NULL, false},
-	{SASL_SCRAM, {SAYS("n,,m=x,n=user,r=fyko")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("n,,n=us=2cer,r=fyko")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("n,,n=user=,r=fyko")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("n,,n=,r=fyko")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("n,,n=user,r=")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("n,,n=user")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("n,n=user,r=fyko")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("x,,n=user,r=fyko")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("p=,,n=user,r=fyko")}, NULL, NULL, true},
-	{SASL_SCRAM, {SAYS("r=fyko,s=QSXC,i=2147483647")}, NULL, NULL, true}, // a server's
-	{SASL_SCRAM, {SAYS("n,,n=user,r=fyko"), SAYS("i=2147483647")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256,
+	 {SAYS("n,,n=user,r=fyko"), SAYS("c=biws,r=fyko3,p=v0X")},
+	 "user",
+	 NULL,
+	 false},
+	{SASL_SCRAM_SHA_256, {SAYS("y,a=admin,n=u=2Cs=3Der,r=fyko")}, "u,s=er", NULL, false},
+	{SASL_SCRAM_SHA_256, {SAYS("p=tls-unique,,n=user,r=fyko,x=1")}, "user", NULL, false},
+	{SASL_SCRAM_SHA_256, {SAYS("n,,m=x,n=user,r=fyko")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("n,,n=us=2cer,r=fyko")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("n,,n=user=,r=fyko")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("n,,n=,r=fyko")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("n,,n=user,r=")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("n,,n=user")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("n,n=user,r=fyko")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("x,,n=user,r=fyko")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("p=,,n=user,r=fyko")}, NULL, NULL, true},
+	{SASL_SCRAM_SHA_256, {SAYS("r=fyko,s=QSXC,i=2147483647")}, NULL, NULL, true}, // a server's
+	{SASL_SCRAM_SHA_256, {SAYS("n,,n=user,r=fyko"), SAYS("i=2147483647")}, NULL, NULL, true},
 
 	{SASL_GSSAPI, {SAYS("\x60\x82\x02"), SAYS(""), SAYS("\x05\x04")}, NULL, NULL, false},
 	{SASL_EXTERNAL, {SAYS("fred@example.com")}, "fred@example.com", NULL, false},
@@ -190,6 +194,43 @@ static void a3_identity_comes_from_exact_forms_only(void **) {
 		assert_name(&sasl, name, strlen(name));
 		assert_true(sasl.password_hash == password(c->password));
 		assert_int_equal(sasl.is_bad, c->is_bad);
+	}
+}
+
+static void another_identity_is_told_apart(void **) {
+	static const struct {
+		enum sasl_mechanism mechanism;
+		struct says message;
+		const char *name, *authzid;
+	} table[] = {
+		{SASL_PLAIN, SAYS("boss\0u35\0secret"), "u35", "boss"},
+		{SASL_PLAIN, SAYS("u35\0u35\0secret"), "u35", ""},
+		{SASL_PLAIN, SAYS("\0u35\0secret"), "u35", ""},
+		{SASL_DIGEST_MD5, SAYS("username=\"a\",authzid=\"b\\\"c\""), "a", "b\"c"},
+		{SASL_DIGEST_MD5, SAYS("username=\"a\",authzid=\"\""), "a", ""},
+		{SASL_SCRAM_SHA_256, SAYS("n,a=b=2Cc,n=a,r=x"), "a", "b,c"},
+		{SASL_SCRAM_SHA_1, SAYS("n,a=a,n=a,r=x"), "a", ""},
+		{SASL_OAUTHBEARER, SAYS("n,a=b,\1auth=Bearer x\1\1"), "b", ""},
+		{SASL_GS2_KRB5, SAYS("n,a=b@example.org,\x60\x82"), "b@example.org", ""},
+		{SASL_GS2_KRB5_PLUS, SAYS("F,p=tls-unique,a=b,\x60\x82"), "b", ""},
+		{SASL_GS2_KRB5, SAYS("n,,\x60\x82"), "", ""},
+		// Wrapped for its integrity: layer 1, no buffer, the authzid; a checksum of 4, not rotated,
+		// rotated by it, sealed, and with lengths that do not fit.
+		{SASL_GSSAPI, SAYS("\5\4\4\xff\0\4\0\0........\1\0\0\0anna????"), "anna", ""},
+		{SASL_GSSAPI, SAYS("\5\4\4\xff\0\4\0\4........????\1\0\0\0anna"), "anna", ""},
+		{SASL_GSSAPI, SAYS("\5\4\6\xff\0\4\0\0........\1\0\0\0anna????"), "", ""},
+		{SASL_GSSAPI, SAYS("\5\4\4\xff\xff\4\0\0........\1\0\0\0anna????"), "", ""},
+		{SASL_GSSAPI, SAYS("\5\4\4\xff\0\4\xff\xff........\1\0\0\0????"), "", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct sasl sasl;
+		sasl_open(&sasl, table[i].mechanism);
+		say(&sasl, table[i].message.data, table[i].message.size);
+		assert_false(sasl.is_bad);
+		assert_name(&sasl, table[i].name, strlen(table[i].name));
+		assert_int_equal(sasl.authzid_size, strlen(table[i].authzid));
+		assert_memory_equal(sasl.authzid, table[i].authzid, sasl.authzid_size);
 	}
 }
 
@@ -446,8 +487,10 @@ static void mechanisms_are_found_by_their_whole_name(void **) {
 		{"login", SASL_LOGIN},
 		{"Cram-Md5", SASL_CRAM_MD5},
 		{"DIGEST-MD5", SASL_DIGEST_MD5},
-		{"SCRAM-SHA-1", SASL_SCRAM},
-		{"scram-sha-256-plus", SASL_SCRAM},
+		{"SCRAM-SHA-1", SASL_SCRAM_SHA_1},
+		{"scram-sha-256-plus", SASL_SCRAM_SHA_256_PLUS},
+		{"SCRAM-X", SASL_SCRAM},
+		{"GSS-SPNEGO", SASL_GSS_SPNEGO},
 		{"SCRAM-", SASL_OTHER},
 		{"NTLM", SASL_NTLM},
 		{"GSSAPI", SASL_GSSAPI},
@@ -472,6 +515,7 @@ static void mechanisms_are_found_by_their_whole_name(void **) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a3_identity_comes_from_exact_forms_only),
+		cmocka_unit_test(another_identity_is_told_apart),
 		cmocka_unit_test(a7_a_message_cut_short_names_nobody_else),
 		cmocka_unit_test(a1_what_is_not_base64_names_nobody),
 		cmocka_unit_test(a4_star_cancels),

@@ -39,7 +39,7 @@ static struct talk *talk_logged_in(void) {
 static void an_idle_session_costs_a_few_hundred_bytes(void **) {
 	struct talk *talk = talk_logged_in();
 
-	assert_in_range(talk_memory(talk), 1, 272);
+	assert_in_range(talk_memory(talk), 1, 368); // its grammar is not known yet
 	say(talk, STREAM_CLIENT, "3 CAPABILITY\r\n4 NOOP\r\n5 ID NIL\r\n6 LIST \"\" *\r\n");
 	say(talk, STREAM_SERVER, "3 OK\r\n4 OK\r\n5 OK\r\n6 OK\r\n");
 	say(talk, STREAM_CLIENT, "7 IDLE\r\n");

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the Postern authors
+
+"""Real mail programs, each from an address of its own, each with accounts that differ in what a command
+grammar must not depend on: name, password, folders, number of messages, a first run or a later one."""
+
+import imaplib
+import os
+import pathlib
+import pty
+import select
+import shutil
+import subprocess
+import tempfile
+import time
+
+from mailtext import Writer
+from network import SERVER_V4, run
+from talk import Imap, quoted
+
+BASE = 1767600000  # 2026-01-05
+CLIENTS = [f"198.51.100.{i}" for i in range(1, 30)]
+ACCOUNTS = {"anna@example.org": ("pw-anna", 12), "b.novak": ('hard "pw\\', 1),
+            "karel@partner.example": ("pw-karel", 40)}
+
+
+def accounts():
+    writer = Writer(5)
+    return {name: (password, [
+        (BASE + i * 86400, writer.message("alena@partner.example", [name], BASE + i * 86400, 2 + i % 3))
+        for i in range(n)]) for name, (password, n) in ACCOUNTS.items()}
+
+
+def in_terminal(command, keys, environment, seconds=20):
+    """Runs a program that wants a terminal; keys are typed one after the other."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvpe(command[0], command, environment)
+    end = time.time() + seconds
+    typed = 0
+    quiet_since = time.time()
+    while time.time() < end:
+        if select.select([terminal], [], [], 0.2)[0]:
+            try:
+                if not os.read(terminal, 65536):
+                    break
+            except OSError:
+                break
+            quiet_since = time.time()
+        elif typed < len(keys) and time.time() - quiet_since > 1:
+            os.write(terminal, keys[typed].encode())
+            typed += 1
+            quiet_since = time.time()
+    os.close(terminal)
+    os.waitpid(pid, 0)
+
+
+class Scenario:
+    def __init__(self):
+        self.accounts = accounts()
+        self.notes = []
+
+    def run(self):
+        self._folders()
+        with tempfile.TemporaryDirectory(prefix="postern-clients-") as folder:
+            self.folder = pathlib.Path(folder)
+            programs = [self.mbsync, self.offlineimap, self.fetchmail, self.getmail, self.mutt,
+                        self.neomutt, self.curl_list, self.curl_fetch, self.imaplib_read,
+                        self.imaplib_headers, self.imapclient_perl, self.imapflow]
+            for i, program in enumerate(programs):
+                self.address = CLIENTS[i + 1]
+                run("ip", "route", "replace", "default", "dev", "users0", "src", self.address)
+                for account, (password, _) in ACCOUNTS.items():
+                    for again in (False, True):
+                        self.home = self.folder / f"{program.__name__}-{account}"
+                        self.home.mkdir(exist_ok=True)
+                        if program(account, password) is None:
+                            self.notes.append({"kind": program.__name__, "ip": self.address,
+                                               "account": account, "again": again})
+
+    def _folders(self):
+        """More folders for one account, so that programs repeat themselves."""
+        imap = Imap(CLIENTS[0])
+        imap.ok("LOGIN", "karel@partner.example", quoted("pw-karel"))
+        for name in ("Archiv", "Drafts", '"Dlouh&AP0- n&AOE-zev"'):
+            imap.ok("CREATE", name)
+            imap.ok("SUBSCRIBE", name)
+        imap.ok("SELECT", "INBOX")
+        imap.ok("COPY", "1:3", "Archiv")
+        imap.logout()
+
+    def _file(self, name, text):
+        path = self.home / name
+        path.write_text(text)
+        path.chmod(0o600)
+        return str(path)
+
+    def _call(self, *command, **options):
+        try:
+            subprocess.run(command, timeout=20, stdin=subprocess.DEVNULL, capture_output=True,
+                           env={**os.environ, "HOME": str(self.home)}, **options)
+        except subprocess.TimeoutExpired:
+            pass  # what it has said until then counts
+
+    # ---- Programs that keep a copy
+
+    def mbsync(self, account, password):
+        escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+        rc = self._file("mbsyncrc", f"""
+IMAPAccount lab
+Host {SERVER_V4}
+User "{account}"
+Pass "{escaped}"
+SSLType None
+
+IMAPStore far
+Account lab
+
+MaildirStore near
+Path {self.home}/mail/
+Inbox {self.home}/mail/INBOX
+SubFolders Verbatim
+
+Channel lab
+Far :far:
+Near :near:
+Patterns *
+Create Near
+SyncState *
+""")
+        (self.home / "mail").mkdir(exist_ok=True)
+        self._call("mbsync", "-c", rc, "-a")
+
+    def offlineimap(self, account, password):
+        rc = self._file("offlineimaprc", f"""
+[general]
+accounts = lab
+metadata = {self.home}/meta
+[Account lab]
+localrepository = near
+remoterepository = far
+[Repository near]
+type = Maildir
+localfolders = {self.home}/mail
+[Repository far]
+type = IMAP
+remotehost = {SERVER_V4}
+remoteuser = {account}
+remotepass = {password.replace('%', '%%')}
+ssl = no
+starttls = no
+""")
+        self._call("offlineimap", "-o", "-c", rc)
+
+    def fetchmail(self, account, password):
+        escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+        rc = self._file("fetchmailrc", f"""
+poll {SERVER_V4} protocol imap auth password username "{account}" password "{escaped}"
+ sslproto '' keep mda "cat >/dev/null"
+""")
+        os.chown(rc, os.getuid(), os.getgid())
+        self._call("fetchmail", "--fetchmailrc", rc, "--idfile", str(self.home / "ids"),
+                   "--nodetach", "--nosyslog", "--pidfile", str(self.home / "pid"))
+
+    def getmail(self, account, password):
+        for name in ("cur", "new", "tmp"):
+            (self.home / "mail" / name).mkdir(parents=True, exist_ok=True)
+        self._file("getmailrc", f"""
+[retriever]
+type = SimpleIMAPRetriever
+server = {SERVER_V4}
+username = {account}
+password = {password}
+[destination]
+type = Maildir
+path = {self.home}/mail/
+[options]
+read_all = false
+""")
+        self._call("getmail", "--getmaildir", str(self.home), "--rcfile", "getmailrc")
+
+    # ---- Programs for people
+
+    def mutt(self, account, password, program="mutt"):
+        escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+        rc = self._file("muttrc", f"""
+set imap_user="{account}"
+set imap_pass="{escaped}"
+set folder="imap://{SERVER_V4}/"
+set spoolfile="+INBOX"
+set ssl_starttls=no
+set ssl_force_tls=no
+set imap_authenticators="login"
+set wait_key=no
+set quit=yes
+unset mark_old
+""")
+        in_terminal([program, "-n", "-F", rc], ["\n", "i", "q", "q"],
+                    {**os.environ, "TERM": "xterm", "HOME": str(self.home)})
+
+    def neomutt(self, account, password):
+        self.mutt(account, password, "neomutt")
+
+    # ---- Tools and libraries
+
+    def _curl(self, account, password, *arguments):
+        self._call("curl", "-s", "--interface", self.address, "-u", f"{account}:{password}", *arguments)
+
+    def curl_list(self, account, password):
+        self._curl(account, password, f"imap://{SERVER_V4}/")
+
+    def curl_fetch(self, account, password):
+        self._curl(account, password, f"imap://{SERVER_V4}/INBOX;UID=1")
+
+    def imaplib_read(self, account, password):
+        """The loop of a hundred scripts."""
+        imap = imaplib.IMAP4(SERVER_V4, 143)
+        imap.login(account, password)
+        imap.select("INBOX", readonly=True)
+        for number in imap.search(None, "ALL")[1][0].split()[:5]:
+            imap.fetch(number, "(RFC822)")
+        imap.logout()
+
+    def imaplib_headers(self, account, password):
+        imap = imaplib.IMAP4(SERVER_V4, 143)
+        imap.login(account, password)
+        imap.list()
+        imap.select()
+        imap.uid("FETCH", "1:*", "(UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (DATE FROM)])")
+        imap.logout()
+
+    def imapclient_perl(self, account, password):
+        """What imapsync does, with the library it is made of."""
+        script = """
+use Mail::IMAPClient;
+my ($server, $user, $password) = @ARGV;
+my $imap = Mail::IMAPClient->new(Server => $server, User => $user, Password => $password,
+	Uid => 1, Peek => 1) or die;
+my @folders = $imap->folders;
+for my $folder (@folders) {
+	$imap->examine($folder) or next;
+	my @messages = $imap->messages or next;
+	$imap->fetch_hash("RFC822.SIZE", "INTERNALDATE", "FLAGS");
+	$imap->message_string($messages[0]);
+}
+$imap->logout;
+"""
+        self._call("perl", "-e", script, SERVER_V4, account, password)
+
+    def imapflow(self, account, password):
+        """From npm, where NODE_PATH finds it."""
+        if not os.environ.get("NODE_PATH") or not shutil.which("node"):
+            return False
+        script = """
+const { ImapFlow } = require('imapflow');
+const [host, user, pass] = process.argv.slice(1);
+(async () => {
+  const imap = new ImapFlow({ host, port: 143, secure: false, doSTARTTLS: false, auth: { user, pass }, logger: false });
+  await imap.connect();
+  const lock = await imap.getMailboxLock('INBOX');
+  for await (const m of imap.fetch('1:*', { envelope: true })) ;
+  lock.release();
+  await imap.logout();
+})();
+"""
+        self._call("node", "-e", script, SERVER_V4, account, password)
+        return None
