@@ -32,6 +32,7 @@ enum episode_kind {
 	EPISODE_ACCOUNT, // many passwords are tried on it
 	EPISODE_TAKEOVER,
 	EPISODE_OUTAGE,
+	EPISODE_READER, // somebody else reads an account
 	EPISODE_KINDS,
 };
 

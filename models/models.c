@@ -8,6 +8,7 @@
 
 #include "failures/failures.h"
 #include "recent.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,6 +30,7 @@ struct models {
 	size_t n_parts;
 	struct recent recent;
 	struct failures failures;
+	struct watch watch;
 	// Tables follow, zeroed by the system and touched as used.
 	uint8_t tables[] __attribute__((aligned(16)));
 };
@@ -40,6 +42,7 @@ static size_t parts_list(struct models *models, struct store_part *parts) {
 	parts[n++] = STORE_PART_BLOB("time ahead", KEPT_AHEAD, 1, &models->ahead_ns);
 	parts[n++] = STORE_PART_BLOB("recent activities", KEPT_RECENT, 1, &models->recent);
 	n += failures_parts(&models->failures, parts + n);
+	n += watch_parts(&models->watch, parts + n);
 	return n;
 }
 
@@ -49,7 +52,7 @@ struct models *models_open(const struct models_config *config) {
 		errno = EINVAL;
 		return NULL;
 	}
-	size_t size = sizeof(struct models) + failures_memsize(n);
+	size_t size = sizeof(struct models) + failures_memsize(n) + watch_memsize(n);
 	struct models *models = calloc(1, size);
 	if (!models)
 		return NULL;
@@ -60,6 +63,19 @@ struct models *models_open(const struct models_config *config) {
 		config->hash_key,
 		evidence_threshold(config->budget),
 		models->tables
+	);
+	struct watch_config watch = {
+		.n_accounts = n,
+		.hash_key = {config->hash_key[0], config->hash_key[1]},
+		.budget = config->budget,
+		.nominal_only = config->nominal_only,
+		.without = config->without,
+	};
+	watch_init(
+		&models->watch,
+		&watch,
+		&models->failures.episodes,
+		models->tables + failures_memsize(n)
 	);
 	models->n_parts = parts_list(models, models->parts);
 	models->failures.episodes.raise = config->alert;
@@ -100,6 +116,7 @@ bool models_run(struct models *models, const struct activity *activity) {
 	uint64_t time_ns = believed(models, activity->time_ns);
 	models_advance(models, time_ns);
 	failures_run(&models->failures, activity, time_ns);
+	watch_run(&models->watch, activity, time_ns, models->failures.now_ns);
 	return true;
 }
 

@@ -21,6 +21,8 @@ struct models_config {
 	uint64_t hash_key[2]; // for every table an attacker can fill
 	// False alerts per 1,000 accounts and week that are acceptable; 0: 1. Sets the threshold in nats.
 	double budget;
+	bool nominal_only; // the threshold of theory, never the fleet's own (watch.h)
+	uint32_t without; // leaves parts and channels out, to see what each is worth (watch.h)
 	// Where alerts go. alert is borrowed until the call returns.
 	void (*alert)(void *ctx, const struct alert *alert);
 	void *ctx;

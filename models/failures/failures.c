@@ -97,7 +97,7 @@ static double fade(double count, uint64_t *last_ns, uint64_t now_ns, uint64_t me
 	return now_ns > *last_ns ? count * exp(-(double)(now_ns - *last_ns) / memory_ns) : count;
 }
 
-static void fleet_contact(struct fleet *fleet, uint64_t time_ns, bool ok) {
+static void fleet_contact(struct pulse *fleet, uint64_t time_ns, bool ok) {
 	fleet->contact_ok = fade(fleet->contact_ok, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
 	fleet->contact_failed
 		= fade(fleet->contact_failed, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
@@ -107,18 +107,18 @@ static void fleet_contact(struct fleet *fleet, uint64_t time_ns, bool ok) {
 }
 
 // Mean of a Beta(2, 18) prior and what was seen.
-double failures_theta(const struct fleet *fleet) {
+double failures_theta(const struct pulse *fleet) {
 	double n = fleet->contact_ok + fleet->contact_failed;
 	return fmin(fmax((fleet->contact_failed + 2) / (n + 20), THETA_MIN), THETA_MAX);
 }
 
-bool failures_outage(const struct fleet *fleet) {
+bool failures_outage(const struct pulse *fleet) {
 	return fleet->home_failed >= OUTAGE_MIN
 		&& fleet->home_failed >= OUTAGE_RATIO * fleet->home_ok;
 }
 
 static void outage_tell(struct failures *failures, const struct attempt *attempt) {
-	struct fleet *fleet = &failures->fleet;
+	struct pulse *fleet = &failures->fleet;
 	struct episode *episode = episodes_find(&failures->episodes, EPISODE_OUTAGE, 0);
 	if (!failures_outage(fleet))
 		return;
@@ -148,7 +148,7 @@ static void fleet_home(
 	const struct attempt *attempt,
 	bool ok
 ) {
-	struct fleet *fleet = &failures->fleet;
+	struct pulse *fleet = &failures->fleet;
 	if (attempt->time_ns < account->outcome_ns + 60 * NS)
 		return;
 	account->outcome_ns = attempt->time_ns;
