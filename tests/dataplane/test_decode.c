@@ -438,7 +438,8 @@ static void t24_t37_options_are_bounded_and_the_segment_kept(void **) {
 	} cases[] = {
 		{{3, 3, 7, 0}, 7},
 		{{1, 3, 3, 14}, 14},
-		{{3, 3, 255, 0}, 14}, // T24
+		{{3, 3, 15, 0}, 15}, // T24
+		{{3, 3, 255, 0}, 15},
 		{{2, 4, 5, 180, 3, 3, 2, 0}, 2},
 		{{0, 3, 3, 7}, 0xff}, // after the end
 		{{8, 0, 3, 3, 7}, 0xff}, // T37: length 0
@@ -460,6 +461,34 @@ static void t24_t37_options_are_bounded_and_the_segment_kept(void **) {
 		tcp_sum(&b);
 		assert_int_equal(run(&b, &pkt), VERDICT_tcp);
 		assert_int_equal(pkt.wscale, cases[i].wscale);
+	}
+}
+
+static void t5_signatures_are_told_of_resets_alone(void **) {
+	static const struct {
+		uint8_t flags, option[20];
+		bool is_signed;
+	} cases[] = {
+		{TCP_RST, {19, 18}, true},
+		{TCP_RST | TCP_ACK, {1, 1, 29, 16}, true},
+		{TCP_RST, {8, 10}, false},
+		{TCP_RST, {19, 21}, false}, // past the header
+		{TCP_RST, {0, 0, 19, 18}, false},
+		{TCP_ACK, {19, 18}, false},
+		{TCP_SYN, {19, 18}, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct build b = {0};
+		struct pkt pkt;
+
+		ethernet(&b, 0x0800);
+		ipv4(&b, 6, 0, 40);
+		ipv4_sum(&b);
+		tcp(&b, cases[i].flags, cases[i].option, 20, "");
+		tcp_sum(&b);
+		assert_int_equal(run(&b, &pkt), VERDICT_tcp);
+		assert_int_equal(!!(pkt.flags & TCP_SIGNED), cases[i].is_signed);
 	}
 }
 
@@ -675,6 +704,7 @@ int main(void) {
 		cmocka_unit_test(what_offload_left_to_the_nic_is_taken),
 		cmocka_unit_test(impossible_tcp_headers_are_named),
 		cmocka_unit_test(t24_t37_options_are_bounded_and_the_segment_kept),
+		cmocka_unit_test(t5_signatures_are_told_of_resets_alone),
 		cmocka_unit_test(both_directions_hash_alike_and_keys_matter),
 		cmocka_unit_test(f13_f14_f15_every_tunnel_leads_to_the_inner_segment),
 		cmocka_unit_test(f15_a_cut_tunnel_gives_the_same_bytes_or_a_reason),
