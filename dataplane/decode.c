@@ -374,7 +374,7 @@ static void layer_next(const struct decode_config *config, struct cursor *c, str
 		tcp_header(config, c, pkt);
 		break;
 	case PROTOCOL_UDP:
-		tunnel_udp(c, pkt);
+		tunnel_udp(config->tunnels ? config->tunnels : &tunnel_ports_default, c, pkt);
 		break;
 	case PROTOCOL_GRE:
 		tunnel_gre(c, pkt);

@@ -64,15 +64,8 @@ void recent_forget(struct recent *r, uint32_t flow) {
 		r->last[flow] = 0;
 }
 
-void recent_add(
-	struct recent *r,
-	uint32_t flow,
-	uint32_t seq,
-	const uint8_t *data,
-	uint32_t size
-) {
-	struct record record
-		= {.before = r->last[flow], .seq = seq, .size = size};
+void recent_add(struct recent *r, uint32_t flow, uint32_t seq, const uint8_t *data, uint32_t size) {
+	struct record record = {.before = r->last[flow], .seq = seq, .size = size};
 	size_t need = (sizeof(record) + size + 7) / 8 * 8, at = r->head % r->size;
 
 	if (need > r->size / 4)
