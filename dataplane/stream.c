@@ -305,30 +305,6 @@ static void piece_skip(struct piece *piece, uint32_t size) {
 		piece->data += size;
 }
 
-// Good bytes have come: doubtful ones in their place are forgotten.
-static void doubt_drop(struct stream *flow, enum stream_dir dir, uint32_t from, uint32_t to) {
-	struct held *held = flow->hold ? flow_hold(flow)->side[dir].first : NULL;
-
-	while (held && seq_before(held->seq, to)) {
-		struct held *next = held->next;
-
-		if (held->is_doubtful && seq_before(from, held->seq + held->size))
-			held_free(flow, dir, held);
-		held = next;
-	}
-}
-
-// Who has the bytes that a held segment and a later piece both have, unless it is always the last.
-static bool piece_wins(enum overlap policy, const struct held *held, const struct piece *piece) {
-	int32_t later = seq_diff(piece->origin, held->origin);
-
-	if (held->is_doubtful || piece->is_doubtful || !piece->data)
-		return false;
-	if (policy == OVERLAP_LINUX && later == 0)
-		return seq_before(held->origin_end, piece->origin_end);
-	return (policy == OVERLAP_LINUX || policy == OVERLAP_WINDOWS) && later < 0;
-}
-
 // Takes the first n bytes of what is held away.
 static void held_trim(struct stream *flow, enum stream_dir dir, struct held *held, uint32_t n) {
 	if (n == held->size) {
@@ -342,6 +318,55 @@ static void held_trim(struct stream *flow, enum stream_dir dir, struct held *hel
 		return;
 	held->present -= n;
 	memmove(held->data, held->data + n, held->present);
+}
+
+// Of what is held only what lies before at.
+static void held_cut(struct stream *flow, enum stream_dir dir, struct held *held, uint32_t at) {
+	uint32_t n = held->seq + held->size - at;
+
+	flow_hold(flow)->side[dir].size -= n;
+	held->size -= n;
+	if (held->present)
+		held->present -= n;
+}
+
+// Good bytes have come: doubtful ones in their place are forgotten. Those on both sides of them stay.
+static void doubt_drop(struct stream *flow, enum stream_dir dir, uint32_t from, uint32_t to) {
+	struct held *held = flow->hold ? flow_hold(flow)->side[dir].first : NULL;
+
+	while (held && seq_before(held->seq, to)) {
+		struct held *next = held->next;
+		uint32_t end = held->seq + held->size;
+
+		if (held->is_doubtful && seq_before(from, end)) {
+			struct piece rest = {
+				.data = held->data + (to - held->seq),
+				.seq = to,
+				.origin = held->origin,
+				.origin_end = held->origin_end,
+				.is_doubtful = true,
+			};
+
+			if (seq_before(held->seq, from) && seq_before(to, end))
+				held_new(flow, dir, &rest, end - to, held);
+			if (seq_before(held->seq, from))
+				held_cut(flow, dir, held, from);
+			else
+				held_trim(flow, dir, held, seq_min(to, end) - held->seq);
+		}
+		held = next;
+	}
+}
+
+// Who has the bytes that a held segment and a later piece both have, unless it is always the last.
+static bool piece_wins(enum overlap policy, const struct held *held, const struct piece *piece) {
+	int32_t later = seq_diff(piece->origin, held->origin);
+
+	if (held->is_doubtful || piece->is_doubtful || !piece->data)
+		return false;
+	if (policy == OVERLAP_LINUX && later == 0)
+		return seq_before(held->origin_end, piece->origin_end);
+	return (policy == OVERLAP_LINUX || policy == OVERLAP_WINDOWS) && later < 0;
 }
 
 // The piece begins within a held segment, and n bytes of it lie there as well. Whether the piece takes
