@@ -226,28 +226,27 @@ static void fragment_header(struct cursor *c) {
 	skip(c, 8);
 }
 
-// The window scale of a SYN. An option whose length is 0, 1 or past the header ends the list, as in
-// end hosts; the segment itself is kept.
-static uint8_t window_scale(const uint8_t *options, uint32_t size) {
-	for (uint32_t i = 0; i < size;) {
-		uint8_t kind = options[i], length;
+// The options of a SYN or a reset, as far as they matter. One whose length is 0, 1 or past the header ends
+// the list, as in end hosts; the segment itself is kept.
+static void tcp_options(struct pkt *pkt, const uint8_t *options, uint32_t size) {
+	enum { END = 0, NOTHING = 1, WINDOW_SCALE = 3, MD5 = 19, AUTHENTICATION = 29 };
 
-		if (kind == 0)
-			break;
-		if (kind == 1) {
+	for (uint32_t i = 0; i < size && options[i] != END;) {
+		uint8_t length;
+
+		if (options[i] == NOTHING) {
 			i++;
 			continue;
 		}
-		if (size - i < 2)
-			break;
-		length = options[i + 1];
+		length = size - i < 2 ? 0 : options[i + 1];
 		if (length < 2 || length > size - i)
-			break;
-		if (kind == 3 && length == 3) // RFC 7323 2.3: more than 14 counts as 14
-			return options[i + 2] > 14 ? 14 : options[i + 2];
+			return;
+		if (options[i] == WINDOW_SCALE && length == 3 && (pkt->flags & TCP_SYN))
+			pkt->wscale = options[i + 2] > 14 ? 15 : options[i + 2];
+		if ((options[i] == MD5 || options[i] == AUTHENTICATION) && (pkt->flags & TCP_RST))
+			pkt->flags |= TCP_SIGNED;
 		i += length;
 	}
-	return 0xff;
 }
 
 // Whether the checksum of the whole segment at c is right, or holds only the pseudo header because
@@ -323,7 +322,9 @@ static void tcp_header(const struct decode_config *config, struct cursor *c, str
 	pkt->ack = get32(tcp + 8);
 	pkt->window = get16(tcp + 14);
 	pkt->urgent = get16(tcp + 18);
-	pkt->wscale = pkt->flags & TCP_SYN ? window_scale(tcp + 20, header_size - 20) : 0xff;
+	pkt->wscale = 0xff;
+	if (pkt->flags & (TCP_SYN | TCP_RST))
+		tcp_options(pkt, tcp + 20, header_size - 20);
 	skip(c, header_size);
 	pkt->payload = c->at;
 	pkt->payload_size = c->size;
@@ -373,7 +374,7 @@ static void layer_next(const struct decode_config *config, struct cursor *c, str
 		tcp_header(config, c, pkt);
 		break;
 	case PROTOCOL_UDP:
-		tunnel_udp(c, pkt);
+		tunnel_udp(config->tunnels ? config->tunnels : &tunnel_ports_default, c, pkt);
 		break;
 	case PROTOCOL_GRE:
 		tunnel_gre(c, pkt);

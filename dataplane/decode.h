@@ -10,6 +10,7 @@
 
 #include "pkt.h"
 #include "source.h"
+#include "tunnel.h"
 
 #include <stdbool.h>
 
@@ -27,6 +28,8 @@ struct decode_config {
 	// a single wrong one inside a good connection is an insertion that end hosts drop. Off for
 	// sources whose NIC has checked already.
 	bool checksum;
+	// Borrowed. NULL: tunnel_ports_default.
+	const struct tunnel_ports *tunnels;
 };
 
 // Name as in counters, and its meaning for a person.

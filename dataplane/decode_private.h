@@ -107,4 +107,4 @@ void tunnel_pppoe(struct cursor *c, struct pkt *pkt);
 // GRE of both versions, with what it is known to carry: IP, MPLS, frames, NVGRE, ERSPAN, PPP.
 void tunnel_gre(struct cursor *c, struct pkt *pkt);
 // VXLAN, VXLAN-GPE, GENEVE and GTP-U by their ports; other UDP is VERDICT_not_tcp.
-void tunnel_udp(struct cursor *c, struct pkt *pkt);
+void tunnel_udp(const struct tunnel_ports *ports, struct cursor *c, struct pkt *pkt);

@@ -234,8 +234,7 @@ static size_t addr_size(const struct pkt *pkt) {
 
 // The same for all fragments of a datagram. In IPv6 the protocol is not part of it: only the first
 // fragment's counts (RFC 8200 4.5).
-static uint32_t
-key_hash(const struct defrag *d, const struct pkt *pkt, const struct piece *piece) {
+static uint32_t key_hash(const struct defrag *d, const struct pkt *pkt, const struct piece *piece) {
 	uint8_t message[48] = {0};
 
 	memcpy(message, pkt->addr, 2 * addr_size(pkt));
@@ -246,8 +245,7 @@ key_hash(const struct defrag *d, const struct pkt *pkt, const struct piece *piec
 	return (uint32_t)siphash(d->config.hash_key, message, sizeof(message));
 }
 
-static bool
-key_is(const struct pending *p, const struct pkt *pkt, const struct piece *piece) {
+static bool key_is(const struct pending *p, const struct pkt *pkt, const struct piece *piece) {
 	return p->id == piece->id && p->head.family == pkt->family && p->head.realm == pkt->realm
 		&& p->head.is_doubtful == (pkt->checksum == PKT_CHECKSUM_WRONG)
 		&& (pkt->family == 6 || p->head.protocol == piece->protocol)
@@ -255,11 +253,8 @@ key_is(const struct pending *p, const struct pkt *pkt, const struct piece *piece
 }
 
 // The fragment's datagram, a new one if need be.
-static struct pending *find(
-	struct defrag *d,
-	const struct frame *frame,
-	const struct pkt *pkt,
-	const struct piece *piece
+static struct pending *
+find(struct defrag *d, const struct frame *frame, const struct pkt *pkt, const struct piece *piece
 ) {
 	uint32_t slot = key_hash(d, pkt, piece) % d->config.n_slots;
 	struct pending *p;

@@ -45,6 +45,8 @@ struct flow_table *flow_open(const struct flow_config *config) {
 	table->n_flows = n_flows;
 	table->held_size = held_size;
 	table->handler = config->handler;
+	table->overlap = config->overlap;
+	table->urgent = config->urgent;
 	table->slots_size = slots_needed(n_flows) * sizeof(struct flow_slot);
 	table->slot_mask = (uint32_t)(slots_needed(n_flows) - 1);
 	table->order_size = n_flows * sizeof(*table->order);
@@ -55,7 +57,9 @@ struct flow_table *flow_open(const struct flow_config *config) {
 	table->pool = pool_open(sizeof(struct stream), n_flows);
 	table->holds = pool_open(sizeof(struct hold), n_holds ? (uint32_t)n_holds : 1);
 	table->slab = slab_open(held_size);
-	if (!table->slots || !table->order || !table->pool || !table->holds || !table->slab) {
+	table->recent = recent_open(n_flows, config->recent_size);
+	if (!table->slots || !table->order || !table->pool || !table->holds || !table->slab
+	    || !table->recent) {
 		int error = errno;
 		flow_close(table);
 		errno = error;
@@ -69,6 +73,7 @@ struct flow_table *flow_open(const struct flow_config *config) {
 void flow_close(struct flow_table *table) {
 	if (!table)
 		return;
+	recent_close(table->recent);
 	slab_close(table->slab);
 	pool_close(table->holds);
 	pool_close(table->pool);
@@ -100,7 +105,7 @@ uint32_t flow_n_open(const struct flow_table *table) {
 
 size_t flow_memsize(const struct flow_table *table) {
 	return sizeof(*table) + table->slots_size + table->order_size + pool_memsize(table->pool)
-		+ pool_memsize(table->holds) + table->held_size;
+		+ pool_memsize(table->holds) + table->held_size + recent_memsize(table->recent);
 }
 
 // ---- Lists by class, in the order of coming into it
@@ -124,7 +129,7 @@ static void list_append(struct stream *flow, enum flow_class class) {
 	struct flow_list *list = &table->lists[class];
 	uint32_t index = flow_index(table, flow);
 
-	flow->class = class;
+	flow->class = class & 3;
 	flow->class_next = 0;
 	flow->class_prev = list->last;
 	if (list->last)
@@ -156,6 +161,9 @@ static uint64_t idle_ns(const struct stream *flow) {
 		[FLOW_CLOSED] = FLOW_TIMEOUT_CLOSED_NS,
 	};
 
+	// Perhaps over already.
+	if (flow->state == FLOW_ESTABLISHED && (flow->flags & FLOW_RESET_SEEN))
+		return flow->last_ns + FLOW_TIMEOUT_CLOSING_NS;
 	return flow->last_ns + timeouts[flow->state];
 }
 
@@ -255,6 +263,7 @@ static void forget(struct stream *flow) {
 	uint32_t index = flow_index(table, flow);
 
 	stream_drop(flow);
+	recent_forget(table->recent, index);
 	wheel_remove(&table->wheel, index);
 	list_remove(flow);
 	slot_remove(table, flow->hash, index);
@@ -315,7 +324,7 @@ static struct stream *add(struct flow_table *table, const struct pkt *pkt, enum 
 	index = flow_index(table, flow);
 	flow->table = table;
 	flow->start_ns = flow->last_ns = table->now_ns;
-	flow->family = pkt->family;
+	flow->family = pkt->family & 0xf;
 	flow->realm = pkt->realm;
 	flow->hash = pkt->hash;
 	flow->wscale[0] = flow->wscale[1] = 0xff;

@@ -18,6 +18,7 @@
 
 #pragma once
 
+#include "overlap.h"
 #include "pkt.h"
 #include "stream.h"
 
@@ -27,6 +28,9 @@
 struct flow_config {
 	uint32_t n_flows; // most connections at once; 0: FLOWS_DEFAULT
 	size_t held_size; // out-of-order data of all flows, bytes; 0: STREAM_POOL_SIZE_DEFAULT
+	size_t recent_size; // delivered data kept to be compared, bytes; 0: STREAM_RECENT_SIZE_DEFAULT
+	enum overlap overlap;
+	enum urgent urgent;
 	struct stream_handler handler; // copied
 };
 

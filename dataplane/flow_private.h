@@ -8,6 +8,7 @@
 
 #include "flow.h"
 #include "pool.h"
+#include "recent.h"
 #include "slab.h"
 #include "wheel.h"
 
@@ -37,7 +38,7 @@ enum flow_flag {
 	FLOW_REFUSED = 0x02, // the handler did not want it
 	FLOW_MIDSTREAM = 0x04,
 	FLOW_ROLES_GUESSED = 0x08, // no SYN from the client seen: who is client is an inference
-	FLOW_RESET_SEEN = 0x10, // while opening
+	FLOW_RESET_SEEN = 0x10, // one that may have ended it, or not: while opening, or signed
 	FLOW_ACTIVE = 0x20, // traffic since it was last looked at for eviction
 	FLOW_HAS_OPENED = 0x40, // payload has come: the handler was asked
 };
@@ -70,11 +71,11 @@ struct stream {
 	uint8_t addr[32]; // client, server; 4 + 4 bytes and zeros, or 16 + 16
 	uint16_t port[2];
 	uint32_t realm;
-	uint8_t family;
-	uint8_t state : 4; // enum flow_state
-	uint8_t class : 4; // enum flow_class
+	uint8_t family : 4;
+	uint8_t state : 2; // enum flow_state
+	uint8_t class : 2; // enum flow_class
 	uint8_t flags; // enum flow_flag
-	uint8_t events; // bit per enum stream_event: each is said once
+	uint16_t events; // bit per enum stream_event: each is said once
 	uint32_t hash;
 	uint64_t last_ns;
 	void *reader;
@@ -101,7 +102,8 @@ struct stream {
 static_assert(sizeof(struct stream) == FLOW_SIZE, "a connection is three cache lines");
 static_assert(offsetof(struct stream, half) == 64, "line 1");
 static_assert(offsetof(struct stream, table) == 128, "line 2");
-static_assert(STREAM_EVENT_COUNT <= 8, "events are one byte");
+static_assert(STREAM_EVENT_COUNT <= 16, "events are two bytes");
+static_assert(FLOW_STATES <= 4 && CLASSES <= 4, "two bits each");
 
 // Data that came ahead of its turn, in sequence order, never overlapping:
 //
@@ -115,10 +117,14 @@ struct held {
 	uint32_t seq;
 	uint32_t size; // sequence space
 	uint32_t present; // bytes of it in data; 0 or size
+	uint32_t block_size; // as asked of the slab
 	uint32_t after; // sequence number of the other side that must have been delivered
 	uint32_t arrival; // order of coming
+	uint32_t origin; // where the segment began of which this is a part …
+	uint32_t origin_end; // … and ended
 	bool has_after;
 	bool is_doubtful; // of a wrong checksum: taken only where the other side acknowledges it
+	bool is_urgent; // a byte beside the stream: passed over
 	uint8_t data[];
 };
 
@@ -177,12 +183,15 @@ struct flow_table {
 	struct slab *slab;
 	size_t slots_size;
 	size_t held_size;
+	struct recent *recent;
 	uint32_t *order; // scratch for flow_end
 	size_t order_size;
 	uint32_t n_flows;
 	struct flow_moment moment; // what is being worked on
 	uint64_t now_ns;
 	struct stream_handler handler;
+	enum overlap overlap;
+	enum urgent urgent;
 	struct flow_list lists[CLASSES];
 	union {
 		struct flow_stats stats;

@@ -43,6 +43,12 @@ enum {
 	// The same for all flows of a worker together.
 	STREAM_POOL_SIZE_DEFAULT = 256 << 20,
 
+	// Delivered bytes of clients kept by each worker, to be compared with retransmissions: a second
+	// of 64 Mbit/s. And segments of one connection that are looked at for one that comes again.
+	// Beyond: repeat_not_compared.
+	STREAM_RECENT_SIZE_DEFAULT = 8 << 20,
+	RECENT_LOOKS = 64,
+
 	// A peer's acknowledgement of bytes not seen means that the capture lost them, unless the
 	// capture swapped neighbours: so many further packets of the flow are waited for them.
 	STREAM_REORDER_PACKETS = 16,

@@ -16,6 +16,7 @@ enum tcp_flag {
 	TCP_PSH = 0x08,
 	TCP_ACK = 0x10,
 	TCP_URG = 0x20,
+	TCP_SIGNED = 0x40, // not of the header: a reset with a signature option (RFC 2385, 5925)
 };
 
 // What the checksums of a packet, IPv4 header and TCP together, say about it.
@@ -57,7 +58,7 @@ struct pkt {
 	uint8_t family : 4; // 4 or 6
 	uint8_t checksum : 3; // enum pkt_checksum
 	uint8_t is_inconsistent : 1; // made of fragments that overlapped with different content
-	uint8_t wscale; // window scale option of a SYN, 0 … 14; 0xff when absent
+	uint8_t wscale; // window scale option of a SYN, 15 for anything beyond 14; 0xff when absent
 	uint8_t verdict; // enum verdict
 	uint32_t
 		number; // of its frame, set behind decode: what came first is older, on every worker

@@ -2,9 +2,9 @@
 // Copyright (c) 2026, the Postern authors
 
 // Segments → ordered bytes. What comes in order goes from the frame to the reader without a copy;
-// what comes ahead of its turn is copied and held. Bytes are taken as they come first: a later copy of
-// bytes that are still held is compared and never used. Bytes already delivered are not kept, so a
-// later copy of those is counted and not compared.
+// what comes ahead of its turn is copied and held. A later copy of bytes that are still held is compared, and who
+// wins is the policy's to say (overlap.h). Bytes already delivered stay; a later copy of those is compared
+// with what recent.h has kept.
 
 #include "flow_private.h"
 #include "limits.h"
@@ -19,9 +19,11 @@ struct piece {
 	const uint8_t *data;
 	uint32_t seq;
 	uint32_t size;
+	uint32_t origin, origin_end; // of the segment it is of
 	uint32_t after;
 	bool has_after;
 	bool is_doubtful;
+	bool is_urgent; // a byte that belongs beside the stream
 };
 
 static const char *const event_names[] = {
@@ -74,7 +76,7 @@ void stream_timer_set(struct stream *flow, uint64_t at_ns) {
 }
 
 void stream_say(struct stream *flow, enum stream_event event) {
-	uint8_t bit = (uint8_t)(1u << event);
+	uint16_t bit = (uint16_t)(1u << event);
 
 	if (flow->events & bit)
 		return;
@@ -117,10 +119,27 @@ static inline void advance(struct stream *flow, enum stream_dir dir, uint32_t si
 static inline void
 deliver(struct stream *flow, enum stream_dir dir, const uint8_t *data, uint32_t size) {
 	advance(flow, dir, size);
+	struct flow_table *table = flow->table;
+
 	if (!(flow->flags & FLOW_HAS_OPENED))
 		reader_open(flow);
-	if (flow->reader)
-		flow->table->handler.data(flow->reader, dir, data, size, flow->table->now_ns);
+	if (!flow->reader)
+		return;
+	if (dir == STREAM_CLIENT)
+		recent_add(
+			table->recent,
+			flow_index(table, flow),
+			flow->half[dir].next - size,
+			data,
+			size
+		);
+	table->handler.data(flow->reader, dir, data, size, table->now_ns);
+}
+
+// The urgent byte was sent and acknowledged like others, and is not part of the stream.
+static void urgent_pass(struct stream *flow, enum stream_dir dir) {
+	advance(flow, dir, 1);
+	flow->n_bytes[dir]--;
 }
 
 static void gap(struct stream *flow, enum stream_dir dir, uint32_t size) {
@@ -136,10 +155,6 @@ static void gap(struct stream *flow, enum stream_dir dir, uint32_t size) {
 
 // ---- What is held
 
-static size_t held_block_size(const struct held *held) {
-	return sizeof(*held) + held->present;
-}
-
 static void held_free(struct stream *flow, enum stream_dir dir, struct held *held) {
 	struct hold_side *side = &flow_hold(flow)->side[dir];
 
@@ -147,7 +162,7 @@ static void held_free(struct stream *flow, enum stream_dir dir, struct held *hel
 	*(held->next ? &held->next->prev : &side->last) = held->prev;
 	side->n--;
 	side->size -= held->size;
-	slab_put(flow->table->slab, held, held_block_size(held));
+	slab_put(flow->table->slab, held, held->block_size);
 }
 
 // A copy of the first size bytes of piece, linked behind prev (NULL: first). NULL when full.
@@ -173,9 +188,13 @@ static struct held *held_new(
 		.seq = piece->seq,
 		.size = size,
 		.present = piece->data ? size : 0,
+		.block_size = (uint32_t)sizeof(*held) + (piece->data ? size : 0),
 		.after = piece->after,
+		.origin = piece->origin,
+		.origin_end = piece->origin_end,
 		.has_after = piece->has_after,
 		.is_doubtful = piece->is_doubtful,
+		.is_urgent = piece->is_urgent,
 		.arrival = hold->n_arrivals,
 	};
 	if (piece->data)
@@ -244,7 +263,9 @@ static void held_deliver(struct stream *flow, enum stream_dir dir) {
 		offset = held->size;
 	if (offset < held->size) {
 		flow->table->stats.checksum_acknowledged += held->is_doubtful;
-		if (held->present)
+		if (held->is_urgent)
+			urgent_pass(flow, dir);
+		else if (held->present)
 			deliver(flow, dir, held->data + offset, held->size - offset);
 		else
 			gap(flow, dir, held->size - offset);
@@ -284,26 +305,117 @@ static void piece_skip(struct piece *piece, uint32_t size) {
 		piece->data += size;
 }
 
-// Good bytes have come: doubtful ones in their place are forgotten.
+// Takes the first n bytes of what is held away.
+static void held_trim(struct stream *flow, enum stream_dir dir, struct held *held, uint32_t n) {
+	if (n == held->size) {
+		held_free(flow, dir, held);
+		return;
+	}
+	flow_hold(flow)->side[dir].size -= n;
+	held->seq += n;
+	held->size -= n;
+	if (!held->present)
+		return;
+	held->present -= n;
+	memmove(held->data, held->data + n, held->present);
+}
+
+// Of what is held only what lies before at.
+static void held_cut(struct stream *flow, enum stream_dir dir, struct held *held, uint32_t at) {
+	uint32_t n = held->seq + held->size - at;
+
+	flow_hold(flow)->side[dir].size -= n;
+	held->size -= n;
+	if (held->present)
+		held->present -= n;
+}
+
+// Good bytes have come: doubtful ones in their place are forgotten. Those on both sides of them stay.
 static void doubt_drop(struct stream *flow, enum stream_dir dir, uint32_t from, uint32_t to) {
 	struct held *held = flow->hold ? flow_hold(flow)->side[dir].first : NULL;
 
 	while (held && seq_before(held->seq, to)) {
 		struct held *next = held->next;
+		uint32_t end = held->seq + held->size;
 
-		if (held->is_doubtful && seq_before(from, held->seq + held->size))
-			held_free(flow, dir, held);
+		if (held->is_doubtful && seq_before(from, end)) {
+			struct piece rest = {
+				.data = held->data + (to - held->seq),
+				.seq = to,
+				.origin = held->origin,
+				.origin_end = held->origin_end,
+				.is_doubtful = true,
+			};
+
+			if (seq_before(held->seq, from) && seq_before(to, end))
+				held_new(flow, dir, &rest, end - to, held);
+			if (seq_before(held->seq, from))
+				held_cut(flow, dir, held, from);
+			else
+				held_trim(flow, dir, held, seq_min(to, end) - held->seq);
+		}
 		held = next;
 	}
 }
 
-static void
-compare(struct stream *flow, const struct held *held, const struct piece *piece, uint32_t size) {
-	if (piece->is_doubtful || !held->present || !piece->data
-	    || memcmp(held->data + (piece->seq - held->seq), piece->data, size) == 0)
+// Who has the bytes that a held segment and a later piece both have, unless it is always the last.
+static bool piece_wins(enum overlap policy, const struct held *held, const struct piece *piece) {
+	int32_t later = seq_diff(piece->origin, held->origin);
+
+	if (held->is_doubtful || piece->is_doubtful || !piece->data)
+		return false;
+	if (policy == OVERLAP_LINUX && later == 0)
+		return seq_before(held->origin_end, piece->origin_end);
+	return (policy == OVERLAP_LINUX || policy == OVERLAP_WINDOWS) && later < 0;
+}
+
+// The piece begins within a held segment, and n bytes of it lie there as well. Whether the piece takes
+// their place: they are then not held any more, and held may be gone. A piece that wins by beginning
+// earlier has the first bytes of what is held.
+static bool
+resolve(struct stream *flow,
+	enum stream_dir dir,
+	struct held *held,
+	const struct piece *piece,
+	uint32_t n) {
+	uint8_t *bytes = held->data + (piece->seq - held->seq);
+
+	if (!piece->is_doubtful && held->present && piece->data
+	    && memcmp(bytes, piece->data, n) != 0) {
+		flow->table->stats.overlap_differs++;
+		stream_say(flow, STREAM_EVENT_inconsistent_retransmission);
+		if (flow->table->overlap == OVERLAP_LAST)
+			memcpy(bytes, piece->data, n);
+	}
+	if (piece->seq != held->seq || !piece_wins(flow->table->overlap, held, piece))
+		return false;
+	held_trim(flow, dir, held, n);
+	return true;
+}
+
+// The piece's first bytes, up to next, have been delivered. What is sent one byte behind, alone, is a
+// keep-alive, whose byte may be anything (RFC 9293 3.8.4).
+static void repeated(struct stream *flow, enum stream_dir dir, const struct piece *piece) {
+	struct flow_table *table = flow->table;
+	uint32_t behind = flow->half[dir].next - piece->seq;
+	uint32_t size = behind < piece->size ? behind : piece->size;
+
+	if (!piece->data || piece->is_doubtful || (piece->size == 1 && behind == 1))
 		return;
-	flow->table->stats.overlap_differs++;
-	stream_say(flow, STREAM_EVENT_inconsistent_retransmission);
+	switch (dir == STREAM_CLIENT ? recent_compare(
+			table->recent, flow_index(table, flow), piece->seq, piece->data, size
+		)
+				     : RECENT_GONE) {
+	case RECENT_GONE:
+		table->stats.repeat_not_compared++;
+		break;
+	case RECENT_DIFFERS:
+		table->stats.overlap_differs++;
+		stream_say(flow, STREAM_EVENT_inconsistent_retransmission);
+		// fall through
+	case RECENT_SAME:
+		table->stats.repeat_compared++;
+	}
 }
 
 // Delivers a piece that begins at next. Where bytes are held already, those are taken.
@@ -318,14 +430,17 @@ static enum fate piece_deliver(struct stream *flow, enum stream_dir dir, struct 
 		if (first && seq_before(first->seq, piece->seq + n))
 			n = first->seq - piece->seq;
 		if (n) {
-			if (piece->data)
+			if (piece->is_urgent)
+				urgent_pass(flow, dir);
+			else if (piece->data)
 				deliver(flow, dir, piece->data, n);
 			else
 				gap(flow, dir, n);
 			fate = FATE_IN_ORDER;
 		} else {
 			n = first->size < piece->size ? first->size : piece->size;
-			compare(flow, first, piece, n);
+			if (resolve(flow, dir, first, piece, n))
+				continue;
 			held_deliver(flow, dir);
 		}
 		piece_skip(piece, n);
@@ -350,7 +465,11 @@ piece_hold(struct stream *flow, enum stream_dir dir, struct piece *piece, enum f
 		if (prev && seq_before(piece->seq, prev->seq + prev->size)) {
 			if (n > prev->seq + prev->size - piece->seq)
 				n = prev->seq + prev->size - piece->seq;
-			compare(flow, prev, piece, n);
+			next = prev->prev;
+			if (resolve(flow, dir, prev, piece, n)) {
+				prev = next;
+				continue;
+			}
 			piece_skip(piece, n);
 			continue;
 		}
@@ -399,6 +518,8 @@ static enum fate piece_take(struct stream *flow, enum stream_dir dir, struct pie
 	for (;;) {
 		int32_t behind = seq_diff(half->next, piece->seq);
 
+		if (behind > 0)
+			repeated(flow, dir, piece);
 		if (behind >= 0 && (uint32_t)behind >= piece->size)
 			return fate;
 		if (behind > 0)
@@ -416,6 +537,16 @@ static enum fate piece_take(struct stream *flow, enum stream_dir dir, struct pie
 	}
 }
 
+// How many bytes of the segment stand before its urgent byte. The pointer means the byte behind it, as all
+// hosts have it (RFC 6093 3); UINT32_MAX: the byte is not in this segment, or taken like others.
+static uint32_t urgent_at(const struct stream *flow, const struct pkt *pkt) {
+	uint32_t at = pkt->urgent - 1u;
+
+	if (flow->table->urgent == URGENT_INLINE || !(pkt->flags & TCP_URG) || !pkt->urgent)
+		return UINT32_MAX;
+	return at < pkt->payload_size ? at : UINT32_MAX;
+}
+
 static enum fate __attribute__((noinline)) take_slowly(
 	struct stream *flow,
 	enum stream_dir dir,
@@ -423,30 +554,35 @@ static enum fate __attribute__((noinline)) take_slowly(
 	uint32_t seq,
 	bool is_ahead
 ) {
-	struct piece piece = {
-		.data = pkt->payload,
-		.seq = seq,
-		.size = pkt->payload_size,
-		.after = pkt->ack,
-		.has_after = is_ahead,
-	};
-	enum fate fate = FATE_REPEATED, rest;
+	uint32_t size = pkt->payload_size + pkt->missing_size, urgent = urgent_at(flow, pkt);
+	uint32_t ends[] = {urgent, urgent + 1, pkt->payload_size, size};
+	enum fate fate = FATE_REPEATED;
 
 	if (flow->hold)
 		flow_hold(flow)->n_arrivals++;
-	if (piece.size)
-		fate = piece_take(flow, dir, &piece);
-	if (!pkt->missing_size)
-		return fate;
-	stream_say(flow, STREAM_EVENT_cut_by_snap_length);
-	piece = (struct piece){
-		.seq = seq + pkt->payload_size,
-		.size = pkt->missing_size,
-		.after = pkt->ack,
-		.has_after = is_ahead,
-	};
-	rest = piece_take(flow, dir, &piece);
-	return fate == FATE_REPEATED ? rest : fate;
+	// Before the urgent byte, that byte, behind it, and what the snap length cut: mostly one.
+	for (uint32_t i = urgent == UINT32_MAX ? 2 : 0, at = 0; i < 4; at = ends[i++]) {
+		struct piece piece = {
+			.data = i < 3 ? pkt->payload + at : NULL,
+			.seq = seq + at,
+			.size = ends[i] - at,
+			.origin = seq,
+			.origin_end = seq + size,
+			.after = pkt->ack,
+			.has_after = is_ahead,
+			.is_urgent = i == 1,
+		};
+		enum fate part;
+
+		if (!piece.size)
+			continue;
+		if (!piece.data)
+			stream_say(flow, STREAM_EVENT_cut_by_snap_length);
+		part = piece_take(flow, dir, &piece);
+		if (fate == FATE_REPEATED)
+			fate = part;
+	}
+	return fate;
 }
 
 enum fate stream_take(
@@ -457,7 +593,7 @@ enum fate stream_take(
 	bool is_ahead
 ) {
 	if (seq != flow->half[dir].next || flow->hold || is_ahead || pkt->missing_size
-	    || flow->state == FLOW_OPENING)
+	    || flow->state == FLOW_OPENING || (pkt->flags & TCP_URG))
 		return take_slowly(flow, dir, pkt, seq, is_ahead);
 	deliver(flow, dir, pkt->payload, pkt->payload_size);
 	return FATE_IN_ORDER;
@@ -469,6 +605,8 @@ void stream_doubt(struct stream *flow, enum stream_dir dir, const struct pkt *pk
 		.data = pkt->payload,
 		.seq = pkt->seq,
 		.size = pkt->payload_size,
+		.origin = pkt->seq,
+		.origin_end = pkt->seq + pkt->payload_size,
 		.is_doubtful = true,
 	};
 	enum fate fate;

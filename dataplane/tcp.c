@@ -168,6 +168,10 @@ static enum fate syn_opening(struct stream *flow, enum stream_dir dir, const str
 		flow->flags &= (uint8_t) ~(FLOW_ROLES_GUESSED | FLOW_MIDSTREAM);
 	isn_add(flow, dir, first);
 	flow->wscale[dir] = pkt->wscale;
+	if (pkt->wscale > WSCALE_MAX && pkt->wscale != WSCALE_ABSENT) {
+		flow->wscale[dir] = WSCALE_MAX; // RFC 7323 2.3
+		stream_say(flow, STREAM_EVENT_bad_window_scale);
+	}
 	// Data on a SYN (RFC 7413) is held until the other side has shown which SYN it took.
 	if (pkt->payload_size || pkt->missing_size) {
 		fate = FATE_OUT_OF_WINDOW;
@@ -207,41 +211,9 @@ static enum fate syn_later(struct stream *flow, enum stream_dir dir, const struc
 	return payload_or(pkt, FATE_OUT_OF_WINDOW);
 }
 
-// ---- Resets
+// ---- Acknowledgements
 
-// Linux takes a reset at exactly the number it expects next, or at the end of what it holds out of
-// order; others only the former (RFC 5961 3.2).
-static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
-	struct half *half = &flow->half[dir];
-	struct hold *hold = flow_hold(flow);
-	struct hold_side *side = hold ? &hold->side[dir] : NULL;
-	struct held *last = side ? side->last : NULL;
-
-	while (last && last->is_doubtful)
-		last = last->prev;
-	if (!(flow->half_flags[dir] & HALF_SYNCED))
-		return (pkt->flags & TCP_ACK) && pkt->ack == flow->half[!dir].next;
-	return pkt->seq == half->next || (side && side->has_acked && pkt->seq == side->acked)
-		|| (last && pkt->seq == last->seq + last->size)
-		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
-}
-
-static enum fate reset(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
-	if (flow->state == FLOW_OPENING) {
-		// Nothing is lost by waiting: if it was forged, the handshake goes on.
-		flow->flags |= FLOW_RESET_SEEN;
-	} else if (reset_is_valid(flow, dir, pkt)) {
-		tcp_close(flow, STREAM_END_RESET);
-	} else {
-		flow->table->stats.reset_ignored++;
-		stream_say(flow, STREAM_EVENT_bad_reset);
-	}
-	return payload_or(pkt, FATE_NO_ACK); // what a reset carries is a text for people
-}
-
-// ---- Everything else
-
-// The acknowledgement: the other side's right edge, and whether bytes are acknowledged that have
+// The other side's right edge, and whether bytes are acknowledged that have
 // not been delivered.
 static inline bool acknowledge(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
 	struct half *other = &flow->half[!dir];
@@ -275,6 +247,50 @@ static inline bool acknowledge(struct stream *flow, enum stream_dir dir, const s
 	stream_acked(flow, !dir, pkt->ack);
 	return seq_before(other->next, pkt->ack);
 }
+
+// ---- Resets
+
+// Linux takes a reset at exactly the number it expects next, or at the end of what it holds out of
+// order; others only the former (RFC 5961 3.2).
+static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	struct half *half = &flow->half[dir];
+	struct hold *hold = flow_hold(flow);
+	struct hold_side *side = hold ? &hold->side[dir] : NULL;
+	struct held *last = side ? side->last : NULL;
+
+	while (last && last->is_doubtful)
+		last = last->prev;
+	if (!(flow->half_flags[dir] & HALF_SYNCED))
+		return (pkt->flags & TCP_ACK) && pkt->ack == flow->half[!dir].next;
+	return pkt->seq == half->next || (side && side->has_acked && pkt->seq == side->acked)
+		|| (last && pkt->seq == last->seq + last->size)
+		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
+}
+
+static enum fate reset(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	if (pkt->payload_size || pkt->missing_size)
+		stream_say(flow, STREAM_EVENT_reset_with_payload);
+	if (flow->state == FLOW_OPENING) {
+		// Nothing is lost by waiting: if it was forged, the handshake goes on.
+		flow->flags |= FLOW_RESET_SEEN;
+	} else if (reset_is_valid(flow, dir, pkt) && (pkt->flags & TCP_SIGNED)) {
+		// A host that has no key for the connection drops it, others do not look. It is over
+		// unless something follows.
+		flow->flags |= FLOW_RESET_SEEN;
+		stream_say(flow, STREAM_EVENT_signed_reset);
+		flow_settle(flow);
+	} else if (reset_is_valid(flow, dir, pkt)) {
+		if ((pkt->flags & TCP_ACK) && flow->hold)
+			acknowledge(flow, dir, pkt); // what it has received counts
+		tcp_close(flow, STREAM_END_RESET);
+	} else {
+		flow->table->stats.reset_ignored++;
+		stream_say(flow, STREAM_EVENT_bad_reset);
+	}
+	return payload_or(pkt, FATE_NO_ACK); // what a reset carries is a text for people
+}
+
+// ---- Everything else
 
 // Generous where the window scale or an update may not have been seen: a window's most behind the
 // edge is let through, and held if need be.
@@ -375,6 +391,8 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 	half->n_packets += half->n_packets != UINT32_MAX;
 	if (flow->state == FLOW_CLOSED)
 		return payload_or(pkt, FATE_AFTER_CLOSE);
+	if (pkt->is_inconsistent)
+		stream_say(flow, STREAM_EVENT_inconsistent_fragments);
 	if (pkt->flags & TCP_RST)
 		return reset(flow, dir, pkt);
 	if (pkt->flags & TCP_SYN)
@@ -390,6 +408,8 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 		half->next = pkt->seq;
 		flow->half_flags[dir] |= HALF_SYNCED;
 	}
+	if (flow->state != FLOW_OPENING && (flow->flags & FLOW_RESET_SEEN))
+		flow->flags &= (uint8_t)~FLOW_RESET_SEEN; // it goes on
 	is_ahead = acknowledge(flow, dir, pkt);
 	fate = data(flow, dir, pkt, is_ahead);
 	after(flow);

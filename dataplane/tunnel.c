@@ -11,12 +11,6 @@
 #include "decode_private.h"
 
 enum {
-	PORT_GTP = 2152,
-	PORT_VXLAN = 4789,
-	PORT_VXLAN_GPE = 4790,
-	PORT_VXLAN_LINUX = 8472, // before there was a number
-	PORT_GENEVE = 6081,
-
 	GRE_CHECKSUM = 0x8000,
 	GRE_ROUTING = 0x4000,
 	GRE_KEY = 0x2000,
@@ -33,6 +27,28 @@ enum {
 	GTP_EXTENSIONS_MAX = 8,
 	GRE_ROUTES_MAX = 8,
 };
+
+const struct tunnel_ports tunnel_ports_default = {
+	.n = 5,
+	.of = {
+		{4789, TUNNEL_VXLAN},
+		{8472, TUNNEL_VXLAN},
+		{4790, TUNNEL_VXLAN_GPE},
+		{6081, TUNNEL_GENEVE},
+		{2152, TUNNEL_GTP},
+	},
+};
+
+const char *tunnel_name(enum tunnel tunnel) {
+	static const char *const names[TUNNELS] = {
+		[TUNNEL_VXLAN] = "vxlan",
+		[TUNNEL_VXLAN_GPE] = "vxlan-gpe",
+		[TUNNEL_GENEVE] = "geneve",
+		[TUNNEL_GTP] = "gtp",
+	};
+
+	return names[tunnel];
+}
 
 // 1 done, -1 broken: the packet ends before.
 static int take(struct cursor *c, uint32_t size) {
@@ -298,31 +314,38 @@ static void gtp(struct cursor *c) {
 		stop(c, VERDICT_not_tcp);
 }
 
-void tunnel_udp(struct cursor *c, struct pkt *pkt) {
-	uint16_t port, size;
+static enum tunnel tunnel_of(const struct tunnel_ports *ports, uint16_t port) {
+	for (uint32_t i = 0; i < ports->n; i++)
+		if (ports->of[i].port == port)
+			return ports->of[i].tunnel;
+	return TUNNELS;
+}
+
+void tunnel_udp(const struct tunnel_ports *ports, struct cursor *c, struct pkt *pkt) {
+	enum tunnel tunnel;
+	uint16_t size;
 
 	if (c->size < 8) {
 		stop(c, VERDICT_not_tcp);
 		return;
 	}
-	port = get16(c->at + 2);
+	tunnel = tunnel_of(ports, get16(c->at + 2));
 	size = get16(c->at + 4);
 	skip(c, 8);
 	if (size >= 8) // zero: left to a NIC that cuts large frames
 		narrow(c, size - 8u);
-	switch (port) {
-	case PORT_VXLAN:
-	case PORT_VXLAN_LINUX:
-	case PORT_VXLAN_GPE:
-		vxlan(c, pkt, port == PORT_VXLAN_GPE);
+	switch (tunnel) {
+	case TUNNEL_VXLAN:
+	case TUNNEL_VXLAN_GPE:
+		vxlan(c, pkt, tunnel == TUNNEL_VXLAN_GPE);
 		break;
-	case PORT_GENEVE:
+	case TUNNEL_GENEVE:
 		geneve(c, pkt);
 		break;
-	case PORT_GTP:
+	case TUNNEL_GTP:
 		gtp(c);
 		break;
-	default:
+	case TUNNELS:
 		stop(c, VERDICT_not_tcp);
 	}
 }

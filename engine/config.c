@@ -251,8 +251,9 @@ static int value_text(const struct yaml_node *value, char *buffer, size_t size) 
 	return 0;
 }
 
-static bool is_list(const struct option *option) {
-	return option->type == CONFIG_VALUE_prefixes || option->type == CONFIG_VALUE_numbers;
+static bool is_list(enum config_type type) {
+	return type == CONFIG_VALUE_prefixes || type == CONFIG_VALUE_numbers
+		|| type == CONFIG_VALUE_tunnel_ports;
 }
 
 static void
@@ -267,7 +268,7 @@ key_read(struct config *config, const struct yaml_node *key, struct yaml_mistake
 	}
 	if (value == NULL || key->is_cut || value->is_cut)
 		return; // said already
-	if (value->kind == YAML_MAP || (value->kind == YAML_LIST && !is_list(option))
+	if (value->kind == YAML_MAP || (value->kind == YAML_LIST && !is_list(option->type))
 	    || value_text(value, text, sizeof(text)) < 0) {
 		yaml_mistake(
 			mistakes,
@@ -276,7 +277,7 @@ key_read(struct config *config, const struct yaml_node *key, struct yaml_mistake
 			value->column,
 			"%s: %s of at most %d bytes is needed here (%s), not %s",
 			option->name,
-			is_list(option) ? "a list" : "a value",
+			is_list(option->type) ? "a list" : "a value",
 			CONFIG_TEXT_SIZE_MAX - 1,
 			option->argument,
 			yaml_kind_text(value->kind)

@@ -7,6 +7,8 @@
 #pragma once
 
 #include "activity.h"
+#include "overlap.h"
+#include "tunnel.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,6 +60,9 @@ enum config_origin {
 #define CONFIG_TYPE_flag bool
 #define CONFIG_TYPE_prefixes struct config_prefixes
 #define CONFIG_TYPE_numbers struct config_numbers
+#define CONFIG_TYPE_overlap enum overlap
+#define CONFIG_TYPE_urgent enum urgent
+#define CONFIG_TYPE_tunnel_ports struct tunnel_ports
 
 enum config_option {
 #define OPTION(name, ...) CONFIG_OPTION_##name,

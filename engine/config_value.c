@@ -334,6 +334,112 @@ static void numbers_text(const struct config_numbers *numbers, char *buffer, siz
 		)snprintf(buffer + used, size - used, "%s%u", i > 0 ? "," : "", numbers->number[i]);
 }
 
+// ---- What the dataplane is told.
+
+struct word {
+	const char *name;
+	int value;
+};
+
+static const struct word overlap_words[] = {
+	{"first", OVERLAP_FIRST},
+	{"last", OVERLAP_LAST},
+	{"linux", OVERLAP_LINUX},
+	{"windows", OVERLAP_WINDOWS},
+	{0},
+};
+static const struct word urgent_words[] = {{"inline", URGENT_INLINE}, {"oob", URGENT_OOB}, {0}};
+
+// The word's value, or -1 after an error that lists those there are.
+static int word_read(const struct word *words, const char *text, char *error, size_t error_size) {
+	size_t used;
+
+	for (const struct word *word = words; word->name; word++)
+		if (strcmp(word->name, text) == 0)
+			return word->value;
+	used = (size_t)snprintf(error, error_size, "\"%.60s\" is none of", text);
+	for (const struct word *word = words; word->name && used < error_size; word++)
+		used += (size_t)snprintf(
+			error + used,
+			error_size - used,
+			"%s %s",
+			word == words ? "" : ",",
+			word->name
+		);
+	return -1;
+}
+
+static const char *word_text(const struct word *words, int value) {
+	for (; words->name; words++)
+		if (words->value == value)
+			return words->name;
+	return "unknown";
+}
+
+// One NAME=PORT of a list. 0, or -1.
+static int
+tunnel_port_read(const char *item, struct tunnel_ports *ports, char *error, size_t error_size) {
+	size_t size = strcspn(item, "=");
+	int tunnel = 0;
+	uint64_t port;
+
+	while (tunnel < TUNNELS
+	       && (strlen(tunnel_name(tunnel)) != size
+		   || strncmp(tunnel_name(tunnel), item, size) != 0))
+		tunnel++;
+	if (tunnel == TUNNELS || item[size] != '=' || !number_read(no_units, item + size + 1, &port)
+	    || port < 1 || port > 65535) {
+		snprintf(
+			error,
+			error_size,
+			"\"%.60s\" is no tunnel and port; write vxlan=4789, vxlan-gpe=4790, "
+			"geneve=6081 or gtp=2152",
+			item
+		);
+		return -1;
+	}
+	if (ports->n == TUNNEL_PORTS_MAX) {
+		snprintf(error, error_size, "more than %d ports of tunnels", TUNNEL_PORTS_MAX);
+		return -1;
+	}
+	ports->of[ports->n].port = (uint16_t)port;
+	ports->of[ports->n++].tunnel = (uint8_t)tunnel;
+	return 0;
+}
+
+static int
+tunnel_ports_set(const char *text, struct tunnel_ports *value, char *error, size_t error_size) {
+	struct tunnel_ports ports = {0};
+	char item[64];
+
+	for (const char *p = text, *end; strcmp(text, "none") != 0 && *p != '\0'; p = end) {
+		p += strspn(p, ", ");
+		end = p + strcspn(p, ", ");
+		if (end == p)
+			break;
+		snprintf(item, sizeof(item), "%.*s", (int)(end - p < 63 ? end - p : 63), p);
+		if (tunnel_port_read(item, &ports, error, error_size) < 0)
+			return -1;
+	}
+	*value = ports;
+	return 0;
+}
+
+static void tunnel_ports_text(const struct tunnel_ports *ports, char *buffer, size_t size) {
+	size_t used = 0;
+
+	snprintf(buffer, size, "none");
+	for (uint32_t i = 0; i < ports->n && used < size; i++)
+		used += (size_t)snprintf(
+			buffer + used,
+			size - used,
+			"%s%s=%u",
+			i > 0 ? "," : "",
+			tunnel_name(ports->of[i].tunnel),
+			ports->of[i].port
+		);
+}
+
 // ---- All types.
 
 int config_value_set(
@@ -345,6 +451,8 @@ int config_value_set(
 	char *error,
 	size_t error_size
 ) {
+	int word;
+
 	switch (type) {
 	case CONFIG_VALUE_string:
 	case CONFIG_VALUE_path:
@@ -359,6 +467,18 @@ int config_value_set(
 		return prefixes_set(text, value, error, error_size);
 	case CONFIG_VALUE_numbers:
 		return numbers_set(text, min, max, value, error, error_size);
+	case CONFIG_VALUE_overlap:
+		if ((word = word_read(overlap_words, text, error, error_size)) < 0)
+			return -1;
+		*(enum overlap *)value = (enum overlap)word;
+		return 0;
+	case CONFIG_VALUE_urgent:
+		if ((word = word_read(urgent_words, text, error, error_size)) < 0)
+			return -1;
+		*(enum urgent *)value = (enum urgent)word;
+		return 0;
+	case CONFIG_VALUE_tunnel_ports:
+		return tunnel_ports_set(text, value, error, error_size);
 	}
 	assert(false);
 	return -1;
@@ -393,6 +513,17 @@ void config_value_text(enum config_type type, const void *value, char *buffer, s
 		break;
 	case CONFIG_VALUE_numbers:
 		numbers_text(value, buffer, size);
+		break;
+	case CONFIG_VALUE_overlap:
+		string = word_text(overlap_words, (int)*(const enum overlap *)value);
+		snprintf(buffer, size, "%s", string);
+		break;
+	case CONFIG_VALUE_urgent:
+		string = word_text(urgent_words, (int)*(const enum urgent *)value);
+		snprintf(buffer, size, "%s", string);
+		break;
+	case CONFIG_VALUE_tunnel_ports:
+		tunnel_ports_text(value, buffer, size);
 		break;
 	}
 }

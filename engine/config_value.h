@@ -19,6 +19,9 @@ enum config_type {
 	CONFIG_VALUE_flag,
 	CONFIG_VALUE_prefixes,
 	CONFIG_VALUE_numbers, // "25,143,990-995"
+	CONFIG_VALUE_overlap,
+	CONFIG_VALUE_urgent,
+	CONFIG_VALUE_tunnel_ports,
 };
 
 // Reads text into value, whose type is the CONFIG_TYPE_… of that name; what it held is freed. min and

@@ -149,7 +149,10 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.out = {.ctx = line, .record = send_record, .activity = send_activity},
 	};
 	struct flow_config flows
-		= {.n_flows = (uint32_t)config->max_flows, .held_size = config->reassembly};
+		= {.n_flows = (uint32_t)config->max_flows,
+		   .held_size = config->reassembly,
+		   .overlap = config->overlap,
+		   .urgent = config->urgent};
 
 	line->pipeline = p;
 	line->ring = ring_open(RING_SIZE);
@@ -166,6 +169,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 	line->worker = (struct worker){
 		.flows = line->flows,
 		.decode.checksum = config->checksum,
+		.decode.tunnels = &config->tunnel_ports,
 		.mark = send_mark,
 		.mark_ctx = line,
 	};
@@ -182,6 +186,8 @@ static int distributor_open(struct pipeline *p, const struct keys *keys) {
 	};
 
 	config.decode.checksum = p->config->checksum;
+	config.decode.tunnels = &p->config->tunnel_ports;
+	config.overlap = p->config->overlap;
 	memcpy(config.decode.hash_key, keys->hash, sizeof(keys->hash));
 	p->distributor = distribute_open(&config);
 	if (!p->distributor)
@@ -193,7 +199,8 @@ static int distributor_open(struct pipeline *p, const struct keys *keys) {
 
 // One worker puts fragments together itself.
 static int defrag_for(struct pipeline *p, struct worker *worker, const struct keys *keys) {
-	struct defrag_config config = {.hash_key = {keys->hash[0], keys->hash[1]}};
+	struct defrag_config config
+		= {.overlap = p->config->overlap, .hash_key = {keys->hash[0], keys->hash[1]}};
 
 	p->defrag = defrag_open(&config);
 	if (!p->defrag)

@@ -16,6 +16,14 @@ static void decode_write(const struct summary *sum, struct json *json) {
 	json_end_object(json);
 }
 
+static void fragments_write(const struct summary *sum, struct json *json) {
+	json_begin_object(json, "fragments");
+#define DEFRAG_STAT(name, text) json_put_u64(json, #name, sum->defrag.name);
+#include "defrag_stat.def"
+#undef DEFRAG_STAT
+	json_end_object(json);
+}
+
 static void flows_write(const struct summary *sum, struct json *json) {
 	json_begin_object(json, "flows");
 #define FLOW_STAT(name, text) json_put_u64(json, #name, sum->flows.name);
@@ -90,6 +98,7 @@ static void postern_write(const struct stats *stats, struct json *json) {
 	json_put_u64(json, "bytes", stats->sum.n_bytes);
 	json_put_u64(json, "cut", stats->sum.n_cut);
 	decode_write(&stats->sum, json);
+	fragments_write(&stats->sum, json);
 	flows_write(&stats->sum, json);
 	sessions_write(&stats->sum, json);
 	results_write(&stats->sum, json);

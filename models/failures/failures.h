@@ -25,8 +25,8 @@
 
 #pragma once
 
-#include "failures/target.h"
 #include "episode.h"
+#include "failures/target.h"
 #include "store/part.h"
 
 struct password {

@@ -143,26 +143,27 @@ static inline void talk_close_reader(void *reader, enum stream_end end, uint64_t
 	talk_log(r->talk, "%s ", ends[end]);
 }
 
-static inline struct talk *talk_new(uint32_t n_flows, size_t held_size) {
+// With everything of config but the handler.
+static inline struct talk *talk_with(struct flow_config config) {
 	struct talk *t = calloc(1, sizeof(*t));
-	struct flow_config config = {
-		.n_flows = n_flows,
-		.held_size = held_size,
-		.handler = {
-			.ctx = t,
-			.open = talk_open_reader,
-			.data = talk_data,
-			.gap = talk_gap,
-			.event = talk_event,
-			.timer = talk_timer,
-			.close = talk_close_reader,
-		},
-	};
 
+	config.handler = (struct stream_handler){
+		.ctx = t,
+		.open = talk_open_reader,
+		.data = talk_data,
+		.gap = talk_gap,
+		.event = talk_event,
+		.timer = talk_timer,
+		.close = talk_close_reader,
+	};
 	t->table = flow_open(&config);
 	t->now_ns = 1700000000ull * 1000000000;
 	t->family = 4;
 	return t;
+}
+
+static inline struct talk *talk_new(uint32_t n_flows, size_t held_size) {
+	return talk_with((struct flow_config){.n_flows = n_flows, .held_size = held_size});
 }
 
 static inline void talk_free(struct talk *t) {
@@ -185,6 +186,8 @@ struct seg {
 	uint8_t wscale; // 0: absent, else plus one
 	uint16_t client;
 	uint8_t checksum; // enum pkt_checksum
+	uint16_t urgent;
+	bool is_inconsistent;
 };
 
 static inline uint32_t talk_hash(const struct talk *t, uint16_t client) {
@@ -219,7 +222,9 @@ talk_pkt(const struct talk *t, const struct seg *seg, uint8_t *addr, struct pkt 
 		.flags = seg->flags,
 		.family = t->family,
 		.wscale = seg->wscale ? seg->wscale - 1 : 0xff,
-		.checksum = seg->checksum,
+		.checksum = seg->checksum & 7,
+		.urgent = seg->urgent,
+		.is_inconsistent = seg->is_inconsistent,
 	};
 	pkt->port[seg->dir] = (uint16_t)(40000 + seg->client);
 	pkt->port[!seg->dir] = 143;

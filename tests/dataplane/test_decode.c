@@ -438,7 +438,8 @@ static void t24_t37_options_are_bounded_and_the_segment_kept(void **) {
 	} cases[] = {
 		{{3, 3, 7, 0}, 7},
 		{{1, 3, 3, 14}, 14},
-		{{3, 3, 255, 0}, 14}, // T24
+		{{3, 3, 15, 0}, 15}, // T24
+		{{3, 3, 255, 0}, 15},
 		{{2, 4, 5, 180, 3, 3, 2, 0}, 2},
 		{{0, 3, 3, 7}, 0xff}, // after the end
 		{{8, 0, 3, 3, 7}, 0xff}, // T37: length 0
@@ -460,6 +461,34 @@ static void t24_t37_options_are_bounded_and_the_segment_kept(void **) {
 		tcp_sum(&b);
 		assert_int_equal(run(&b, &pkt), VERDICT_tcp);
 		assert_int_equal(pkt.wscale, cases[i].wscale);
+	}
+}
+
+static void t5_signatures_are_told_of_resets_alone(void **) {
+	static const struct {
+		uint8_t flags, option[20];
+		bool is_signed;
+	} cases[] = {
+		{TCP_RST, {19, 18}, true},
+		{TCP_RST | TCP_ACK, {1, 1, 29, 16}, true},
+		{TCP_RST, {8, 10}, false},
+		{TCP_RST, {19, 21}, false}, // past the header
+		{TCP_RST, {0, 0, 19, 18}, false},
+		{TCP_ACK, {19, 18}, false},
+		{TCP_SYN, {19, 18}, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct build b = {0};
+		struct pkt pkt;
+
+		ethernet(&b, 0x0800);
+		ipv4(&b, 6, 0, 40);
+		ipv4_sum(&b);
+		tcp(&b, cases[i].flags, cases[i].option, 20, "");
+		tcp_sum(&b);
+		assert_int_equal(run(&b, &pkt), VERDICT_tcp);
+		assert_int_equal(!!(pkt.flags & TCP_SIGNED), cases[i].is_signed);
 	}
 }
 
@@ -490,7 +519,7 @@ static void both_directions_hash_alike_and_keys_matter(void **) {
 
 enum carrier { BY_ETHERTYPE, BY_PROTOCOL, BY_UDP_PORT };
 
-struct tunnel {
+struct tunnel_case {
 	enum carrier carrier;
 	uint16_t number;
 	uint8_t size;
@@ -499,7 +528,7 @@ struct tunnel {
 	bool has_realm;
 };
 
-static const struct tunnel tunnels[] = {
+static const struct tunnel_case tunnels[] = {
 	{BY_ETHERTYPE, 0x8847, 4, "\0\1\1\x40"}, // MPLS
 	{BY_ETHERTYPE, 0x8847, 8, "\0\1\0\x40\0\2\1\x40"}, // two labels
 	{BY_ETHERTYPE, 0x8847, 4, "\0\1\1\x40", true}, // a pseudowire
@@ -534,7 +563,7 @@ static const struct tunnel tunnels[] = {
 };
 
 // The tunnel's header behind what carries it, then a packet that says hello.
-static struct build tunnelled(const struct tunnel *tunnel) {
+static struct build tunnelled(const struct tunnel_case *tunnel) {
 	struct build b = {0};
 	uint32_t inner = (tunnel->is_frame ? 14 : 0) + 20 + 25;
 	uint32_t payload = tunnel->size + inner + (tunnel->carrier == BY_UDP_PORT ? 8 : 0);
@@ -575,6 +604,31 @@ static void f13_f14_f15_every_tunnel_leads_to_the_inner_segment(void **) {
 		put(&straight, b.data + b.ip_at, b.size - b.ip_at);
 		run(&straight, &other);
 		assert_int_equal(pkt.hash == other.hash, !tunnels[i].has_realm);
+	}
+}
+
+// A port is what the configuration says, and nothing else is.
+static void tunnels_over_udp_are_known_by_the_ports_configured(void **) {
+	static const struct tunnel_ports none = {0};
+	struct decode_config with = config;
+	struct pkt pkt;
+
+	for (size_t i = 0; i < sizeof(tunnels) / sizeof(*tunnels); i++) {
+		struct build b = tunnelled(&tunnels[i]);
+		struct tunnel_ports moved = tunnel_ports_default;
+
+		with.tunnels = &none;
+		assert_int_equal(
+			run_with(&with, &b, &pkt),
+			tunnels[i].carrier == BY_UDP_PORT ? VERDICT_not_tcp : VERDICT_tcp
+		);
+		if (tunnels[i].carrier != BY_UDP_PORT)
+			continue;
+		for (uint32_t j = 0; j < moved.n; j++)
+			moved.of[j].port++;
+		with.tunnels = &moved;
+		b.data[14 + 20 + 3]++;
+		assert_int_equal(run_with(&with, &b, &pkt), VERDICT_tcp);
 	}
 }
 
@@ -675,8 +729,10 @@ int main(void) {
 		cmocka_unit_test(what_offload_left_to_the_nic_is_taken),
 		cmocka_unit_test(impossible_tcp_headers_are_named),
 		cmocka_unit_test(t24_t37_options_are_bounded_and_the_segment_kept),
+		cmocka_unit_test(t5_signatures_are_told_of_resets_alone),
 		cmocka_unit_test(both_directions_hash_alike_and_keys_matter),
 		cmocka_unit_test(f13_f14_f15_every_tunnel_leads_to_the_inner_segment),
+		cmocka_unit_test(tunnels_over_udp_are_known_by_the_ports_configured),
 		cmocka_unit_test(f15_a_cut_tunnel_gives_the_same_bytes_or_a_reason),
 		cmocka_unit_test(f15_an_inner_packet_that_is_none_has_its_own_verdict),
 		cmocka_unit_test(f13_gre_is_as_long_as_its_flags_say),

@@ -59,26 +59,27 @@ static uint32_t header_4(const struct piece *p, uint8_t *to) {
 	uint32_t total = 20 + p->size;
 
 	memcpy(to,
-	       (uint8_t[20]){0x45,
-			     0,
-			     (uint8_t)(total >> 8),
-			     (uint8_t)total,
-			     (uint8_t)(p->id >> 8),
-			     (uint8_t)p->id,
-			     (uint8_t)(field >> 8),
-			     (uint8_t)field,
-			     64,
-			     p->protocol ? p->protocol : TCP,
-			     0,
-			     0,
-			     10,
-			     0,
-			     0,
-			     p->host,
-			     192,
-			     168,
-			     1,
-			     2},
+	       (uint8_t[20]
+	       ){0x45,
+		 0,
+		 (uint8_t)(total >> 8),
+		 (uint8_t)total,
+		 (uint8_t)(p->id >> 8),
+		 (uint8_t)p->id,
+		 (uint8_t)(field >> 8),
+		 (uint8_t)field,
+		 64,
+		 p->protocol ? p->protocol : TCP,
+		 0,
+		 0,
+		 10,
+		 0,
+		 0,
+		 p->host,
+		 192,
+		 168,
+		 1,
+		 2},
 	       20);
 	sum = (uint16_t)~checksum_fold(checksum_add(0, to, 20));
 	if (p->is_wrong)
@@ -237,8 +238,9 @@ static void fragments_in_any_order_and_number_make_the_datagram(void **) {
 		for (int i = 0; i < n - 1; i++) {
 			assert_int_equal(take(&b, &pieces[i]), VERDICT_fragment);
 			if (!draw(5)) // again
-				assert_int_equal(take(&b, &pieces[draw((uint32_t)i + 1)]),
-						 VERDICT_fragment);
+				assert_int_equal(
+					take(&b, &pieces[draw((uint32_t)i + 1)]), VERDICT_fragment
+				);
 		}
 		assert_int_equal(take(&b, &pieces[n - 1]), VERDICT_tcp);
 		assert_segment(&b, segment, size);
@@ -326,9 +328,7 @@ static void f2_an_empty_fragment_is_refused(void **) {
 	TAKE(&b, .offset = 96, .size = 104, .more = true, .data = data);
 	TAKE(&b, .offset = 200, .size = 0, .more = true, .data = data);
 	assert_int_equal(stats(&b)->fragment_bad, 1);
-	assert_int_equal(
-		TAKE(&b, .offset = 200, .size = 104, .data = data), VERDICT_bad_tcp
-	);
+	assert_int_equal(TAKE(&b, .offset = 200, .size = 104, .data = data), VERDICT_bad_tcp);
 	TAKE(&b, .id = 3, .offset = 8, .size = 0, .data = data);
 	TAKE(&b, .family = 6, .offset = 8, .size = 0, .data = data);
 	assert_int_equal(stats(&b)->fragment_bad, 3);
@@ -419,8 +419,7 @@ static void f5_a_fragment_inside_its_own_twin_ends(void **) {
 	bench_open(&b, (struct defrag_config){.n_slots = 1});
 	TAKE(&b, .protocol = GRE, .size = 24, .more = true, .data = outer);
 	assert_int_equal(
-		TAKE(&b, .protocol = GRE, .offset = 24, .size = 48, .data = outer),
-		VERDICT_fragment
+		TAKE(&b, .protocol = GRE, .offset = 24, .size = 48, .data = outer), VERDICT_fragment
 	);
 	assert_int_equal(defrag_n_open(b.defrag), 1); // the inner one
 	assert_int_equal(stats(&b)->datagram_whole, 1);
@@ -667,7 +666,10 @@ static void t31_overlapping_fragments_are_as_the_policy_says_and_marked(void **)
 		struct model model = {0};
 		struct bench b;
 
-		bench_open(&b, (struct defrag_config){.overlap = policy, .n_datagrams = 2, .n_chunks = 4});
+		bench_open(
+			&b,
+			(struct defrag_config){.overlap = policy, .n_datagrams = 2, .n_chunks = 4}
+		);
 		for (int i = 0; i < 12; i++) {
 			uint8_t data[256];
 			uint32_t offset = draw(6) * 8, n = 1 + draw(4);

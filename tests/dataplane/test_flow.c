@@ -262,7 +262,50 @@ static void t13_the_text_of_a_reset_is_not_data(void **) {
 	TALK(t, C, TCP_ACK, 100, 300, "abc");
 	TALK(t, S, TCP_RST | TCP_ACK, 300, 103, "go away");
 	assert_int_equal(flow_stats(t->table)->segment_no_ack, 1);
-	assert_log(t, "open C:abc reset ");
+	assert_log(t, "open C:abc reset_with_payload reset ");
+}
+
+// Hosts without a key for the connection drop a signed reset, others do not look at the signature.
+static void t5_a_signed_reset_ends_only_what_does_not_go_on(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_RST | TCP_SIGNED, 103);
+	TALK(t, C, TCP_ACK, 103, 300, "def");
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSING_NS + 1000000000);
+	assert_int_equal(t->reader[0]->n_closes, 0);
+	assert_log(t, "open C:abc signed_reset C:def input ");
+	// Nothing follows: it was the end.
+	t = talk_small();
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_RST | TCP_SIGNED, 103);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSING_NS - 2000);
+	assert_int_equal(t->reader[0]->n_closes, 0);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSING_NS);
+	assert_int_equal(t->reader[0]->n_closes, 1);
+	assert_log(t, "open C:abc signed_reset reset ");
+}
+
+static void t24_a_window_scale_beyond_14_is_taken_as_14_and_said(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_SYN, 99, .wscale = 1);
+	TALK(t, S, TCP_SYN | TCP_ACK, 299, 100, .wscale = 16);
+	TALK(t, C, TCP_ACK, 100, 300);
+	TALK(t, S, TCP_ACK, 300, 100, "x", .window = 1);
+	TALK(t, C, TCP_ACK, 100, 301, "abc");
+	assert_log(t, "open bad_window_scale S:x C:abc input ");
+}
+
+static void f9_inconsistent_fragments_are_said_of_the_connection(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc", .is_inconsistent = true);
+	TALK(t, C, TCP_ACK, 103, 300, "def", .is_inconsistent = true);
+	assert_log(t, "open inconsistent_fragments C:abc C:def input ");
 }
 
 static void t14_a_reset_beside_the_next_number_is_ignored(void **) {
@@ -920,6 +963,9 @@ int main(void) {
 		cmocka_unit_test(t12_a_reset_delivers_what_is_contiguous_and_counts_no_gap),
 		cmocka_unit_test(what_was_acknowledged_before_a_reset_is_a_gap),
 		cmocka_unit_test(t13_the_text_of_a_reset_is_not_data),
+		cmocka_unit_test(t5_a_signed_reset_ends_only_what_does_not_go_on),
+		cmocka_unit_test(t24_a_window_scale_beyond_14_is_taken_as_14_and_said),
+		cmocka_unit_test(f9_inconsistent_fragments_are_said_of_the_connection),
 		cmocka_unit_test(t14_a_reset_beside_the_next_number_is_ignored),
 		cmocka_unit_test(t16_a_fin_outside_the_window_ends_nothing),
 		cmocka_unit_test(t17_an_acknowledgement_far_ahead_is_refused),

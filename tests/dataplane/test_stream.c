@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#include "recent.h"
 #include "talk.h"
 
 #include <setjmp.h>
@@ -237,56 +238,263 @@ static void any_order_of_segments_gives_the_same_bytes(void **) {
 	free(s);
 }
 
-// T31: every shape of three chunks over six numbers (two alike are the shapes of two), each chunk with its own letter, behind
-// a hole that is filled last. The oracle is an array in which the first to come has the byte.
-static void t31_every_shape_of_overlap_is_first_wins_and_said(void **) {
-	enum { SIZE = 6 };
+// ---- Overlaps
+
+enum { SHAPE = 6 }; // sequence numbers that chunks are laid over
+
+struct chunk {
+	int from, to;
+};
+
+// Whether the newer chunk has a byte that an older one has as well.
+static bool newer_wins(enum overlap policy, struct chunk old, struct chunk new) {
+	switch (policy) {
+	case OVERLAP_FIRST:
+		return false;
+	case OVERLAP_LAST:
+		return true;
+	case OVERLAP_LINUX:
+		return new.from < old.from || (new.from == old.from &&new.to > old.to);
+	case OVERLAP_WINDOWS:
+		return new.from < old.from;
+	}
+	abort();
+}
+
+// Three chunks, each with its own letter, behind a hole that is filled last; n bytes fill it, so that the
+// filling may overlap them. The oracle says of each byte whose it is.
+static void shape_check(enum overlap policy, const struct chunk chunks[4]) {
+	struct talk *t = talk_with((struct flow_config
+	){.n_flows = 4, .held_size = 1 << 16, .overlap = policy, .recent_size = 1 << 16});
+	int owner[SHAPE + 1], end = 0;
+	char oracle[SHAPE + 1], data[SHAPE + 1];
+	bool differs = false;
+
+	memset(owner, -1, sizeof(owner));
+	talk_handshake(t, 0, 100, 500);
+	for (int i = 0; i < 4; i++) {
+		for (int at = chunks[i].from; at < chunks[i].to; at++) {
+			differs |= owner[at] >= 0;
+			if (owner[at] < 0 || newer_wins(policy, chunks[owner[at]], chunks[i]))
+				owner[at] = i;
+		}
+		end = chunks[i].to > end ? chunks[i].to : end;
+		memset(data, 'a' + i, sizeof(data));
+		TALK(t,
+		     C,
+		     TCP_ACK,
+		     100 + (uint32_t)chunks[i].from,
+		     500,
+		     data,
+		     chunks[i].to - chunks[i].from);
+	}
+	for (int at = 0; at < end; at++)
+		oracle[at] = owner[at] < 0 ? '?' : (char)('a' + owner[at]);
+	flow_end(t->table);
+	assert_int_equal(t->reader[0]->n_bytes[0], end);
+	assert_memory_equal(t->reader[0]->bytes[0], oracle, (size_t)end);
+	assert_int_equal(
+		t->reader[0]->events, differs ? 1u << STREAM_EVENT_inconsistent_retransmission : 0
+	);
+	assert_int_equal(fates(t), t->n_packets);
+	talk_free(t);
+}
+
+// Every shape of three chunks (two alike are the shapes of two).
+static void t31_every_shape_of_overlap_is_as_the_policy_says_and_stated(void **) {
 	int n_shapes = 0;
 
-	for (int shape = 0; shape < SIZE * SIZE * SIZE * SIZE * SIZE * SIZE; shape++) {
-		char oracle[SIZE + 2] = "", chunk[SIZE + 1], first = 0;
-		bool differs = false;
-		struct talk *t;
-		int code = shape, end = 0;
-		int from[3], to[3];
+	for (int shape = 0; shape < 15 * 15 * 15 * SHAPE * 4; shape++) {
+		struct chunk chunks[4];
+		int code = shape, at;
 
-		for (int i = 0; i < 3; i++) {
-			from[i] = code % SIZE;
-			to[i] = code / SIZE % SIZE + 1;
-			code /= SIZE * SIZE;
+		for (int i = 0; i < 3; i++, code /= 15) {
+			chunks[i] = (struct chunk){.from = 1, .to = SHAPE};
+			// The code-th of the fifteen ways to take a run of five.
+			for (at = code % 15; at >= SHAPE - chunks[i].from; chunks[i].from++)
+				at -= SHAPE - chunks[i].from;
+			chunks[i].to = chunks[i].from + 1 + at;
 		}
-		if (from[0] >= to[0] || from[1] >= to[1] || from[2] >= to[2])
-			continue;
+		chunks[3] = (struct chunk){.from = 0, .to = 1 + code % SHAPE};
+		shape_check((enum overlap)(code / SHAPE), chunks);
 		n_shapes++;
-		t = talk_new(4, 1 << 16);
+	}
+	assert_int_equal(n_shapes, 81000);
+}
+
+// T30, T6: what has been delivered stays, and is compared with what comes again, however it is cut.
+static void t30_a_retransmission_of_delivered_bytes_is_compared(void **) {
+	static const struct {
+		uint32_t seq;
+		const char *data;
+		bool differs, is_compared;
+	} cases[] = {
+		{100, "abcdefghij", false, true},
+		{100, "abcde", false, true},
+		{103, "defgh", false, true}, // across two
+		{100, "abcXefghij", true, true},
+		{104, "eX", true, true},
+		{109, "j", false, false}, // a keep-alive
+		{109, "X", false, false}, // whose byte may be anything
+		{108, "X", true, true},
+		{95, "-----abc", false, true}, // nobody knows what was before
+		{95, "-----abX", true, true},
+		{95, "---", false, false},
+		{108, "ijklm", false, true}, // and more behind
+		{108, "iXklm", true, true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct talk *t = talk_new(4, 1 << 16);
+		const struct flow_stats *stats = flow_stats(t->table);
+
 		talk_handshake(t, 0, 100, 500);
-		memset(oracle, 0, sizeof(oracle));
-		for (int i = 0; i < 3; i++) {
-			for (int at = from[i]; at < to[i]; at++) {
-				differs |= oracle[1 + at] != 0;
-				if (!oracle[1 + at])
-					oracle[1 + at] = (char)('a' + i);
-			}
-			end = to[i] > end ? to[i] : end;
-			memset(chunk, 'a' + i, sizeof(chunk));
-			TALK(t, C, TCP_ACK, 101 + (uint32_t)from[i], 500, chunk, to[i] - from[i]);
-		}
-		oracle[0] = first = '!';
-		for (int at = 1; at <= end; at++)
-			if (!oracle[at])
-				oracle[at] = '?';
-		TALK(t, C, TCP_ACK, 100, 500, &first, 1);
-		flow_end(t->table);
-		assert_int_equal(t->reader[0]->n_bytes[0], end + 1);
-		assert_memory_equal(t->reader[0]->bytes[0], oracle, (size_t)end + 1);
+		TALK(t, C, TCP_ACK, 100, 500, "abcde");
+		TALK(t, C, TCP_ACK, 105, 500, "fghij");
+		TALK(t, S, TCP_ACK, 500, i % 2 ? 110 : 100, "ok"); // acknowledged or not
+		TALK(t, C, TCP_ACK, cases[i].seq, 502, cases[i].data);
+		assert_int_equal(stats->overlap_differs, cases[i].differs);
+		assert_int_equal(stats->repeat_compared, cases[i].is_compared);
 		assert_int_equal(
 			t->reader[0]->events,
-			differs ? 1u << STREAM_EVENT_inconsistent_retransmission : 0
+			cases[i].differs ? 1u << STREAM_EVENT_inconsistent_retransmission : 0
 		);
-		assert_int_equal(fates(t), t->n_packets);
+		assert_memory_equal(t->reader[0]->bytes[0], "abcdefghij", 10);
 		talk_free(t);
 	}
-	assert_int_equal(n_shapes, 21 * 21 * 21);
+}
+
+static void t30_what_is_not_kept_any_more_is_counted(void **) {
+	struct talk *t = talk_with((struct flow_config
+	){.n_flows = 8, .held_size = 1 << 16, .recent_size = 256});
+	const struct flow_stats *stats = flow_stats(t->table);
+
+	talk_handshake(t, 0, 100, 500);
+	TALK(t, C, TCP_ACK, 100, 500, "abcdefgh");
+	// 256 bytes hold ten records of eight bytes; others push the first one out.
+	talk_handshake(t, 1, 100, 500);
+	for (uint32_t i = 0; i < 9; i++)
+		TALK(t, C, TCP_ACK, 100 + 8 * i, 500, "abcdefgh", .client = 1);
+	TALK(t, C, TCP_ACK, 100, 500, "abcdefgX");
+	assert_int_equal(stats->overlap_differs, 1);
+	TALK(t, C, TCP_ACK, 172, 500, "abcdefgh", .client = 1);
+	TALK(t, C, TCP_ACK, 100, 500, "abcdefgX");
+	assert_int_equal(stats->overlap_differs, 1);
+	assert_int_equal(stats->repeat_not_compared, 1);
+	// Of servers nothing is kept, nor anything of one segment that would push out all others.
+	TALK(t, S, TCP_ACK, 500, 108, "hello");
+	TALK(t, S, TCP_ACK, 500, 108, "hellX");
+	TALK(t, C, TCP_ACK, 108, 505, t->log, 100);
+	TALK(t, C, TCP_ACK, 108, 505, t->log, 100);
+	assert_int_equal(stats->repeat_not_compared, 3);
+	assert_int_equal(stats->overlap_differs, 1);
+	talk_free(t);
+}
+
+// The ring of recent bytes against all bytes ever sent: it never says differs of what is the same, nor same
+// of what is not, and knows the latest.
+static void what_is_kept_of_recent_bytes_is_what_was_sent(void **) {
+	enum { FLOWS = 5, BYTES = 4096 };
+	static uint8_t sent[FLOWS][BYTES];
+	uint32_t n_sent[FLOWS] = {0}, n_known = 0;
+	struct recent *recent = recent_open(FLOWS, 2048);
+
+	random_state = (uint64_t)time(NULL) | 1;
+	print_message("SEED=%" PRIu64 "\n", random_state);
+	for (int round = 0; round < 200000; round++) {
+		uint32_t f = random_below(FLOWS), size = 1 + random_below(60), at;
+		uint8_t data[64];
+		enum recent_result result;
+		bool is_same;
+
+		if (!random_below(500) || n_sent[f] + size > BYTES) {
+			recent_forget(recent, f + 1);
+			n_sent[f] = 0;
+		}
+		if (random_below(2)) {
+			for (uint32_t i = 0; i < size; i++)
+				sent[f][n_sent[f] + i] = (uint8_t)random_below(256);
+			recent_add(
+				recent, f + 1, 0xffffff00u + n_sent[f], sent[f] + n_sent[f], size
+			);
+			n_sent[f] += size;
+			result = recent_compare(
+				recent,
+				f + 1,
+				0xffffff00u + n_sent[f] - size,
+				sent[f] + n_sent[f] - size,
+				size
+			);
+			assert_int_equal(result, RECENT_SAME);
+			continue;
+		}
+		if (n_sent[f] < size)
+			continue;
+		at = random_below(n_sent[f] - size + 1);
+		memcpy(data, sent[f] + at, size);
+		is_same = random_below(2);
+		if (!is_same)
+			data[random_below(size)] ^= 1;
+		result = recent_compare(recent, f + 1, 0xffffff00u + at, data, size);
+		n_known += result != RECENT_GONE;
+		if (is_same)
+			assert_int_not_equal(result, RECENT_DIFFERS);
+	}
+	assert_true(n_known > 1000);
+	recent_close(recent);
+}
+
+// ---- Urgent bytes
+
+static void t15_the_urgent_byte_is_in_the_stream_or_beside_it(void **) {
+	for (enum urgent policy = URGENT_INLINE; policy <= URGENT_OOB; policy++) {
+		const char *word
+			= policy == URGENT_INLINE ? "malicXious and Xmore" : "malicious and more";
+		struct talk *t;
+
+		// In one piece, in two, and the second before the first.
+		for (int order = 0; order < 3; order++) {
+			t = talk_with((struct flow_config
+			){.n_flows = 4, .held_size = 1 << 16, .urgent = policy});
+			talk_handshake(t, 0, 100, 500);
+			if (order == 2)
+				TALK(t, C, TCP_ACK | TCP_URG, 110, 500, " and Xmore", .urgent = 6);
+			TALK(t, C, TCP_ACK | TCP_URG, 100, 500, "malicXious", .urgent = 6);
+			if (order < 2)
+				TALK(t, C, TCP_ACK | TCP_URG, 110, 500, " and Xmore", .urgent = 6);
+			if (order == 1)
+				TALK(t, C, TCP_ACK | TCP_URG, 100, 500, "malicXious", .urgent = 6);
+			flow_end(t->table);
+			assert_int_equal(t->reader[0]->n_bytes[0], strlen(word));
+			assert_memory_equal(t->reader[0]->bytes[0], word, strlen(word));
+			assert_int_equal(t->reader[0]->n_stream_bytes[0], strlen(word));
+			assert_int_equal(t->reader[0]->events, 1u << STREAM_EVENT_urgent_data);
+			talk_free(t);
+		}
+	}
+}
+
+// However many there are: nothing is counted that could overflow.
+static void t15_every_byte_may_be_urgent(void **) {
+	struct talk *t = talk_with((struct flow_config
+	){.n_flows = 4, .held_size = 1 << 16, .urgent = URGENT_OOB});
+
+	talk_handshake(t, 0, 100, 500);
+	for (uint32_t i = 0; i < 70000; i++) {
+		TALK(t, C, TCP_ACK | TCP_URG, 100 + 2 * i, 500, "Xy", .urgent = 1);
+		if (i % 1000 == 0)
+			TALK(t, S, TCP_ACK, 500, 102 + 2 * i);
+	}
+	assert_int_equal(t->reader[0]->n_data_bytes[0], 70000);
+	assert_memory_equal(t->reader[0]->bytes[0], "yyyy", 4);
+	// Pointers that mean no byte of the segment.
+	TALK(t, C, TCP_ACK | TCP_URG, 140100, 500, "ab", .urgent = 3);
+	TALK(t, C, TCP_ACK | TCP_URG, 140102, 500, "cd", .urgent = 0);
+	TALK(t, C, TCP_ACK | TCP_URG, 140104, 500, "ef", .urgent = 65535);
+	TALK(t, C, TCP_ACK, 140106, 500, "gh", .urgent = 1);
+	assert_int_equal(t->reader[0]->n_data_bytes[0], 70008);
+	assert_int_equal(t->reader[0]->n_gaps[0], 0);
+	talk_free(t);
 }
 
 int main(void) {
@@ -295,7 +503,12 @@ int main(void) {
 		cmocka_unit_test(a_swapped_pair_is_put_in_order),
 		cmocka_unit_test(any_cut_and_any_swap_of_neighbours_tell_the_same_talk),
 		cmocka_unit_test(any_order_of_segments_gives_the_same_bytes),
-		cmocka_unit_test(t31_every_shape_of_overlap_is_first_wins_and_said),
+		cmocka_unit_test(t15_the_urgent_byte_is_in_the_stream_or_beside_it),
+		cmocka_unit_test(t15_every_byte_may_be_urgent),
+		cmocka_unit_test(t30_a_retransmission_of_delivered_bytes_is_compared),
+		cmocka_unit_test(t30_what_is_not_kept_any_more_is_counted),
+		cmocka_unit_test(t31_every_shape_of_overlap_is_as_the_policy_says_and_stated),
+		cmocka_unit_test(what_is_kept_of_recent_bytes_is_what_was_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -305,6 +305,41 @@ static void so_many_networks_and_no_more(void **state) {
 	}
 }
 
+static void words_and_ports_of_the_dataplane_are_read_or_refused(void **state) {
+	static const struct {
+		const char *words, *error;
+	} cases[] = {
+		{"--overlap=frist", "\"frist\" is none of first, last, linux, windows"},
+		{"--urgent=", "is none of inline, oob"},
+		{"--tunnel-ports=vxlan", "\"vxlan\" is no tunnel and port; write vxlan=4789"},
+		{"--tunnel-ports=vxlan=0", "\"vxlan=0\""},
+		{"--tunnel-ports=gtp=65536", "\"gtp=65536\""},
+		{"--tunnel-ports=gtp=1,vxla=1", "\"vxla=1\""},
+		{"--tunnel-ports=gtp=65535", NULL},
+		{"--tunnel-ports=none", NULL},
+		{"--tunnel-ports=vxlan-gpe=1,geneve=1", NULL},
+	};
+	struct run run;
+
+	run_open(&run, "postern replay a");
+	assert_memory_equal(
+		&run.config.tunnel_ports, &tunnel_ports_default, sizeof(tunnel_ports_default)
+	);
+	assert_int_equal(run.config.overlap, OVERLAP_FIRST);
+	assert_int_equal(run.config.urgent, URGENT_OOB);
+	run_close(&run);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char line[200];
+
+		snprintf(line, sizeof(line), "postern replay %s a", cases[i].words);
+		run_open(&run, line);
+		assert_int_equal(run.status, cases[i].error ? 2 : CONFIG_GO);
+		if (cases[i].error && !strstr(run.err, cases[i].error))
+			assert_string_equal(run.err, cases[i].error);
+		run_close(&run);
+	}
+}
+
 static void the_print_can_be_read_again(void **state) {
 	struct run run, again;
 	char *text = NULL;
@@ -314,7 +349,7 @@ static void the_print_can_be_read_again(void **state) {
 	run_open(
 		&run,
 		"postern run --interim 90s --memory 3M --trusted-proxies 10.0.0.0/8,::1 "
-		"--checksum=no"
+		"--checksum=no --overlap linux --urgent inline --tunnel-ports geneve=7000,vxlan=1"
 	);
 	config_print(&run.config, false, out);
 	fclose(out);
@@ -330,6 +365,14 @@ static void the_print_can_be_read_again(void **state) {
 		&again.config.trusted_proxies,
 		&run.config.trusted_proxies,
 		sizeof(run.config.trusted_proxies)
+	);
+	assert_int_equal(again.config.overlap, OVERLAP_LINUX);
+	assert_int_equal(again.config.urgent, URGENT_INLINE);
+	assert_int_equal(again.config.tunnel_ports.n, 2);
+	assert_memory_equal(
+		&again.config.tunnel_ports,
+		&run.config.tunnel_ports,
+		sizeof(run.config.tunnel_ports)
 	);
 	run_close(&again);
 	run_close(&run);
@@ -348,6 +391,7 @@ int main(void) {
 		cmocka_unit_test(each_mistake_of_the_file_has_its_line),
 		cmocka_unit_test(a_file_that_is_none_is_said),
 		cmocka_unit_test(so_many_networks_and_no_more),
+		cmocka_unit_test(words_and_ports_of_the_dataplane_are_read_or_refused),
 		cmocka_unit_test(the_print_can_be_read_again),
 	};
 

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Positions count bytes ever written, and a record is there as long as the ring has not come round to it.
+
+#include "recent.h"
+
+#include "limits.h"
+#include "reserve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct record {
+	uint64_t before; // position of the flow's record before this plus one, 0: none
+	uint32_t seq;
+	uint32_t size;
+};
+
+struct recent {
+	uint8_t *ring;
+	uint64_t *last; // by flow: position of its newest record plus one, 0: none
+	size_t size, last_size;
+	uint64_t head; // where the next record goes
+};
+
+struct recent *recent_open(uint32_t n_flows, size_t size) {
+	struct recent *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->size = (size ? size : STREAM_RECENT_SIZE_DEFAULT) / 8 * 8;
+	r->last_size = ((size_t)n_flows + 1) * sizeof(*r->last);
+	r->ring = reserve_open(r->size);
+	r->last = reserve_open(r->last_size);
+	if (!r->ring || !r->last) {
+		int error = errno;
+		recent_close(r);
+		errno = error;
+		return NULL;
+	}
+	// Passwords pass by in it.
+	madvise(r->ring, r->size, MADV_DONTDUMP);
+	return r;
+}
+
+void recent_close(struct recent *r) {
+	if (!r)
+		return;
+	if (r->ring)
+		reserve_close(r->ring, r->size);
+	if (r->last)
+		reserve_close(r->last, r->last_size);
+	free(r);
+}
+
+size_t recent_memsize(const struct recent *r) {
+	return sizeof(*r) + r->size + r->last_size;
+}
+
+void recent_forget(struct recent *r, uint32_t flow) {
+	if (r->last[flow])
+		r->last[flow] = 0;
+}
+
+void recent_add(struct recent *r, uint32_t flow, uint32_t seq, const uint8_t *data, uint32_t size) {
+	struct record record = {.before = r->last[flow], .seq = seq, .size = size};
+	size_t need = (sizeof(record) + size + 7) / 8 * 8, at = r->head % r->size;
+
+	if (need > r->size / 4)
+		return; // one frame of a host that merges segments; it would push all others out
+	if (r->size - at < need) {
+		r->head += r->size - at;
+		at = 0;
+	}
+	memcpy(r->ring + at, &record, sizeof(record));
+	memcpy(r->ring + at + sizeof(record), data, size);
+	r->last[flow] = r->head + 1;
+	r->head += need;
+}
+
+// The record at a position, if it is there still.
+static int record_get(const struct recent *r, uint64_t position, struct record *record) {
+	if (!position || r->head - (position - 1) > r->size)
+		return -1;
+	memcpy(record, r->ring + (position - 1) % r->size, sizeof(*record));
+	return 0;
+}
+
+enum recent_result recent_compare(
+	const struct recent *r,
+	uint32_t flow,
+	uint32_t seq,
+	const uint8_t *data,
+	uint32_t size
+) {
+	enum recent_result result = RECENT_GONE;
+	uint64_t position = r->last[flow];
+	struct record record;
+
+	for (int i = 0; i < RECENT_LOOKS && record_get(r, position, &record) == 0; i++) {
+		const uint8_t *kept = r->ring + (position - 1) % r->size + sizeof(record);
+		int32_t from = (int32_t)(record.seq - seq); // of the record in data
+		int32_t to = from + (int32_t)record.size;
+		int32_t begin = from > 0 ? from : 0, end = to < (int32_t)size ? to : (int32_t)size;
+
+		position = record.before;
+		if (begin >= end)
+			continue;
+		if (memcmp(data + begin, kept + (begin - from), (size_t)(end - begin)) != 0)
+			return RECENT_DIFFERS;
+		result = RECENT_SAME;
+	}
+	return result;
+}
