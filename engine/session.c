@@ -70,7 +70,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	a->time_ns = now_ns;
 	memcpy(a->session, s->id, sizeof(a->session));
 	a->protocol = s->proto->activity;
-	if (s->account)
+	if (s->account && !s->is_claimed)
 		memcpy(a->account, s->account, strlen(s->account) + 1);
 	session_source(s, &a->source.ip, &port);
 	if (s->client && s->client->hello)
@@ -256,6 +256,7 @@ void session_login(
 	if (s->pending && (!name || !account_is(s, name, name_size)))
 		session_activity_flush(s, now_ns); // what was before belongs to the account before
 	s->login = (uint8_t)outcome;
+	s->is_claimed = false;
 	s->mechanism = mechanism;
 	s->n_attempts += s->n_attempts < UINT16_MAX;
 	if (!name || !account_set(s, name, name_size)) {
@@ -274,6 +275,23 @@ void session_login(
 	strncpy(a->auth.mechanism, sasl_name(mechanism), sizeof(a->auth.mechanism) - 1);
 	// An attempt is told at once, so that the models see attempts in the order they were made.
 	session_activity_flush(s, now_ns);
+}
+
+void session_login_unanswered(
+	struct session *s,
+	uint8_t mechanism,
+	const char *name,
+	size_t name_size,
+	uint64_t now_ns
+) {
+	if (s->login == LOGIN_SUCCESS)
+		return;
+	session_activity_flush(s, now_ns); // what was before belongs to the account before
+	s->login = LOGIN_NONE;
+	s->mechanism = mechanism;
+	s->n_attempts += s->n_attempts < UINT16_MAX;
+	if (account_set(s, name, name_size))
+		s->is_claimed = true;
 }
 
 static void activity_match_add(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns) {

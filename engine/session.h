@@ -84,6 +84,7 @@ struct session {
 	uint8_t is_tls; // TLS was seen to begin
 	uint8_t is_deaf; // parsing is over; bytes are counted only
 	uint8_t is_reported; // at least one activity was sent
+	uint8_t is_claimed; // the account is only that of an attempt nobody has answered
 	uint8_t is_begun; // the client's bytes proper have begun: no PROXY header can come any more
 
 	struct activity *pending; // NULL: nothing to say since the last
@@ -116,6 +117,15 @@ void session_login(
 	const char *name,
 	size_t name_size,
 	uint64_t password_hash,
+	uint64_t now_ns
+);
+// An attempt that nobody has answered when the connection ends. The record names the account with the
+// outcome none; the models hear nothing of it: whoever was tried has done nothing.
+void session_login_unanswered(
+	struct session *s,
+	uint8_t mechanism,
+	const char *name,
+	size_t name_size,
 	uint64_t now_ns
 );
 // The keyed hash of a password: 0 for size 0, never 0 otherwise.

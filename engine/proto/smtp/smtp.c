@@ -256,15 +256,25 @@ parser_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, u
 	drain(p);
 }
 
+// What the client sent while it waited for a reply that never came is all there is to know, and was offered
+// all the same. Behind STARTTLS it is nobody's.
+static void unanswered_read(struct smtp_parser *p) {
+	if (p->client != SMTP_CLIENT_WAIT || p->waiting == SMTP_STARTTLS)
+		return;
+	if (p->held.size > p->held.at) {
+		p->is_assumed = true;
+		smtp_assume(p);
+		drain(p);
+	}
+	if (p->client == SMTP_CLIENT_WAIT && p->waiting == SMTP_AUTH)
+		smtp_auth_unanswered(p);
+}
+
 static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 	struct smtp_parser *p = state;
 
 	p->now_ns = now_ns;
-	// Without any word of the server the client's side is all there is to know.
-	if (p->client == SMTP_CLIENT_WAIT && p->waiting == SMTP_GREETING && p->held.size > 0) {
-		smtp_assume(p);
-		drain(p);
-	}
+	unanswered_read(p);
 	session_unparsed(s, p->held.size - p->held.at);
 	smtp_pending_clear(p);
 	smtp_content_close(p);

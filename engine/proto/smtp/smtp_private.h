@@ -197,6 +197,8 @@ struct smtp_pending *smtp_pending_last(struct smtp_parser *p);
 void smtp_reply_gap(struct smtp_parser *p);
 // The reply will not come: goes on as if it had been good.
 void smtp_assume(struct smtp_parser *p);
+// The exchange going on will not be answered any more.
+void smtp_auth_unanswered(struct smtp_parser *p);
 
 // ---- smtp_message.c
 
