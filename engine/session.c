@@ -505,7 +505,7 @@ static void early_data(
 			early->size[STREAM_SERVER],
 			tuple.port[STREAM_SERVER]
 		);
-		if (verdict == DETECT_MORE && early->size[dir] < DETECT_SIZE_MAX)
+		if (verdict == DETECT_MORE && (size_t)taken == size)
 			return;
 	} else {
 		taken = 0;

@@ -277,6 +277,8 @@ static void chunk_advance(struct smtp_parser *p, uint64_t size) {
 	p->client = SMTP_CLIENT_COMMAND;
 	if (p->chunk_is_last)
 		smtp_content_close(p);
+	if (p->is_assumed)
+		smtp_assume(p);
 }
 
 size_t smtp_chunk_read(struct smtp_parser *p, const uint8_t *data, size_t size) {

@@ -102,12 +102,12 @@ struct smtp_parser {
 	uint64_t now_ns; // of the bytes being read
 	struct line lines[2]; // by enum stream_dir
 	struct smtp_held held;
+	uint64_t gap_held; // size of a hole behind the bytes held, 0: none
 
 	uint8_t client; // enum smtp_client
 	uint8_t waiting; // enum smtp_verb
 	bool is_assumed; // the server is not seen at all: commands count as accepted
 	bool is_unsure; // after a hole: replies may belong to commands not seen
-	bool is_gap_held; // a hole among the bytes held
 	bool has_server; // anything of it has been seen
 	bool is_tls_byte; // 0x16 has been seen, waiting for 0x03
 	bool is_refused_tls; // STARTTLS was refused: S16

@@ -938,6 +938,25 @@ static void one_side_alone_is_read_as_if_all_was_accepted(void **) {
 	ASSERT_WORDS(cases);
 }
 
+static void s22_what_came_before_a_hole_is_kept_until_the_reply(void **) {
+	static const struct words_case cases[] = {
+		{"in content",
+		 WORDS(HELLO ENVELOPE C "DATA\r\nab\r\n" GAP_C "10" S "354 go\r\n" C
+					"cd\r\n.\r\n" QUEUED QUIT),
+		 "helo c.example\n" MAIL "18 bytes, 250 2.0.0 4ABC holed\nis quit\n"
+		 "commands 5, 0 rejected\nactivity sent 1 b@example.net bytes=18\nunparsed 10\n"
+		 "event message_cut\n"},
+		{"in a chunk that nobody answers",
+		 WORDS(S "220 x\r\n" C "EHLO c.example\r\nAUTH PLAIN AHUzNQBzZWNyZXQ=\r\n"
+			 "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n"
+			 "BDAT 12 LAST\r\nab" GAP_C "10"),
+		 "login unanswered PLAIN u35\ncontent sent 2 hash=3105 missing=10\n--\n"
+		 "helo c.example\n" MAIL "12 bytes, 0 - - bdat holed\ncommands 5, 0 rejected\n"
+		 "unparsed 10\nevent message_cut\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
 static void s9_what_nobody_answered_was_offered_and_no_more(void **) {
 	static const struct words_case cases[] = {
 		// The server stops speaking; what comes behind is pipelined.
@@ -1159,6 +1178,7 @@ int main(void) {
 		cmocka_unit_test(s19_what_is_no_address_is_counted_and_not_named),
 		cmocka_unit_test(s22_after_a_hole_the_place_is_found_again),
 		cmocka_unit_test(one_side_alone_is_read_as_if_all_was_accepted),
+		cmocka_unit_test(s22_what_came_before_a_hole_is_kept_until_the_reply),
 		cmocka_unit_test(s9_what_nobody_answered_was_offered_and_no_more),
 		cmocka_unit_test(lmtp_answers_the_last_chunk_for_each_recipient),
 		cmocka_unit_test(lmtp_answers_for_each_recipient),
