@@ -57,7 +57,7 @@ static long file_score(struct analyst *analyst, const char *path) {
 }
 
 enum exit_status cmd_score(const struct config *config) {
-	struct ruleset *ruleset = ruleset_open(config->rules, stderr);
+	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
 	enum exit_status status = EXIT_DONE;
 	struct analyst *analyst;
 	char error[512];

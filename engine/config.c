@@ -22,6 +22,7 @@ enum {
 	RUN = 1 << COMMAND_RUN,
 	SCORE = 1 << COMMAND_SCORE,
 	CHECK = 1 << COMMAND_CHECK,
+	CTL = 1 << COMMAND_CTL,
 };
 
 static const struct {
@@ -40,6 +41,7 @@ static const struct {
 		"check", "[options]", "configuration and rules: every mistake, and what to write instead",
 		false, false,
 	},
+	[COMMAND_CTL] = {"ctl", "[options] reload|stats|stop", "talk to a running one", true, false},
 };
 
 struct option {

@@ -73,13 +73,13 @@ static struct found *found_get(struct content *content, uint32_t rule) {
 static bool on_match(void *ctx, uint32_t rule, uint64_t offset) {
 	struct watch *watch = ctx;
 	struct content *content = watch->content;
-	const struct scan_db *db = scanner_db(content->scanner);
+	const struct database *db = scanner_database(content->scanner);
 	long i = watch - content->watches;
 	struct found *found;
 
 	if (++content->n_calls >= CONTENT_MATCHES_MAX)
 		content->is_done = true;
-	if ((scan_db_rules(db)->rules[rule].directions & (1 << content->kind)) != 0
+	if ((database_rules(db)->rules[rule].directions & (1 << content->kind)) != 0
 	    && (found = found_get(content, rule)) != NULL) {
 		if (found->now[i] == 0
 		    || offset - found->last[i] >= scanner_min_width(content->scanner, rule))

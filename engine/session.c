@@ -9,7 +9,7 @@
 #include "engine.h"
 #include "output/record.h"
 #include "proto/detect.h"
-#include "proto/imap.h"
+#include "proto/imap/imap.h"
 #include "proto/pop3.h"
 #include "proto/proto.h"
 #include "proto/proxy.h"

@@ -6,7 +6,7 @@
 
 #include "models.h"
 
-#include "channel_failures.h"
+#include "failures/failures.h"
 
 #include <errno.h>
 #include <stdlib.h>

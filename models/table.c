@@ -19,8 +19,13 @@ static uint32_t n_heads(uint32_t n_max) {
 	return n;
 }
 
+static size_t n_words(uint32_t n_max) {
+	return ((size_t)n_max + 63) / 64;
+}
+
 size_t table_memsize(uint32_t n_max, size_t entry_size) {
-	return round_up(n_max * entry_size) + round_up(n_heads(n_max) * sizeof(uint32_t));
+	return round_up(n_max * entry_size) + round_up(n_heads(n_max) * sizeof(uint32_t))
+		+ round_up(3 * n_words(n_max) * sizeof(uint64_t));
 }
 
 void table_init(
@@ -31,15 +36,20 @@ void table_init(
 	void *memory
 ) {
 	assert(n_max > 0 && entry_size % 8 == 0);
+	uint8_t *heads = (uint8_t *)memory + round_up(n_max * entry_size);
+	uint64_t *bits = (uint64_t *)(heads + round_up(n_heads(n_max) * sizeof(uint32_t)));
 	*table = (struct table){
 		.entries = memory,
-		.heads = (uint32_t *)((uint8_t *)memory + round_up(n_max * entry_size)),
+		.heads = (uint32_t *)heads,
 		.entry_size = entry_size,
 		.hash_key = {hash_key[0], hash_key[1]},
 		.n_max = n_max,
 		.mask = n_heads(n_max) - 1,
 		.oldest = {TABLE_NONE, TABLE_NONE},
 		.newest = {TABLE_NONE, TABLE_NONE},
+		.dirty = bits,
+		.pending = bits + n_words(n_max),
+		.taken = bits + 2 * n_words(n_max),
 	};
 	// Heads hold index + 1, so that zeroed memory is an empty table and stays untouched.
 }
@@ -50,6 +60,19 @@ static struct table_node *node_at(const struct table *table, uint32_t index) {
 
 static uint32_t node_index(const struct table *table, const void *entry) {
 	return ((const uint8_t *)entry - table->entries) / table->entry_size;
+}
+
+static void touch(struct table *table, uint32_t slot) {
+	uint64_t bit = 1ull << slot % 64;
+	if (table->pending[slot / 64] & bit) {
+		table->pending[slot / 64] &= ~bit;
+		table->copy(table->ctx, table, slot);
+	}
+	table->dirty[slot / 64] |= bit;
+}
+
+void table_touch(struct table *table, void *entry) {
+	touch(table, node_index(table, entry));
 }
 
 static void list_remove(struct table *table, struct table_node *node) {
@@ -63,8 +86,8 @@ static void list_remove(struct table *table, struct table_node *node) {
 		table->newest[node->proven] = node->older;
 }
 
-static void list_append(struct table *table, struct table_node *node) {
-	uint32_t index = node_index(table, node);
+static void list_append(struct table *table, uint32_t index) {
+	struct table_node *node = node_at(table, index);
 	node->newer = TABLE_NONE;
 	node->older = table->newest[node->proven];
 	if (node->older != TABLE_NONE)
@@ -72,6 +95,13 @@ static void list_append(struct table *table, struct table_node *node) {
 	else
 		table->oldest[node->proven] = index;
 	table->newest[node->proven] = index;
+}
+
+static void list_append_seen(struct table *table, uint32_t index) {
+	struct table_node *node = node_at(table, index);
+	node->seen = ++table->n_seen;
+	node->day = table->today;
+	list_append(table, index);
 }
 
 static uint32_t *head_of(const struct table *table, uint64_t key) {
@@ -91,10 +121,12 @@ void *table_peek(const struct table *table, uint64_t key) {
 
 void *table_find(struct table *table, uint64_t key) {
 	struct table_node *node = table_peek(table, key);
-	if (node && node->newer != TABLE_NONE) {
-		list_remove(table, node);
-		list_append(table, node);
-	}
+	if (!node)
+		return NULL;
+	uint32_t index = node_index(table, node);
+	touch(table, index);
+	list_remove(table, node);
+	list_append_seen(table, index);
 	return node;
 }
 
@@ -107,11 +139,14 @@ static void chain_remove(struct table *table, struct table_node *node) {
 
 void table_remove(struct table *table, void *entry) {
 	struct table_node *node = entry;
+	uint32_t index = node_index(table, node);
+	touch(table, index);
 	list_remove(table, node);
 	chain_remove(table, node);
 	table->n_strangers -= !node->proven;
+	node->used = false;
 	node->chain = table->free;
-	table->free = node_index(table, node) + 1;
+	table->free = index + 1;
 }
 
 // Strangers go first when they hold more than their share; else whoever is there goes.
@@ -133,16 +168,23 @@ static uint32_t take_free(struct table *table) {
 	return index;
 }
 
+static void chain_add(struct table *table, uint32_t index) {
+	struct table_node *node = node_at(table, index);
+	uint32_t *head = head_of(table, node->key);
+	node->chain = *head;
+	*head = index + 1;
+}
+
 void *table_add(struct table *table, uint64_t key) {
 	assert(!table_peek(table, key));
 	uint32_t index = take_free(table);
 	struct table_node *node = node_at(table, index);
+	touch(table, index);
 	memset(node, 0, table->entry_size);
-	uint32_t *head = head_of(table, key);
 	node->key = key;
-	node->chain = *head;
-	*head = index + 1;
-	list_append(table, node);
+	node->used = true;
+	chain_add(table, index);
+	list_append_seen(table, index);
 	table->n_strangers++;
 	return node;
 }
@@ -151,8 +193,103 @@ void table_prove(struct table *table, void *entry) {
 	struct table_node *node = entry;
 	if (node->proven)
 		return;
+	uint32_t index = node_index(table, node);
+	touch(table, index);
 	list_remove(table, node);
 	node->proven = true;
-	list_append(table, node);
+	list_append_seen(table, index);
 	table->n_strangers--;
+}
+
+// Time that nobody watched counts for little: a clock that was wrong for a moment ages nobody.
+static void age(struct table *table, uint32_t day) {
+	enum { GAP_MAX = 7 };
+	if (table->clock_day != 0 && day > table->clock_day) {
+		uint32_t days = day - table->clock_day;
+		days = days < GAP_MAX ? days : GAP_MAX;
+		table->today += table->today < UINT16_MAX - days ? days : 0;
+	}
+	// Disorder around midnight is no new day.
+	if (day > table->clock_day || day + 1 < table->clock_day)
+		table->clock_day = day;
+}
+
+void table_pass(struct table *table, uint64_t now_ns) {
+	enum { AT_ONCE = 16 };
+	age(table, now_ns / (86400ull * 1000000000));
+	for (int proven = 0; proven < 2; proven++)
+		for (int n = 0; n < AT_ONCE && table->oldest[proven] != TABLE_NONE; n++) {
+			struct table_node *node = node_at(table, table->oldest[proven]);
+			if (node->day + TABLE_DAYS_MAX >= table->today)
+				break;
+			table_remove(table, node);
+		}
+}
+
+// ---- Snapshots
+
+void table_freeze(struct table *table) {
+	size_t size = n_words(table->n_max) * sizeof(uint64_t);
+	memcpy(table->pending, table->dirty, size);
+	memcpy(table->taken, table->dirty, size);
+	memset(table->dirty, 0, size);
+	table->cursor = 0;
+}
+
+uint32_t table_copy(struct table *table, uint32_t max) {
+	uint32_t n = 0;
+	for (; table->cursor < n_words(table->n); table->cursor++) {
+		uint64_t *word = &table->pending[table->cursor];
+		while (*word != 0) {
+			if (n == max)
+				return n;
+			uint32_t slot = table->cursor * 64 + __builtin_ctzll(*word);
+			*word &= *word - 1;
+			table->copy(table->ctx, table, slot);
+			n++;
+		}
+	}
+	return n;
+}
+
+void table_refreeze(struct table *table) {
+	for (size_t i = 0; i < n_words(table->n_max); i++) {
+		table->dirty[i] |= table->taken[i];
+		table->pending[i] = 0;
+	}
+}
+
+struct table_node *table_at(const struct table *table, uint32_t slot) {
+	return node_at(table, slot);
+}
+
+void *table_restore(struct table *table, uint32_t slot, const struct table_node *was) {
+	if (slot >= table->n_max || node_at(table, slot)->used || table_peek(table, was->key))
+		return NULL;
+	struct table_node *node = node_at(table, slot);
+	*node = (struct table_node){
+		.key = was->key,
+		.seen = was->seen,
+		.day = was->day,
+		.proven = was->proven,
+		.used = true,
+	};
+	if (slot >= table->n)
+		table->n = slot + 1;
+	if (was->seen > table->n_seen)
+		table->n_seen = was->seen;
+	chain_add(table, slot);
+	list_append(table, slot);
+	table->n_strangers += !was->proven;
+	return node;
+}
+
+void table_restored(struct table *table) {
+	for (uint32_t slot = table->n; slot-- > 0;) {
+		struct table_node *node = node_at(table, slot);
+		if (node->used)
+			continue;
+		node->chain = table->free;
+		table->free = slot + 1;
+	}
 }

@@ -34,7 +34,8 @@
 enum rule_field {
 	RULE_HEADER, // fields of the message and its parts, one line each, decoded
 	RULE_BODY, // the text of parts and attachments in UTF-8; of HTML also the markup
-	RULE_FIELDS,
+	RULE_STREAMED, // fields so far come in pieces
+	RULE_FIELDS = RULE_STREAMED,
 };
 
 struct rule_test {

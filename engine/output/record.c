@@ -11,7 +11,7 @@
 #include "output/community_id.h"
 #include "output/ecs.h"
 #include "output/record_proto.h"
-#include "proto/imap.h"
+#include "proto/imap/imap.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
 #include "proto/smtp/smtp.h"

@@ -27,7 +27,7 @@ enum { NUMBER, MARK, SUBJECT, BODY_ONLY, SENT_ONLY, X, RULES };
 // An engine and one session that only content knows.
 struct fixture {
 	struct rules *rules;
-	struct scan_db *db;
+	struct database *db;
 	struct scanner *scanner;
 	struct engine *engine;
 	struct session session;
@@ -39,7 +39,7 @@ static void fixture_open(struct fixture *f, uint32_t n_streams) {
 	memset(f, 0, sizeof(*f));
 	f->rules = rules_parse("f.yaml", rules_text, sizeof(rules_text) - 1, NULL, NULL, &n_bad);
 	assert_int_equal(n_bad, 0);
-	f->db = scan_db_open(f->rules, NULL, NULL, &n_bad);
+	f->db = database_open(f->rules, NULL, NULL, NULL, &n_bad);
 	assert_int_equal(n_bad, 0);
 	f->scanner = scanner_open(f->db, n_streams);
 	f->engine = engine_open(&(struct engine_config){
@@ -57,7 +57,7 @@ static void fixture_open(struct fixture *f, uint32_t n_streams) {
 static void fixture_close(struct fixture *f) {
 	engine_close(f->engine);
 	scanner_close(f->scanner);
-	scan_db_close(f->db);
+	database_close(f->db);
 	rules_close(f->rules);
 }
 

@@ -112,12 +112,179 @@ static void it_agrees_with_a_list_whatever_is_done(void **) {
 	free(b.memory);
 }
 
+// ---- Aging
+
+static void an_entry_unseen_for_a_year_goes(void **) {
+	struct bench b;
+	bench_open(&b, N);
+	table_pass(&b.table, START);
+	table_add(&b.table, 1);
+	table_prove(&b.table, table_add(&b.table, 2));
+	for (int day = 1; day <= TABLE_DAYS_MAX; day++) {
+		table_pass(&b.table, START + day * DAY);
+		if (day == 100)
+			table_find(&b.table, 2);
+	}
+	assert_non_null(table_peek(&b.table, 1));
+	table_pass(&b.table, START + (TABLE_DAYS_MAX + 1) * DAY);
+	assert_null(table_peek(&b.table, 1));
+	assert_non_null(table_peek(&b.table, 2));
+	free(b.memory);
+}
+
+static void z4_a_clock_that_is_years_ahead_for_a_moment_ages_nobody(void **) {
+	struct bench b;
+	bench_open(&b, N);
+	table_pass(&b.table, START);
+	table_add(&b.table, 1);
+	for (int i = 0; i < 20; i++) {
+		table_pass(&b.table, START + 4000 * DAY);
+		table_pass(&b.table, START);
+	}
+	assert_non_null(table_peek(&b.table, 1));
+	free(b.memory);
+}
+
+static void around_midnight_disorder_is_no_new_day(void **) {
+	struct bench b;
+	bench_open(&b, N);
+	table_pass(&b.table, START);
+	for (int i = 0; i < 1000; i++)
+		table_pass(&b.table, START + DAY * (i % 2));
+	assert_int_equal(b.table.today, 1);
+	free(b.memory);
+}
+
+// ---- Snapshots
+
+// What a snapshot was given: by slot, as it was when the snapshot began.
+struct copies {
+	struct thing thing[N];
+	int n[N];
+};
+
+static void copies_take(void *ctx, const struct table *table, uint32_t slot) {
+	struct copies *copies = ctx;
+	copies->thing[slot] = *(const struct thing *)table_at(table, slot);
+	copies->n[slot]++;
+}
+
+static void change_something(struct bench *b, uint64_t *random) {
+	uint64_t key = random_below(random, 2 * N);
+	struct thing *thing = table_find(&b->table, key);
+	if (!thing)
+		thing = table_add(&b->table, key);
+	thing->value = random_next(random);
+	thing = table_peek(&b->table, random_below(random, 2 * N));
+	if (thing && random_chance(random, 0.3))
+		table_prove(&b->table, thing);
+	else if (thing && random_chance(random, 0.1))
+		table_remove(&b->table, thing);
+	else if (thing) {
+		table_touch(&b->table, thing);
+		thing->value++;
+	}
+}
+
+// What is kept of an entry.
+static void assert_same_thing(const struct thing *a, const struct thing *b) {
+	assert_int_equal(a->node.used, b->node.used);
+	if (!a->node.used)
+		return;
+	assert_int_equal(a->node.key, b->node.key);
+	assert_int_equal(a->node.seen, b->node.seen);
+	assert_int_equal(a->node.proven, b->node.proven);
+	assert_int_equal(a->value, b->value);
+}
+
+static void a_snapshot_is_the_table_as_it_was_whatever_changes_meanwhile(void **) {
+	static struct copies copies;
+	static struct thing then[N], kept[N];
+	struct bench b;
+	uint64_t random = SEED;
+	bench_open(&b, N);
+	b.table.copy = copies_take;
+	b.table.ctx = &copies;
+	memset(kept, 0, sizeof(kept));
+	for (int round = 0; round < 2000; round++) {
+		uint32_t changes = random_below(&random, 40);
+		for (uint32_t i = 0; i < changes; i++)
+			change_something(&b, &random);
+		memset(&copies, 0, sizeof(copies));
+		memcpy(then, b.table.entries, sizeof(then));
+		table_freeze(&b.table);
+		do
+			change_something(&b, &random);
+		while (table_copy(&b.table, 1 + random_below(&random, 9)) != 0);
+		if (random_chance(&random, 0.1)) { // it could not be written
+			table_refreeze(&b.table);
+			continue;
+		}
+		for (uint32_t i = 0; i < N; i++) {
+			assert_true(copies.n[i] <= 1);
+			if (copies.n[i])
+				kept[i] = copies.thing[i];
+			assert_same_thing(&kept[i], &then[i]);
+		}
+	}
+	free(b.memory);
+}
+
+static int by_seen(const void *a, const void *b) {
+	const struct thing *x = a, *y = b;
+	return x->node.seen < y->node.seen ? -1 : x->node.seen > y->node.seen;
+}
+
+// Two tables go on alike: one that was restored from the other's entries, and the other.
+static void a_restored_table_goes_on_as_the_one_that_was_kept(void **) {
+	static struct thing things[N];
+	struct bench b, again;
+	uint64_t random = SEED;
+	bench_open(&b, N);
+	bench_open(&again, N);
+	for (int i = 0; i < 1000; i++)
+		change_something(&b, &random);
+	memcpy(things, b.table.entries, sizeof(things));
+	uint32_t slot[N];
+	qsort(things, N, sizeof(things[0]), by_seen);
+	for (uint32_t i = 0; i < N; i++) {
+		if (!things[i].node.used)
+			continue;
+		slot[i] = ((uint8_t *)table_peek(&b.table, things[i].node.key) - b.table.entries)
+			/ sizeof(struct thing);
+		struct thing *thing = table_restore(&again.table, slot[i], &things[i].node);
+		assert_non_null(thing);
+		assert_null(table_restore(&again.table, slot[i], &things[i].node));
+		thing->value = things[i].value;
+	}
+	assert_null(table_restore(&again.table, N, &(struct table_node){.key = 12345}));
+	table_restored(&again.table);
+	uint64_t random_again = random;
+	for (int i = 0; i < 5000; i++) {
+		change_something(&b, &random);
+		change_something(&again, &random_again);
+	}
+	for (uint64_t key = 0; key < 2 * N; key++) {
+		struct thing *x = table_peek(&b.table, key), *y = table_peek(&again.table, key);
+		assert_int_equal(x != NULL, y != NULL);
+		if (x)
+			assert_int_equal(x->value, y->value);
+	}
+	free(b.memory);
+	free(again.memory);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_table_lets_go_who_was_seen_longest_ago),
 		cmocka_unit_test(strangers_without_end_leave_the_proven_in),
 		cmocka_unit_test(the_proven_leave_strangers_their_share_and_no_more),
 		cmocka_unit_test(it_agrees_with_a_list_whatever_is_done),
+		cmocka_unit_test(an_entry_unseen_for_a_year_goes),
+		cmocka_unit_test(z4_a_clock_that_is_years_ahead_for_a_moment_ages_nobody),
+		cmocka_unit_test(around_midnight_disorder_is_no_new_day),
+		cmocka_unit_test(a_snapshot_is_the_table_as_it_was_whatever_changes_meanwhile),
+		cmocka_unit_test(a_restored_table_goes_on_as_the_one_that_was_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static void hear(void *ctx, const char *text) {
 // Rules, database and scanner of one test.
 struct set {
 	struct rules *rules;
-	struct scan_db *db;
+	struct database *db;
 	struct scanner *scanner;
 	struct said said;
 	int n_bad;
@@ -41,7 +41,7 @@ static void set_open(struct set *set, const char *text, uint32_t n_streams) {
 	memset(set, 0, sizeof(*set));
 	set->rules = rules_parse("f.yaml", text, strlen(text), hear, &set->said, &n_bad);
 	assert_int_equal(n_bad, 0);
-	set->db = scan_db_open(set->rules, hear, &set->said, &set->n_bad);
+	set->db = database_open(set->rules, NULL, hear, &set->said, &set->n_bad);
 	assert_non_null(set->db);
 	set->scanner = scanner_open(set->db, n_streams);
 	assert_non_null(set->scanner);
@@ -49,7 +49,7 @@ static void set_open(struct set *set, const char *text, uint32_t n_streams) {
 
 static void set_close(struct set *set) {
 	scanner_close(set->scanner);
-	scan_db_close(set->db);
+	database_close(set->db);
 	rules_close(set->rules);
 }
 
@@ -179,7 +179,7 @@ static void bad_patterns_are_named_and_the_others_work(void **state) {
 		1
 	);
 	assert_int_equal(set.n_bad, 5);
-	assert_int_equal(scan_db_n(set.db), 2);
+	assert_int_equal(database_n(set.db), 2);
 	assert_int_equal(set.said.n, 6);
 	assert_non_null(strstr(
 		set.said.text, "f.yaml:4:13: rule broken: pattern: Missing close parenthesis"
@@ -218,10 +218,10 @@ static void q6_the_shipped_rules_hold_and_cost_little_state(void **state) {
 	assert_non_null(rules);
 	assert_int_equal(n_bad, 0);
 	assert_true(rules->n >= 20);
-	struct scan_db *db = scan_db_open(rules, hear, &said, &n_bad);
+	struct database *db = database_open(rules, NULL, hear, &said, &n_bad);
 	assert_string_equal(said.text, "");
 	assert_int_equal(n_bad, 0);
-	assert_int_equal(scan_db_n(db), rules->n);
+	assert_int_equal(database_n(db), rules->n);
 	for (uint32_t i = 0; i < rules->n; i++) {
 		bool has[2] = {false, false};
 
@@ -230,9 +230,9 @@ static void q6_the_shipped_rules_hold_and_cost_little_state(void **state) {
 		if (!has[0] || !has[1])
 			fail_msg("rule %s has no test line of both kinds", rules->rules[i].id);
 	}
-	assert_in_range(scan_db_stream_size(db, RULE_BODY), 1, 1024);
-	assert_in_range(scan_db_stream_size(db, RULE_HEADER), 1, 1024);
-	scan_db_close(db);
+	assert_in_range(database_stream_size(db, RULE_BODY), 1, 1024);
+	assert_in_range(database_stream_size(db, RULE_HEADER), 1, 1024);
+	database_close(db);
 	rules_close(rules);
 }
 

@@ -9,7 +9,7 @@
 #include "output/community_id.h"
 #include "output/record.h"
 #include "output/uid_set.h"
-#include "proto/imap.h"
+#include "proto/imap/imap.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
 #include "proto/smtp/smtp.h"
@@ -50,8 +50,8 @@ const struct proto proto_imap = {.name = "imap"}, proto_smtp = {.name = "smtp"};
 
 const char *imap_command_name(enum imap_command command) {
 	static const char *const names[] = {
-#define IMAP_COMMAND(id, name) [IMAP_##id] = name,
-#include "proto/imap_command.def"
+#define IMAP_COMMAND(id, name, verb) [IMAP_##id] = name,
+#include "proto/imap/imap_command.def"
 #undef IMAP_COMMAND
 	};
 

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "channel/fleet.h"
+
+#include <math.h>
+
+enum {
+	AGEING_MIN = 500, // active account-days before it can be said that nobody commits
+	SKETCH_HALVED_DAYS = 90,
+	PEAKS_FEW = 2000, // fortnights
+};
+
+#define AGEING_SHARE 0.02
+#define FADE 0.97555f // 2^(-1/28)
+#define PEAK_UNIT 0.25
+
+static void sketch_halve(struct sketch *sketch) {
+	for (int row = 0; row < SKETCH_ROWS; row++)
+		for (int i = 0; i < SKETCH_WIDTH; i++)
+			sketch->count[row][i] -= sketch->count[row][i] / 2;
+}
+
+static void fade(struct fleet *fleet) {
+	fleet->active_days *= FADE;
+	fleet->committed_days *= FADE;
+	fleet->adopted *= FADE;
+	fleet->account_days *= FADE;
+	for (int i = 0; i < FLEET_BURSTS; i++)
+		fleet->bursts[i] *= FADE;
+	for (int i = 0; i < FLEET_PEAKS; i++)
+		fleet->peaks[i] *= FADE;
+	fleet->fortnights *= FADE;
+	fleet->account_days += fleet->n_accounts;
+	for (int i = 0; i < METERS; i++)
+		meter_fleet_day(&fleet->meters[i]);
+}
+
+bool fleet_day(struct fleet *fleet, uint16_t day) {
+	if (fleet->founded == 0)
+		fleet->founded = fleet->day = day;
+	if (day <= fleet->day)
+		return false;
+	// After a long silence there is nothing to average over; the habits of the fleet stay.
+	for (int i = 0; fleet->day < day && i < 7; i++, fleet->day++) {
+		fleet->n_active += (fleet->n_today - fleet->n_active) / 7;
+		fleet->n_today = 0;
+		fade(fleet);
+		if ((fleet->day - fleet->founded) % SKETCH_HALVED_DAYS == SKETCH_HALVED_DAYS - 1)
+			sketch_halve(&fleet->sketch);
+	}
+	fleet->day = day;
+	return true;
+}
+
+bool fleet_is_young(const struct fleet *fleet) {
+	return fleet->day < fleet->founded + FLEET_YOUNG;
+}
+
+bool fleet_is_ageing(const struct fleet *fleet) {
+	return fleet->active_days >= AGEING_MIN
+		&& fleet->committed_days < AGEING_SHARE * fleet->active_days;
+}
+
+// The key is a hash already; the rows take other bits and another multiplier each.
+static uint32_t column(uint32_t key, int row) {
+	static const uint32_t odd[SKETCH_ROWS] = {0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f};
+	return ((key ^ key >> 15) * odd[row] >> 15) & (SKETCH_WIDTH - 1);
+}
+
+uint32_t fleet_adopters(const struct fleet *fleet, uint32_t key) {
+	uint32_t least = UINT16_MAX;
+	for (int row = 0; row < SKETCH_ROWS; row++) {
+		uint32_t count = fleet->sketch.count[row][column(key, row)];
+		least = count < least ? count : least;
+	}
+	return least;
+}
+
+void fleet_adopt(struct fleet *fleet, uint32_t key) {
+	uint32_t count = fleet_adopters(fleet, key);
+	if (count == UINT16_MAX)
+		return;
+	for (int row = 0; row < SKETCH_ROWS; row++) {
+		uint16_t *at = &fleet->sketch.count[row][column(key, row)];
+		if (*at == count)
+			*at = count + 1;
+	}
+	fleet->adopted++;
+}
+
+void fleet_peak(struct fleet *fleet, double nats) {
+	double bin = nats / PEAK_UNIT;
+	int i = bin > 0 ? (bin < FLEET_PEAKS - 1 ? (int)bin : FLEET_PEAKS - 1) : 0;
+	fleet->peaks[i]++;
+	fleet->fortnights++;
+}
+
+double fleet_threshold(const struct fleet *fleet, double budget, double nominal) {
+	if (fleet->fortnights < PEAKS_FEW)
+		return nominal;
+	double allowed = fleet->fortnights * budget * 2 / 1000, above = 0;
+	int i = FLEET_PEAKS - 1;
+	while (i > 0 && above + fleet->peaks[i] <= allowed)
+		above += fleet->peaks[i--];
+	double nats = (i + 1) * PEAK_UNIT;
+	return fmin(fmax(nats, nominal - FLEET_SLACK), nominal + FLEET_SLACK);
+}

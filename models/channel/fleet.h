@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// What all accounts together do: how common a place or a client is, what scores their days have, how
+// often they commit, and how high their evidence rises. Plain data, about 2.2 MB.
+
+#pragma once
+
+#include "channel/meter.h"
+
+enum {
+	SKETCH_ROWS = 4,
+	SKETCH_WIDTH = 1 << 17, // error at most e/width of all = 2e-5, with probability 98 %
+	FLEET_PEAKS = 96, // quarter nats, from 0
+	FLEET_BURSTS = 8, // classes (channel/burst.h)
+	FLEET_YOUNG = 14, // days in which everything is new
+};
+
+// Count-Min with conservative update (Cormode and Muthukrishnan 2005; Estan and Varghese 2002): how
+// many accounts have taken up a place, provider or client. Never less than true, until it is halved.
+struct sketch {
+	uint16_t count[SKETCH_ROWS][SKETCH_WIDTH];
+};
+
+struct fleet {
+	uint16_t founded, day; // first day of all; today
+	uint32_t n_accounts; // ever made, less evicted
+	uint32_t n_today; // active today
+	float n_active; // a day, averaged over a week
+	float active_days, committed_days; // of accounts; what is older counts half after 28 days
+	float adopted; // places, providers and clients taken up, the same
+	float account_days; // known ones, the same
+	float bursts[FLEET_BURSTS];
+	float peaks[FLEET_PEAKS]; // account-fortnights by their highest evidence
+	float fortnights;
+	struct meter_fleet meters[METERS];
+	struct sketch sketch;
+};
+
+// Event time has come to this day. True when it is a new one.
+bool fleet_day(struct fleet *fleet, uint16_t day);
+// In its first days everything is new and nothing is strange.
+bool fleet_is_young(const struct fleet *fleet);
+// Nobody shows commitments (a simulator, a sensor that sees one direction): residency by age then.
+bool fleet_is_ageing(const struct fleet *fleet);
+// An account took this up.
+void fleet_adopt(struct fleet *fleet, uint32_t key);
+// How many accounts did.
+uint32_t fleet_adopters(const struct fleet *fleet, uint32_t key);
+// One account's highest evidence in a fortnight.
+void fleet_peak(struct fleet *fleet, double nats);
+// The evidence that a budget (alerts per 1,000 accounts and week) of this fleet's own fortnights
+// reach. nominal where too few are known; never further than FLEET_SLACK from it.
+double fleet_threshold(const struct fleet *fleet, double budget, double nominal);
+
+#define FLEET_SLACK 3.0

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "channel/meter.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	HABIT = 0x80, // in waiting
+	QUIET_MAX = 400, // days without an account that are counted one by one
+};
+
+static const double bets[METER_BETS] = {0.02, 0.2};
+
+uint8_t meter_score(double nats) {
+	if (!(nats > 0))
+		return 0;
+	double score = ceil(nats / METER_UNIT);
+	return score < METER_SCORES - 1 ? score : METER_SCORES - 1;
+}
+
+// ---- the fleet
+
+void meter_teach(struct meter_fleet *fleet, uint8_t score, float days) {
+	fleet->days[score] += days;
+	fleet->total += days;
+}
+
+// The share of days at least as high counts the one that is judged, as a conformal p-value does.
+void meter_fleet_day(struct meter_fleet *fleet) {
+	const float fade = 0.97555f; // 2^(-1/28)
+	float above = 1;
+	for (int s = METER_SCORES - 1; s >= 0; s--) {
+		fleet->days[s] *= fade;
+		above += fleet->days[s];
+		fleet->nats[s] = -logf(above);
+	}
+	fleet->total = above - 1;
+	for (int s = 0; s < METER_SCORES; s++)
+		fleet->nats[s] += logf(above);
+}
+
+// ---- evidence
+
+static double p_value(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t score
+) {
+	unsigned as_high = 0;
+	weeks = weeks < METER_WEEKS ? weeks : METER_WEEKS;
+	for (unsigned i = 0; i < METER_WEEKS; i++)
+		as_high += meter->week_max[i] >= score;
+	double p_fleet = exp(-fleet->nats[score]);
+	return (as_high + METER_PRIOR * p_fleet) / (7 * weeks + METER_PRIOR);
+}
+
+// The calibrator; p is at least 1e-9 so that nothing overflows.
+static double e_value(double p) {
+	static const double kappas[] = {0.1, 0.2, 0.35, 0.5, 0.7};
+	double log_p = log(fmax(p, 1e-9)), e = 0;
+	for (int i = 0; i < 5; i++)
+		e += kappas[i] * exp((kappas[i] - 1) * log_p);
+	return e / 5;
+}
+
+// What a day without score is worth: the mean of e over all p above that of the least score.
+static double e_quiet(const struct meter_fleet *fleet) {
+	static const double kappas[] = {0.1, 0.2, 0.35, 0.5, 0.7};
+	double p = exp(-(double)fleet->nats[1]), below = 0;
+	if (p > 0.999)
+		return 1;
+	for (int i = 0; i < 5; i++)
+		below += pow(p, kappas[i]) / 5;
+	return (1 - below) / (1 - p);
+}
+
+static double day_e(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t score
+) {
+	return score ? e_value(p_value(meter, fleet, weeks, score)) : e_quiet(fleet);
+}
+
+static double bet_nats(int bet, double e) {
+	return fmin(log(1 - bets[bet] + bets[bet] * e), METER_CAP);
+}
+
+double meter_day_nats(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t score
+) {
+	return score ? fmin(log(day_e(meter, fleet, weeks, score)), METER_CAP) : 0;
+}
+
+double meter_nats(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks) {
+	double e = day_e(meter, fleet, weeks, meter->today), sum = 0;
+	for (int i = 0; i < METER_BETS; i++)
+		sum += exp(fmin(bet_nats(i, e) + meter->m[i], 60));
+	return log(sum / METER_BETS);
+}
+
+// ---- days and weeks
+
+static void learn(struct meter *meter, struct meter_fleet *fleet, uint8_t lesson) {
+	uint8_t score = lesson & ~HABIT;
+	if (lesson & HABIT && score > meter->week_max[0])
+		meter->week_max[0] = score;
+	meter_teach(fleet, score, 1);
+}
+
+static void wait(struct meter *meter, struct meter_fleet *fleet, uint8_t lesson) {
+	learn(meter, fleet, meter->waiting[0]);
+	memmove(&meter->waiting[0], &meter->waiting[1], METER_LAG - 1);
+	meter->waiting[METER_LAG - 1] = lesson;
+}
+
+static void step(struct meter *meter, double e) {
+	for (int i = 0; i < METER_BETS; i++) {
+		double nats = bet_nats(i, e) + meter->m[i];
+		meter->m[i] = nats > 40 ? fmin(nats, 60) : log1p(exp(nats));
+	}
+}
+
+void meter_close(
+	struct meter *meter,
+	struct meter_fleet *fleet,
+	unsigned weeks,
+	unsigned n_quiet,
+	enum meter_lesson lesson
+) {
+	step(meter, day_e(meter, fleet, weeks, meter->today));
+	uint8_t taught = lesson == METER_SILENT ? 0 : meter->today;
+	wait(meter, fleet, taught | (lesson == METER_HABIT ? HABIT : 0));
+	meter->today = 0;
+	n_quiet = n_quiet < QUIET_MAX ? n_quiet : QUIET_MAX;
+	if (n_quiet == 0)
+		return;
+	double e = e_quiet(fleet);
+	for (unsigned i = 0; i < n_quiet; i++) {
+		step(meter, e);
+		if (i < METER_LAG)
+			wait(meter, fleet, 0);
+	}
+	if (n_quiet > METER_LAG)
+		meter_teach(fleet, 0, n_quiet - METER_LAG);
+}
+
+void meter_week(struct meter *meter) {
+	memmove(&meter->week_max[1], &meter->week_max[0], METER_WEEKS - 1);
+	meter->week_max[0] = 0;
+}
+
+void meter_reset(struct meter *meter) {
+	memset(meter->m, 0, sizeof(meter->m));
+	meter->today = 0;
+}

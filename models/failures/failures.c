@@ -1,0 +1,695 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "failures/failures.h"
+
+#include "failures/failures_text.h"
+#include "hash.h"
+
+#include <math.h>
+#include <string.h>
+
+#define NS 1000000000ull
+#define CONTACT_MEMORY_NS (28 * 86400 * NS)
+#define HOME_MEMORY_NS (600 * NS)
+#define DISORDER_NS (3600 * NS)
+#define OUTAGE_SILENCE_NS (3600 * NS)
+
+enum {
+	OUTAGE_MIN = 20, // accounts refused at home within some ten minutes
+	OUTAGE_RATIO = 4, // … for each one let in
+	OWNER_TRIES_MAX = 10, // wrong ones in a row by somebody who has the password
+	NAT_MIN = 5, // accounts at home that make an address a shared one
+};
+
+#define ATTACK_FAILS 0.95 // of an attacker's first contacts
+#define THETA_MIN 0.10
+#define THETA_MAX 0.30 // what the fleet may teach: whoever poisons it gains a factor of three
+#define THETA_PROVIDER 0.50
+#define NATS_PASSWORD 2.25
+#define NATS_PASSWORD_HOME 1.15
+#define NATS_GUESS 0.51
+#define NATS_GUESS_HOME 0.22
+#define NATS_GUESS_NETWORK 1.50
+#define NATS_NOVEL                                                                                 \
+	2.3 // one in ten: strangeness of a login that is not explained by the account's habits
+
+static size_t n_of(size_t n_accounts, size_t share) {
+	size_t n = n_accounts / share;
+	return n < 16 ? 16 : n;
+}
+
+size_t failures_memsize(size_t n_accounts) {
+	return table_memsize(n_of(n_accounts, 1), sizeof(struct target))
+		+ table_memsize(n_of(n_accounts, 1), sizeof(struct origin))
+		+ table_memsize(n_of(n_accounts, 4), sizeof(struct origin))
+		+ table_memsize(n_of(n_accounts, 4), sizeof(struct password)) + episodes_memsize();
+}
+
+void failures_init(
+	struct failures *failures,
+	size_t n_accounts,
+	const uint64_t hash_key[2],
+	double threshold,
+	void *memory
+) {
+	struct {
+		struct table *table;
+		size_t n, entry_size;
+	} tables[] = {
+		{&failures->accounts, n_of(n_accounts, 1), sizeof(struct target)},
+		{&failures->origins, n_of(n_accounts, 1), sizeof(struct origin)},
+		{&failures->networks, n_of(n_accounts, 4), sizeof(struct origin)},
+		{&failures->passwords, n_of(n_accounts, 4), sizeof(struct password)},
+	};
+	uint8_t *at = memory;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		table_init(tables[i].table, hash_key, tables[i].n, tables[i].entry_size, at);
+		at += table_memsize(tables[i].n, tables[i].entry_size);
+	}
+	episodes_init(&failures->episodes, hash_key, at);
+	failures->threshold = threshold;
+}
+
+// ---- the fleet
+
+static double fade(double count, uint64_t *last_ns, uint64_t now_ns, uint64_t memory_ns) {
+	return now_ns > *last_ns ? count * exp(-(double)(now_ns - *last_ns) / memory_ns) : count;
+}
+
+static void fleet_contact(struct fleet *fleet, uint64_t time_ns, bool ok) {
+	fleet->contact_ok = fade(fleet->contact_ok, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
+	fleet->contact_failed
+		= fade(fleet->contact_failed, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
+	if (time_ns > fleet->contact_ns)
+		fleet->contact_ns = time_ns;
+	*(ok ? &fleet->contact_ok : &fleet->contact_failed) += 1;
+}
+
+// Mean of a Beta(2, 18) prior and what was seen.
+double failures_theta(const struct fleet *fleet) {
+	double n = fleet->contact_ok + fleet->contact_failed;
+	return fmin(fmax((fleet->contact_failed + 2) / (n + 20), THETA_MIN), THETA_MAX);
+}
+
+bool failures_outage(const struct fleet *fleet) {
+	return fleet->home_failed >= OUTAGE_MIN
+		&& fleet->home_failed >= OUTAGE_RATIO * fleet->home_ok;
+}
+
+static void outage_tell(struct failures *failures, const struct attempt *attempt) {
+	struct fleet *fleet = &failures->fleet;
+	struct episode *episode = episodes_find(&failures->episodes, EPISODE_OUTAGE, 0);
+	if (!failures_outage(fleet))
+		return;
+	if (!episode)
+		fleet->outage = (struct facts){0};
+	facts_add(&fleet->outage, attempt);
+	if (!episode) {
+		episode = episodes_open(
+			&failures->episodes,
+			EPISODE_OUTAGE,
+			0,
+			0,
+			attempt->time_ns,
+			failures->now_ns
+		);
+		episode->silence_ns = OUTAGE_SILENCE_NS;
+	}
+	text_outage(failures, &episode->alert);
+	uint32_t size = distinct_count(&fleet->outage.accounts);
+	episode_tell(&failures->episodes, episode, size, false, failures->now_ns);
+}
+
+// An account's login where it is at home: the fleet's pulse. Each account has one voice a minute.
+static void fleet_home(
+	struct failures *failures,
+	struct target *account,
+	const struct attempt *attempt,
+	bool ok
+) {
+	struct fleet *fleet = &failures->fleet;
+	if (attempt->time_ns < account->outcome_ns + 60 * NS)
+		return;
+	account->outcome_ns = attempt->time_ns;
+	fleet->home_ok = fade(fleet->home_ok, &fleet->home_ns, attempt->time_ns, HOME_MEMORY_NS);
+	fleet->home_failed
+		= fade(fleet->home_failed, &fleet->home_ns, attempt->time_ns, HOME_MEMORY_NS);
+	if (attempt->time_ns > fleet->home_ns)
+		fleet->home_ns = attempt->time_ns;
+	*(ok ? &fleet->home_ok : &fleet->home_failed) += 1;
+	if (!ok)
+		outage_tell(failures, attempt);
+}
+
+// ---- telling
+
+static struct episode *
+find_own(const struct failures *failures, enum episode_kind kind, uint64_t subject) {
+	return episodes_find(&failures->episodes, kind, subject);
+}
+
+// The episode of a subject, or the one that is shared when too many of its kind are open.
+static struct episode *get_episode(
+	struct failures *failures,
+	enum episode_kind kind,
+	uint64_t subject,
+	uint64_t name,
+	const struct attempt *attempt,
+	const struct facts *facts
+) {
+	struct episode *episode = find_own(failures, kind, subject);
+	if (episode)
+		return episode;
+	struct facts *crowd = &failures->crowd[kind];
+	episode = find_own(failures, kind, 0);
+	bool own = failures->episodes.n_open[kind] < EPISODES_OWN_MAX;
+	if (!episode && own)
+		return episodes_open(
+			&failures->episodes, kind, subject, name, facts->since_ns, failures->now_ns
+		);
+	if (!episode) {
+		*crowd = (struct facts){0};
+		episode = episodes_open(
+			&failures->episodes, kind, 0, 0, facts->since_ns, failures->now_ns
+		);
+	}
+	facts_add(crowd, attempt);
+	return episode;
+}
+
+static bool is_crowd(struct failures *failures, const struct episode *episode) {
+	return episode == find_own(failures, episode->kind, 0);
+}
+
+static void tell_crowd(struct failures *failures, struct episode *episode) {
+	const struct facts *crowd = &failures->crowd[episode->kind];
+	text_crowd(failures, episode->kind, &episode->alert);
+	uint32_t size = distinct_count(&crowd->accounts) + distinct_count(&crowd->ips);
+	episode_tell(&failures->episodes, episode, size, false, failures->now_ns);
+}
+
+static bool over(const struct failures *failures, const struct evidence *evidence) {
+	return evidence_nats(evidence) >= failures->threshold;
+}
+
+static bool
+is_open(const struct failures *failures, enum episode_kind kind, uint64_t subject, bool alarmed) {
+	return alarmed && (find_own(failures, kind, subject) || find_own(failures, kind, 0));
+}
+
+// A suspicion that has faded, or whose episode has closed, starts afresh.
+static void
+settle(struct failures *failures,
+       enum episode_kind kind,
+       uint64_t subject,
+       uint64_t time_ns,
+       struct evidence *evidence,
+       struct facts *facts,
+       bool *alarmed) {
+	evidence_decay(evidence, time_ns);
+	bool faded = evidence_nats(evidence) <= -0.7;
+	bool open = !faded && is_open(failures, kind, subject, *alarmed);
+	if (open || (!*alarmed && !faded))
+		return;
+	if (facts->since_ns == 0 && !*alarmed)
+		return;
+	*facts = (struct facts){0};
+	if (*alarmed)
+		evidence->m_log1p = 0;
+	*alarmed = false;
+}
+
+static void takeover(
+	struct failures *failures,
+	struct target *account,
+	const struct attempt *attempt,
+	const struct facts *series,
+	double series_nats,
+	bool sure
+) {
+	double nats[] = {series_nats, target_novelty(account)};
+	struct episode *episode = find_own(failures, EPISODE_TAKEOVER, account->node.key);
+	bool first = !episode;
+	if (first)
+		episode = episodes_open(
+			&failures->episodes,
+			EPISODE_TAKEOVER,
+			account->node.key,
+			account->node.key,
+			attempt->time_ns,
+			failures->now_ns
+		);
+	// Later logins by the same are part of it; the words stay those of the first.
+	if (first)
+		text_takeover(failures, account, attempt, series, nats, sure, &episode->alert);
+	if (attempt->time_ns > episode->alert.end_ns)
+		episode->alert.end_ns = attempt->time_ns;
+	episode_tell(&failures->episodes, episode, 1, false, failures->now_ns);
+}
+
+static void tell_origin(
+	struct failures *failures,
+	struct origin *origin,
+	bool network,
+	const struct attempt *attempt,
+	bool urgent
+) {
+	struct episode *episode = get_episode(
+		failures,
+		network ? EPISODE_NETWORK : EPISODE_SOURCE,
+		origin->node.key,
+		origin->node.key,
+		attempt,
+		&origin->facts
+	);
+	if (is_crowd(failures, episode)) {
+		tell_crowd(failures, episode);
+		return;
+	}
+	text_origin(failures, origin, network, &episode->alert);
+	uint32_t size = distinct_count(&origin->facts.accounts);
+	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
+}
+
+static void tell_password(
+	struct failures *failures,
+	struct password *password,
+	const struct attempt *at,
+	bool urgent
+) {
+	struct episode *episode = get_episode(
+		failures,
+		EPISODE_PASSWORD,
+		password->node.key,
+		password->facts.accounts.key[0],
+		at,
+		&password->facts
+	);
+	if (is_crowd(failures, episode)) {
+		tell_crowd(failures, episode);
+		return;
+	}
+	text_password(failures, password, &episode->alert);
+	uint32_t size = distinct_count(&password->facts.accounts);
+	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
+}
+
+static void tell_account(
+	struct failures *failures,
+	struct target *account,
+	const struct attempt *at,
+	bool urgent
+) {
+	struct episode *episode = get_episode(
+		failures, EPISODE_ACCOUNT, account->node.key, account->node.key, at, &account->facts
+	);
+	if (is_crowd(failures, episode)) {
+		tell_crowd(failures, episode);
+		return;
+	}
+	text_account(failures, account, &episode->alert);
+	episode_tell(
+		&failures->episodes, episode, account->facts.attempts, false, failures->now_ns
+	);
+}
+
+// Accounts that were entered from here for the first time during the series, before it was one.
+// At an address that many people share, only those that were also refused.
+static void look_back(struct failures *failures, struct origin *origin, const struct attempt *now) {
+	for (uint8_t i = 0; i < ORIGIN_WINS_MAX && i < origin->n_wins; i++) {
+		struct target *account = table_peek(&failures->accounts, origin->win[i].account);
+		if (!account || origin->win[i].time_ns + DISORDER_NS < origin->facts.since_ns)
+			continue;
+		if (origin->n_ok >= NAT_MIN
+		    && !distinct_has(&origin->facts.accounts, account->node.key))
+			continue;
+		if (!facts_got(&origin->facts, account->node.key))
+			continue;
+		struct attempt then = *now;
+		then.time_ns = origin->win[i].time_ns;
+		then.account = account->node.key;
+		double nats = evidence_nats(&origin->evidence);
+		takeover(failures, account, &then, &origin->facts, nats, true);
+	}
+}
+
+// ---- judging
+
+static void
+judge_origin(struct failures *failures, struct origin *origin, const struct attempt *at) {
+	if (!over(failures, &origin->evidence) && !origin->alarmed)
+		return;
+	const struct password *password
+		= at->password ? table_peek(&failures->passwords, at->password) : NULL;
+	// One password from many addresses is told already; this address is one of them.
+	if (!origin->alarmed && password && password->alarmed
+	    && distinct_count(&password->facts.nets) >= 3
+	    && distinct_count(&origin->facts.passwords) < 2)
+		return;
+	bool first = !origin->alarmed;
+	origin->alarmed = true;
+	if (first)
+		look_back(failures, origin, at);
+	tell_origin(failures, origin, false, at, false);
+}
+
+// A network speaks when at least three of its addresses took part and none is told for itself.
+static void judge_network(
+	struct failures *failures,
+	struct origin *network,
+	const struct origin *origin,
+	const struct attempt *at
+) {
+	if (!over(failures, &network->evidence) && !network->alarmed)
+		return;
+	if (!network->alarmed
+	    && (is_open(failures, EPISODE_SOURCE, origin->node.key, origin->alarmed)
+		|| distinct_count(&network->facts.ips) < 3))
+		return;
+	network->alarmed = true;
+	tell_origin(failures, network, true, at, false);
+}
+
+static void judge_password(
+	struct failures *failures,
+	struct password *password,
+	const struct origin *origin,
+	const struct attempt *at
+) {
+	if (!over(failures, &password->evidence) && !password->alarmed)
+		return;
+	// From one place it is that address's spraying, and its own test tells; unless so many people are
+	// at home there that it cannot.
+	if (!password->alarmed && distinct_count(&password->facts.nets) < 2
+	    && origin->n_ok < NAT_MIN)
+		return;
+	// From two, those addresses' spraying may be told already.
+	if (!password->alarmed && distinct_count(&password->facts.nets) < 3 && origin->alarmed)
+		return;
+	password->alarmed = true;
+	tell_password(failures, password, at, false);
+}
+
+static void judge_account(
+	struct failures *failures,
+	struct target *account,
+	const struct origin *origin,
+	const struct attempt *at
+) {
+	if (!over(failures, &account->evidence) && !account->alarmed)
+		return;
+	if (!account->alarmed && origin->alarmed && distinct_count(&account->facts.ips) <= 2)
+		return;
+	account->alarmed = true;
+	tell_account(failures, account, at, false);
+}
+
+// ---- observing
+
+struct party {
+	struct target *account;
+	struct origin *origin, *network;
+	struct password *password; // NULL: unknown
+	enum familiarity familiarity;
+};
+
+// While everybody is refused, only a password that others were refused with speaks for spraying:
+// old passwords are each their owner's.
+static bool believed_innocent(const struct failures *failures, const struct password *password) {
+	return failures_outage(&failures->fleet)
+		&& (!password || distinct_count(&password->facts.accounts) < 2);
+}
+
+static void observe_origin(
+	struct failures *failures,
+	const struct party *party,
+	bool network,
+	const struct attempt *attempt
+) {
+	struct origin *origin = network ? party->network : party->origin;
+	if (!facts_add(&origin->facts, attempt) || believed_innocent(failures, party->password))
+		return;
+	double theta = failures_theta(&failures->fleet);
+	if (party->familiarity == SAME_PROVIDER)
+		theta = THETA_PROVIDER;
+	evidence_add(&origin->evidence, log(ATTACK_FAILS / theta));
+	// What one origin can teach the fleet is little.
+	if (!network && origin->facts.accounts.n_exact <= 2)
+		fleet_contact(&failures->fleet, attempt->time_ns, false);
+}
+
+static void
+observe_password(struct password *password, bool at_home, const struct attempt *attempt) {
+	bool known = password->facts.accounts.n_exact > 0;
+	if (facts_add(&password->facts, attempt))
+		evidence_add(
+			&password->evidence,
+			!known		  ? 0
+				: at_home ? NATS_PASSWORD_HOME
+					  : NATS_PASSWORD
+		);
+}
+
+static void observe_account(
+	struct target *account,
+	enum familiarity familiarity,
+	const struct attempt *attempt
+) {
+	uint32_t n_nets = distinct_count(&account->facts.nets);
+	facts_add(&account->facts, attempt);
+	double nats = familiarity == AT_HOME ? NATS_GUESS_HOME : NATS_GUESS;
+	if (familiarity == STRANGE && n_nets > 0 && distinct_count(&account->facts.nets) > n_nets)
+		nats += NATS_GUESS_NETWORK;
+	evidence_add(&account->evidence, nats);
+}
+
+// Attempts that say nothing new still belong to an episode that is open.
+static void count_along(struct facts *facts, bool alarmed, const struct attempt *attempt) {
+	if (alarmed)
+		facts_add(facts, attempt);
+}
+
+static void
+refused(struct failures *failures, const struct party *party, const struct attempt *attempt) {
+	bool at_home = party->familiarity == AT_HOME;
+	enum wrong_password wrong = target_refused(party->account, attempt, at_home);
+	if (at_home)
+		fleet_home(failures, party->account, attempt, false);
+	if (wrong == WRONG_AT_HOME) {
+		// An old password in a device, or mistyped once more.
+		count_along(&party->origin->facts, party->origin->alarmed, attempt);
+		return;
+	}
+	if (party->password)
+		observe_password(party->password, at_home, attempt);
+	if (!at_home) {
+		observe_origin(failures, party, false, attempt);
+		observe_origin(failures, party, true, attempt);
+	} else {
+		count_along(&party->origin->facts, party->origin->alarmed, attempt);
+	}
+	if (wrong == WRONG_NEW)
+		observe_account(party->account, party->familiarity, attempt);
+	else
+		count_along(&party->account->facts, party->account->alarmed, attempt);
+
+	judge_origin(failures, party->origin, attempt);
+	judge_network(failures, party->network, party->origin, attempt);
+	if (party->password)
+		judge_password(failures, party->password, party->origin, attempt);
+	judge_account(failures, party->account, party->origin, attempt);
+}
+
+// A password that is being tried on many accounts was tried on this one.
+static struct password *sprayed_with(struct failures *failures, const struct target *account) {
+	for (uint8_t i = 0; i < account->n_wrong; i++) {
+		struct password *password = NULL;
+		if (!account->wrong[i].home)
+			password = table_peek(&failures->passwords, account->wrong[i].password);
+		if (password
+		    && is_open(failures, EPISODE_PASSWORD, password->node.key, password->alarmed))
+			return password;
+	}
+	return NULL;
+}
+
+// Was this login the fruit of a series? True when it was told, and is not to be learned from.
+static bool
+entered(struct failures *failures, const struct party *party, const struct attempt *attempt) {
+	struct target *account = party->account;
+	struct origin *origin = party->origin;
+	bool guessed_here = distinct_has(&origin->facts.accounts, attempt->account);
+	if (origin->alarmed && (origin->n_ok < NAT_MIN || guessed_here)) {
+		bool news = facts_got(&origin->facts, attempt->account);
+		double nats = evidence_nats(&origin->evidence);
+		takeover(failures, account, attempt, &origin->facts, nats, true);
+		tell_origin(failures, origin, false, attempt, news);
+		return true;
+	}
+	if (party->network->alarmed && origin->facts.accounts.n_exact > 0) {
+		bool news = facts_got(&party->network->facts, attempt->account);
+		double nats = evidence_nats(&party->network->evidence);
+		takeover(failures, account, attempt, &party->network->facts, nats, true);
+		tell_origin(failures, party->network, true, attempt, news);
+		return true;
+	}
+	struct password *password = sprayed_with(failures, account);
+	if (!account->alarmed && !password)
+		return false;
+	const struct facts *series = account->alarmed ? &account->facts : &password->facts;
+	const struct evidence *evidence
+		= account->alarmed ? &account->evidence : &password->evidence;
+	// An owner's own slip is no guess: where others are at home or the provider is known it takes
+	// more, and in a spray it is the password that tells.
+	uint32_t tries = facts_tries(&origin->facts, attempt->account);
+	bool nobodys = party->familiarity == STRANGE && party->network->n_ok == 0;
+	bool sure = tries >= (nobodys ? 1 : OWNER_TRIES_MAX);
+	if (!account->alarmed)
+		sure = distinct_has(&origin->facts.passwords, password->node.key);
+	// The owner may log in from a new place while others guess; those who are always at home do
+	// not, and a place where nobody is at home is not an office.
+	bool strange = nobodys && (account->n_homes == 0 || target_novelty(account) >= NATS_NOVEL);
+	if (!sure && !strange)
+		return false;
+	takeover(failures, account, attempt, series, evidence_nats(evidence), sure);
+	if (account->alarmed && facts_got(&account->facts, attempt->account))
+		tell_account(failures, account, attempt, true);
+	if (!account->alarmed && facts_got(&password->facts, attempt->account))
+		tell_password(failures, password, attempt, true);
+	return true;
+}
+
+// The refused first contact turns out to have been its owner's slip.
+static void
+excuse(struct failures *failures, struct origin *origin, const struct attempt *attempt) {
+	if (!origin->alarmed && distinct_has(&origin->facts.accounts, attempt->account))
+		evidence_retract(&origin->evidence, log(ATTACK_FAILS / THETA_MIN));
+}
+
+static void speak_for(struct failures *failures, struct origin *origin) {
+	double theta = failures_theta(&failures->fleet);
+	// An alarmed address earns nothing back, unless many people are at home there.
+	bool may = !origin->alarmed || origin->n_ok >= NAT_MIN;
+	if (may && evidence_nats(&origin->evidence) > -10)
+		evidence_add(&origin->evidence, log((1 - ATTACK_FAILS) / (1 - theta)));
+}
+
+static void
+accepted(struct failures *failures, const struct party *party, const struct attempt *attempt) {
+	struct target *account = party->account;
+	bool at_home = party->familiarity == AT_HOME;
+	if (at_home) {
+		fleet_home(failures, account, attempt, true);
+	} else {
+		if (entered(failures, party, attempt))
+			return;
+		excuse(failures, party->origin, attempt);
+		excuse(failures, party->network, attempt);
+		origin_won(party->origin, attempt);
+		fleet_contact(&failures->fleet, attempt->time_ns, true);
+		party->origin->n_ok++;
+		party->network->n_ok++;
+	}
+	if (!account->alarmed && distinct_has(&account->facts.ips, attempt->ip)) {
+		account->facts = (struct facts){0};
+		account->evidence.m_log1p = 0;
+	}
+	if (target_login(account, attempt)) {
+		speak_for(failures, party->origin);
+		speak_for(failures, party->network);
+	}
+	table_prove(&failures->accounts, account);
+	table_prove(&failures->origins, party->origin);
+	table_prove(&failures->networks, party->network);
+}
+
+// ---- the door's side
+
+static struct target *
+get_account(struct failures *failures, const struct activity *activity, uint64_t key) {
+	struct target *account = table_find(&failures->accounts, key);
+	if (!account) {
+		account = table_add(&failures->accounts, key);
+		memcpy(account->name, activity->account, sizeof(account->name));
+		account->name[sizeof(account->name) - 1] = '\0';
+	}
+	return account;
+}
+
+static struct origin *get_origin(struct table *table, const struct ip *ip, uint8_t bits) {
+	uint64_t key = origin_key(ip, bits);
+	struct origin *origin = table_find(table, key);
+	if (!origin) {
+		origin = table_add(table, key);
+		origin->ip = *ip;
+		origin->prefix = bits;
+	}
+	return origin;
+}
+
+static struct password *get_password(struct failures *failures, uint64_t key) {
+	struct password *password = key ? table_find(&failures->passwords, key) : NULL;
+	return password || !key ? password : table_add(&failures->passwords, key);
+}
+
+static void settle_all(struct failures *failures, const struct party *party, uint64_t time_ns) {
+	struct origin *origins[] = {party->origin, party->network};
+	for (int i = 0; i < 2; i++)
+		settle(failures,
+		       i ? EPISODE_NETWORK : EPISODE_SOURCE,
+		       origins[i]->node.key,
+		       time_ns,
+		       &origins[i]->evidence,
+		       &origins[i]->facts,
+		       &origins[i]->alarmed);
+	if (party->password)
+		settle(failures,
+		       EPISODE_PASSWORD,
+		       party->password->node.key,
+		       time_ns,
+		       &party->password->evidence,
+		       &party->password->facts,
+		       &party->password->alarmed);
+	settle(failures,
+	       EPISODE_ACCOUNT,
+	       party->account->node.key,
+	       time_ns,
+	       &party->account->evidence,
+	       &party->account->facts,
+	       &party->account->alarmed);
+}
+
+void failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns) {
+	uint32_t n_failed = activity->auth.failure, n_ok = activity->auth.success;
+	if ((!n_failed && !n_ok) || !activity->account[0] || !activity->source.ip.family)
+		return;
+	struct ip ip, net;
+	uint8_t ip_bits, net_bits;
+	origin_prefix(&activity->source.ip, false, &ip, &ip_bits);
+	origin_prefix(&activity->source.ip, true, &net, &net_bits);
+	size_t len = strnlen(activity->account, ACCOUNT_SIZE - 1);
+	struct attempt attempt = {
+		.time_ns = time_ns,
+		.account = hash_bytes(HASH_PUBLIC, activity->account, len),
+		.ip = origin_key(&ip, ip_bits),
+		.net = origin_key(&net, net_bits),
+		.password = n_failed ? activity->auth.password : 0,
+		.asn = activity->source.asn,
+		.count = n_failed,
+		.address = &activity->source.ip,
+	};
+	struct party party = {
+		.account = get_account(failures, activity, attempt.account),
+		.origin = get_origin(&failures->origins, &ip, ip_bits),
+		.network = get_origin(&failures->networks, &net, net_bits),
+		.password = get_password(failures, attempt.password),
+	};
+	party.familiarity = target_familiarity(party.account, &attempt);
+	settle_all(failures, &party, attempt.time_ns);
+	if (n_failed)
+		refused(failures, &party, &attempt);
+	attempt.count = 0;
+	if (n_ok)
+		accepted(failures, &party, &attempt);
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// The channel of refused logins: password spraying (by address, by network, by password), guessing on
+// one account, and the login that succeeds after it. Each subject has its own sequential test
+// (evidence.h); what counts as one observation, and against which innocent explanation:
+//
+//   subject    observation                        innocent at most           nats each
+//   address,   first contact with an account,     theta of first contacts    ln(.95/theta) = 2.25 at .10
+//   network    refused                            are refused (fleet, .10 – .30)
+//              first contact accepted, or an      1 - theta                  ln(.05/(1-theta)) = -2.89
+//              account at home logs in (each 6 h)
+//   password   one more account refused with it   .10; where it is at home .30   2.25; 1.15
+//   account    one more different wrong password  .60; where it is at home .80   .51; .22
+//              … from one more network            .22                            + 1.5
+//
+// The first two rows are the threshold random walk of Jung, Paxson, Berger and Balakrishnan (IEEE
+// S&P 2004) with accounts for hosts. Where the account is not at home but its provider is known (a
+// phone on its carrier), theta is .50. Not an observation at all: a password that was refused at the
+// account's home before (an old one in a device), and, for its origin, any account refused where it
+// is at home. While refusals at home prevail in the whole fleet (an outage, a mass change of
+// passwords), first contacts count only for a password that other accounts were refused with.
+//
+// The probabilities of innocence are assumptions until a population has been measured.
+
+#pragma once
+
+#include "failures/target.h"
+#include "episode.h"
+
+struct password {
+	struct table_node node;
+	bool alarmed;
+	struct evidence evidence;
+	struct facts facts;
+};
+
+// What all accounts together do; counts fade (time constant in the code).
+struct fleet {
+	double contact_ok, contact_failed;
+	uint64_t contact_ns;
+	double home_ok, home_failed;
+	uint64_t home_ns;
+	struct facts outage;
+};
+
+struct failures {
+	struct table accounts, origins, networks, passwords;
+	struct episodes episodes;
+	struct fleet fleet;
+	struct facts crowd[EPISODE_KINDS]; // of the shared alert of a kind
+	double threshold;
+	uint64_t now_ns;
+};
+
+size_t failures_memsize(size_t n_accounts);
+void failures_init(
+	struct failures *failures,
+	size_t n_accounts,
+	const uint64_t hash_key[2],
+	double threshold,
+	void *memory
+);
+// time_ns is the activity's, as far as it is believed; now_ns in *failures is the latest of all.
+void failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
+// The share of first contacts that is refused innocently, as believed now.
+double failures_theta(const struct fleet *fleet);
+bool failures_outage(const struct fleet *fleet);
