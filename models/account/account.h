@@ -50,7 +50,8 @@ struct place {
 };
 
 struct provider {
-	uint32_t id; // autonomous system; without one a hash of the /16 or /32, highest bit set; 0: free
+	uint32_t
+		id; // autonomous system; without one a hash of the /16 or /32, highest bit set; 0: free
 	struct residence residence;
 	char country[2]; // zero: unknown
 	uint8_t network; // enum activity_network
@@ -75,7 +76,8 @@ enum visitor_flags {
 
 // Line by line: who; since when; what it did in all; what it did today.
 struct visitor {
-	uint32_t client, provider; // provider 0: any (a client that is not resident); client 0: unknown
+	uint32_t client,
+		provider; // provider 0: any (a client that is not resident); client 0: unknown
 	uint32_t first_min, last_min;
 	uint32_t net[ACCOUNT_VISITOR_NETS];
 	uint8_t ip[16]; // the last
@@ -143,7 +145,8 @@ struct account {
 	struct meter meters[METERS];
 	uint16_t hours_total;
 	uint16_t hours[2][24]; // [weekend]: how often residents were seen
-	uint8_t old_days[METER_RING]; // old bodies read in all, log2 in quarters, the last 56 active days
+	uint8_t old_days
+		[METER_RING]; // old bodies read in all, log2 in quarters, the last 56 active days
 	uint8_t n_old_days;
 	uint8_t correspondents[ACCOUNT_BLOOM];
 	uint8_t others[ACCOUNT_OTHERS_BLOOM];

@@ -25,8 +25,8 @@
 
 #pragma once
 
-#include "failures/target.h"
 #include "episode.h"
+#include "failures/target.h"
 
 struct password {
 	struct table_node node;
