@@ -4,6 +4,7 @@
 // Boundaries. In a body, lines that begin with -- may be one; all else goes on to the part's content in
 // pieces as large as they come.
 
+#include "find.h"
 #include "mime/mime_private.h"
 
 #include <string.h>
@@ -146,26 +147,10 @@ static size_t held_add(struct mime *m, const uint8_t *data, size_t size) {
 	return n;
 }
 
-// Where the next line begins that may be a boundary: the offset behind its LF; size: none does here.
-static size_t dash_find(const uint8_t *data, size_t size) {
-	size_t at = 0;
-
-	while (at < size) {
-		const uint8_t *lf = memchr(data + at, '\n', size - at);
-
-		if (lf == NULL)
-			return size;
-		at = (size_t)(lf - data) + 1;
-		if (at < size && data[at] == '-')
-			return at;
-	}
-	return size;
-}
-
 // In the middle of a line: content up to a line end that a boundary may follow, which is held.
 // Returns how many bytes were read.
 static size_t line_data(struct mime *m, const uint8_t *data, size_t size) {
-	size_t at = dash_find(data, size), n = at;
+	size_t at = find_line_dash(data, size), n = at;
 
 	if (n > 0 && data[n - 1] == '\n') {
 		n--;
