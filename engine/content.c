@@ -213,6 +213,11 @@ static void finish(struct content *content, uint64_t now_ns, struct mime_summary
 	struct session *s = content->session;
 
 	mime_close(content->mime, summary);
+	for (int i = 0; i < summary->n_attachments; i++) {
+		s->engine->stats.attachments += summary->attachments[i]->has_sha256;
+		if (summary->attachments[i]->has_sha256)
+			s->engine->stats.attachment_bytes += summary->attachments[i]->bytes;
+	}
 	for (int i = 0; i < TEXTS; i++)
 		watch_close(content, (enum text)i, true);
 	found_settle(content);

@@ -109,8 +109,9 @@ AVX2 static size_t line_dash_avx2(const uint8_t *data, size_t size) {
 	size_t at = 1;
 
 	for (; at + BLOCK <= size; at += BLOCK) {
-		__m256i dash
-			= _mm256_and_si256(is(block(data + at), '-'), is(block(data + at - 1), '\n'));
+		__m256i dash = _mm256_and_si256(
+			is(block(data + at), '-'), is(block(data + at - 1), '\n')
+		);
 		uint32_t mask = (uint32_t)_mm256_movemask_epi8(dash);
 		if (mask != 0)
 			return at + (size_t)__builtin_ctz(mask);

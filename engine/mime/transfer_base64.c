@@ -6,6 +6,7 @@
 
 #include "mime/transfer_private.h"
 
+#include <string.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -80,25 +81,32 @@ transfer_base64_plain(struct transfer *transfer, const uint8_t *data, size_t siz
 	return n;
 }
 
-// Whole groups without a line end or anything odd among them. Returns characters read, a multiple of 4.
-static size_t groups_plain(const uint8_t *data, size_t size, uint8_t *out) {
-	size_t i = 0;
+// How far a run of whole groups went.
+struct progress {
+	size_t read, written;
+};
 
-	for (; i + 4 <= size; i += 4, out += 3) {
+// Whole groups without a line end or anything odd among them.
+static struct progress groups_plain(const uint8_t *data, size_t size, uint8_t *out) {
+	size_t i = 0, n = 0;
+
+	for (; i + 4 <= size; i += 4) {
 		uint32_t a = values[data[i]], b = values[data[i + 1]];
 		uint32_t c = values[data[i + 2]], d = values[data[i + 3]];
 
 		if ((a | b | c | d) > 63)
 			break;
 		uint32_t word = a << 18 | b << 12 | c << 6 | d;
-		out[0] = (uint8_t)(word >> 16);
-		out[1] = (uint8_t)(word >> 8);
-		out[2] = (uint8_t)word;
+		out[n++] = (uint8_t)(word >> 16);
+		out[n++] = (uint8_t)(word >> 8);
+		out[n++] = (uint8_t)word;
 	}
-	return i;
+	return (struct progress){i, n};
 }
 
 #if defined(__x86_64__)
+
+enum { BLOCK = 32 };
 
 // clang-format off
 // By half-byte, as Muła and Lemire have them: what is not of the alphabet has a bit in both of the first two.
@@ -117,28 +125,36 @@ __attribute__((target("avx2"))) static inline __m256i table_load(const int8_t ta
 	return _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)table));
 }
 
+// Characters before the first that is none of the alphabet, whose bits are in both a and b; whole groups.
+__attribute__((target("avx2"))) static inline uint32_t good_groups(__m256i a, __m256i b) {
+	__m256i is_good = _mm256_cmpeq_epi8(_mm256_and_si256(a, b), _mm256_setzero_si256());
+
+	return (uint32_t)__builtin_ctz(~(uint32_t)_mm256_movemask_epi8(is_good)) & ~3u;
+}
+
 // 32 characters to 24 bytes at a time. The high half-byte of a character picks what to add to make it
 // its value, and the two halves together say whether it is of the alphabet (W. Muła, D. Lemire: Faster
-// Base64 Encoding and Decoding using AVX2 Instructions, 2018). 32 bytes are written, so that it stops
-// while at least 44 characters are left. Returns characters read.
-__attribute__((target("avx2"))) static size_t
+// Base64 Encoding and Decoding using AVX2 Instructions, 2018). Where one is not, the whole groups before it
+// are taken, and CR LF between groups is passed over. 32 bytes are written each time, for which there is
+// room (TRANSFER_EXTRA_MAX).
+__attribute__((target("avx2"))) static struct progress
 groups_avx2(const uint8_t *data, size_t size, uint8_t *out) {
 	const __m256i low_bits = table_load(low_table), high_bits = table_load(high_table);
 	const __m256i add = table_load(add_table), order = table_load(byte_order);
 	const __m256i slash = _mm256_set1_epi8('/');
-	size_t i = 0;
+	struct progress done = {0, 0};
 
-	for (; i + 44 <= size; i += 32, out += 24) {
-		__m256i text = _mm256_loadu_si256((const __m256i *)(data + i));
+	while (done.read + BLOCK <= size) {
+		const uint8_t *at = data + done.read;
+		__m256i text = _mm256_loadu_si256((const __m256i *)at);
 		__m256i high = _mm256_and_si256(_mm256_srli_epi32(text, 4), slash);
 		__m256i low = _mm256_and_si256(text, slash);
 		__m256i is_slash = _mm256_cmpeq_epi8(text, slash);
 		// The shuffles look at bit 7 and bits 0 … 3: slash's bit 5 does no harm.
 		__m256i a = _mm256_shuffle_epi8(low_bits, low);
 		__m256i b = _mm256_shuffle_epi8(high_bits, high);
+		bool is_whole = _mm256_testz_si256(a, b);
 
-		if (!_mm256_testz_si256(a, b))
-			break;
 		text = _mm256_add_epi8(
 			text, _mm256_shuffle_epi8(add, _mm256_add_epi8(is_slash, high))
 		);
@@ -148,21 +164,38 @@ groups_avx2(const uint8_t *data, size_t size, uint8_t *out) {
 		text = _mm256_permutevar8x32_epi32(
 			text, _mm256_setr_epi32(0, 1, 2, 4, 5, 6, -1, -1)
 		);
-		_mm256_storeu_si256((__m256i *)out, text);
+		_mm256_storeu_si256((__m256i *)(out + done.written), text);
+		if (is_whole) {
+			done.read += BLOCK;
+			done.written += BLOCK / 4 * 3;
+			continue;
+		}
+		uint32_t n = good_groups(a, b);
+		done.read += n;
+		done.written += n / 4 * 3;
+		if (at[n] != '\r' || at[n + 1] != '\n')
+			break;
+		done.read += 2;
 	}
-	return i;
+	return done;
 }
 
 #endif
 
-static size_t groups(const uint8_t *data, size_t size, uint8_t *out) {
-	size_t i = 0;
-
+static struct progress groups(const uint8_t *data, size_t size, uint8_t *out) {
 #if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx2"))
-		i = groups_avx2(data, size, out);
+	if (__builtin_cpu_supports("avx2")) {
+		struct progress done = groups_avx2(data, size, out);
+		if (size - done.read >= BLOCK)
+			return done; // something odd is there
+		// What is left, and behind it NUL, which is of no group.
+		uint8_t tail[2 * BLOCK] = {0};
+		memcpy(tail, data + done.read, size - done.read);
+		struct progress rest = groups_avx2(tail, sizeof(tail), out + done.written);
+		return (struct progress){done.read + rest.read, done.written + rest.written};
+	}
 #endif
-	return i + groups_plain(data + i, size - i, out + i / 4 * 3);
+	return groups_plain(data, size, out);
 }
 
 size_t transfer_base64_data(struct transfer *t, const uint8_t *data, size_t size, uint8_t *out) {
@@ -170,16 +203,16 @@ size_t transfer_base64_data(struct transfer *t, const uint8_t *data, size_t size
 
 	while (i < size) {
 		if (t->n == 0 && t->state == B64_GROUP) {
-			size_t run = groups(data + i, size - i, out + n);
+			struct progress run = groups(data + i, size - i, out + n);
 
-			i += run;
-			n += run / 4 * 3;
+			i += run.read;
+			n += run.written;
 			// Between whole groups a line end says nothing.
 			while (i < size && (data[i] == '\r' || data[i] == '\n'))
 				i++;
 			if (i == size)
 				break;
-			if (run > 0)
+			if (run.read > 0)
 				continue;
 		}
 		n += char_read(t, data[i++], out + n);

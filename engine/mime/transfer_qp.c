@@ -4,9 +4,8 @@
 // Quoted-printable. What is no escape stands for itself, and is_bad says so; blanks wait for what stands
 // behind them, since a line end takes them away (RFC 2045 6.7 (3)).
 
-#include "mime/transfer_private.h"
-
 #include "find.h"
+#include "mime/transfer_private.h"
 
 #include <string.h>
 
@@ -131,7 +130,8 @@ static size_t run_read(struct transfer *t, const uint8_t *data, size_t size, uin
 }
 
 // =XX, whole, in text. Returns whether it is one, and then has written its byte.
-static bool escape_read(struct transfer *t, const uint8_t *data, size_t size, uint8_t *out, size_t *n) {
+static bool
+escape_read(struct transfer *t, const uint8_t *data, size_t size, uint8_t *out, size_t *n) {
 	int high = size > 2 ? hex_value(data[1]) : -1, low = high >= 0 ? hex_value(data[2]) : -1;
 
 	if (low < 0 || data[0] != '=')

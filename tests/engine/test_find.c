@@ -49,7 +49,8 @@ static void what_is_found_is_what_the_plain_version_finds(void **) {
 		for (size_t i = 0; i < size; i++) {
 			data[i] = (uint8_t)('a' + i % 26);
 			if (random() % rare == 0)
-				data[i] = (uint8_t)finds[which].alphabet[(size_t)random() % n_alphabet];
+				data[i] = (uint8_t)finds[which]
+						  .alphabet[(size_t)random() % n_alphabet];
 		}
 		assert_same(which, data, size);
 	}
