@@ -150,7 +150,6 @@ static struct engine *engine_make(struct ruleset *ruleset, enum depth depth) {
 	config.decode = depth >= DEPTH_DECODED;
 	if (depth == DEPTH_MATCHED) {
 		config.scanner = ruleset_scanner(ruleset, CONTENT_OPEN_MAX);
-		config.rules = ruleset_rules(ruleset);
 		if (!config.scanner)
 			die("no rules to match: built without Hyperscan?");
 	}

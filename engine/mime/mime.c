@@ -5,6 +5,7 @@
 
 #include "mime/mime_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 void mime_summary_free(struct mime_summary *summary, struct slab *slab) {
@@ -48,6 +49,34 @@ void mime_data(struct mime *mime, const uint8_t *data, size_t size) {
 		data += n;
 		size -= n;
 	}
+}
+
+void mime_part(const struct mime *mime, char *part_r, size_t size) {
+	const struct level *levels[MIME_DEPTH_MAX];
+	int n = 0;
+	size_t used = 0;
+
+	part_r[0] = '\0';
+	if (mime->is_top && mime->inner == NULL && mime->place == PLACE_HEADER)
+		return;
+	for (const struct level *level = mime->inner; level != NULL; level = level->outer)
+		levels[n++] = level;
+	for (int i = n; i >= 0 && used + 2 < size; i--) {
+		// A message that is no multipart has one part; and so has what stands inside one.
+		bool is_leaf = i == 0 && (n == 0 || levels[0]->n_boundary == 0);
+
+		if (!is_leaf && (i == 0 || levels[i - 1]->n_boundary == 0))
+			continue;
+		used += (size_t)snprintf(
+			part_r + used,
+			size - used,
+			"%s%d",
+			used > 0 ? "." : "",
+			is_leaf ? 1 : levels[i - 1]->part
+		);
+	}
+	if (used >= size)
+		part_r[size - 2] = '+';
 }
 
 void mime_gap(struct mime *mime, uint64_t size) {

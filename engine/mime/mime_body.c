@@ -4,8 +4,9 @@
 // Boundaries. In a body, lines that begin with -- may be one; all else goes on to the part's content in
 // pieces as large as they come.
 
-#include "find.h"
 #include "mime/mime_private.h"
+
+#include "find.h"
 
 #include <string.h>
 
@@ -68,6 +69,7 @@ void mime_body_take(struct mime *m, const struct mime_match *match) {
 		mime_event(m, EVENT_mime_ambiguous_boundary);
 	if (match->level->is_closed)
 		mime_event(m, EVENT_mime_after_end);
+	match->level->part += match->level->part < UINT16_MAX;
 	mime_part_begin(m);
 	if (match->is_close) {
 		// What follows belongs to nobody; it is searched as text.

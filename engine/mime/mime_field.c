@@ -153,6 +153,8 @@ static void field_read(struct mime *m, struct header_slice name, struct header_s
 	header_tell(m, ": ", 2);
 	header_tell(m, text, n);
 	header_tell(m, "\r\n", 2);
+	if (m->handler.field != NULL)
+		m->handler.field(m->handler.ctx, name.data, name.size, text, n);
 	if (header_is(name, "Content-Type"))
 		type_read(m, value);
 	else if (header_is(name, "Content-Transfer-Encoding"))

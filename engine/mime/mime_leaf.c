@@ -15,10 +15,14 @@ static void text_tell(struct mime *m, enum mime_text kind, const uint8_t *data, 
 		m->handler.text(m->handler.ctx, kind, data, size);
 }
 
+static enum mime_text text_kind(const struct mime *m) {
+	return m->is_attached ? MIME_ATTACHED : MIME_TEXT;
+}
+
 // UTF-8 of the part's text.
 static void utf8_data(struct mime *m, const uint8_t *data, size_t size) {
 	if (m->scan != SCAN_HTML) {
-		text_tell(m, MIME_TEXT, data, size);
+		text_tell(m, text_kind(m), data, size);
 		return;
 	}
 	text_tell(m, MIME_MARKUP, data, size);
@@ -26,7 +30,7 @@ static void utf8_data(struct mime *m, const uint8_t *data, size_t size) {
 		uint8_t text[TEXT_PIECE_SIZE + HTML_EXTRA_MAX];
 		size_t n = size < TEXT_PIECE_SIZE ? size : TEXT_PIECE_SIZE;
 
-		text_tell(m, MIME_TEXT, text, html_data(&m->html, data, n, text));
+		text_tell(m, text_kind(m), text, html_data(&m->html, data, n, text));
 		data += n;
 		size -= n;
 	}
@@ -109,6 +113,8 @@ static void attachment_close(struct mime *m) {
 	attachment_end(&m->attachment, m->slab);
 	if (m->attachment.is_odd)
 		mime_event(m, EVENT_mime_odd_archive);
+	if (m->handler.file != NULL)
+		m->handler.file(m->handler.ctx, m->facts);
 	if (is_waiting)
 		mime_leaf_decide(m);
 }
@@ -128,7 +134,7 @@ void mime_leaf_end(struct mime *m, bool whole) {
 	if (m->scan == SCAN_TEXT || m->scan == SCAN_HTML)
 		utf8_data(m, rest, n);
 	if (m->scan == SCAN_HTML)
-		text_tell(m, MIME_TEXT, rest, html_end(&m->html, rest));
+		text_tell(m, text_kind(m), rest, html_end(&m->html, rest));
 	if (m->handler.text_end != NULL)
 		m->handler.text_end(m->handler.ctx, whole);
 	m->facts = NULL;

@@ -47,6 +47,7 @@ void mime_part_begin(struct mime *m) {
 	m->is_first_line = true;
 	m->is_field_cut = false;
 	m->is_leaf = false;
+	m->is_attached = false;
 	m->facts = NULL;
 	m->scan = SCAN_NOTHING;
 	m->charset = (struct charset){0};
@@ -78,6 +79,11 @@ static bool is_deceptive(const char *name) {
 	return false;
 }
 
+static void name_offer(struct mime *m, const struct attachment_text *name) {
+	if (name->text != NULL && m->handler.name != NULL)
+		m->handler.name(m->handler.ctx, name->text);
+}
+
 // The facts of an attachment, listed while there is room.
 static struct attachment_facts *facts_open(struct mime *m) {
 	struct mime_summary *summary = &m->summary;
@@ -85,6 +91,8 @@ static struct attachment_facts *facts_open(struct mime *m) {
 	struct attachment_facts *facts = NULL;
 
 	summary->attachments_total++;
+	name_offer(m, &part->name);
+	name_offer(m, &part->type_name);
 	if (summary->n_attachments < MIME_ATTACHMENTS_MAX)
 		facts = slab_get(m->slab, sizeof(*facts));
 	if (facts == NULL)
@@ -129,6 +137,7 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 	if (strcmp(part->type, "text/html") == 0)
 		m->scan = SCAN_HTML;
 	if (has_header && (part->is_attachment || is_named || m->scan == SCAN_NOTHING)) {
+		m->is_attached = true;
 		m->facts = facts_open(m);
 		if (m->facts != NULL)
 			attachment_begin(&m->attachment, m->facts);

@@ -44,6 +44,7 @@ struct level {
 	uint64_t start; // offset of its first byte
 	bool is_digest; // its parts are messages unless they say otherwise
 	uint8_t transfer; // of a message: enum transfer_kind that its header names
+	uint16_t part; // of a multipart: the number of the part being read; 0 before the first
 	bool is_closed; // its last boundary has been read
 	uint8_t n_boundary; // 0: a message, which ends with the part around it
 	uint8_t boundary[];
@@ -86,6 +87,7 @@ struct mime {
 
 	// The part
 	bool is_leaf;
+	bool is_attached;
 	uint8_t scan; // enum scan
 	struct transfer transfer;
 	struct charset charset;
