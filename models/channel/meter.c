@@ -44,8 +44,12 @@ void meter_fleet_day(struct meter_fleet *fleet) {
 
 // ---- evidence
 
-static double
-p_value(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks, uint8_t score) {
+static double p_value(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t score
+) {
 	unsigned as_high = 0;
 	weeks = weeks < METER_WEEKS ? weeks : METER_WEEKS;
 	for (unsigned i = 0; i < METER_WEEKS; i++)
@@ -74,8 +78,12 @@ static double e_quiet(const struct meter_fleet *fleet) {
 	return (1 - below) / (1 - p);
 }
 
-static double
-day_e(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks, uint8_t score) {
+static double day_e(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t score
+) {
 	return score ? e_value(p_value(meter, fleet, weeks, score)) : e_quiet(fleet);
 }
 

@@ -59,8 +59,7 @@ struct meter {
 	float m[METER_BETS]; // ln(1 + M) up to yesterday
 	uint8_t today; // score
 	uint8_t week_max[METER_WEEKS]; // own highest scores, the last weeks; [0] is this one
-	uint8_t waiting
-		[METER_LAG]; // days not yet learned, the oldest first; high bit: to be a habit
+	uint8_t waiting[METER_LAG]; // days not yet learned, the oldest first; high bit: to be a habit
 };
 
 // What all accounts' days are like.
