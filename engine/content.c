@@ -368,6 +368,11 @@ static void finish(struct content *content, uint64_t now_ns, struct mime_summary
 	if (content->mime != NULL)
 		mime_close(content->mime, summary);
 	content->mime = NULL;
+	for (int i = 0; i < summary->n_attachments; i++) {
+		s->engine->stats.attachments += summary->attachments[i]->has_sha256;
+		if (summary->attachments[i]->has_sha256)
+			s->engine->stats.attachment_bytes += summary->attachments[i]->bytes;
+	}
 	for (int i = 0; i < RULE_STREAMED; i++)
 		watch_close(content, (enum rule_field)i, true);
 	found_settle(content);

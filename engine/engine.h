@@ -51,6 +51,7 @@ struct engine_stats {
 	uint64_t n_refused; // no memory for the session
 	uint64_t n_records, n_activities, n_matches;
 	uint64_t content_opened, content_bytes, content_refused;
+	uint64_t attachments, attachment_bytes; // hashed
 	uint64_t memory_full;
 };
 

@@ -66,7 +66,7 @@ enum {
 	SIEVE_LITERAL_MAX = 2147483647, // announced; scripts are counted through, not kept
 
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted
-	SMTP_RECIPIENTS_MAX = 100, // remembered per message; more are counted
+	SMTP_RECIPIENTS_MAX = 1000, // remembered per message; more are counted
 	SMTP_REPLY_LINES_MAX = 128, // of one reply that are looked at
 	// Client bytes kept until the server's reply decides how to read them: what is sent at once behind
 	// DATA, AUTH, STARTTLS or a doubtful end of data. Beyond it the likelier reading is taken.

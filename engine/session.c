@@ -105,7 +105,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	a->time_ns = now_ns;
 	session_id(s, a->session);
 	a->protocol = s->proto->activity;
-	if (s->account)
+	if (s->account && !s->is_claimed)
 		memcpy(a->account, s->account, strlen(s->account) + 1);
 	session_source(s, &a->source.ip, &port);
 	if (s->client && s->client->hello)
@@ -420,7 +420,7 @@ static void early_data(
 			early->size[STREAM_SERVER],
 			tuple.port[STREAM_SERVER]
 		);
-		if (verdict == DETECT_MORE && early->size[dir] < DETECT_SIZE_MAX)
+		if (verdict == DETECT_MORE && (size_t)taken == size)
 			return;
 	} else {
 		taken = 0;

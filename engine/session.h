@@ -92,6 +92,7 @@ struct session {
 	bool is_tls : 1; // TLS was seen to begin
 	bool is_deaf : 1; // parsing is over; bytes are counted only
 	bool is_reported : 1; // at least one activity was sent
+	bool is_claimed : 1; // the account is only that of an attempt nobody has answered
 	bool is_begun : 1; // the client's bytes proper have begun: no PROXY header can come any more
 	uint8_t n_matches;
 	uint16_t matches_size; // of their block
@@ -125,6 +126,15 @@ void session_login_sasl(
 	struct session *s,
 	enum login_outcome outcome,
 	const struct sasl *sasl,
+	uint64_t now_ns
+);
+// An attempt that nobody has answered when the connection ends. The record names the account with the
+// outcome none; the models hear nothing of it: whoever was tried has done nothing.
+void session_login_unanswered(
+	struct session *s,
+	uint8_t mechanism,
+	const char *name,
+	size_t name_size,
 	uint64_t now_ns
 );
 // The keyed hash of a password: 0 for size 0, never 0 otherwise.

@@ -76,6 +76,7 @@ static void attempt_tell(
 	struct activity *a = session_activity(s, now_ns);
 
 	s->login = (uint8_t)outcome;
+	s->is_claimed = false;
 	s->mechanism = mechanism;
 	s->n_attempts += s->n_attempts < UINT16_MAX;
 	if (outcome == LOGIN_SUCCESS) {
@@ -137,4 +138,21 @@ void session_login_sasl(
 	account_set(s, sasl->authzid, sasl->authzid_size, now_ns);
 	master_set(s, sasl->name, sasl->name_size);
 	attempt_tell(s, outcome, sasl->mechanism, sasl->password_hash, now_ns);
+}
+
+void session_login_unanswered(
+	struct session *s,
+	uint8_t mechanism,
+	const char *name,
+	size_t name_size,
+	uint64_t now_ns
+) {
+	if (s->login == LOGIN_SUCCESS)
+		return;
+	session_activity_flush(s, now_ns); // what was before belongs to the account before
+	s->login = LOGIN_NONE;
+	s->mechanism = mechanism;
+	s->n_attempts += s->n_attempts < UINT16_MAX;
+	account_set(s, name, name_size, now_ns);
+	s->is_claimed = s->account != NULL;
 }

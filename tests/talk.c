@@ -154,6 +154,18 @@ void session_login_sasl(
 	);
 }
 
+void session_login_unanswered(
+	struct session *s,
+	uint8_t mechanism,
+	const char *name,
+	size_t name_size,
+	uint64_t now_ns
+) {
+	talk_fact(
+		talk_of(s), "login unanswered %s %.*s", sasl_name(mechanism), (int)name_size, name
+	);
+}
+
 bool session_real_client(
 	struct session *s,
 	const struct ip *ip,

@@ -18,6 +18,7 @@
 enum {
 	ATTACHMENT_FIRST_SIZE = 64, // bytes that the type by content is told from
 	SHA256_SIZE = 32,
+	ATTACHMENT_BATCH_SIZE = 4096,
 };
 
 // Text in a block of the slab, terminated; NULL: none.
@@ -47,6 +48,8 @@ struct zip; // attachment.c
 struct attachment {
 	struct attachment_facts *facts;
 	SHA256_CTX sha;
+	uint16_t n_unhashed;
+	uint8_t unhashed[ATTACHMENT_BATCH_SIZE]; // hashed when it is full: small pieces cost more
 	uint8_t n_first;
 	uint8_t first[ATTACHMENT_FIRST_SIZE];
 	bool is_told; // the type by content

@@ -46,6 +46,7 @@ void transfer_gap(struct transfer *transfer);
 // The end: what was held goes to out (room for TRANSFER_EXTRA_MAX). Returns how many bytes.
 size_t transfer_end(struct transfer *transfer, uint8_t *out);
 
-// The plain version of base64 that the fast one is tested against: the same, one character at a time.
+// The plain versions that the fast ones are tested against: the same, one character at a time.
 size_t
 transfer_base64_plain(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out);
+size_t transfer_qp_plain(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out);

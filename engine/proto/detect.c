@@ -226,24 +226,34 @@ static enum detect midway_detect(struct text text, bool is_server) {
 	return DETECT_MORE;
 }
 
+static bool is_smtp_port(uint16_t port) {
+	static const uint16_t ports[] = {24, 25, 465, 587, 588, 2525};
+
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
+		if (port == ports[i])
+			return true;
+	return false;
+}
+
 // "220 " and "421 " greet for SMTP and FTP alike: words decide, then the client, then the port.
 static enum detect greeting_detect(struct text greeting, struct text client, uint16_t hint_port) {
 	static const char *const ftp[]
 		= {"USER ", "AUTH TLS", "AUTH SSL", "FEAT", "SYST", "HOST ", "OPTS ", NULL};
-	static const uint16_t ports[] = {24, 25, 465, 587, 588, 2525};
 	struct text rest = greeting, line;
 
 	if (client_line_is_smtp(client))
 		return DETECT_SMTP;
 	if (starts_any(client, ftp))
 		return DETECT_NONE;
-	if (!line_take(&rest, &line))
-		return greeting.size >= DETECT_SIZE_MAX ? DETECT_NONE : DETECT_MORE;
+	if (!line_take(&rest, &line)) {
+		if (greeting.size < DETECT_SIZE_MAX)
+			return DETECT_MORE;
+		line = greeting; // however long it will be (S11)
+	}
 	if (contains(line, "SMTP") || contains(line, "LMTP"))
 		return DETECT_SMTP;
-	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
-		if (hint_port == ports[i] && !contains(line, "FTP"))
-			return DETECT_SMTP;
+	if (is_smtp_port(hint_port) && !contains(line, "FTP"))
+		return DETECT_SMTP;
 	rest = client;
 	return line_take(&rest, &line) || client.size >= DETECT_SIZE_MAX ? DETECT_NONE
 									 : DETECT_MORE;
@@ -312,7 +322,17 @@ static enum detect server_detect(struct text server, struct text client, uint16_
 	return verdict;
 }
 
-static enum detect client_detect(struct text client) {
+// A first line that SMTP shares with other protocols, whole.
+static bool is_shared_command(struct text line) {
+	static const char *const commands[] = {"QUIT", "NOOP", "RSET", "HELP", "STARTTLS", NULL};
+
+	for (const char *const *command = commands; *command != NULL; command++)
+		if (line.size == strlen(*command) && starts(line, *command))
+			return true;
+	return false;
+}
+
+static enum detect client_detect(struct text client, uint16_t hint_port) {
 	enum detect verdict = tls_detect(client);
 	struct text rest = client, line;
 
@@ -322,6 +342,9 @@ static enum detect client_detect(struct text client) {
 	if (starts(client, "AUTH ") && line_take(&rest, &line)
 	    && pop3_detect(client) == DETECT_NONE)
 		return DETECT_NONE;
+	rest = client;
+	if (is_smtp_port(hint_port) && line_take(&rest, &line) && is_shared_command(line))
+		return DETECT_SMTP;
 	return midway_detect(client, false);
 }
 
@@ -334,15 +357,18 @@ detect(const uint8_t *client,
 	struct text from_client = {client, client_size};
 	struct text from_server = {server, server_size};
 	enum detect by_server = server_detect(from_server, from_client, hint_port);
-	enum detect by_client = client_detect(from_client);
+	enum detect by_client = client_detect(from_client, hint_port);
 
 	if (by_server != DETECT_MORE && by_server != DETECT_NONE)
 		return by_server;
 	if (by_client != DETECT_MORE && by_client != DETECT_NONE)
 		return by_client;
-	// A silent direction says nothing; one that has spoken nonsense speaks for both.
-	if ((server_size > 0 && by_server == DETECT_NONE)
-	    || (client_size > 0 && by_client == DETECT_NONE))
+	// A silent direction says nothing; one that has spoken nonsense speaks for both. But where a mail
+	// server should be, it is waited for: nonsense sent to one is an SMTP session, too.
+	if (server_size > 0 && by_server == DETECT_NONE)
+		return DETECT_NONE;
+	if (client_size > 0 && by_client == DETECT_NONE
+	    && (server_size > 0 || !is_smtp_port(hint_port)))
 		return DETECT_NONE;
 	return DETECT_MORE;
 }

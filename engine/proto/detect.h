@@ -19,7 +19,8 @@ enum detect {
 };
 
 // client and server hold the first bytes of each direction (sizes may be 0). hint_port is the
-// server's port: it only breaks ties between protocols that greet alike (220 of SMTP and FTP).
+// server's port: it only breaks ties between protocols that speak alike (220 of SMTP and FTP, QUIT),
+// and says where a server is worth waiting for.
 // Also recognises a connection picked up midway, when its lines can only be one protocol's.
 enum detect
 detect(const uint8_t *client,

@@ -275,6 +275,7 @@ static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 	struct pop3_parser *p = state;
 
 	p->now_ns = now_ns;
+	pop3_login_unanswered(p);
 	if (p->server == POP3_SERVER_MESSAGE) {
 		session_event(s, EVENT_message_cut);
 		pop3_message_end(p);

@@ -267,6 +267,26 @@ static void sasl_tell(struct pop3_parser *p, enum login_outcome outcome) {
 	pop3_sasl_free(p);
 }
 
+void pop3_login_unanswered(struct pop3_parser *p) {
+	const struct sasl *sasl = p->sasl;
+
+	if (p->n_pending == 0)
+		return;
+	const struct pop3_pending *c = ring_at(p, 0);
+	if ((c->verb == POP3_PASS || c->verb == POP3_APOP) && c->name)
+		session_login_unanswered(
+			p->session,
+			c->verb == POP3_PASS ? SASL_LOGIN_COMMAND : SASL_APOP,
+			c->name,
+			c->name_size - 1u,
+			p->now_ns
+		);
+	else if (c->verb == POP3_AUTH && sasl && sasl->name_size && !p->is_cancelled)
+		session_login_unanswered(
+			p->session, sasl->mechanism, sasl->name, sasl->name_size, p->now_ns
+		);
+}
+
 static void stls_ok(struct pop3_parser *p) {
 	p->facts.is_stls = true;
 	p->is_tls_next = true;

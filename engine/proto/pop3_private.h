@@ -85,6 +85,8 @@ void pop3_reply_line(struct pop3_parser *p, const struct line_slice *line);
 // Forgets all commands not yet answered.
 void pop3_pending_clear(struct pop3_parser *p);
 void pop3_sasl_free(struct pop3_parser *p);
+// The connection ends before the server has said what it thinks of a login.
+void pop3_login_unanswered(struct pop3_parser *p);
 void pop3_user_free(struct pop3_parser *p);
 
 void pop3_message_begin(struct pop3_parser *p, const struct pop3_pending *command);

@@ -122,6 +122,18 @@ static size_t consume(struct smtp_parser *p, const uint8_t *data, size_t size) {
 	return size;
 }
 
+static void client_gap(struct smtp_parser *p, uint64_t size);
+
+// Comes to the hole behind what was held.
+static void gap_release(struct smtp_parser *p) {
+	uint64_t size = p->gap_held;
+
+	if (size == 0 || p->client == SMTP_CLIENT_WAIT || p->held.at < p->held.size)
+		return;
+	p->gap_held = 0;
+	client_gap(p, size);
+}
+
 static void drain(struct smtp_parser *p) {
 	struct smtp_held *held = &p->held;
 
@@ -129,6 +141,7 @@ static void drain(struct smtp_parser *p) {
 		held->at += consume(p, held->data + held->at, held->size - held->at);
 	if (held->at == held->size)
 		smtp_held_free(p, held);
+	gap_release(p);
 }
 
 void smtp_client_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
@@ -141,7 +154,7 @@ void smtp_client_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
 		}
 		if (size == 0)
 			return;
-		size_t n = p->is_gap_held ? 0 : smtp_held_add(p, &p->held, data, size);
+		size_t n = p->gap_held > 0 ? 0 : smtp_held_add(p, &p->held, data, size);
 		data += n;
 		size -= n;
 		if (size == 0)
@@ -153,15 +166,7 @@ void smtp_client_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
 void smtp_resume(struct smtp_parser *p, enum smtp_client client) {
 	p->waiting = SMTP_NOTHING;
 	p->client = client;
-	if (!p->is_gap_held)
-		return;
-	p->is_gap_held = false;
-	if (client == SMTP_CLIENT_DATA) {
-		smtp_data_gap(p, 0);
-	} else {
-		p->client = SMTP_CLIENT_LOST;
-		p->is_unsure = true;
-	}
+	gap_release(p);
 }
 
 static void server_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
@@ -230,9 +235,7 @@ static void client_gap(struct smtp_parser *p, uint64_t size) {
 		return;
 	}
 	if (p->client == SMTP_CLIENT_WAIT) {
-		session_unparsed(p->session, p->held.size - p->held.at);
-		smtp_held_free(p, &p->held);
-		p->is_gap_held = true;
+		p->gap_held += size;
 		return;
 	}
 	line_reset(&p->lines[STREAM_CLIENT], session_slab(p->session));
@@ -256,15 +259,25 @@ parser_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, u
 	drain(p);
 }
 
+// What the client sent while it waited for a reply that never came is all there is to know, and was offered
+// all the same. Behind STARTTLS it is nobody's.
+static void unanswered_read(struct smtp_parser *p) {
+	if (p->client != SMTP_CLIENT_WAIT || p->waiting == SMTP_STARTTLS)
+		return;
+	if (p->held.size > p->held.at) {
+		p->is_assumed = true;
+		smtp_assume(p);
+		drain(p);
+	}
+	if (p->client == SMTP_CLIENT_WAIT && p->waiting == SMTP_AUTH)
+		smtp_auth_unanswered(p);
+}
+
 static void parser_end(struct session *s, void *state, uint64_t now_ns) {
 	struct smtp_parser *p = state;
 
 	p->now_ns = now_ns;
-	// Without any word of the server the client's side is all there is to know.
-	if (p->client == SMTP_CLIENT_WAIT && p->waiting == SMTP_GREETING && p->held.size > 0) {
-		smtp_assume(p);
-		drain(p);
-	}
+	unanswered_read(p);
 	session_unparsed(s, p->held.size - p->held.at);
 	smtp_pending_clear(p);
 	smtp_content_close(p);

@@ -413,7 +413,8 @@ void smtp_command_line(struct smtp_parser *p, const struct line_slice *line) {
 		auth_message(p, line->data, line->size);
 	else
 		command(p, line);
-	// Nobody will answer: each command counts as accepted at once.
-	while (p->is_assumed && (p->n_pending > 0 || p->client == SMTP_CLIENT_WAIT))
+	// Nobody will answer: each command counts as accepted at once, a chunk when it has come.
+	while (p->is_assumed && p->client != SMTP_CLIENT_CHUNK
+	       && (p->n_pending > 0 || p->client == SMTP_CLIENT_WAIT))
 		smtp_assume(p);
 }

@@ -9,6 +9,7 @@
 // dot of each line that follows CR LF taken out, and line ends as on the wire.
 
 #include "content.h"
+#include "find.h"
 #include "proto/smtp/smtp_private.h"
 #include "slab.h"
 
@@ -171,22 +172,28 @@ static enum data_step text_cr_step(struct smtp_parser *p, uint8_t c) {
 	return STEP_AGAIN;
 }
 
-// Skips text up to its line end. *lf is where the next LF was last found, so that a line full of CR does
-// not make each of them look for it again. Returns where to go on.
-static const uint8_t *
-text_skip(struct smtp_parser *p, const uint8_t *at, const uint8_t *end, const uint8_t **lf) {
-	if ((*lf == NULL || *lf < at) && (*lf = memchr(at, '\n', end - at)) == NULL)
-		*lf = end;
-	const uint8_t *cr = memchr(at, '\r', *lf - at);
-	if (cr != NULL) {
+// Skips text and its ordinary line ends, up to the next byte that needs thought. Returns where to go on.
+static const uint8_t *text_skip(struct smtp_parser *p, const uint8_t *at, const uint8_t *end) {
+	size_t n = find_odd_line_end(at, end - at);
+
+	at += n;
+	if (n > 0 && at[-1] == '\r') {
 		p->data_state = SMTP_DATA_TEXT_CR;
-		return cr + 1;
+		return at;
 	}
-	if (*lf == end)
+	if (n > 0 && at[-1] == '\n') {
+		data_start(p, 0);
+		return at;
+	}
+	if (at == end)
 		return end;
+	if (*at == '\r') {
+		p->data_state = SMTP_DATA_TEXT_CR;
+		return at + 1;
+	}
 	session_event(p->session, EVENT_bare_cr_lf);
 	data_start(p, '\n');
-	return *lf + 1;
+	return at + 1;
 }
 
 static enum data_step data_step(struct smtp_parser *p, uint8_t c) {
@@ -203,7 +210,7 @@ static enum data_step data_step(struct smtp_parser *p, uint8_t c) {
 }
 
 size_t smtp_data_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
-	const uint8_t *at = data, *end = data + size, *lf = NULL;
+	const uint8_t *at = data, *end = data + size;
 	const uint8_t *from = data; // what stands before has been passed on, or is hidden
 
 	if (p->data_state == SMTP_DATA_DOT_CR && data[0] != '\n' && p->data_term == 0
@@ -211,7 +218,7 @@ size_t smtp_data_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
 		emit(p, (const uint8_t *)"\r", 1); // it was held
 	while (at < end) {
 		if (p->data_state == SMTP_DATA_TEXT) {
-			at = text_skip(p, at, end, &lf);
+			at = text_skip(p, at, end);
 			continue;
 		}
 		switch (data_step(p, *at)) {
@@ -277,6 +284,8 @@ static void chunk_advance(struct smtp_parser *p, uint64_t size) {
 	p->client = SMTP_CLIENT_COMMAND;
 	if (p->chunk_is_last)
 		smtp_content_close(p);
+	if (p->is_assumed)
+		smtp_assume(p);
 }
 
 size_t smtp_chunk_read(struct smtp_parser *p, const uint8_t *data, size_t size) {

@@ -102,12 +102,12 @@ struct smtp_parser {
 	uint64_t now_ns; // of the bytes being read
 	struct line lines[2]; // by enum stream_dir
 	struct smtp_held held;
+	uint64_t gap_held; // size of a hole behind the bytes held, 0: none
 
 	uint8_t client; // enum smtp_client
 	uint8_t waiting; // enum smtp_verb
 	bool is_assumed; // the server is not seen at all: commands count as accepted
 	bool is_unsure; // after a hole: replies may belong to commands not seen
-	bool is_gap_held; // a hole among the bytes held
 	bool has_server; // anything of it has been seen
 	bool is_tls_byte; // 0x16 has been seen, waiting for 0x03
 	bool is_refused_tls; // STARTTLS was refused: S16
@@ -197,6 +197,8 @@ struct smtp_pending *smtp_pending_last(struct smtp_parser *p);
 void smtp_reply_gap(struct smtp_parser *p);
 // The reply will not come: goes on as if it had been good.
 void smtp_assume(struct smtp_parser *p);
+// The exchange going on will not be answered any more.
+void smtp_auth_unanswered(struct smtp_parser *p);
 
 // ---- smtp_message.c
 

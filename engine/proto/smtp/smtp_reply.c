@@ -100,6 +100,22 @@ static void bdat_reply(
 	smtp_message_end(p);
 }
 
+// RFC 2033 4.3: LMTP answers the last chunk for each recipient, as it does the end of data.
+static void chunk_to_data_end(struct smtp_parser *p, struct smtp_pending *chunk) {
+	if (!p->is_open && (p->envelope == NULL || p->envelope->n_recipients == 0))
+		return; // refused as a whole
+	if (!p->is_open)
+		smtp_message_begin(p, true);
+	struct smtp_message *message = smtp_message_open(p);
+	if (message == NULL)
+		return;
+	message->bytes += chunk->size;
+	message->is_holed |= chunk->is_holed;
+	smtp_message_content(p, &chunk->content);
+	chunk->verb = SMTP_DATA_END;
+	chunk->n_replies = message->n_recipients > 1 ? message->n_recipients : 1;
+}
+
 static void transaction_reset(struct smtp_parser *p) {
 	smtp_message_end(p);
 	smtp_envelope_reset(p);
@@ -157,6 +173,8 @@ static void command_reply(
 static void ring_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text, size_t size) {
 	struct smtp_pending *c = ring_at(p, 0);
 
+	if (c->verb == SMTP_BDAT && c->is_last && p->facts.is_lmtp)
+		chunk_to_data_end(p, c);
 	if (c->verb == SMTP_DATA_END) {
 		smtp_message_reply(p, code, text, size);
 		if (code != CODE_ASSUMED && --c->n_replies > 0)
@@ -181,6 +199,15 @@ static void ring_assume(struct smtp_parser *p, uint32_t n_kept) {
 	while (p->n_pending > n_kept)
 		ring_reply(p, CODE_ASSUMED, NULL, 0);
 	p->n_overflow = p->n_owed = 0;
+}
+
+void smtp_auth_unanswered(struct smtp_parser *p) {
+	const struct sasl *sasl = p->sasl;
+
+	if (sasl != NULL && sasl->name_size > 0 && !p->sasl_is_cancelled)
+		session_login_unanswered(
+			p->session, sasl->mechanism, sasl->name, sasl->name_size, p->now_ns
+		);
 }
 
 static void sasl_free(struct smtp_parser *p) {
@@ -567,6 +594,8 @@ void smtp_assume(struct smtp_parser *p) {
 			smtp_resume(p, SMTP_CLIENT_AUTH);
 			break;
 		}
+		if (p->is_assumed)
+			smtp_auth_unanswered(p);
 		sasl_free(p);
 		smtp_resume(p, SMTP_CLIENT_COMMAND);
 		n_owed++;

@@ -165,6 +165,42 @@ static void fast_base64_gives_what_the_plain_one_gives(void **state) {
 	}
 }
 
+static void fast_quoted_printable_gives_what_the_plain_one_gives(void **state) {
+	unsigned seed = (unsigned)time(NULL);
+	char text[2000];
+
+	print_message("seed %u\n", seed);
+	srandom(seed);
+	for (int round = 0; round < 2000; round++) {
+		static const char special[] = "==\r\n  \t4aFgX";
+		size_t size = (size_t)random() % sizeof(text);
+		long rare = 1 + random() % 30;
+		struct transfer plain;
+		struct result r;
+		uint8_t out[2000 + 2 * TRANSFER_EXTRA_MAX];
+
+		for (size_t i = 0; i < size; i++) {
+			text[i] = "text "[i % 5];
+			if (random() % rare == 0)
+				text[i] = special[(size_t)random() % (sizeof(special) - 1)];
+			if (i > 200 && i < 200 + (size_t)rare * 10)
+				text[i] = ' '; // longer than is held
+		}
+		transfer_begin(&plain, TRANSFER_QUOTED_PRINTABLE);
+		size_t n = transfer_qp_plain(&plain, (uint8_t *)text, size, out);
+		n += transfer_end(&plain, out + n);
+		decode(TRANSFER_QUOTED_PRINTABLE,
+		       text,
+		       size,
+		       (size_t)random() % 300,
+		       1 + (size_t)random() % 300,
+		       &r);
+		assert_int_equal(r.size, n);
+		assert_memory_equal(r.data, out, n);
+		assert_int_equal(r.is_bad, plain.is_bad);
+	}
+}
+
 static void every_character_alone_is_judged_as_the_plain_one_judges_it(void **state) {
 	// 44 characters fill one step of the fast version; the odd one stands at each place of it.
 	for (int c = 0; c < 256; c++)
@@ -203,6 +239,7 @@ int main(void) {
 		cmocka_unit_test(m05_quoted_printable_keeps_what_is_no_escape),
 		cmocka_unit_test(uuencode_is_read_between_begin_and_end),
 		cmocka_unit_test(fast_base64_gives_what_the_plain_one_gives),
+		cmocka_unit_test(fast_quoted_printable_gives_what_the_plain_one_gives),
 		cmocka_unit_test(every_character_alone_is_judged_as_the_plain_one_judges_it),
 		cmocka_unit_test(after_a_hole_base64_goes_on_at_the_next_line),
 	};

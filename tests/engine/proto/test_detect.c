@@ -56,6 +56,13 @@ static const struct sample samples[] = {
 	{"AUTH TLS\r\n", "220 (vsFTPd 3.0.3)\r\n", DETECT_NONE, 25},
 	{"", "554 no SMTP service here\r\n", DETECT_SMTP},
 	{"EHLO client.example\r\n", "", DETECT_SMTP},
+	{"QUIT\r\n", "", DETECT_SMTP, 25},
+	{"QUIT\r\n", "", DETECT_MORE, 10025},
+	{"QUITE\r\n", "", DETECT_MORE, 25},
+	// Nonsense sent to a mail server that has not spoken yet.
+	{"\x01\x02\x03\x04", "", DETECT_MORE, 25},
+	{"\x01\x02\x03\x04", "220 mx.example.org ESMTP\r\n", DETECT_SMTP, 25},
+	{"\x01\x02\x03\x04", "HTTP/1.1 400 Bad Request\r\n", DETECT_NONE, 25},
 	{"", "+OK POP3 ready\r\n", DETECT_POP3},
 	{"CAPA\r\n", "+OK\r\nTOP\r\n.\r\n", DETECT_POP3},
 	// I26: Redis, whose client speaks first.
@@ -127,8 +134,20 @@ static void nonsense_is_given_up_at_the_limit_and_not_before(void **) {
 	assert_int_equal(judge(text, sizeof(text), "", 0, 143), DETECT_NONE);
 }
 
+static void s11_a_greeting_without_an_end_greets_all_the_same(void **) {
+	static char text[DETECT_SIZE_MAX];
+
+	memset(text, 'A', sizeof(text));
+	memcpy(text, "220 mx.example ESMTP ", 21);
+	assert_int_equal(judge("", 0, text, sizeof(text) - 1, 10025), DETECT_MORE);
+	assert_int_equal(judge("", 0, text, sizeof(text), 10025), DETECT_SMTP);
+	memcpy(text, "220 ProFTPD server   ", 21);
+	assert_int_equal(judge("", 0, text, sizeof(text), 21), DETECT_MORE);
+	assert_int_equal(judge("USER a\r\n", 8, text, sizeof(text), 21), DETECT_NONE);
+}
+
 static void zeroes_are_binary(void **) {
-	assert_int_equal(judge("\0\0\0\x2a", 4, "", 0, 25), DETECT_NONE);
+	assert_int_equal(judge("\0\0\0\x2a", 4, "", 0, 143), DETECT_NONE);
 	assert_int_equal(judge("a1\0LOGIN u p\r\n", 14, "", 0, 143), DETECT_NONE);
 }
 
@@ -137,6 +156,7 @@ int main(void) {
 		cmocka_unit_test(protocols_are_told_by_their_first_words),
 		cmocka_unit_test(beginnings_are_never_taken_for_something_else),
 		cmocka_unit_test(nonsense_is_given_up_at_the_limit_and_not_before),
+		cmocka_unit_test(s11_a_greeting_without_an_end_greets_all_the_same),
 		cmocka_unit_test(zeroes_are_binary),
 	};
 

@@ -938,6 +938,67 @@ static void one_side_alone_is_read_as_if_all_was_accepted(void **) {
 	ASSERT_WORDS(cases);
 }
 
+static void s22_what_came_before_a_hole_is_kept_until_the_reply(void **) {
+	static const struct words_case cases[] = {
+		{"in content",
+		 WORDS(HELLO ENVELOPE C "DATA\r\nab\r\n" GAP_C "10" S "354 go\r\n" C
+					"cd\r\n.\r\n" QUEUED QUIT),
+		 "helo c.example\n" MAIL "18 bytes, 250 2.0.0 4ABC holed\nis quit\n"
+		 "commands 5, 0 rejected\nactivity sent 1 b@example.net bytes=18\nunparsed 10\n"
+		 "event message_cut\n"},
+		{"in a chunk that nobody answers",
+		 WORDS(S "220 x\r\n" C "EHLO c.example\r\nAUTH PLAIN AHUzNQBzZWNyZXQ=\r\n"
+			 "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n"
+			 "BDAT 12 LAST\r\nab" GAP_C "10"),
+		 "login unanswered PLAIN u35\ncontent sent 2 hash=3105 missing=10\n--\n"
+		 "helo c.example\n" MAIL "12 bytes, 0 - - bdat holed\ncommands 5, 0 rejected\n"
+		 "unparsed 10\nevent message_cut\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s9_what_nobody_answered_was_offered_and_no_more(void **) {
+	static const struct words_case cases[] = {
+		// The server stops speaking; what comes behind is pipelined.
+		{"two messages behind a refused chunk",
+		 WORDS(HELLO ENVELOPE C "BDAT 5 X\r\n" S "521 5.5.4 no\r\n" C
+					"BDAT 3 LAST\r\na\r\nMAIL FROM:<b@x>\r\n"
+					"RCPT TO:<c@y>\r\nDATA\r\ntext\r\n.\r\n"),
+		 "helo c.example\n" MAIL "3 bytes, 0 - - bdat\n"
+		 "mail b@x to c@y, 6 bytes, 0 - -\ncommands 8, 1 rejected\nevent bad_bdat\n"},
+		{"not even DATA",
+		 WORDS(HELLO ENVELOPE C "DATA\r\ntext\r\n.\r\nQUIT\r\n"),
+		 "helo c.example\n" MAIL "6 bytes, 0 - -\nis quit\ncommands 5, 0 rejected\n"},
+		{"behind STARTTLS nothing is offered",
+		 WORDS(HELLO C "STARTTLS\r\nMAIL FROM:<a@x>\r\n"),
+		 "helo c.example\ncommands 2, 0 rejected\nunparsed 17\n"},
+		{"AUTH",
+		 WORDS(HELLO C "AUTH PLAIN AHUzNQBzZWNyZXQ=\r\n"),
+		 "login unanswered PLAIN u35\n--\nhelo c.example\ncommands 2, 0 rejected\n"},
+		{"AUTH, and what is behind it",
+		 WORDS(HELLO C "AUTH LOGIN\r\ndTM1\r\nc2VjcmV0\r\nMAIL FROM:<a@x>\r\n"),
+		 "login unanswered LOGIN u35\n--\nhelo c.example\ncommands 3, 0 rejected\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void lmtp_answers_the_last_chunk_for_each_recipient(void **) {
+	static const struct words_case cases[] = {
+		{"one of two refused",
+		 WORDS(S "220 lmtp\r\n" C "LHLO c\r\n" S "250-x\r\n250 CHUNKING\r\n" ENVELOPE C
+			 "RCPT TO:<d@x>\r\n" S "250 ok\r\n" C "BDAT 2\r\nab" S "250 ok\r\n" C
+			 "BDAT 3 LAST\r\ncde" S "250 2.1.5 a\r\n452 4.2.2 full\r\n" QUIT),
+		 "helo c\nmail a@example.org to b@example.net not 1, 5 bytes, 250 2.1.5 - bdat\n"
+		 "is lmtp quit\n"
+		 "commands 7, 0 rejected\nactivity sent 1 b@example.net bytes=5\n"},
+		{"nobody to send to",
+		 WORDS(S "220 lmtp\r\n" C "LHLO c\r\n" S "250-x\r\n250 CHUNKING\r\n" C
+			 "BDAT 3 LAST\r\ncde" S "503 no\r\n" QUIT),
+		 "helo c\nis lmtp quit\ncommands 3, 1 rejected\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
 static void lmtp_answers_for_each_recipient(void **) {
 	static const struct words_case cases[] = {
 		{"DATA",
@@ -1117,6 +1178,9 @@ int main(void) {
 		cmocka_unit_test(s19_what_is_no_address_is_counted_and_not_named),
 		cmocka_unit_test(s22_after_a_hole_the_place_is_found_again),
 		cmocka_unit_test(one_side_alone_is_read_as_if_all_was_accepted),
+		cmocka_unit_test(s22_what_came_before_a_hole_is_kept_until_the_reply),
+		cmocka_unit_test(s9_what_nobody_answered_was_offered_and_no_more),
+		cmocka_unit_test(lmtp_answers_the_last_chunk_for_each_recipient),
 		cmocka_unit_test(lmtp_answers_for_each_recipient),
 		cmocka_unit_test(queue_ids_are_found_as_servers_write_them),
 		cmocka_unit_test(outcomes_of_logins_come_from_the_reply),

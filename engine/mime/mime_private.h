@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// A message being read, shared by its files: mime.c (in and out), mime_field.c (header lines, and what their
+// fields say), mime_part.c (what a header makes of a part), mime_body.c (boundaries), mime_leaf.c (a part's
+// content on its way to the handler).
+
+#pragma once
+
+#include "mime/header.h"
+#include "mime/html.h"
+#include "mime/mime.h"
+#include "mime/transfer.h"
+
+enum place {
+	PLACE_HEADER,
+	PLACE_BODY,
+};
+
+// Where in a body.
+enum line_place {
+	LINE_IN, // in the middle of a line
+	LINE_CR, // behind a CR, held
+	LINE_START, // at the start of a line; its beginning, -- and on, and the line end before are held
+	LINE_SKIP, // in the rest of a boundary's line
+};
+
+// What a part is, as its header says.
+struct part {
+	char type[HEADER_WORD_MAX];
+	char charset[HEADER_WORD_MAX];
+	char encoding[HEADER_WORD_MAX];
+	bool has_type, has_encoding, has_disposition, is_attachment;
+	uint8_t n_boundary;
+	uint8_t boundary[MIME_BOUNDARY_SIZE_MAX];
+	struct attachment_text name, type_name; // of Content-Disposition, of Content-Type
+	bool is_name_coded; // the header does not show the name as it is
+};
+
+// A multipart or message that is open.
+struct level {
+	struct level *outer;
+	struct attachment_facts *facts; // of a message that is an attachment, or NULL
+	uint64_t start; // offset of its first byte
+	bool is_digest; // its parts are messages unless they say otherwise
+	uint8_t transfer; // of a message: enum transfer_kind that its header names
+	uint16_t part; // of a multipart: the number of the part being read; 0 before the first
+	bool is_closed; // its last boundary has been read
+	uint8_t n_boundary; // 0: a message, which ends with the part around it
+	uint8_t boundary[];
+};
+
+enum scan {
+	SCAN_NOTHING,
+	SCAN_TEXT,
+	SCAN_HTML,
+	SCAN_WAIT, // until the first bytes tell whether it is text
+};
+
+struct mime {
+	struct mime_handler handler;
+	struct slab *slab;
+	struct charsets *charsets;
+	struct level *inner; // the innermost, or NULL
+	uint16_t depth;
+	uint32_t n_parts;
+	uint64_t offset; // of the bytes being read
+	uint8_t place; // enum place
+	bool is_top; // in the header of the message itself
+	bool is_limited; // parts are no longer told apart
+	bool is_holed;
+
+	// Header
+	uint8_t *field; // what of it has been read, unfolded
+	uint32_t field_cap, n_field;
+	uint32_t line_from; // where in field the line being read begins
+	bool is_line_start, is_first_line, is_field_cut;
+	uint8_t n_cr; // at the start of the line
+	struct part part;
+
+	// Body
+	uint8_t line; // enum line_place
+	uint8_t n_eol; // held line end: 2: CR LF, 1: LF
+	uint16_t n_held;
+	uint64_t eol_offset;
+	uint8_t held[2 + MIME_BOUNDARY_SIZE_MAX + 54]; // of a line that may be a boundary
+
+	// The part
+	bool is_leaf;
+	bool is_attached;
+	uint8_t scan; // enum scan
+	struct transfer transfer;
+	struct charset charset;
+	struct html html;
+	struct attachment_facts *facts; // NULL: it is no attachment
+	struct attachment attachment;
+
+	struct mime_summary summary;
+};
+
+struct mime_match {
+	struct level *level; // NULL: no boundary
+	bool is_close, is_odd;
+};
+
+static inline void mime_event(struct mime *m, enum session_event what) {
+	m->handler.event(m->handler.ctx, what);
+}
+
+// ---- mime_field.c
+
+// Header bytes. Returns how many belong to the header.
+size_t mime_field_data(struct mime *m, const uint8_t *data, size_t size);
+// The header stops in the middle.
+void mime_field_stop(struct mime *m);
+
+// ---- mime_part.c
+
+// A part's header comes; everything of the part before is forgotten.
+void mime_part_begin(struct mime *m);
+// The header is over: a container is opened, or content begins.
+void mime_part_decide(struct mime *m);
+// Content begins: the part is no container. has_header: it may be an attachment.
+void mime_part_leaf(struct mime *m, bool has_header);
+
+// ---- mime_body.c
+
+// Body bytes. Returns how many belong to this body.
+size_t mime_body_read(struct mime *m, const uint8_t *data, size_t size);
+// Which open boundary a line is, if any.
+struct mime_match mime_body_match(const struct mime *m, const uint8_t *line, size_t size);
+// A boundary was read: the part before is over.
+void mime_body_take(struct mime *m, const struct mime_match *match);
+// No more comes behind what is held.
+void mime_body_stop(struct mime *m);
+// The innermost container is over.
+void mime_body_close(struct mime *m);
+
+// ---- mime_leaf.c
+
+// The part's bytes, still encoded.
+void mime_leaf_data(struct mime *m, const uint8_t *data, size_t size);
+// The part is over; whole: nothing is missing at its end.
+void mime_leaf_end(struct mime *m, bool whole);
+// The part's text is in that character set ("": not said).
+void mime_leaf_charset(struct mime *m, const char *name);
+// What is not called text is judged by the first bytes there are.
+void mime_leaf_decide(struct mime *m);
