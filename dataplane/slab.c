@@ -127,10 +127,24 @@ static void list_remove(struct slab *slab, struct page *page) {
 		slab->pages[page->next - 1].prev = page->prev;
 }
 
+// A class gives up the empty page it keeps, which is its only one with room.
+static void kept_put(struct slab *slab, unsigned class) {
+	struct page *page = slab->classes[class] ? &slab->pages[slab->classes[class] - 1] : NULL;
+
+	if (!page || page->n_used > 0)
+		return;
+	list_remove(slab, page);
+	page->next = slab->empty;
+	slab->empty = (uint32_t)(page - slab->pages) + 1;
+}
+
 // A page with room for a class that has none. NULL when there is none left.
 static struct page *page_get(struct slab *slab, unsigned class) {
 	struct page *page;
 
+	if (!slab->empty && slab->n_carved == slab->n_pages)
+		for (unsigned other = 0; other < CLASSES; other++)
+			kept_put(slab, other);
 	if (slab->empty) {
 		page = &slab->pages[slab->empty - 1];
 		slab->empty = page->next;
@@ -202,8 +216,10 @@ void slab_put(struct slab *slab, void *block, size_t size) {
 	page->free = free_block;
 	slab->used -= block_size;
 	ASAN_POISON_MEMORY_REGION(block, block_size);
-	if (page->n_used == PAGE_SIZE / block_size)
+	if (page->n_used == PAGE_SIZE / block_size) {
+		kept_put(slab, page->class);
 		list_add(slab, page);
+	}
 	if (--page->n_used == 0)
 		page_put(slab, page);
 }
