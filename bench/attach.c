@@ -97,8 +97,18 @@ static void line(int from, const char *text) {
 
 static void text_write(FILE *message) {
 	static const char *const words[] = {
-		"zpr=C3=A1va", "smlouva", "ministerstvo", "jedn=C3=A1n=C3=AD", "the", "meeting",
-		"on", "p=C5=99=C3=ADloha", "v", "a", "report", "tomorrow",
+		"zpr=C3=A1va",
+		"smlouva",
+		"ministerstvo",
+		"jedn=C3=A1n=C3=AD",
+		"the",
+		"meeting",
+		"on",
+		"p=C5=99=C3=ADloha",
+		"v",
+		"a",
+		"report",
+		"tomorrow",
 	};
 	for (int i = 0, column = 0; i < 400; i++) {
 		column += fprintf(message, "%s ", words[random_next() % 12]);

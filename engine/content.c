@@ -103,7 +103,8 @@ static void place_note(
 
 static bool is_wanted(const struct content *content, const struct rule *rule) {
 	return session_match_wants(content->session, rule)
-		&& (content->kind == CONTENT_SCRIPT || (rule->directions >> content->kind & 1) != 0);
+		&& (content->kind == CONTENT_SCRIPT || (rule->directions >> content->kind & 1) != 0
+		);
 }
 
 static bool header_is_named(const struct content *content, const struct rule *rule) {
@@ -242,13 +243,8 @@ static void on_event(void *ctx, enum session_event event) {
 	session_event(content->session, event);
 }
 
-static void on_field(
-	void *ctx,
-	const uint8_t *name,
-	size_t name_size,
-	const uint8_t *value,
-	size_t size
-) {
+static void
+on_field(void *ctx, const uint8_t *name, size_t name_size, const uint8_t *value, size_t size) {
 	struct content *content = ctx;
 
 	content->header = name;

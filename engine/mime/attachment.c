@@ -165,7 +165,31 @@ static void hash_add(struct zip *zip, uint8_t c) {
 	zip->hash = (zip->hash ^ c) * 0x100000001b3; // FNV-1a
 }
 
-// A record's name has come: the member is listed, once.
+static bool is_listed(const struct attachment_facts *facts, const struct zip *zip) {
+	for (int i = 0; i < facts->n_members; i++) {
+		const struct attachment_text *member = &facts->members[i];
+		size_t n = 0;
+
+		// As attachment_text_copy() has written it.
+		while (n < zip->n_name && n + 1u < member->size
+		       && member->text[n] == (zip->name[n] == 0 ? ' ' : zip->name[n]))
+			n++;
+		if (n == zip->n_name && n + 1u == member->size)
+			return true;
+	}
+	return false;
+}
+
+static void member_list(struct attachment_facts *facts, struct slab *slab, const struct zip *zip) {
+	if (facts->n_members == ATTACHMENT_MEMBERS_MAX)
+		return;
+	facts->members[facts->n_members]
+		= attachment_text_copy(slab, (const uint8_t *)zip->name, zip->n_name);
+	if (facts->members[facts->n_members].text != NULL)
+		facts->n_members++;
+}
+
+// A record's name has come: the member is listed, once; where the directory calls it otherwise, both ways.
 static void member_end(struct attachment *a, struct slab *slab, struct zip *zip) {
 	struct attachment_facts *facts = a->facts;
 
@@ -174,17 +198,14 @@ static void member_end(struct attachment *a, struct slab *slab, struct zip *zip)
 	if (zip->is_central) {
 		zip->n_central++;
 		zip->central_sum += zip->hash;
+		if (facts->members_total <= ATTACHMENT_MEMBERS_MAX && !is_listed(facts, zip))
+			member_list(facts, slab, zip);
 		return;
 	}
 	zip->n_local++;
 	zip->local_sum += zip->hash;
 	facts->members_total++;
-	if (facts->n_members == ATTACHMENT_MEMBERS_MAX)
-		return;
-	facts->members[facts->n_members]
-		= attachment_text_copy(slab, (uint8_t *)zip->name, zip->n_name);
-	if (facts->members[facts->n_members].text != NULL)
-		facts->n_members++;
+	member_list(facts, slab, zip);
 }
 
 static void local_begin(struct attachment *a, struct zip *zip) {

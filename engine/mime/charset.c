@@ -25,6 +25,9 @@ enum set_kind {
 struct set {
 	char name[NAME_SIZE]; // as iconv wants it, capitals
 	uint8_t kind; // enum set_kind
+	uint8_t unit; // bytes that are passed over where there is no character
+	// What iconv makes of broken UTF-7 depends on how the bytes are cut: it gets them one by one.
+	bool is_bytewise;
 	uint8_t (*table)[4];
 };
 
@@ -146,6 +149,14 @@ static struct charset_converter *converter_open(struct charsets *charsets, const
 	return converter;
 }
 
+// Where a character is broken, the next one must not be looked for in the middle of a unit: all that
+// follows would be another text.
+static uint8_t unit_of(const char *name) {
+	if (strncmp(name, "UTF-16", 6) == 0 || strncmp(name, "UCS-2", 5) == 0)
+		return 2;
+	return strncmp(name, "UTF-32", 6) == 0 || strncmp(name, "UCS-4", 5) == 0 ? 4 : 1;
+}
+
 static void set_read(struct charsets *charsets, struct set *set) {
 	struct charset_converter *converter = converter_open(charsets, set);
 	uint8_t(*table)[4];
@@ -153,6 +164,8 @@ static void set_read(struct charsets *charsets, struct set *set) {
 	if (converter == NULL)
 		return;
 	set->kind = SET_CONVERTER;
+	set->unit = unit_of(set->name);
+	set->is_bytewise = strcmp(set->name, "UTF-7") == 0;
 	table = calloc(256, sizeof(*table));
 	if (table != NULL)
 		set->kind = table_make(converter->handle, table);
@@ -261,24 +274,29 @@ table_data(const uint8_t (*table)[4], const uint8_t *data, size_t size, uint8_t 
 }
 
 // Converts what is whole; *in and *size are what is left, at most CHARSET_CARRY_MAX bytes.
-static size_t
-converter_run(iconv_t handle, const uint8_t **in, size_t *size, uint8_t *out, size_t room) {
+static size_t converter_run(
+	const struct charset_converter *converter,
+	const uint8_t **in,
+	size_t *size,
+	uint8_t *out,
+	size_t room
+) {
 	size_t n = 0;
 
 	while (*size > 0 && n + 16 < room) {
 		errno = 0;
-		n += convert(handle, in, size, out + n, room - n);
-		if (*size == 0)
+		n += convert(converter->handle, in, size, out + n, room - n);
+		if (*size < converter->set->unit)
 			break;
 		if (errno == EINVAL && *size <= CHARSET_CARRY_MAX)
 			break; // the rest of the character comes
-		// Not text in this set: a byte is skipped, and what follows is text again.
+		// Not text in this set: it is passed over, and what follows is text again.
 		if (n + 16 >= room)
 			break;
 		memcpy(out + n, replacement, sizeof(replacement));
 		n += sizeof(replacement);
-		(*in)++;
-		(*size)--;
+		*in += converter->set->unit;
+		*size -= converter->set->unit;
 	}
 	return n;
 }
@@ -287,9 +305,8 @@ converter_run(iconv_t handle, const uint8_t **in, size_t *size, uint8_t *out, si
 static size_t
 converter_data(struct charset *charset, const uint8_t *data, size_t size, uint8_t *out) {
 	size_t room = CHARSET_GROWTH * size + CHARSET_EXTRA_MAX, n = 0;
-	iconv_t handle = charset->converter->handle;
 
-	while (charset->n_carry > 0 && size > 0) {
+	while (size > 0 && (charset->n_carry > 0 || charset->converter->set->is_bytewise)) {
 		uint8_t text[CHARSET_CARRY_MAX + 1];
 		const uint8_t *at = text;
 		size_t left = charset->n_carry + 1u;
@@ -297,13 +314,13 @@ converter_data(struct charset *charset, const uint8_t *data, size_t size, uint8_
 		memcpy(text, charset->carry, charset->n_carry);
 		text[charset->n_carry] = *data++;
 		size--;
-		n += converter_run(handle, &at, &left, out + n, room - n);
+		n += converter_run(charset->converter, &at, &left, out + n, room - n);
 		charset->n_carry = (uint8_t)(left < CHARSET_CARRY_MAX ? left : CHARSET_CARRY_MAX);
 		memcpy(charset->carry, at, charset->n_carry);
 	}
 	if (size == 0)
 		return n;
-	n += converter_run(handle, &data, &size, out + n, room - n);
+	n += converter_run(charset->converter, &data, &size, out + n, room - n);
 	charset->n_carry = (uint8_t)(size < CHARSET_CARRY_MAX ? size : CHARSET_CARRY_MAX);
 	memcpy(charset->carry, data, charset->n_carry);
 	return n;

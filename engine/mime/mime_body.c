@@ -4,9 +4,8 @@
 // Boundaries. In a body, lines that begin with -- may be one; all else goes on to the part's content in
 // pieces as large as they come.
 
-#include "mime/mime_private.h"
-
 #include "find.h"
+#include "mime/mime_private.h"
 
 #include <string.h>
 

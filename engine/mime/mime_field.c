@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <string.h>
+#include <strings.h>
 
 // ---- What fields say
 
@@ -31,13 +32,32 @@ name_read(struct mime *m, struct header_slice value, const char *param, uint32_t
 	return attachment_text_copy(m->slab, name, (size_t)n);
 }
 
+// Whether every reader takes the parameter for the same: it stands in the value as it is, with no escape,
+// comment or RFC 2231 about it, and nothing in it that some take for its end.
+static bool is_plain_boundary(struct header_slice value, const uint8_t *boundary, size_t size) {
+	static const char key[] = "boundary=";
+
+	for (size_t i = 0; i < size; i++)
+		if (boundary[i] < ' ' || boundary[i] >= 0x7f
+		    || strchr("\"\\;(", boundary[i]) != NULL)
+			return false;
+	for (size_t i = 0; i + sizeof(key) - 1 + size <= value.size; i++) {
+		if (strncasecmp((const char *)value.data + i, key, sizeof(key) - 1) != 0)
+			continue;
+		i += sizeof(key) - 1;
+		i += i < value.size && value.data[i] == '"';
+		return i + size <= value.size && memcmp(value.data + i, boundary, size) == 0;
+	}
+	return false;
+}
+
 static void boundary_read(struct mime *m, struct header_slice value, uint32_t *flaws) {
 	uint8_t text[HEADER_NAME_SIZE_MAX];
 	int n = header_param(m->charsets, value, "boundary", text, sizeof(text), flaws);
 
 	while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t'))
 		n--;
-	if (n > 70 || (n > 0 && memchr(text, 0, (size_t)n) != NULL))
+	if (n > 70 || (n > 0 && !is_plain_boundary(value, text, (size_t)n)))
 		*flaws |= HEADER_TWICE;
 	if (n > MIME_BOUNDARY_SIZE_MAX) {
 		*flaws |= HEADER_CUT;

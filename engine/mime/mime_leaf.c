@@ -36,8 +36,51 @@ static void utf8_data(struct mime *m, const uint8_t *data, size_t size) {
 	}
 }
 
+// How a file begins inside a text, at the start of a line, in encodings that are not MIME's; # is an octal
+// digit. Mail programs of old show a file there. Here it stays text, and is said.
+static const char *const marks[] = {"begin ###", "=ybegin ", "(This file must be converted"};
+
+static uint8_t mark_begin(uint8_t c) {
+	for (uint8_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
+		if (c == (uint8_t)marks[i][0])
+			return MARK_FIRST + i;
+	return c == '\n' ? MARK_START : MARK_NONE;
+}
+
+static void mark_char(struct mime *m, uint8_t c) {
+	const char *mark = marks[m->mark - MARK_FIRST];
+	char wanted = mark[m->n_mark];
+
+	if (wanted == '#' ? c < '0' || c > '7' : c != (uint8_t)wanted) {
+		m->mark = c == '\n' ? MARK_START : MARK_NONE;
+	} else if (mark[++m->n_mark] == '\0') {
+		mime_event(m, EVENT_mime_file_in_text);
+		m->mark = MARK_NONE;
+	}
+}
+
+static void marks_find(struct mime *m, const uint8_t *data, size_t size) {
+	for (size_t i = 0; i < size; i++) {
+		if (m->mark == MARK_NONE) {
+			const uint8_t *lf = memchr(data + i, '\n', size - i);
+
+			if (lf == NULL)
+				return;
+			i = (size_t)(lf - data);
+			m->mark = MARK_START;
+		} else if (m->mark == MARK_START) {
+			m->mark = mark_begin(data[i]);
+			m->n_mark = 1;
+		} else {
+			mark_char(m, data[i]);
+		}
+	}
+}
+
 // The part's text in its own character set.
 static void text_data(struct mime *m, const uint8_t *data, size_t size) {
+	if (m->scan == SCAN_TEXT)
+		marks_find(m, data, size);
 	if (m->charset.table == NULL && m->charset.converter == NULL) {
 		utf8_data(m, data, size);
 		return;

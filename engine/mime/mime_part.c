@@ -50,6 +50,7 @@ void mime_part_begin(struct mime *m) {
 	m->is_attached = false;
 	m->facts = NULL;
 	m->scan = SCAN_NOTHING;
+	m->mark = MARK_START;
 	m->charset = (struct charset){0};
 	html_begin(&m->html);
 	transfer_begin(&m->transfer, TRANSFER_PLAIN);

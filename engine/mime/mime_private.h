@@ -50,6 +50,13 @@ struct level {
 	uint8_t boundary[];
 };
 
+// Of a line of text, as a beginning of what is not MIME's (mime_leaf.c).
+enum mark {
+	MARK_NONE, // it is none
+	MARK_START, // the line has not begun
+	MARK_FIRST, // and on: which one it may be
+};
+
 enum scan {
 	SCAN_NOTHING,
 	SCAN_TEXT,
@@ -89,6 +96,7 @@ struct mime {
 	bool is_leaf;
 	bool is_attached;
 	uint8_t scan; // enum scan
+	uint8_t mark, n_mark; // of an encoding that is not MIME's, and how much of it was matched
 	struct transfer transfer;
 	struct charset charset;
 	struct html html;

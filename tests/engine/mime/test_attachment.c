@@ -103,12 +103,182 @@ static void m22_a_directory_that_says_something_else_is_odd(void **state) {
 	while (memcmp(last, "a.txt", 5) != 0)
 		last--;
 	*last = 'b';
-	check(data, sizeof(sized) - 1, "a.txt dir/č.exe ", true, false);
+	check(data, sizeof(sized) - 1, "a.txt dir/č.exe b.txt ", true, false);
 	free(data);
 }
 
 static void an_archive_without_its_end_is_odd(void **state) {
 	check(sized, sizeof(sized) - 30, "a.txt dir/č.exe ", true, false);
+}
+
+// Little-endian fields of a zip made on the spot.
+static char *put16(char *at, unsigned value) {
+	at[0] = (char)value;
+	at[1] = (char)(value >> 8);
+	return at + 2;
+}
+
+static char *put32(char *at, uint32_t value) {
+	return put16(put16(at, value & 0xffff), value >> 16);
+}
+
+static char *local_put(char *at, const char *name, uint32_t size, unsigned n_extra) {
+	at = put32(at, 0x04034b50);
+	memset(at, 0, 22);
+	put32(at + 14, size);
+	put16(at + 22, (unsigned)strlen(name));
+	at = put16(at + 24, n_extra);
+	return stpcpy(at, name);
+}
+
+static char *central_put(char *at, const char *name, uint32_t offset) {
+	at = put32(at, 0x02014b50);
+	memset(at, 0, 42);
+	put16(at + 24, (unsigned)strlen(name));
+	put32(at + 38, offset);
+	return stpcpy(at + 42, name);
+}
+
+static char *end_put(char *at, unsigned n, uint32_t size, uint32_t offset, unsigned n_comment) {
+	at = put32(at, 0x06054b50);
+	memset(at, 0, 4);
+	put16(at + 4, n);
+	put16(at + 6, n);
+	put32(at + 8, size);
+	put32(at + 12, offset);
+	return put16(at + 16, n_comment);
+}
+
+static void m20_members_that_share_their_data_are_odd(void **state) {
+	char zip[2000], *at = local_put(zip, "a", 3, 0);
+
+	at = stpcpy(at, "abc");
+	for (int i = 0; i < 20; i++) // twenty names for one member
+		at = central_put(at, (char[]){(char)('a' + i), '\0'}, 0);
+	at = end_put(at, 20, 0, 0, 0);
+	struct result result = read_in_pieces(zip, (size_t)(at - zip), 7, 7);
+	assert_true(result.is_odd);
+	assert_string_equal(result.members, "a b c d e f g h i j k l m n o p ");
+}
+
+static void m21_ends_that_contradict_or_overflow_are_survived(void **state) {
+	static const struct {
+		const char *name;
+		unsigned n, n_comment;
+		uint32_t size, offset;
+		bool has_second, is_odd;
+	} cases[] = {
+		{"honest", 1, 0, 47, 34, false, false},
+		{"offset and size that wrap", 1, 0, 0xfffffff0, 0xfffffff0, false, false},
+		{"as many as can be said", 0xffff, 0, 47, 34, false, false},
+		{"an end in the comment", 1, 22, 47, 34, true, false},
+		{"two ends", 1, 0, 47, 34, true, false},
+		{"a comment that is missing", 1, 0xffff, 47, 34, false, false},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char zip[300], *at = stpcpy(local_put(zip, "a", 3, 0), "abc");
+		at = central_put(at, "a", 0);
+		at = end_put(at, cases[i].n, cases[i].size, cases[i].offset, cases[i].n_comment);
+		if (cases[i].has_second)
+			at = end_put(at, 0, 0, 0, 0);
+		for (size_t piece = 1; piece < 40; piece++) {
+			struct result result
+				= read_in_pieces(zip, (size_t)(at - zip), piece, piece);
+			assert_string_equal(result.members, "a ");
+			assert_int_equal(result.is_odd, cases[i].is_odd);
+		}
+	}
+}
+
+static void m21_lengths_beyond_the_end_and_tiny_archives_are_survived(void **state) {
+	char zip[300], *end = stpcpy(local_put(zip, "a", 3, 0xffff), "abc");
+
+	for (size_t size = 4; size <= (size_t)(end - zip); size++) {
+		struct result result = read_in_pieces(zip, size, 1, 5);
+		assert_string_equal(result.type, "application/zip");
+		assert_true(result.is_odd);
+	}
+	// An extra field of 65,535 bytes that are not there; then sizes of zip64.
+	end = stpcpy(local_put(zip, "b", UINT32_MAX, 0), "data");
+	assert_true(read_in_pieces(zip, (size_t)(end - zip), 3, 3).is_odd);
+	for (size_t size = 1; size < 22; size++)
+		read_in_pieces("PK\5\6\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", size, 1, 1);
+}
+
+static void members_beyond_the_limit_are_counted(void **state) {
+	for (int n = ATTACHMENT_MEMBERS_MAX - 1; n <= ATTACHMENT_MEMBERS_MAX + 1; n++) {
+		char zip[4000], *at = zip;
+		for (int i = 0; i < n; i++)
+			at = local_put(at, (char[]){(char)('a' + i), '\0'}, 0, 0);
+		for (int i = 0; i < n; i++)
+			at = central_put(at, (char[]){(char)('a' + i), '\0'}, 0);
+		at = end_put(at, (unsigned)n, 0, 0, 0);
+		struct result result = read_in_pieces(zip, (size_t)(at - zip), 100, 1);
+		assert_int_equal(result.total, n);
+		assert_int_equal(
+			strlen(result.members),
+			2 * (n < ATTACHMENT_MEMBERS_MAX ? n : ATTACHMENT_MEMBERS_MAX)
+		);
+		assert_false(result.is_odd);
+	}
+}
+
+static void the_type_is_told_by_the_first_bytes(void **state) {
+	static const struct {
+		const char *data, *type;
+	} cases[] = {
+		{"%PDF-1.7", "application/pdf"},
+		{"MZ\x90", "application/x-dosexec"},
+		{"\x7f"
+		 "ELF",
+		 "application/x-elf"},
+		{"Rar!\x1a\7", "application/vnd.rar"},
+		{"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"},
+		{"\x1f\x8b\x08", "application/gzip"},
+		{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "application/x-ole-storage"},
+		{"{\\rtf1", "application/rtf"},
+		{"\x89PNG\r\n\x1a\n", "image/png"},
+		{"\xff\xd8\xff\xe0", "image/jpeg"},
+		{"  <!DOCTYPE HTML>", "text/html"},
+		{"<Script>", "text/html"},
+		{"hello", "text/plain"},
+		{"\x01\x02", "application/octet-stream"},
+		{"", "text/plain"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(
+			attachment_type((const uint8_t *)cases[i].data, strlen(cases[i].data)),
+			cases[i].type
+		);
+}
+
+static void the_hash_is_of_all_bytes_however_they_come(void **state) {
+	static uint8_t data[3 * ATTACHMENT_BATCH_SIZE + 1];
+	struct slab *slab = slab_open(1 << 20);
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 7 + i / 251);
+	for (size_t size = ATTACHMENT_BATCH_SIZE - 1; size <= sizeof(data);
+	     size += ATTACHMENT_BATCH_SIZE + 1)
+		for (size_t piece = 1; piece < 10000; piece = 3 * piece + 1) {
+			struct attachment_facts facts = {0};
+			struct attachment attachment;
+			uint8_t expected[SHA256_SIZE];
+			attachment_begin(&attachment, &facts);
+			for (size_t at = 0; at < size; at += piece)
+				attachment_data(
+					&attachment,
+					slab,
+					data + at,
+					piece < size - at ? piece : size - at
+				);
+			attachment_end(&attachment, slab);
+			SHA256(data, size, expected);
+			assert_memory_equal(facts.sha256, expected, SHA256_SIZE);
+			assert_int_equal(facts.bytes, size);
+		}
+	assert_int_equal(slab_used(slab), 0);
+	slab_close(slab);
 }
 
 static void an_encrypted_member_is_told(void **state) {
@@ -125,6 +295,12 @@ int main(void) {
 		cmocka_unit_test(m20_members_are_listed_and_nothing_is_unpacked),
 		cmocka_unit_test(m22_a_directory_that_says_something_else_is_odd),
 		cmocka_unit_test(an_archive_without_its_end_is_odd),
+		cmocka_unit_test(m20_members_that_share_their_data_are_odd),
+		cmocka_unit_test(m21_ends_that_contradict_or_overflow_are_survived),
+		cmocka_unit_test(m21_lengths_beyond_the_end_and_tiny_archives_are_survived),
+		cmocka_unit_test(members_beyond_the_limit_are_counted),
+		cmocka_unit_test(the_type_is_told_by_the_first_bytes),
+		cmocka_unit_test(the_hash_is_of_all_bytes_however_they_come),
 		cmocka_unit_test(an_encrypted_member_is_told),
 	};
 

@@ -938,6 +938,65 @@ static void one_side_alone_is_read_as_if_all_was_accepted(void **) {
 	ASSERT_WORDS(cases);
 }
 
+static void s21_odd_bytes_in_addresses_end_no_key(void **) {
+	static const struct words_case cases[] = {
+		{"UTF-8 without SMTPUTF8, NUL in ORCPT and ENVID",
+		 WORDS(HELLO C "MAIL FROM:<\xc4\x8d@x> ENVID=a+00b\r\n" S "250 ok\r\n" C
+			       "RCPT TO:<b@y> ORCPT=rfc822;c+00d@z\r\n" S "250 ok\r\n" DATA C
+			       "x\r\n.\r\n" QUEUED),
+		 "helo c.example\nmail \xc4\x8d@x to b@y, 3 bytes, 250 2.0.0 4ABC\n"
+		 "commands 4, 0 rejected\nactivity sent 1 b@y bytes=3\n"},
+		{"a command that ends inside a character",
+		 WORDS(HELLO C "MAIL FROM:<a\xc4\r\n" S "501 no\r\n" ENVELOPE DATA C
+			       "x\r\n.\r\n" QUEUED),
+		 "helo c.example\n" MAIL "3 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=3\nevent bad_syntax\n"},
+		{"a NUL in an address",
+		 WORDS(HELLO ENVELOPE C "RCPT TO:<a\0b@x>\r\n" S "250 ok\r\n" DATA C
+					"x\r\n.\r\n" QUEUED),
+		 "helo c.example\nmail a@example.org to b@example.net of 2, 3 bytes, 250 2.0.0 "
+		 "4ABC\n"
+		 "commands 5, 0 rejected\nactivity sent 2 b@example.net bytes=3\nevent "
+		 "bad_syntax\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
+static void s23_attributes_without_end_are_bounded(void **) {
+	static const struct words_case cases[] = {
+		{"refused",
+		 WORDS(HELLO C "XCLIENT ADDR=192.0.2.1\r\n" S "550 no\r\n" QUIT),
+		 "helo c.example\nis quit\ncommands 3, 1 rejected\n"},
+		{"bad values",
+		 WORDS(HELLO C "XCLIENT ADDR=999.1.1.1 HELO=+0 PORT=99999\r\n" S "220 ok\r\n" QUIT),
+		 "helo c.example\nis quit\ncommands 3, 0 rejected\nevent bad_syntax\n"},
+	};
+	ASSERT_WORDS(cases);
+	struct talk *talk = talk_open(&proto_smtp, 0);
+	char line[] = "XFORWARD NAME=";
+	talk_data(talk, STREAM_SERVER, "220 x\r\n", 7);
+	talk_data(talk, STREAM_CLIENT, line, sizeof(line) - 1);
+	for (int i = 0; i < SMTP_ATTRIBUTES_SIZE_MAX * 100; i++)
+		talk_data(talk, STREAM_CLIENT, "a", 1);
+	assert_true(talk_memory(talk) < 4 * LINE_SIZE_MAX);
+	talk_data(talk, STREAM_CLIENT, "\r\nQUIT\r\n", 8);
+	talk_data(talk, STREAM_SERVER, "250 x\r\n221 x\r\n", 14);
+	const char *facts = talk_end(talk, dump);
+	assert_non_null(strstr(facts, "event line_too_long"));
+	assert_non_null(strstr(facts, "is quit"));
+	talk_close(talk);
+}
+
+static void s24_a_client_that_quits_at_once_is_no_attack(void **) {
+	static const struct words_case cases[] = {
+		{"in one segment",
+		 WORDS(S "220 mx ESMTP\r\n" C "EHLO we-guess.mozilla.org\r\nQUIT\r\n" S
+			 "250-mx\r\n250 PIPELINING\r\n221 bye\r\n"),
+		 "helo we-guess.mozilla.org\nis quit\ncommands 2, 0 rejected\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
 static void s22_what_came_before_a_hole_is_kept_until_the_reply(void **) {
 	static const struct words_case cases[] = {
 		{"in content",
@@ -1178,6 +1237,9 @@ int main(void) {
 		cmocka_unit_test(s19_what_is_no_address_is_counted_and_not_named),
 		cmocka_unit_test(s22_after_a_hole_the_place_is_found_again),
 		cmocka_unit_test(one_side_alone_is_read_as_if_all_was_accepted),
+		cmocka_unit_test(s21_odd_bytes_in_addresses_end_no_key),
+		cmocka_unit_test(s23_attributes_without_end_are_bounded),
+		cmocka_unit_test(s24_a_client_that_quits_at_once_is_no_attack),
 		cmocka_unit_test(s22_what_came_before_a_hole_is_kept_until_the_reply),
 		cmocka_unit_test(s9_what_nobody_answered_was_offered_and_no_more),
 		cmocka_unit_test(lmtp_answers_the_last_chunk_for_each_recipient),
