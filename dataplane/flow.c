@@ -24,6 +24,8 @@ enum {
 	// Connections with a reader that are looked at for one that has been quiet, when the table is
 	// full of them.
 	EVICT_LOOKS = 8,
+	// A sixteenth of the table is for handshakes, whatever else it is full of.
+	EVICT_RESERVE_SHARE = 16,
 };
 
 static size_t slots_needed(uint32_t n_flows) {
@@ -114,6 +116,7 @@ static void list_remove(struct stream *flow) {
 	struct flow_table *table = flow->table;
 	struct flow_list *list = &table->lists[flow->class];
 
+	list->n--;
 	if (flow->class_prev)
 		flow_at(table, flow->class_prev)->class_next = flow->class_next;
 	else
@@ -129,6 +132,7 @@ static void list_append(struct stream *flow, enum flow_class class) {
 	struct flow_list *list = &table->lists[class];
 	uint32_t index = flow_index(table, flow);
 
+	list->n++;
 	flow->class = class & 3;
 	flow->class_next = 0;
 	flow->class_prev = list->last;
@@ -270,13 +274,29 @@ static void forget(struct stream *flow) {
 	pool_put(table->pool, flow);
 }
 
+// The class that gives one up, CLASS_READER when there is nobody else. So many half-open connections,
+// and established ones of which nothing has been heard, stay as long as there are more of the others: who fills
+// the table with handshakes that he completes must not push out those that begin.
+static enum flow_class evict_from(const struct flow_table *table) {
+	uint32_t reserve = table->n_flows / EVICT_RESERVE_SHARE;
+
+	if (table->lists[CLASS_OPENING].n > reserve)
+		return CLASS_OPENING;
+	if (table->lists[CLASS_CLOSED].n)
+		return CLASS_CLOSED;
+	if (table->lists[CLASS_QUIET].n > reserve)
+		return CLASS_QUIET;
+	if (table->lists[CLASS_OPENING].n)
+		return CLASS_OPENING;
+	return table->lists[CLASS_QUIET].n ? CLASS_QUIET : CLASS_READER;
+}
+
 // Makes room for one connection, if one that matters less is there.
 static bool evict(struct flow_table *table) {
+	enum flow_class class = evict_from(table);
 	struct stream *flow;
 
-	for (int class = 0; class < CLASS_READER; class ++) {
-		if (!table->lists[class].first)
-			continue;
+	if (class != CLASS_READER) {
 		flow = flow_at(table, table->lists[class].first);
 		tcp_close(flow, STREAM_END_EVICTED);
 		forget(flow);

@@ -6,7 +6,7 @@
 //
 // Bounded by flow_config; when the table is full the connection that matters least is given up
 // first: half-open before closed before established without a reader, never an established one with
-// a reader while another kind is there.
+// a reader while another kind is there. A sixteenth of the table stays with those that begin.
 //
 // Checksums (enum pkt_checksum): a side that has once shown a right one is held to it, and its segments
 // with wrong ones are dropped and counted as segment_bad_checksum: end hosts drop them, which is what

@@ -24,7 +24,8 @@ enum flow_state {
 	FLOW_STATES,
 };
 
-// Who is given up first when the table is full: in this order, oldest first within one.
+// Who is given up first when the table is full: in this order, oldest first within one, as far as
+// flow.c's reserve for handshakes does not say otherwise.
 enum flow_class {
 	CLASS_OPENING,
 	CLASS_CLOSED,
@@ -156,6 +157,7 @@ struct flow_slot {
 
 struct flow_list {
 	uint32_t first, last;
+	uint32_t n;
 };
 
 // What became of a segment; the names are those of flow_stat.def.

@@ -22,6 +22,8 @@ LAB = DATA / "lab.pcap.zst"
 DEMO = DATA / "demo.pcap.zst"
 SKIPPED = 77
 PACKETS = ("source.packets", "destination.packets")
+# What swapping two packets may move by the time between them.
+TIMES = PACKETS + ("@timestamp", "event.start", "event.end", "event.duration")
 
 
 class Run:
@@ -173,6 +175,22 @@ def any_number_of_workers(postern, folder):
         same(name, four.lines(name), one.lines(name))
 
 
+def shapes(postern, folder):
+    """Nor the way of the packets: tunnels, fragments, duplicates, disorder."""
+    sys.path.insert(0, str(TESTS / "tools"))
+    import transform
+    expected = Run(postern, folder, LAB).done().lines("sessions")
+    plain = plain_lab(folder)
+    for shape in transform.SHAPES:
+        path = pathlib.Path(folder) / f"{shape}.pcap"
+        subprocess.run([sys.executable, str(TESTS / "tools/transform.py"), shape, str(plain),
+                        str(path)], check=True)
+        for workers in (1, 4):
+            run = Run(postern, folder, "--workers", workers, path).done()
+            same(f"{shape}, {workers} workers", run.lines("sessions"), expected,
+                 TIMES if shape == "swapped" else PACKETS)
+
+
 def demo(postern, folder):
     """The demo ends with at least three different alerts, in words and as JSON lines."""
     run = Run(postern, folder, "--rules", ROOT / "rules", "--text", DEMO).done()
@@ -267,7 +285,7 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, one_byte_segments, dpdk_port, every_container, any_number_of_workers, demo, score,
+CASES = (lab, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, demo, score,
          schema, clients, no_secret)
 
 
