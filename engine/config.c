@@ -22,6 +22,7 @@ enum {
 	RUN = 1 << COMMAND_RUN,
 	SCORE = 1 << COMMAND_SCORE,
 	CHECK = 1 << COMMAND_CHECK,
+	ACCOUNT = 1 << COMMAND_ACCOUNT,
 	CTL = 1 << COMMAND_CTL,
 };
 
@@ -42,6 +43,10 @@ static const struct {
 	[COMMAND_CHECK] = {
 		"check", "[options]", "configuration and rules: every mistake, and what to write instead",
 		false, false,
+	},
+	[COMMAND_ACCOUNT] = {
+		"account", "--store DIR [options] NAME...",
+		"what the store knows of an account: baseline, sources, clients, evidence", true, false,
 	},
 	[COMMAND_CTL] = {"ctl", "[options] reload|stats|stop", "talk to a running one", true, false},
 };

@@ -17,6 +17,7 @@ enum command {
 	COMMAND_RUN,
 	COMMAND_SCORE,
 	COMMAND_CHECK,
+	COMMAND_ACCOUNT,
 	COMMAND_CTL,
 	COMMANDS,
 };
@@ -72,7 +73,7 @@ struct config {
 #undef OPTION
 	uint8_t origin[CONFIG_OPTIONS]; // enum config_origin
 	const char *file; // given by -c, or NULL; borrowed from argv
-	char **inputs; // the FILEs, in order; borrowed from argv
+	char **inputs; // the FILEs or the NAME, in order; borrowed from argv
 	int n_inputs;
 	char **eal_args; // what stands behind -- (run); NULL-terminated, borrowed; NULL: nothing
 	int n_mistakes; // in the configuration file

@@ -33,6 +33,7 @@ volatile sig_atomic_t pipeline_stop;
 struct line {
 	struct pipeline *pipeline;
 	struct worker worker;
+	struct defrag *defrag; // NULL: the distributor puts fragments together
 	struct flow_table *flows;
 	struct engine *engine;
 	struct ring *ring; // to the analyst
@@ -133,7 +134,6 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.parse = true,
 		.decode = true,
 		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
-		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
 		.records = config->sessions != NULL,
@@ -172,12 +172,24 @@ static int distributor_open(struct pipeline *p, const struct keys *keys) {
 		.pause_ctx = p,
 	};
 
+	config.decode.checksum = p->config->checksum;
 	memcpy(config.decode.hash_key, keys->hash, sizeof(keys->hash));
 	p->distributor = distribute_open(&config);
 	if (!p->distributor)
 		return refused("the workers' queues");
 	for (int i = 0; i < p->n_lines; i++)
 		p->lines[i].worker.source = distribute_source(p->distributor, i);
+	return 0;
+}
+
+// Workers with sources of their own put fragments together themselves.
+static int defrag_for(struct line *line, const struct keys *keys) {
+	struct defrag_config config = {.hash_key = {keys->hash[0], keys->hash[1]}};
+
+	line->defrag = defrag_open(&config);
+	if (!line->defrag)
+		return refused("IP fragments");
+	line->worker.defrag = line->defrag;
 	return 0;
 }
 
@@ -194,10 +206,13 @@ static int lines_open(struct pipeline *p) {
 	for (int i = 0; i < p->n_lines; i++)
 		if (rooms_open(p, &p->lines[i], &keys) < 0)
 			return -1;
+	if (p->n_lines > 1 && !p->is_spread)
+		return distributor_open(p, &keys);
+	for (int i = 0; i < p->n_lines; i++)
+		if (defrag_for(&p->lines[i], &keys) < 0)
+			return -1;
 	if (p->is_spread)
 		return 0;
-	if (p->n_lines > 1)
-		return distributor_open(p, &keys);
 	p->lines[0].worker.stop = &pipeline_stop;
 	p->lines[0].worker.pause = on_pause;
 	p->lines[0].worker.pause_ctx = p;
@@ -267,7 +282,9 @@ static int threads_start(struct pipeline *p) {
 // All memory has been reserved by now; the system gives it when it is first touched.
 static void print_memory(const struct pipeline *p) {
 	size_t n = (size_t)p->n_lines;
-	size_t flows = flow_memsize(p->lines[0].flows) * n;
+	size_t flows = (flow_memsize(p->lines[0].flows)
+			+ (p->lines[0].defrag ? defrag_memsize(p->lines[0].defrag) : 0))
+		* n;
 	size_t sessions = p->config->memory * n;
 	size_t queues = RING_SIZE * n + (p->distributor ? distribute_memsize(p->distributor) : 0);
 	size_t models = analyst_memsize(p->analyst);
@@ -307,6 +324,8 @@ static void line_add(struct summary *sum, const struct line *line) {
 	verdicts_add(sum, line->worker.verdicts);
 	if (line->worker.now_ns > sum->until_ns)
 		sum->until_ns = line->worker.now_ns;
+	if (line->defrag)
+		summary_add_defrag(sum, defrag_stats(line->defrag));
 	summary_add_flows(sum, flow_stats(line->flows));
 	summary_add_engine(sum, &line->engine->stats);
 }
@@ -324,6 +343,7 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		sum->n_bytes = stats->n_bytes;
 		sum->n_cut = stats->n_cut;
 		verdicts_add(sum, stats->verdicts);
+		sum->defrag = *distribute_defrag_stats(p->distributor);
 	}
 	for (int i = 0; i < p->n_lines; i++)
 		line_add(sum, &p->lines[i]);
@@ -541,7 +561,8 @@ enum exit_status pipeline_finish(struct pipeline *p) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
-	return n_shed(p) || analyst_stats(p->analyst)->n_lost ? EXIT_LOST : EXIT_DONE;
+	const struct analyst_stats *stats = analyst_stats(p->analyst);
+	return n_shed(p) || stats->n_lost || stats->is_unkept ? EXIT_LOST : EXIT_DONE;
 }
 
 bool pipeline_summary(const struct pipeline *p) {
@@ -561,6 +582,7 @@ void pipeline_close(struct pipeline *p) {
 	control_close(p->control);
 	threads_end(p);
 	for (int i = 0; i < p->n_lines; i++) {
+		defrag_close(p->lines[i].defrag);
 		flow_close(p->lines[i].flows);
 		engine_close(p->lines[i].engine);
 		ring_close(p->lines[i].ring);

@@ -44,7 +44,6 @@ enum meter_part {
 };
 
 enum {
-	METER_RING = 56,
 	METER_WEEKS = 8,
 	METER_LAG = 7, // days until a day teaches
 	METER_TEACH_MAX = 3,
@@ -70,6 +69,8 @@ struct meter_fleet {
 	float nats[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
 };
 
+void meter_init(struct meter *meter);
+// In steps of METER_UNIT, rounded up, at most METER_SCORES - 2.
 uint8_t meter_score(double nats);
 // One day was so; what is older counts half after 28 days (the caller calls meter_fleet_day daily).
 void meter_teach(struct meter_fleet *fleet, uint8_t score, float days);
@@ -98,6 +99,6 @@ void meter_close(
 	unsigned n_quiet,
 	enum meter_lesson lesson
 );
-// A week begins.
+// The account alone: a week begins.
 void meter_week(struct meter *meter);
 void meter_reset(struct meter *meter);
