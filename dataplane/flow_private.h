@@ -150,6 +150,7 @@ struct flow_slot {
 
 struct flow_list {
 	uint32_t first, last;
+	uint32_t n;
 };
 
 // What became of a segment; the names are those of flow_stat.def.

@@ -5,6 +5,7 @@
 
 #include "analyst.h"
 #include "control.h"
+#include "cycles.h"
 #include "distribute.h"
 #include "engine.h"
 #include "limits.h"
@@ -27,6 +28,14 @@ enum {
 	MARK_NS = 100000000, // of event time, between marks that only tell it
 };
 
+// Who stats are taken for; each has his own stretch of time since the last.
+enum stats_reader {
+	STATS_CONTROL,
+	STATS_LINE,
+	STATS_TELEMETRY,
+	STATS_READERS,
+};
+
 volatile sig_atomic_t pipeline_stop;
 
 // One worker and its rooms, in the order a packet walks them.
@@ -39,6 +48,9 @@ struct line {
 	struct ring *ring; // to the analyst
 	uint64_t n_shed; // records and activities the ring had no room for
 	uint64_t marked_ns;
+	struct {
+		uint64_t busy, now; // cycles, when stats were last taken for that reader
+	} seen[STATS_READERS];
 	pthread_t thread;
 	bool is_running;
 };
@@ -380,7 +392,20 @@ static uint64_t since_ns(const struct timespec *start) {
 		- (uint64_t)start->tv_nsec;
 }
 
-static void stats_take(const struct pipeline *p, struct stats *stats) {
+static double busy_share(struct line *line, enum stats_reader reader) {
+	uint64_t busy = line->worker.busy_cycles, now = cycles_now();
+	uint64_t since
+		= line->seen[reader].now ? line->seen[reader].now : line->worker.start_cycles;
+	double share = 0;
+
+	if (line->worker.start_cycles && now > since)
+		share = (double)(busy - line->seen[reader].busy) / (double)(now - since);
+	line->seen[reader].busy = busy;
+	line->seen[reader].now = now;
+	return share > 1 ? 1 : share;
+}
+
+static void stats_take(struct pipeline *p, enum stats_reader reader, struct stats *stats) {
 	*stats = (struct stats){
 		.uptime_ns = since_ns(&p->start),
 		.observer_name = p->config->observer_name,
@@ -391,15 +416,16 @@ static void stats_take(const struct pipeline *p, struct stats *stats) {
 	sum_up(p, &stats->sum);
 	stats->time_ns = stats->sum.until_ns;
 	for (int i = 0; i < p->n_lines; i++) {
-		const struct line *line = &p->lines[i];
+		struct line *line = &p->lines[i];
 
 		stats->workers[i] = (struct stats_worker){
 			.n_frames = line->worker.n_frames,
 			.n_bytes = line->worker.n_bytes,
 			.n_shed = line->n_shed,
-			.n_flows = flow_n_open(line->flows),
+			.busy = busy_share(line, reader),
 			.queue = ring_fill(line->ring),
 		};
+		flow_counts(line->flows, &stats->workers[i].flows);
 	}
 	stats_memory(p, stats);
 }
@@ -409,10 +435,21 @@ static int answer_stats(void *ctx, FILE *out) {
 	struct stats stats;
 	size_t size;
 
-	stats_take(ctx, &stats);
+	stats_take(ctx, STATS_CONTROL, &stats);
 	size = stats_json_write(&stats, line, sizeof(line));
 	fwrite(line, 1, size, out);
 	return 0;
+}
+
+// For the session output, at a moment of event time.
+static const char *stats_line(void *ctx, uint64_t now_ns, size_t *size_r) {
+	static char line[STATS_LINE_SIZE_MAX]; // the analyst's alone
+	struct stats stats;
+
+	stats_take(ctx, STATS_LINE, &stats);
+	stats.time_ns = now_ns;
+	*size_r = stats_json_write(&stats, line, sizeof(line));
+	return line;
 }
 
 static int answer_stop(void *, FILE *out) {
@@ -468,6 +505,11 @@ static struct pipeline *open_as(const struct config *config, bool is_live, bool 
 		goto err;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &p->start);
+	if (config->stats && !config->sessions) {
+		fputs("postern: --stats TIME needs --sessions FILE: its lines go there\n", stderr);
+		goto err;
+	}
+	analyst_on_stats(p->analyst, config->stats, stats_line, p);
 	if (lines_open(p) < 0 || control_begin(p) < 0 || threads_start(p) < 0)
 		goto err;
 	print_memory(p);

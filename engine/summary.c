@@ -181,6 +181,22 @@ static void tell_holes(const struct summary *s, const struct speaker *to) {
 		     : "");
 }
 
+// Connections that carried data and of which one direction never came.
+static void tell_sides(const struct summary *s, const struct speaker *to) {
+	uint64_t n_ended = s->flows.flow_closed + s->flows.flow_reset + s->flows.flow_timeout
+		+ s->flows.flow_evicted;
+	uint64_t n = s->flows.flow_one_sided;
+
+	if (n > 2 && n * 4 > n_ended)
+		tell(to,
+		     "of %llu of %llu connections that have ended only one direction was seen: the "
+		     "mirror port copies only what it receives or only what it sends, or the two "
+		     "ways run over different links: mirror both, and name all interfaces "
+		     "(--xdp eth1,eth2)",
+		     (ull)n,
+		     (ull)n_ended);
+}
+
 static void tell_own(const struct summary *s, const struct speaker *to) {
 	const struct engine_stats *e = &s->engine;
 
@@ -199,7 +215,8 @@ static void tell_own(const struct summary *s, const struct speaker *to) {
 		tell(to, "%llu results were shed because the outputs are too slow", (ull)s->n_shed);
 	if (s->analyst.n_known)
 		tell(to,
-		     "%llu activities were known already (learnt before, or sent twice) and count once",
+		     "%llu activities were known already (learnt before, or sent twice) and count "
+		     "once",
 		     (ull)s->analyst.n_known);
 	if (s->analyst.is_unkept)
 		tell(to, "the store does not have what was learnt last");
@@ -217,6 +234,7 @@ void summary_diagnose(
 	tell_cut(s, &to);
 	tell_checksums(s, &to);
 	tell_holes(s, &to);
+	tell_sides(s, &to);
 	tell_own(s, &to);
 }
 

@@ -200,7 +200,9 @@ def schema(postern, folder):
     """Every line written is what the schemas, and ECS where its list is there, allow."""
     ecs = ROOT / "../shared/accept/ecs_check.py"
     for capture in (LAB, DEMO):
-        run = Run(postern, folder, "--rules", ROOT / "rules", capture).done()
+        run = Run(postern, folder, "--rules", ROOT / "rules", "--stats", "1s", capture).done()
+        if b"postern.stats" not in b"".join(run.lines("sessions")):
+            fail("no stats line in the session output")
         files = [str(path) for path in run.out.values() if path.stat().st_size]
         # Debian's own Python, for which python3-jsonschema is installed.
         subprocess.run(["/usr/bin/python3", str(TESTS / "schema_check.py"), *files], check=True)
