@@ -21,6 +21,7 @@ enum exit_status cmd_run(const struct config *) {
 
 #include "confine.h"
 #include "output/json.h"
+#include "place.h"
 #include "port/port.h"
 
 #include <string.h>
@@ -208,13 +209,16 @@ enum exit_status cmd_run(const struct config *config) {
 		      stderr);
 		return EXIT_USAGE;
 	}
-	if (confine_find(config->user, &user, error, sizeof(error)) == 0)
+	if (place_check(&config->cores, (int)config->workers, error, sizeof(error)) == 0
+	    && confine_find(config->user, &user, error, sizeof(error)) == 0)
 		port = open_port(config, error);
 	if (!port) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
 	port_describe(port, "postern: ", stderr);
+	if (config->cores.n == 0)
+		place_on_node(port_node(port));
 	pipeline = port_n_sources(port) > 1 ? pipeline_open_spread(config)
 					    : pipeline_open(config, true);
 	if (pipeline)

@@ -10,6 +10,7 @@
 #include "engine.h"
 #include "limits.h"
 #include "match/ruleset.h"
+#include "place.h"
 #include "ring.h"
 #include "stats.h"
 #include "summary.h"
@@ -233,7 +234,11 @@ static int lines_open(struct pipeline *p) {
 
 static void *line_run(void *ctx) {
 	struct line *line = ctx;
+	const struct config_numbers *cores = &line->pipeline->config->cores;
+	uint32_t i = (uint32_t)(line - line->pipeline->lines);
 
+	if (i < cores->n)
+		place_on_cpu(cores->number[i]);
 	worker_run(&line->worker);
 	ring_finish(line->ring);
 	return NULL;
@@ -532,9 +537,19 @@ void pipeline_on_pause(struct pipeline *p, void (*pause)(void *ctx, uint64_t now
 	p->pause_ctx = ctx;
 }
 
+// The thread that reads the source: the only worker, or who distributes, on a CPU behind the workers'.
+static void place_reader(const struct pipeline *p) {
+	const struct config_numbers *cores = &p->config->cores;
+	uint32_t i = p->distributor ? (uint32_t)p->n_lines : 0;
+
+	if (i < cores->n)
+		place_on_cpu(cores->number[i]);
+}
+
 int pipeline_run(struct pipeline *p, struct source *source) {
 	int result;
 
+	place_reader(p);
 	if (p->distributor) {
 		result = distribute_run(p->distributor, source);
 		p->is_ended = true;
