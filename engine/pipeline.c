@@ -54,6 +54,8 @@ struct line {
 	} seen[STATS_READERS];
 	pthread_t thread;
 	bool is_running;
+	int result; // of worker_run()
+	_Atomic bool is_done;
 };
 
 struct pipeline {
@@ -239,8 +241,9 @@ static void *line_run(void *ctx) {
 
 	if (i < cores->n)
 		place_on_cpu(cores->number[i]);
-	worker_run(&line->worker);
+	line->result = worker_run(&line->worker);
 	ring_finish(line->ring);
+	line->is_done = true;
 	return NULL;
 }
 
@@ -337,6 +340,8 @@ static void verdicts_add(struct summary *sum, const uint64_t *verdicts) {
 static void line_add(struct summary *sum, const struct line *line) {
 	sum->n_frames += line->worker.n_frames;
 	sum->n_bytes += line->worker.n_bytes;
+	if (line->worker.n_frames > sum->n_frames_most)
+		sum->n_frames_most = line->worker.n_frames;
 	sum->n_cut += line->worker.n_cut;
 	verdicts_add(sum, line->worker.verdicts);
 	if (line->worker.now_ns > sum->until_ns)
@@ -353,6 +358,7 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		.n_shed = n_shed(p),
 		.is_stopped = p->is_stopped,
 		.is_live = p->is_live,
+		.n_workers = p->n_lines,
 	};
 	if (p->distributor) {
 		const struct distribute_stats *stats = distribute_stats(p->distributor);
@@ -433,6 +439,10 @@ static void stats_take(struct pipeline *p, enum stats_reader reader, struct stat
 		flow_counts(line->flows, &stats->workers[i].flows);
 	}
 	stats_memory(p, stats);
+}
+
+void pipeline_stats(struct pipeline *p, struct stats *stats) {
+	stats_take(p, STATS_TELEMETRY, stats);
 }
 
 static int answer_stats(void *ctx, FILE *out) {
@@ -562,10 +572,25 @@ int pipeline_run(struct pipeline *p, struct source *source) {
 	return result;
 }
 
+static bool all_done(const struct pipeline *p) {
+	for (int i = 0; i < p->n_lines; i++)
+		if (!p->lines[i].is_done)
+			return false;
+	return true;
+}
+
+// A source that breaks ends them all: half of a mirror is none.
+static bool one_broke(const struct pipeline *p) {
+	for (int i = 0; i < p->n_lines; i++)
+		if (p->lines[i].is_done && p->lines[i].result < 0)
+			return true;
+	return false;
+}
+
 // Signals come to this thread; it looks at the outputs meanwhile.
 int pipeline_run_spread(struct pipeline *p, struct source *const *sources) {
-	const struct timespec look = {.tv_nsec = 50000000};
-	int error = 0, result = 0;
+	const struct timespec look = {.tv_nsec = 20000000};
+	int error = 0;
 
 	for (int i = 0; i < p->n_lines && error == 0; i++) {
 		p->lines[i].worker.source = sources[i];
@@ -573,15 +598,16 @@ int pipeline_run_spread(struct pipeline *p, struct source *const *sources) {
 		error = line_start(&p->lines[i]);
 	}
 	if (error)
-		result = no_thread(error);
-	while (!pipeline_stop && result == 0) {
+		no_thread(error);
+	while (!error && !pipeline_stop && !all_done(p) && !one_broke(p)) {
 		on_pause(p, 0);
 		nanosleep(&look, NULL);
 	}
-	pipeline_stop = 1;
+	p->is_stopped = pipeline_stop;
+	if (!all_done(p))
+		pipeline_stop = 1;
 	lines_join(p);
-	p->is_stopped = true;
-	return result;
+	return error || one_broke(p) ? SOURCE_BROKEN : 0;
 }
 
 void pipeline_give(const struct pipeline *p, uid_t uid, gid_t gid) {

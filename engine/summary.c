@@ -197,6 +197,23 @@ static void tell_sides(const struct summary *s, const struct speaker *to) {
 		     (ull)n_ended);
 }
 
+// A hash under a random key spreads well; what does not spread are connections larger than all others, or
+// packets that somebody who sees through the hash aims at one worker. Not said of a few packets.
+static void tell_load(const struct summary *s, const struct speaker *to) {
+	const uint64_t some = 100000;
+	uint64_t share;
+
+	if (s->n_workers < 2 || s->n_frames < some)
+		return;
+	share = 100 * s->n_frames_most / s->n_frames;
+	if (share > 50 + 50 / (uint64_t)s->n_workers)
+		tell(to,
+		     "one of %d workers gets %llu %% of all packets: a few connections are larger "
+		     "than all others, or somebody aims packets at it",
+		     s->n_workers,
+		     (ull)share);
+}
+
 static void tell_own(const struct summary *s, const struct speaker *to) {
 	const struct engine_stats *e = &s->engine;
 
@@ -235,6 +252,7 @@ void summary_diagnose(
 	tell_checksums(s, &to);
 	tell_holes(s, &to);
 	tell_sides(s, &to);
+	tell_load(s, &to);
 	tell_own(s, &to);
 }
 

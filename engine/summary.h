@@ -22,6 +22,8 @@ struct summary {
 	struct engine_stats engine;
 	struct analyst_stats analyst;
 	uint64_t n_shed; // records and activities
+	int n_workers;
+	uint64_t n_frames_most; // of the worker that had most
 	uint64_t until_ns; // event time of the last packet
 	bool is_stopped; // before the end of the input
 	bool is_live; // it has no end

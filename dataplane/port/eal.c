@@ -140,20 +140,12 @@ static void args_build(const struct eal_config *config, bool no_huge, struct arg
 			args_add(args, "--no-shconf"); // --in-memory means it already
 	}
 	if (!user_says(config->args, prefix)) {
-		if (config->file_prefix)
-			snprintf(
-				args->prefix,
-				sizeof(args->prefix),
-				"--file-prefix=%s",
-				config->file_prefix
-			);
-		else
-			snprintf(
-				args->prefix,
-				sizeof(args->prefix),
-				"--file-prefix=postern%d",
-				(int)getpid()
-			);
+		snprintf(
+			args->prefix,
+			sizeof(args->prefix),
+			"--file-prefix=%s",
+			config->file_prefix ? config->file_prefix : "postern"
+		);
 		args_add(args, args->prefix);
 	}
 	if (config->pci) {
