@@ -101,6 +101,13 @@ static void moment_set(struct stream *flow, enum flow_moment_kind kind) {
 	){table->now_ns, flow->start_ns, flow->node.age, (uint32_t)kind};
 }
 
+void flow_counts(const struct flow_table *table, struct flow_counts *counts) {
+	counts->opening = table->lists[CLASS_OPENING].n;
+	counts->read = table->lists[CLASS_READER].n;
+	counts->unread = table->lists[CLASS_QUIET].n;
+	counts->closed = table->lists[CLASS_CLOSED].n;
+}
+
 uint32_t flow_n_open(const struct flow_table *table) {
 	return pool_used(table->pool);
 }
@@ -125,6 +132,7 @@ static void list_remove(struct stream *flow) {
 		flow_at(table, flow->class_next)->class_prev = flow->class_prev;
 	else
 		list->last = flow->class_prev;
+	list->n--;
 }
 
 static void list_append(struct stream *flow, enum flow_class class) {
@@ -141,6 +149,7 @@ static void list_append(struct stream *flow, enum flow_class class) {
 	else
 		list->first = index;
 	list->last = index;
+	list->n++;
 }
 
 static enum flow_class class_of(const struct stream *flow) {

@@ -56,6 +56,13 @@ enum flow_moment_kind {
 	FLOW_MOMENT_END, // flow_end()
 };
 
+struct flow_counts {
+	uint32_t opening; // no payload may be expected yet
+	uint32_t read; // established, by a reader
+	uint32_t unread; // established, without one
+	uint32_t closed; // kept for what comes late
+};
+
 struct flow_table;
 
 // Reserves all memory. NULL and errno when the system refuses.
@@ -85,5 +92,7 @@ static inline int flow_moment_compare(const struct flow_moment *a, const struct 
 	return (int32_t)(a->number - b->number); // may wrap
 }
 uint32_t flow_n_open(const struct flow_table *table);
+// How many of them are in which state. Any thread.
+void flow_counts(const struct flow_table *table, struct flow_counts *counts);
 // Bytes reserved.
 size_t flow_memsize(const struct flow_table *table);

@@ -38,6 +38,8 @@ void tcp_close(struct stream *flow, enum stream_end end) {
 	stats->flow_reset += end == STREAM_END_RESET;
 	stats->flow_timeout += end == STREAM_END_TIMEOUT;
 	stats->flow_evicted += end == STREAM_END_EVICTED;
+	stats->flow_one_sided += (flow->flags & FLOW_HAS_OPENED)
+		&& (!flow->half[0].n_packets || !flow->half[1].n_packets);
 	if (flow->reader) {
 		if (!flow->half[0].n_packets || !flow->half[1].n_packets)
 			stream_say(flow, STREAM_EVENT_one_sided);

@@ -6,6 +6,7 @@
 
 #include "worker.h"
 
+#include "cycles.h"
 #include "limits.h"
 
 #include <stdbool.h>
@@ -90,13 +91,15 @@ int worker_run(struct worker *worker) {
 	struct frame frames[BURST_MAX];
 	struct pkt pkts[BURST_MAX];
 	bool is_numbered = worker->source->is_numbered;
-	uint64_t n_bursts = 0;
+	uint64_t n_bursts = 0, began;
 	int n = 0, n_pkts;
 
+	worker->start_cycles = cycles_now();
 	while (!stopped(worker)) {
 		n = source_burst(worker->source, frames, BURST_MAX);
 		if (n < 0)
 			break;
+		began = cycles_now();
 		if (n > 0) {
 			if (!is_numbered)
 				burst_number(worker, frames, n);
@@ -115,6 +118,8 @@ int worker_run(struct worker *worker) {
 				is_numbered ? worker->source->number
 					    : (uint32_t)worker->n_frames - 1
 			);
+		if (n > 0)
+			worker->busy_cycles += cycles_now() - began;
 		if (worker->pause && (n == 0 || ++n_bursts % PAUSE_BURSTS == 0))
 			worker->pause(worker->pause_ctx, worker->now_ns);
 	}

@@ -37,6 +37,8 @@ struct worker {
 	uint64_t n_cut; // frames cut by a snap length
 	uint64_t verdicts[VERDICT_COUNT];
 	uint64_t now_ns;
+	// Of cycles.h: when it began, and how many it had frames in.
+	uint64_t start_cycles, busy_cycles;
 };
 
 // Runs to the end of the source or until *stop. Returns 0, or SOURCE_BROKEN (the source's error says

@@ -66,6 +66,9 @@ struct analyst {
 	struct input *inputs;
 	int n_inputs;
 	uint64_t advanced_ns; // the last full hour that was told
+	const char *(*stats_line)(void *ctx, uint64_t now_ns, size_t *size_r);
+	void *stats_ctx;
+	uint64_t stats_interval_ns, stats_next_ns; // 0: never; not yet known
 	uint64_t far_ns; // of the activity before
 	pthread_t thread;
 	bool is_running;
@@ -205,10 +208,28 @@ err:
 	return NULL;
 }
 
+// At full multiples of the interval, as far as time is told; a stretch without any is one line.
+static void stats_tell(struct analyst *analyst, uint64_t now_ns) {
+	uint64_t due_ns = now_ns - now_ns % analyst->stats_interval_ns;
+	const char *line;
+	size_t size;
+
+	if (now_ns == 0)
+		return;
+	if (analyst->stats_next_ns) {
+		line = analyst->stats_line(analyst->stats_ctx, due_ns, &size);
+		sink_put(analyst, analyst->sessions, line, size);
+		sink_flush(analyst->sessions);
+	}
+	analyst->stats_next_ns = due_ns + analyst->stats_interval_ns;
+}
+
 // Everything before now_ns has been heard.
 static void advance(struct analyst *analyst, uint64_t now_ns) {
 	uint64_t hour_ns = now_ns - now_ns % ADVANCE_NS;
 
+	if (analyst->stats_interval_ns && now_ns >= analyst->stats_next_ns)
+		stats_tell(analyst, now_ns);
 	if (analyst->advanced_ns == 0)
 		analyst->advanced_ns = hour_ns;
 	while (analyst->advanced_ns < hour_ns) {
@@ -356,6 +377,17 @@ static void *run(void *arg) {
 		nanosleep(&idle, NULL);
 	}
 	return NULL;
+}
+
+void analyst_on_stats(
+	struct analyst *analyst,
+	uint64_t interval_ns,
+	const char *(*line)(void *ctx, uint64_t now_ns, size_t *size_r),
+	void *ctx
+) {
+	analyst->stats_interval_ns = interval_ns;
+	analyst->stats_line = line;
+	analyst->stats_ctx = ctx;
 }
 
 int analyst_start(struct analyst *analyst, struct ring **rings, int n) {

@@ -45,6 +45,15 @@ void analyst_record(struct analyst *analyst, const char *line, size_t size);
 // Nothing has come for a moment: what waited for its turn is seen to.
 void analyst_idle(struct analyst *analyst);
 
+// Every interval_ns of event time (0: never) asks for a line that goes to the sessions' sink, borrowed.
+// Before the start.
+void analyst_on_stats(
+	struct analyst *analyst,
+	uint64_t interval_ns,
+	const char *(*line)(void *ctx, uint64_t now_ns, size_t *size_r),
+	void *ctx
+);
+
 // Starts the thread, which reads messages from n rings until all are finished. 0 or −errno.
 int analyst_start(struct analyst *analyst, struct ring **rings, int n);
 // Waits for the rings' end.

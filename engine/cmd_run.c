@@ -21,7 +21,10 @@ enum exit_status cmd_run(const struct config *) {
 
 #include "confine.h"
 #include "output/json.h"
+#include "place.h"
 #include "port/port.h"
+#include "port/telemetry.h"
+#include "stats.h"
 
 #include <string.h>
 
@@ -73,6 +76,55 @@ static void ports_write(void *ctx, struct json *json) {
 		device_write(port, i, json);
 	json_end_array(json);
 }
+
+// ---- Telemetry: the same numbers, flat
+
+static int
+counter_add(struct telemetry_counter *counters, int n, int max, const char *name, uint64_t value) {
+	if (n == max)
+		return n;
+	snprintf(counters[n].name, sizeof(counters[n].name), "%s", name);
+	counters[n].value = value;
+	return n + 1;
+}
+
+static int counters_of(const struct stats *stats, struct telemetry_counter *counters, int max) {
+	const struct summary *sum = &stats->sum;
+	char name[TELEMETRY_NAME_SIZE];
+	int n = counter_add(counters, 0, max, "packets", sum->n_frames);
+
+	n = counter_add(counters, n, max, "bytes", sum->n_bytes);
+	for (int i = 0; i < VERDICT_COUNT; i++) {
+		snprintf(name, sizeof(name), "decode_%s", verdict_name((enum verdict)i));
+		n = counter_add(counters, n, max, name, sum->verdicts[i]);
+	}
+#define DEFRAG_STAT(name, text) n = counter_add(counters, n, max, #name, sum->defrag.name);
+#include "defrag_stat.def"
+#undef DEFRAG_STAT
+#define FLOW_STAT(name, text) n = counter_add(counters, n, max, #name, sum->flows.name);
+#include "flow_stat.def"
+#undef FLOW_STAT
+	n = counter_add(counters, n, max, "records", sum->analyst.n_records);
+	n = counter_add(counters, n, max, "alerts", sum->analyst.n_alerts);
+	n = counter_add(counters, n, max, "shed", sum->n_shed);
+	n = counter_add(counters, n, max, "lost", sum->analyst.n_lost);
+	for (int i = 0; i < stats->n_workers; i++) {
+		snprintf(name, sizeof(name), "worker%d_packets", i);
+		n = counter_add(counters, n, max, name, stats->workers[i].n_frames);
+		snprintf(name, sizeof(name), "worker%d_busy_permille", i);
+		n = counter_add(counters, n, max, name, (uint64_t)(stats->workers[i].busy * 1000));
+	}
+	return n;
+}
+
+static int telemetry_counters(void *ctx, struct telemetry_counter *counters, int max) {
+	struct stats stats;
+
+	pipeline_stats(ctx, &stats);
+	return counters_of(&stats, counters, max);
+}
+
+// ---- The end
 
 static void steer_summary(const struct steer *steer) {
 	uint64_t counts[STEER_REASONS];
@@ -179,13 +231,19 @@ run(struct port *port, struct pipeline *pipeline, const struct confine_user *use
 	for (int i = 0; i < n; i++)
 		sources[i] = port_source(port, i);
 	pipeline_on_stats(pipeline, ports_write, port);
+	telemetry_add(
+		"/postern/stats", "What Postern counts; no parameters", telemetry_counters, pipeline
+	);
 	if (confine(pipeline, user) < 0)
 		return EXIT_BAD_INPUT;
 	result = n > 1 ? pipeline_run_spread(pipeline, sources)
 		       : pipeline_run(pipeline, sources[0]);
+	telemetry_end();
 	status = pipeline_finish(pipeline);
+	for (int i = 0; i < n && result < 0; i++)
+		if (sources[i]->error[0])
+			fprintf(stderr, "postern: %s\n", sources[i]->error);
 	if (result < 0) {
-		fprintf(stderr, "postern: %s\n", sources[0]->error);
 		status = EXIT_BAD_INPUT;
 	}
 	pipeline_summary(pipeline);
@@ -208,13 +266,16 @@ enum exit_status cmd_run(const struct config *config) {
 		      stderr);
 		return EXIT_USAGE;
 	}
-	if (confine_find(config->user, &user, error, sizeof(error)) == 0)
+	if (place_check(&config->cores, (int)config->workers, error, sizeof(error)) == 0
+	    && confine_find(config->user, &user, error, sizeof(error)) == 0)
 		port = open_port(config, error);
 	if (!port) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
 	port_describe(port, "postern: ", stderr);
+	if (config->cores.n == 0)
+		place_on_node(port_node(port));
 	pipeline = port_n_sources(port) > 1 ? pipeline_open_spread(config)
 					    : pipeline_open(config, true);
 	if (pipeline)

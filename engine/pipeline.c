@@ -6,10 +6,12 @@
 #include "analyst.h"
 #include "clients.h"
 #include "control.h"
+#include "cycles.h"
 #include "distribute.h"
 #include "engine.h"
 #include "limits.h"
 #include "match/ruleset.h"
+#include "place.h"
 #include "ring.h"
 #include "stats.h"
 #include "summary.h"
@@ -28,19 +30,33 @@ enum {
 	MARK_NS = 100000000, // of event time, between marks that only tell it
 };
 
+// Who stats are taken for; each has his own stretch of time since the last.
+enum stats_reader {
+	STATS_CONTROL,
+	STATS_LINE,
+	STATS_TELEMETRY,
+	STATS_READERS,
+};
+
 volatile sig_atomic_t pipeline_stop;
 
 // One worker and its rooms, in the order a packet walks them.
 struct line {
 	struct pipeline *pipeline;
 	struct worker worker;
+	struct defrag *defrag; // NULL: the distributor puts fragments together
 	struct flow_table *flows;
 	struct engine *engine;
 	struct ring *ring; // to the analyst
 	uint64_t n_shed; // records and activities the ring had no room for
 	uint64_t marked_ns;
+	struct {
+		uint64_t busy, now; // cycles, when stats were last taken for that reader
+	} seen[STATS_READERS];
 	pthread_t thread;
 	bool is_running;
+	int result; // of worker_run()
+	_Atomic bool is_done;
 };
 
 struct pipeline {
@@ -49,7 +65,6 @@ struct pipeline {
 	struct clients *clients;
 	struct analyst *analyst;
 	struct distributor *distributor; // NULL: one worker, which reads the source itself
-	struct defrag *defrag; // of that one worker; a distributor has its own
 	struct line *lines;
 	int n_lines;
 	bool is_live;
@@ -197,15 +212,15 @@ static int distributor_open(struct pipeline *p, const struct keys *keys) {
 	return 0;
 }
 
-// One worker puts fragments together itself.
-static int defrag_for(struct pipeline *p, struct worker *worker, const struct keys *keys) {
+// Workers with sources of their own put fragments together themselves.
+static int defrag_for(struct pipeline *p, struct line *line, const struct keys *keys) {
 	struct defrag_config config
 		= {.overlap = p->config->overlap, .hash_key = {keys->hash[0], keys->hash[1]}};
 
-	p->defrag = defrag_open(&config);
-	if (!p->defrag)
+	line->defrag = defrag_open(&config);
+	if (!line->defrag)
 		return refused("IP fragments");
-	worker->defrag = p->defrag;
+	line->worker.defrag = line->defrag;
 	return 0;
 }
 
@@ -222,21 +237,29 @@ static int lines_open(struct pipeline *p) {
 	for (int i = 0; i < p->n_lines; i++)
 		if (rooms_open(p, &p->lines[i], &keys) < 0)
 			return -1;
+	if (p->n_lines > 1 && !p->is_spread)
+		return distributor_open(p, &keys);
+	for (int i = 0; i < p->n_lines; i++)
+		if (defrag_for(p, &p->lines[i], &keys) < 0)
+			return -1;
 	if (p->is_spread)
 		return 0;
-	if (p->n_lines > 1)
-		return distributor_open(p, &keys);
 	p->lines[0].worker.stop = &pipeline_stop;
 	p->lines[0].worker.pause = on_pause;
 	p->lines[0].worker.pause_ctx = p;
-	return defrag_for(p, &p->lines[0].worker, &keys);
+	return 0;
 }
 
 static void *line_run(void *ctx) {
 	struct line *line = ctx;
+	const struct config_numbers *cores = &line->pipeline->config->cores;
+	uint32_t i = (uint32_t)(line - line->pipeline->lines);
 
-	worker_run(&line->worker);
+	if (i < cores->n)
+		place_on_cpu(cores->number[i]);
+	line->result = worker_run(&line->worker);
 	ring_finish(line->ring);
+	line->is_done = true;
 	return NULL;
 }
 
@@ -295,8 +318,9 @@ static int threads_start(struct pipeline *p) {
 // All memory has been reserved by now; the system gives it when it is first touched.
 static void print_memory(const struct pipeline *p) {
 	size_t n = (size_t)p->n_lines;
-	size_t flows
-		= flow_memsize(p->lines[0].flows) * n + (p->defrag ? defrag_memsize(p->defrag) : 0);
+	size_t flows = (flow_memsize(p->lines[0].flows)
+			+ (p->lines[0].defrag ? defrag_memsize(p->lines[0].defrag) : 0))
+		* n;
 	size_t sessions = p->config->memory * n;
 	size_t queues = RING_SIZE * n + (p->distributor ? distribute_memsize(p->distributor) : 0);
 	size_t models = analyst_memsize(p->analyst);
@@ -332,10 +356,14 @@ static void verdicts_add(struct summary *sum, const uint64_t *verdicts) {
 static void line_add(struct summary *sum, const struct line *line) {
 	sum->n_frames += line->worker.n_frames;
 	sum->n_bytes += line->worker.n_bytes;
+	if (line->worker.n_frames > sum->n_frames_most)
+		sum->n_frames_most = line->worker.n_frames;
 	sum->n_cut += line->worker.n_cut;
 	verdicts_add(sum, line->worker.verdicts);
 	if (line->worker.now_ns > sum->until_ns)
 		sum->until_ns = line->worker.now_ns;
+	if (line->defrag)
+		summary_add_defrag(sum, defrag_stats(line->defrag));
 	summary_add_flows(sum, flow_stats(line->flows));
 	summary_add_engine(sum, &line->engine->stats);
 }
@@ -346,6 +374,7 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		.n_shed = n_shed(p),
 		.is_stopped = p->is_stopped,
 		.is_live = p->is_live,
+		.n_workers = p->n_lines,
 	};
 	if (p->distributor) {
 		const struct distribute_stats *stats = distribute_stats(p->distributor);
@@ -355,8 +384,6 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		verdicts_add(sum, stats->verdicts);
 		sum->defrag = *distribute_defrag_stats(p->distributor);
 	}
-	if (p->defrag)
-		sum->defrag = *defrag_stats(p->defrag);
 	for (int i = 0; i < p->n_lines; i++)
 		line_add(sum, &p->lines[i]);
 }
@@ -392,7 +419,20 @@ static uint64_t since_ns(const struct timespec *start) {
 		- (uint64_t)start->tv_nsec;
 }
 
-static void stats_take(const struct pipeline *p, struct stats *stats) {
+static double busy_share(struct line *line, enum stats_reader reader) {
+	uint64_t busy = line->worker.busy_cycles, now = cycles_now();
+	uint64_t since
+		= line->seen[reader].now ? line->seen[reader].now : line->worker.start_cycles;
+	double share = 0;
+
+	if (line->worker.start_cycles && now > since)
+		share = (double)(busy - line->seen[reader].busy) / (double)(now - since);
+	line->seen[reader].busy = busy;
+	line->seen[reader].now = now;
+	return share > 1 ? 1 : share;
+}
+
+static void stats_take(struct pipeline *p, enum stats_reader reader, struct stats *stats) {
 	*stats = (struct stats){
 		.uptime_ns = since_ns(&p->start),
 		.observer_name = p->config->observer_name,
@@ -403,17 +443,22 @@ static void stats_take(const struct pipeline *p, struct stats *stats) {
 	sum_up(p, &stats->sum);
 	stats->time_ns = stats->sum.until_ns;
 	for (int i = 0; i < p->n_lines; i++) {
-		const struct line *line = &p->lines[i];
+		struct line *line = &p->lines[i];
 
 		stats->workers[i] = (struct stats_worker){
 			.n_frames = line->worker.n_frames,
 			.n_bytes = line->worker.n_bytes,
 			.n_shed = line->n_shed,
-			.n_flows = flow_n_open(line->flows),
+			.busy = busy_share(line, reader),
 			.queue = ring_fill(line->ring),
 		};
+		flow_counts(line->flows, &stats->workers[i].flows);
 	}
 	stats_memory(p, stats);
+}
+
+void pipeline_stats(struct pipeline *p, struct stats *stats) {
+	stats_take(p, STATS_TELEMETRY, stats);
 }
 
 static int answer_stats(void *ctx, FILE *out) {
@@ -421,10 +466,21 @@ static int answer_stats(void *ctx, FILE *out) {
 	struct stats stats;
 	size_t size;
 
-	stats_take(ctx, &stats);
+	stats_take(ctx, STATS_CONTROL, &stats);
 	size = stats_json_write(&stats, line, sizeof(line));
 	fwrite(line, 1, size, out);
 	return 0;
+}
+
+// For the session output, at a moment of event time.
+static const char *stats_line(void *ctx, uint64_t now_ns, size_t *size_r) {
+	static char line[STATS_LINE_SIZE_MAX]; // the analyst's alone
+	struct stats stats;
+
+	stats_take(ctx, STATS_LINE, &stats);
+	stats.time_ns = now_ns;
+	*size_r = stats_json_write(&stats, line, sizeof(line));
+	return line;
 }
 
 static int answer_stop(void *, FILE *out) {
@@ -481,6 +537,11 @@ static struct pipeline *open_as(const struct config *config, bool is_live, bool 
 		goto err;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &p->start);
+	if (config->stats && !config->sessions) {
+		fputs("postern: --stats TIME needs --sessions FILE: its lines go there\n", stderr);
+		goto err;
+	}
+	analyst_on_stats(p->analyst, config->stats, stats_line, p);
 	if (lines_open(p) < 0 || control_begin(p) < 0 || threads_start(p) < 0)
 		goto err;
 	print_memory(p);
@@ -503,9 +564,19 @@ void pipeline_on_pause(struct pipeline *p, void (*pause)(void *ctx, uint64_t now
 	p->pause_ctx = ctx;
 }
 
+// The thread that reads the source: the only worker, or who distributes, on a CPU behind the workers'.
+static void place_reader(const struct pipeline *p) {
+	const struct config_numbers *cores = &p->config->cores;
+	uint32_t i = p->distributor ? (uint32_t)p->n_lines : 0;
+
+	if (i < cores->n)
+		place_on_cpu(cores->number[i]);
+}
+
 int pipeline_run(struct pipeline *p, struct source *source) {
 	int result;
 
+	place_reader(p);
 	if (p->distributor) {
 		result = distribute_run(p->distributor, source);
 		p->is_ended = true;
@@ -518,10 +589,25 @@ int pipeline_run(struct pipeline *p, struct source *source) {
 	return result;
 }
 
+static bool all_done(const struct pipeline *p) {
+	for (int i = 0; i < p->n_lines; i++)
+		if (!p->lines[i].is_done)
+			return false;
+	return true;
+}
+
+// A source that breaks ends them all: half of a mirror is none.
+static bool one_broke(const struct pipeline *p) {
+	for (int i = 0; i < p->n_lines; i++)
+		if (p->lines[i].is_done && p->lines[i].result < 0)
+			return true;
+	return false;
+}
+
 // Signals come to this thread; it looks at the outputs meanwhile.
 int pipeline_run_spread(struct pipeline *p, struct source *const *sources) {
-	const struct timespec look = {.tv_nsec = 50000000};
-	int error = 0, result = 0;
+	const struct timespec look = {.tv_nsec = 20000000};
+	int error = 0;
 
 	for (int i = 0; i < p->n_lines && error == 0; i++) {
 		p->lines[i].worker.source = sources[i];
@@ -529,15 +615,16 @@ int pipeline_run_spread(struct pipeline *p, struct source *const *sources) {
 		error = line_start(&p->lines[i]);
 	}
 	if (error)
-		result = no_thread(error);
-	while (!pipeline_stop && result == 0) {
+		no_thread(error);
+	while (!error && !pipeline_stop && !all_done(p) && !one_broke(p)) {
 		on_pause(p, 0);
 		nanosleep(&look, NULL);
 	}
-	pipeline_stop = 1;
+	p->is_stopped = pipeline_stop;
+	if (!all_done(p))
+		pipeline_stop = 1;
 	lines_join(p);
-	p->is_stopped = true;
-	return result;
+	return error || one_broke(p) ? SOURCE_BROKEN : 0;
 }
 
 void pipeline_give(const struct pipeline *p, uid_t uid, gid_t gid) {
@@ -595,12 +682,12 @@ void pipeline_close(struct pipeline *p) {
 	control_close(p->control);
 	threads_end(p);
 	for (int i = 0; i < p->n_lines; i++) {
+		defrag_close(p->lines[i].defrag);
 		flow_close(p->lines[i].flows);
 		engine_close(p->lines[i].engine);
 		ring_close(p->lines[i].ring);
 	}
 	distribute_close(p->distributor);
-	defrag_close(p->defrag);
 	analyst_close(p->analyst);
 	ruleset_close(p->ruleset);
 	clients_close(p->clients);

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 struct json;
+struct stats;
 struct pipeline;
 
 // Exit statuses of the program (README, "Exit status").
@@ -46,11 +47,13 @@ void pipeline_on_pause(
 );
 // Runs the source to its end or until pipeline_stop. 0, or SOURCE_BROKEN.
 int pipeline_run(struct pipeline *pipeline, struct source *source);
-// Of a pipeline opened spread: each worker its source, until pipeline_stop. The thread that calls it
-// waits.
+// Of a pipeline opened spread: each worker its source, to their ends, until one breaks (SOURCE_BROKEN; its
+// error says why) or pipeline_stop. The thread that calls it waits.
 int pipeline_run_spread(struct pipeline *pipeline, struct source *const *sources);
 // Gives what belongs to the program's user (the control socket) to the one it is about to become.
 void pipeline_give(const struct pipeline *pipeline, uid_t uid, gid_t gid);
+// What it counts at this moment, for a reader other than control and stats lines.
+void pipeline_stats(struct pipeline *pipeline, struct stats *stats);
 // Adds to the answer of stats, and to stats lines, what only the caller knows. Before it runs.
 void pipeline_on_stats(
 	struct pipeline *pipeline,

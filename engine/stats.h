@@ -22,8 +22,8 @@ enum {
 struct stats_worker {
 	uint64_t n_frames, n_bytes;
 	uint64_t n_shed;
-	uint32_t n_flows;
-	double busy; // share of the time since the start in which it had packets, 0 … 1
+	struct flow_counts flows;
+	double busy; // share of the time since the last taking in which it had packets, 0 … 1
 	double queue; // share of its queue to the outputs in use, 0 … 1
 };
 

@@ -25,6 +25,11 @@ void summary_add_flows(struct summary *summary, const struct flow_stats *stats) 
 	words_add(&summary->flows, stats, sizeof(*stats));
 }
 
+void summary_add_defrag(struct summary *summary, const struct defrag_stats *stats) {
+	static_assert(sizeof(*stats) % sizeof(uint64_t) == 0, "only words");
+	words_add(&summary->defrag, stats, sizeof(*stats));
+}
+
 void summary_add_engine(struct summary *summary, const struct engine_stats *stats) {
 	static_assert(sizeof(*stats) % sizeof(uint64_t) == 0, "only words");
 	words_add(&summary->engine, stats, sizeof(*stats));
@@ -176,6 +181,39 @@ static void tell_holes(const struct summary *s, const struct speaker *to) {
 		     : "");
 }
 
+// Connections that carried data and of which one direction never came.
+static void tell_sides(const struct summary *s, const struct speaker *to) {
+	uint64_t n_ended = s->flows.flow_closed + s->flows.flow_reset + s->flows.flow_timeout
+		+ s->flows.flow_evicted;
+	uint64_t n = s->flows.flow_one_sided;
+
+	if (n > 2 && n * 4 > n_ended)
+		tell(to,
+		     "of %llu of %llu connections that have ended only one direction was seen: the "
+		     "mirror port copies only what it receives or only what it sends, or the two "
+		     "ways run over different links: mirror both, and name all interfaces "
+		     "(--xdp eth1,eth2)",
+		     (ull)n,
+		     (ull)n_ended);
+}
+
+// A hash under a random key spreads well; what does not spread are connections larger than all others, or
+// packets that somebody who sees through the hash aims at one worker. Not said of a few packets.
+static void tell_load(const struct summary *s, const struct speaker *to) {
+	const uint64_t some = 100000;
+	uint64_t share;
+
+	if (s->n_workers < 2 || s->n_frames < some)
+		return;
+	share = 100 * s->n_frames_most / s->n_frames;
+	if (share > 50 + 50 / (uint64_t)s->n_workers)
+		tell(to,
+		     "one of %d workers gets %llu %% of all packets: a few connections are larger "
+		     "than all others, or somebody aims packets at it",
+		     s->n_workers,
+		     (ull)share);
+}
+
 static void tell_own(const struct summary *s, const struct speaker *to) {
 	const struct engine_stats *e = &s->engine;
 
@@ -194,7 +232,8 @@ static void tell_own(const struct summary *s, const struct speaker *to) {
 		tell(to, "%llu results were shed because the outputs are too slow", (ull)s->n_shed);
 	if (s->analyst.n_known)
 		tell(to,
-		     "%llu activities were known already (learnt before, or sent twice) and count once",
+		     "%llu activities were known already (learnt before, or sent twice) and count "
+		     "once",
 		     (ull)s->analyst.n_known);
 	if (s->analyst.is_unkept)
 		tell(to, "the store does not have what was learnt last");
@@ -212,6 +251,8 @@ void summary_diagnose(
 	tell_cut(s, &to);
 	tell_checksums(s, &to);
 	tell_holes(s, &to);
+	tell_sides(s, &to);
+	tell_load(s, &to);
 	tell_own(s, &to);
 }
 

@@ -22,12 +22,15 @@ struct summary {
 	struct engine_stats engine;
 	struct analyst_stats analyst;
 	uint64_t n_shed; // records and activities
+	int n_workers;
+	uint64_t n_frames_most; // of the worker that had most
 	uint64_t until_ns; // event time of the last packet
 	bool is_stopped; // before the end of the input
 	bool is_live; // it has no end
 };
 
 // Adds one worker's.
+void summary_add_defrag(struct summary *summary, const struct defrag_stats *stats);
 void summary_add_flows(struct summary *summary, const struct flow_stats *stats);
 void summary_add_engine(struct summary *summary, const struct engine_stats *stats);
 // Calls say with a sentence for each thing that is wrong with what comes in, or with how it is read, and

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the Postern authors
 
-# bad_input.sh POSTERN: what people get wrong, and what must come back: one line that names the thing,
+# bad_input.sh POSTERN [WITHOUT_AF_XDP]: what people get wrong, and what must come back: one line that names the thing,
 # the right exit status, and everything valid that came before.
 
 postern=$1
@@ -109,6 +109,50 @@ else
 fi
 expect 1 'syntax.yaml' check --rules "$t/syntax.yaml"
 expect 1 'none.yaml.*(no such|not found)' check -c "$t/none.yaml"
+
+# ---- Live
+
+expect 1 'nobody answers' ctl --control "$t/none" stats
+expect 2 'one command' ctl
+expect 2 'one command' ctl stats stop
+expect 2 'needs to know where' run
+if "$postern" run --vdev net_none0 2>&1 | grep -q 'without DPDK'; then
+	echo "built without DPDK: nothing to open wrongly"
+else
+	expect 2 'one of --xdp' run --xdp lo --vdev net_null0
+	expect 1 'net_none0: cannot be opened' run --vdev net_none0
+	expect 1 'no such PCI device.*lspci' run --port 0000:ff:1f.7
+	expect 1 'no such PCI device.*lspci' run --port eth0
+	expect 1 'may not use CPU 1023' run --cores 1023 --vdev net_null0
+	expect 1 'CPU 0 is named twice' run --cores 0,0 --vdev net_null0
+	expect 1 '1 CPUs for 2 workers' run --cores 0 --workers 2 --vdev net_null0
+	expect 2 'numbers from 0 to 1023' run --cores 1024 --vdev net_null0
+	expect 2 'numbers from 0 to 1023' run --cores 3-1 --vdev net_null0
+	expect 2 'numbers from 1 to 65535' run --mail-ports 25,0 --vdev net_null0
+	expect 1 'no such user.*adduser' run --user no-such-user --vdev net_null0
+	expect 1 '"frame" is no tunnel.*write gre' run --tunnels gre,frame --vdev net_null0
+	expect 1 'DPDK does not start.*core.*options behind --' run -- --vdev=net_null0 -l 9999
+	expect 1 'stats TIME needs --sessions' run --stats 60s --vdev net_null0
+	expect 1 'no control socket there' run --control "$t/no/such/s" --vdev net_null0
+fi
+if "$postern" run --xdp lo0 2>&1 | grep -q 'built without'; then
+	echo "built without the XDP program"
+else
+	expect 1 'no-such-if: no such interface: ip link' run --xdp no-such-if
+	expect 1 'no such interface' run --xdp a-name-longer-than-an-interface-may-have
+	if [ "$(id -u)" -ne 0 ] || ! command -v setpriv >/dev/null; then
+		echo "not root: permissions are not taken away"
+	else
+		without=$2
+		n=$((n + 3))
+		setpriv --reuid 65534 --clear-groups "$postern" run --xdp lo 2>&1 |
+			grep -q 'needs root: start it as root' || wrong "--xdp as nobody"
+		setpriv --reuid 65534 --clear-groups "$postern" run --user root --vdev net_null0 2>&1 |
+			grep -q 'only root can become' || wrong "--user as nobody"
+		[ -z "$without" ] || "$without" "$postern" run --xdp lo 2>&1 |
+			grep -q 'this kernel has no AF_XDP.*net_af_packet' || wrong "a kernel without AF_XDP"
+	fi
+fi
 
 # ---- Usage
 

@@ -191,6 +191,27 @@ def shapes(postern, folder):
                  TIMES if shape == "swapped" else PACKETS)
 
 
+def n1_restarts(postern, folder):
+    """A start in the middle of everything is no reason for alerts: nothing is known, nothing is odd."""
+    whole = plain_lab(folder).read_bytes()
+    packets, at = [], 24
+    while at < len(whole):
+        size = int.from_bytes(whole[at + 8:at + 12], "little") + 16
+        packets.append(whole[at:at + size])
+        at += size
+    n_records = 0
+    for n_parts in (2, 5, 12):
+        for i in range(n_parts):
+            part = packets[len(packets) * i // n_parts:len(packets) * (i + 1) // n_parts]
+            path = pathlib.Path(folder) / "part.pcap"
+            path.write_bytes(whole[:24] + b"".join(part))
+            run = Run(postern, folder, path).done()
+            n_records += len(run.lines("sessions"))
+            if run.lines("alerts"):
+                fail(f"part {i} of {n_parts}: {run.lines('alerts')[0]}")
+    print(f"{n_records} records of parts, no alert")
+
+
 def demo(postern, folder):
     """The demo ends with at least three different alerts, in words and as JSON lines."""
     run = Run(postern, folder, "--rules", ROOT / "rules", "--text", DEMO).done()
@@ -218,7 +239,9 @@ def schema(postern, folder):
     """Every line written is what the schemas, and ECS where its list is there, allow."""
     ecs = ROOT / "../shared/accept/ecs_check.py"
     for capture in (LAB, DEMO):
-        run = Run(postern, folder, "--rules", ROOT / "rules", capture).done()
+        run = Run(postern, folder, "--rules", ROOT / "rules", "--stats", "1s", capture).done()
+        if b"postern.stats" not in b"".join(run.lines("sessions")):
+            fail("no stats line in the session output")
         files = [str(path) for path in run.out.values() if path.stat().st_size]
         # Debian's own Python, for which python3-jsonschema is installed.
         subprocess.run(["/usr/bin/python3", str(TESTS / "schema_check.py"), *files], check=True)
@@ -285,7 +308,7 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, demo, score,
+CASES = (lab, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, demo, score,
          schema, clients, no_secret)
 
 

@@ -13,7 +13,7 @@ import sys
 from jsonschema import Draft202012Validator, FormatChecker
 
 SCHEMAS = pathlib.Path(__file__).resolve().parent.parent / "schema"
-SIZE_MAX = {"session": 32768, "alert": 8000, "activity": 32768}
+SIZE_MAX = {"session": 32768, "alert": 8000, "activity": 32768, "stats": 65536}
 
 
 def refuse_twice(pairs):
@@ -32,7 +32,7 @@ def kind_of(line):
     if line.get("kind") == "activity":
         return "activity"
     dataset = line.get("event", {}).get("dataset", "")
-    return {"postern.session": "session", "postern.alert": "alert"}.get(dataset)
+    return {"postern.session": "session", "postern.alert": "alert", "postern.stats": "stats"}.get(dataset)
 
 
 def faults_of(raw, validators):

@@ -11,6 +11,7 @@
 #include <rte_thread.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,20 +140,12 @@ static void args_build(const struct eal_config *config, bool no_huge, struct arg
 			args_add(args, "--no-shconf"); // --in-memory means it already
 	}
 	if (!user_says(config->args, prefix)) {
-		if (config->file_prefix)
-			snprintf(
-				args->prefix,
-				sizeof(args->prefix),
-				"--file-prefix=%s",
-				config->file_prefix
-			);
-		else
-			snprintf(
-				args->prefix,
-				sizeof(args->prefix),
-				"--file-prefix=postern%d",
-				(int)getpid()
-			);
+		snprintf(
+			args->prefix,
+			sizeof(args->prefix),
+			"--file-prefix=%s",
+			config->file_prefix ? config->file_prefix : "postern"
+		);
 		args_add(args, args->prefix);
 	}
 	if (config->pci) {
@@ -171,12 +164,14 @@ static void args_build(const struct eal_config *config, bool no_huge, struct arg
 // text would go to standard output, which is for JSON.
 static int init(struct args *args) {
 	cpu_set_t cpus;
-	int result, out;
+	int result, out, nowhere;
 
 	sched_getaffinity(0, sizeof(cpus), &cpus);
 	fflush(stdout);
 	out = dup(STDOUT_FILENO);
-	dup2(STDERR_FILENO, STDOUT_FILENO);
+	nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	dup2(nowhere, STDOUT_FILENO);
+	close(nowhere);
 	result = rte_eal_init(args->n, args->argv);
 	fflush(stdout);
 	dup2(out, STDOUT_FILENO);

@@ -16,7 +16,7 @@ struct eal_config {
 	bool no_huge; // even where there are hugepages
 	int node; // NUMA node of the port, or EAL_NODE_ANY
 	const char *pci; // the one device to take, or NULL: none
-	const char *file_prefix; // telemetry and lock files of this process; NULL: by process id
+	const char *file_prefix; // the folder of the telemetry socket; NULL: postern
 	char **args; // the user's own; NULL-terminated, may be NULL
 };
 

@@ -171,9 +171,10 @@ explain(const char *name, int result, struct eal_listener *listener, char *error
 		snprintf(
 			error,
 			(size_t)size,
-			"%s: cannot be opened: %s",
+			"%s: cannot be opened: %s%s",
 			name,
-			line[0] ? line : strerror(-result)
+			line[0] ? line : strerror(-result),
+			geteuid() != 0 ? " (it may need root)" : ""
 		);
 	eal_listen_end(listener);
 	return result < 0 ? -1 : 0;

@@ -24,7 +24,7 @@ struct port_config {
 	const char *pci; // "0000:3b:00.0"
 	const char *xdp; // "eth1,eth2": interfaces
 	const struct steer_rules *steer; // what xdp takes
-	const char *file_prefix; // telemetry and lock files of this process; NULL: by process id
+	const char *file_prefix; // the folder of the telemetry socket; NULL: postern
 	char **eal_args; // what the user wrote after --; NULL-terminated, may be NULL
 	int n_workers;
 };

@@ -32,6 +32,14 @@ static void flows_write(const struct summary *sum, struct json *json) {
 	json_end_object(json);
 }
 
+static void fragments_write(const struct summary *sum, struct json *json) {
+	json_begin_object(json, "fragments");
+#define DEFRAG_STAT(name, text) json_put_u64(json, #name, sum->defrag.name);
+#include "defrag_stat.def"
+#undef DEFRAG_STAT
+	json_end_object(json);
+}
+
 static void sessions_write(const struct summary *sum, struct json *json) {
 	const struct engine_stats *engine = &sum->engine;
 
@@ -58,6 +66,15 @@ static void results_write(const struct summary *sum, struct json *json) {
 	json_end_object(json);
 }
 
+static void connections_write(const struct flow_counts *flows, struct json *json) {
+	json_begin_object(json, "connections");
+	json_put_u64(json, "opening", flows->opening);
+	json_put_u64(json, "read", flows->read);
+	json_put_u64(json, "unread", flows->unread);
+	json_put_u64(json, "closed", flows->closed);
+	json_end_object(json);
+}
+
 static void workers_write(const struct stats *stats, struct json *json) {
 	json_begin_array(json, "workers");
 	for (int i = 0; i < stats->n_workers; i++) {
@@ -66,7 +83,7 @@ static void workers_write(const struct stats *stats, struct json *json) {
 		json_begin_object(json, NULL);
 		json_put_u64(json, "packets", worker->n_frames);
 		json_put_u64(json, "bytes", worker->n_bytes);
-		json_put_u64(json, "connections", worker->n_flows);
+		connections_write(&worker->flows, json);
 		json_put_double(json, "busy", worker->busy, 4);
 		json_put_double(json, "queue", worker->queue, 4);
 		json_put_u64(json, "shed", worker->n_shed);
@@ -93,7 +110,7 @@ static void say(void *ctx, const char *text) {
 
 static void postern_write(const struct stats *stats, struct json *json) {
 	json_begin_object(json, "postern");
-	json_put_u64(json, "uptime", stats->uptime_ns);
+	json_put_u64(json, "uptime", stats->uptime_ns); // ns
 	json_put_u64(json, "packets", stats->sum.n_frames);
 	json_put_u64(json, "bytes", stats->sum.n_bytes);
 	json_put_u64(json, "cut", stats->sum.n_cut);

@@ -63,6 +63,11 @@ static int compare(const void *a, const void *b) {
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static void lines_sort(struct lines *lines) {
+	if (lines->n)
+		qsort(lines->line, lines->n, sizeof(char *), compare);
+}
+
 static void lines_equal(const struct lines *a, const struct lines *b) {
 	assert_int_equal(a->n, b->n);
 	for (size_t i = 0; i < a->n; i++)
@@ -114,7 +119,92 @@ static void replay(const char *path, const char *workers, struct results *result
 	results->sessions = lines_read(files[0]);
 	results->alerts = lines_read(files[1]);
 	results->activity = lines_read(files[2]);
-	qsort(results->sessions.line, results->sessions.n, sizeof(char *), compare);
+	lines_sort(&results->sessions);
+}
+
+// What one queue of a NIC gives: the packets of the capture that its hash sends there.
+struct queue {
+	struct source source; // first
+	struct capture *capture;
+	uint32_t n, i;
+	int n_bursts_left; // then it breaks; −1: never
+};
+
+static int queue_burst(struct source *source, struct frame *frames, int max) {
+	static const struct decode_config config = {.hash_key = {1, 2}};
+	struct queue *queue = (struct queue *)source;
+	int n = source_burst(capture_source(queue->capture), frames, max), n_kept = 0;
+	struct pkt pkt;
+
+	if (queue->n_bursts_left == 0) {
+		strcpy(source->error, "the cable is out");
+		return SOURCE_BROKEN;
+	}
+	queue->n_bursts_left -= queue->n_bursts_left > 0;
+	if (n < 0)
+		return n;
+	for (int i = 0; i < n; i++)
+		if (decode(&config, &frames[i], &pkt) == VERDICT_tcp
+		    && pkt.hash % queue->n == queue->i)
+			frames[n_kept++] = frames[i];
+	if (n > 0)
+		source->now_ns = frames[n - 1].time_ns;
+	return n_kept;
+}
+
+// Each worker a source of its own. Returns what running it does.
+static int run_spread(const char *path, uint32_t n, int n_bursts, struct results *results) {
+	char files[3][64], workers[8], error[320];
+	char *argv[] = {
+		"postern",
+		"run",
+		"--workers",
+		workers,
+		"--sessions",
+		files[0],
+		"--alerts",
+		files[1],
+		"--activity",
+		files[2],
+		"--rules",
+		"rules",
+		"--control",
+		"/tmp/test_pipeline_control",
+		NULL,
+	};
+	struct queue queues[8] = {0};
+	struct source *sources[8];
+	struct config config;
+	struct pipeline *pipeline;
+	int result;
+
+	snprintf(workers, sizeof(workers), "%u", n);
+	for (int i = 0; i < 3; i++)
+		path_make(files[i]);
+	assert_int_equal(config_open(&config, 14, argv, stdout, stderr), CONFIG_GO);
+	pipeline = pipeline_open_spread(&config);
+	assert_non_null(pipeline);
+	for (uint32_t i = 0; i < n; i++) {
+		queues[i] = (struct queue){
+			.source.burst = queue_burst,
+			.capture = capture_open(path, error, sizeof(error)),
+			.n = n,
+			.i = i,
+			.n_bursts_left = i == n - 1 ? n_bursts : -1,
+		};
+		sources[i] = &queues[i].source;
+	}
+	result = pipeline_run_spread(pipeline, sources);
+	assert_int_equal(pipeline_finish(pipeline), EXIT_DONE);
+	pipeline_close(pipeline);
+	config_close(&config);
+	for (uint32_t i = 0; i < n; i++)
+		capture_close(queues[i].capture);
+	results->sessions = lines_read(files[0]);
+	results->alerts = lines_read(files[1]);
+	results->activity = lines_read(files[2]);
+	lines_sort(&results->sessions);
+	return result;
 }
 
 static void results_free(struct results *results) {
@@ -161,6 +251,30 @@ static void any_number_of_workers_says_the_same_of_a_mapped_capture(void **) {
 	compare_workers(path);
 }
 
+static void workers_with_a_queue_each_say_the_same(void **) {
+	struct results one, many;
+
+	replay("tests/data/demo.pcap.zst", "1", &one);
+	assert_true(one.alerts.n > 3);
+	for (uint32_t n = 2; n <= 4; n++) {
+		assert_int_equal(run_spread("tests/data/demo.pcap.zst", n, -1, &many), 0);
+		lines_equal(&one.sessions, &many.sessions);
+		lines_equal(&one.activity, &many.activity);
+		lines_equal(&one.alerts, &many.alerts);
+		results_free(&many);
+	}
+	results_free(&one);
+}
+
+static void a_queue_that_breaks_ends_all_and_what_was_seen_is_written(void **) {
+	struct results results;
+
+	assert_int_equal(run_spread("tests/data/demo.pcap.zst", 2, 10, &results), SOURCE_BROKEN);
+	assert_true(results.sessions.n > 0);
+	results_free(&results);
+	pipeline_stop = 0;
+}
+
 static void a_pipeline_that_never_runs_is_closed_cleanly(void **) {
 	char *argv[] = {"postern", "replay", "--workers", "3", "--rules", "rules", "x", NULL};
 	struct config config;
@@ -187,6 +301,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_number_of_workers_says_the_same_of_the_lab),
 		cmocka_unit_test(any_number_of_workers_says_the_same_of_a_mapped_capture),
+		cmocka_unit_test(workers_with_a_queue_each_say_the_same),
+		cmocka_unit_test(a_queue_that_breaks_ends_all_and_what_was_seen_is_written),
 		cmocka_unit_test(a_pipeline_that_never_runs_is_closed_cleanly),
 		cmocka_unit_test(a_stop_before_the_end_writes_what_was_seen),
 	};

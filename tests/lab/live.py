@@ -235,12 +235,46 @@ def crash(postern, watch, folder):
             fail("after kill -9 the interface is not as it was:", watch.program())
 
 
+def idle(postern, watch, network, folder):
+    """Z2: time passes without packets: a session that says nothing is recorded all the same."""
+    live = Live(postern, watch, folder, "idle", "--xdp", "xdp0", "--user", "nobody", "--interim", "1s")
+    live.wait_ready()
+    client = network.popen(network.client, sys.executable, str(HERE / "live.py"), "--idle",
+                           stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+    client.stdout.readline()
+    before = live.stats()["packets"]
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        lines = [json.loads(line) for line in live.sessions.read_bytes().splitlines()]
+        if sum(line["event"]["reason"] == "interim" for line in lines) >= 3:
+            break
+        time.sleep(0.2)
+    else:
+        fail("an idle session is not recorded while nothing comes:", lines)
+    if live.stats()["packets"] != before:
+        fail("it was not idle")
+    client.communicate(b"\n")
+    live.stop()
+
+
+def say_nothing():
+    from talk import Imap
+    account, (password, _) = next(iter(scenario_test.accounts().items()))
+    imap = Imap(scenario_test.CLIENTS[0])
+    imap.ok("LOGIN", account, f'"{password}"')
+    time.sleep(0.5)
+    print("logged in", flush=True)
+    sys.stdin.readline()
+    imap.logout()
+
+
 def test(postern, folder):
     scenario = scenario_test
     with Network(scenario.CLIENTS) as network, Watch(network) as watch:
         with Servers(network, folder, scenario.Scenario().accounts):
             make.python_inside(network, network.server, "servers.py")
             crash(postern, watch, folder)
+            idle(postern, watch, network, folder)
             xdp = Live(postern, watch, folder, "xdp", "--xdp", "xdp0", "--user", "nobody")
             packet = Live(postern, watch, folder, "packet", "--vdev", "net_af_packet0,iface=pkt0",
                           "--user", "nobody")
@@ -281,6 +315,8 @@ def main():
         return echo()
     if sys.argv[1] == "--talk":
         return talk()
+    if sys.argv[1] == "--idle":
+        return say_nothing()
     postern = pathlib.Path(sys.argv[1]).resolve()
     if os.geteuid():
         print("skipped: network namespaces need root")
