@@ -186,9 +186,9 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 	    || !(analyst->activity = sink_open(config->activity, error, size)))
 		goto err;
 	analyst->models = models_open(&models);
-	if (rules && rules->n)
+	if (rules)
 		analyst->match_alerts = match_alerts_open(&content);
-	if (!analyst->models || (rules && rules->n && !analyst->match_alerts)) {
+	if (!analyst->models || (rules && !analyst->match_alerts)) {
 		snprintf(
 			error,
 			(size_t)size,

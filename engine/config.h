@@ -24,6 +24,7 @@ enum command {
 
 enum {
 	CONFIG_PREFIXES_MAX = 256,
+	CONFIG_NUMBERS_MAX = 64,
 	CONFIG_FILE_SIZE_MAX = 1 << 20,
 	CONFIG_TEXT_SIZE_MAX = 4096, // of one value
 };
@@ -34,6 +35,11 @@ struct config_prefixes {
 		struct ip ip; // bits beyond the prefix are zero
 		uint8_t bits;
 	} prefix[CONFIG_PREFIXES_MAX];
+};
+
+struct config_numbers {
+	uint32_t n;
+	uint16_t number[CONFIG_NUMBERS_MAX];
 };
 
 enum config_origin {
@@ -51,6 +57,7 @@ enum config_origin {
 #define CONFIG_TYPE_duration uint64_t
 #define CONFIG_TYPE_flag bool
 #define CONFIG_TYPE_prefixes struct config_prefixes
+#define CONFIG_TYPE_numbers struct config_numbers
 
 enum config_option {
 #define OPTION(name, ...) CONFIG_OPTION_##name,

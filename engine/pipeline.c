@@ -47,6 +47,7 @@ struct pipeline {
 	struct ruleset *ruleset;
 	struct analyst *analyst;
 	struct distributor *distributor; // NULL: one worker, which reads the source itself
+	struct defrag *defrag; // of that one worker; a distributor has its own
 	struct line *lines;
 	int n_lines;
 	bool is_live;
@@ -130,7 +131,6 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.parse = true,
 		.decode = true,
 		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
-		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
 		.records = config->sessions != NULL,
@@ -169,12 +169,24 @@ static int distributor_open(struct pipeline *p, const struct keys *keys) {
 		.pause_ctx = p,
 	};
 
+	config.decode.checksum = p->config->checksum;
 	memcpy(config.decode.hash_key, keys->hash, sizeof(keys->hash));
 	p->distributor = distribute_open(&config);
 	if (!p->distributor)
 		return refused("the workers' queues");
 	for (int i = 0; i < p->n_lines; i++)
 		p->lines[i].worker.source = distribute_source(p->distributor, i);
+	return 0;
+}
+
+// One worker puts fragments together itself.
+static int defrag_for(struct pipeline *p, struct worker *worker, const struct keys *keys) {
+	struct defrag_config config = {.hash_key = {keys->hash[0], keys->hash[1]}};
+
+	p->defrag = defrag_open(&config);
+	if (!p->defrag)
+		return refused("IP fragments");
+	worker->defrag = p->defrag;
 	return 0;
 }
 
@@ -196,7 +208,7 @@ static int lines_open(struct pipeline *p) {
 	p->lines[0].worker.stop = &pipeline_stop;
 	p->lines[0].worker.pause = on_pause;
 	p->lines[0].worker.pause_ctx = p;
-	return 0;
+	return defrag_for(p, &p->lines[0].worker, &keys);
 }
 
 static void *line_run(void *ctx) {
@@ -244,7 +256,8 @@ static int threads_start(struct pipeline *p) {
 // All memory has been reserved by now; the system gives it when it is first touched.
 static void print_memory(const struct pipeline *p) {
 	size_t n = (size_t)p->n_lines;
-	size_t flows = flow_memsize(p->lines[0].flows) * n;
+	size_t flows
+		= flow_memsize(p->lines[0].flows) * n + (p->defrag ? defrag_memsize(p->defrag) : 0);
 	size_t sessions = p->config->memory * n;
 	size_t queues = RING_SIZE * n + (p->distributor ? distribute_memsize(p->distributor) : 0);
 	size_t models = analyst_memsize(p->analyst);
@@ -300,7 +313,10 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		sum->n_bytes = stats->n_bytes;
 		sum->n_cut = stats->n_cut;
 		verdicts_add(sum, stats->verdicts);
+		sum->defrag = *distribute_defrag_stats(p->distributor);
 	}
+	if (p->defrag)
+		sum->defrag = *defrag_stats(p->defrag);
 	for (int i = 0; i < p->n_lines; i++)
 		line_add(sum, &p->lines[i]);
 }
@@ -500,6 +516,7 @@ void pipeline_close(struct pipeline *p) {
 		ring_close(p->lines[i].ring);
 	}
 	distribute_close(p->distributor);
+	defrag_close(p->defrag);
 	analyst_close(p->analyst);
 	ruleset_close(p->ruleset);
 	free(p->lines);

@@ -62,7 +62,7 @@ static void print_packets(const struct summary *s, FILE *out) {
 		size,
 		(ull)s->verdicts[VERDICT_tcp]);
 	for (int i = 0; i < VERDICT_COUNT; i++)
-		if (i != VERDICT_tcp && s->verdicts[i])
+		if (i != VERDICT_tcp && i != VERDICT_fragment && s->verdicts[i])
 			fprintf(out,
 				"postern: %llu packets not used: %s (%s)\n",
 				(ull)s->verdicts[i],
@@ -70,18 +70,24 @@ static void print_packets(const struct summary *s, FILE *out) {
 				verdict_name(i));
 }
 
-static void print_connections(const struct summary *s, FILE *out) {
+// What became of fragments, segments and connections.
+static void print_fates(const struct summary *s, FILE *out) {
 	static const struct {
 		const char *name, *text;
 		size_t offset;
 	} stats[] = {
-#define FLOW_STAT(name, text) {#name, text, offsetof(struct flow_stats, name)},
+#define DEFRAG_STAT(name, text)                                                                    \
+	{#name, text, offsetof(struct summary, defrag) + offsetof(struct defrag_stats, name)},
+#include "defrag_stat.def"
+#undef DEFRAG_STAT
+#define FLOW_STAT(name, text)                                                                      \
+	{#name, text, offsetof(struct summary, flows) + offsetof(struct flow_stats, name)},
 #include "flow_stat.def"
 #undef FLOW_STAT
 	};
 
 	for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++) {
-		uint64_t n = *(const uint64_t *)((const char *)&s->flows + stats[i].offset);
+		uint64_t n = *(const uint64_t *)((const char *)s + stats[i].offset);
 
 		if (n)
 			fprintf(out,
@@ -216,7 +222,7 @@ static void print_text(void *out, const char *text) {
 void summary_print(const struct summary *s, FILE *out) {
 	print_stop(s, out);
 	print_packets(s, out);
-	print_connections(s, out);
+	print_fates(s, out);
 	print_sessions(s, out);
 	summary_diagnose(s, print_text, out);
 }

@@ -7,6 +7,7 @@
 
 #include "analyst.h"
 #include "decode.h"
+#include "defrag.h"
 #include "engine.h"
 #include "flow.h"
 
@@ -16,6 +17,7 @@
 struct summary {
 	uint64_t n_frames, n_bytes, n_cut;
 	uint64_t verdicts[VERDICT_COUNT];
+	struct defrag_stats defrag;
 	struct flow_stats flows;
 	struct engine_stats engine;
 	struct analyst_stats analyst;
