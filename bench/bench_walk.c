@@ -115,7 +115,6 @@ static struct engine *engine_make(struct ruleset *ruleset, bool match) {
 	if (match) {
 		config.decode = true;
 		config.scanner = ruleset_scanner(ruleset, CONTENT_OPEN_MAX);
-		config.rules = ruleset_rules(ruleset);
 		if (!config.scanner)
 			die("no rules to match: built without Hyperscan?");
 	}
@@ -197,7 +196,7 @@ int main(int argc, char **argv) {
 
 	if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX)
 		die("usage: bench_walk CAPTURE [ROUNDS]");
-	struct ruleset *ruleset = ruleset_open(getenv("RULES"), stderr);
+	struct ruleset *ruleset = ruleset_open(getenv("RULES"), NULL, stderr);
 	if (!ruleset)
 		return 1;
 	for (int round = -1; round < rounds; round++) { // the first warms caches and is not counted

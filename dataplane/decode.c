@@ -3,13 +3,15 @@
 
 // One cursor walks the frame from the outside in. Each header function checks, advances and says
 // what comes next; one loop calls them, so that DECODE_LAYERS_MAX bounds any mixture, tunnels (tunnel.c)
-// included. Defragmentation has its place where VERDICT_fragment is said.
+// included. It ends at a fragment, and goes on behind it when defrag has made the datagram whole.
 
 #include "checksum.h"
+#include "datagram.h"
 #include "decode_private.h"
 #include "limits.h"
 #include "siphash.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static const char *const names[] = {
@@ -30,6 +32,26 @@ const char *verdict_name(enum verdict verdict) {
 
 const char *verdict_text(enum verdict verdict) {
 	return verdict < VERDICT_COUNT ? texts[verdict] : "unknown";
+}
+
+// A datagram that defrag has made whole: on as if it had come in one piece. Its frame is made by this
+// program, its content is not.
+static void datagram_header(struct cursor *c, struct pkt *pkt) {
+	struct datagram head; // where it is copied to it may lie anyhow
+
+	memcpy(&head, c->at, sizeof(head));
+	pkt->addr = c->at + offsetof(struct datagram, addr);
+	pkt->family = head.family & 0xf;
+	pkt->realm = head.realm;
+	pkt->is_inconsistent = head.is_inconsistent & 1;
+	c->type = head.protocol;
+	c->layer = LAYER_PROTOCOL;
+	c->has_length = true;
+	c->n_layers = head.n_layers;
+	c->is_doubtful = head.is_doubtful;
+	c->is_tunnelled = head.way & PKT_WAY_TUNNEL;
+	c->is_source_routed = head.way & PKT_WAY_SOURCE_ROUTE;
+	skip(c, sizeof(head));
 }
 
 // The link-layer header, up to the first ethertype.
@@ -136,13 +158,13 @@ static void ipv4_header(const struct decode_config *config, struct cursor *c, st
 		c->is_doubtful = true;
 	if (c->has_length)
 		narrow(c, total_size);
+	pkt->family = 4;
+	pkt->addr = c->at + 12;
 	// Bits: reserved, don't fragment, more fragments; then the offset.
 	if (get16(c->at + 6) & 0x3fff) {
 		stop(c, VERDICT_fragment);
 		return;
 	}
-	pkt->family = 4;
-	pkt->addr = c->at + 12;
 	c->layer = LAYER_PROTOCOL;
 	c->type = c->at[9];
 	skip(c, header_size);
@@ -379,6 +401,17 @@ static void layer_next(const struct decode_config *config, struct cursor *c, str
 	}
 }
 
+// What defrag has to know of a fragment.
+static void fragment_note(const struct cursor *c, struct pkt *pkt) {
+	pkt->payload = c->at;
+	pkt->payload_size = c->size;
+	pkt->missing_size = c->missing;
+	pkt->n_layers = c->n_layers;
+	pkt->checksum = c->is_doubtful ? PKT_CHECKSUM_WRONG : PKT_CHECKSUM_UNKNOWN;
+	pkt->flags = (c->is_tunnelled ? PKT_WAY_TUNNEL : 0)
+		| (c->is_source_routed ? PKT_WAY_SOURCE_ROUTE : 0);
+}
+
 // The outer packet was right, whatever is wrong with what it carries.
 static enum verdict inner_verdict(enum verdict verdict) {
 	switch (verdict) {
@@ -402,13 +435,18 @@ decode(const struct decode_config *config, const struct frame *frame, struct pkt
 	};
 
 	*pkt = (struct pkt){.time_ns = frame->time_ns};
-	link_header(&c, frame->link);
-	for (int n = 0; c.layer != LAYER_DONE; n++) {
-		if (n == DECODE_LAYERS_MAX)
+	if (frame->link == LINK_DATAGRAM)
+		datagram_header(&c, pkt);
+	else
+		link_header(&c, frame->link);
+	for (; c.layer != LAYER_DONE; c.n_layers++) {
+		if (c.n_layers >= DECODE_LAYERS_MAX)
 			stop(&c, VERDICT_too_many_layers);
 		else
 			layer_next(config, &c, pkt);
 	}
+	if (c.verdict == VERDICT_fragment)
+		fragment_note(&c, pkt);
 	if (c.is_tunnelled)
 		c.verdict = inner_verdict(c.verdict);
 	pkt->verdict = (uint8_t)c.verdict;

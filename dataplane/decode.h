@@ -33,6 +33,7 @@ struct decode_config {
 const char *verdict_name(enum verdict verdict);
 const char *verdict_text(enum verdict verdict);
 
-// Decodes one frame. pkt is complete only when VERDICT_tcp is returned; its pointers are borrowed
+// Decodes one frame. pkt is complete only when VERDICT_tcp is returned, and as far as pkt.h says for
+// VERDICT_fragment, which defrag.h is for; its pointers are borrowed
 // from the frame. Bounded by DECODE_LAYERS_MAX headers. Never fails otherwise.
 enum verdict decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt);

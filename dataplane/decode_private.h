@@ -54,6 +54,7 @@ struct cursor {
 	bool is_source_routed; // the address the checksum covers is not in the IP header
 	bool is_doubtful; // an IP header that receiving hosts drop
 	bool is_tunnelled; // behind the header of a tunnel
+	uint16_t n_layers; // headers taken off so far
 	enum verdict verdict;
 };
 

@@ -56,6 +56,8 @@ struct lane {
 struct distributor {
 	struct distribute_config config;
 	struct distribute_stats stats;
+	struct decode_config decode; // without checksums
+	struct defrag *defrag;
 	uint32_t n_numbered;
 	uint64_t now_ns;
 	int n_round; // frames since the last marks
@@ -208,23 +210,44 @@ static void count(struct distributor *d, const struct frame *frame, enum verdict
 	d->stats.verdicts[verdict]++;
 }
 
-// Fragments: a datagram's ports stand in its first fragment alone, so defragmentation belongs here,
-// where all of them pass; the whole datagram is then a frame to be copied to the lane it hashes to.
+// The upper bits: tables use the lower ones.
+static struct lane *lane_of(struct distributor *d, const struct pkt *pkt) {
+	return &d->lanes[(uint64_t)pkt->hash * (uint32_t)d->config.n_workers >> 32];
+}
+
+// What the fragment makes whole goes to its worker, who counts it as a frame of its own size; with what is
+// counted here the sum is the fragment's.
+static void __attribute__((noinline))
+fragment_give(struct distributor *d, const struct frame *frame, struct pkt *pkt) {
+	struct frame whole;
+	enum verdict verdict;
+
+	// Anew, with checksums: what is wrong with the headers in front of a datagram goes along.
+	decode(&d->config.decode, frame, pkt);
+	verdict = defrag_decode(d->defrag, &d->decode, frame, pkt, &whole);
+	count(d, frame, verdict);
+	if (verdict != VERDICT_tcp)
+		return;
+	d->stats.n_frames--;
+	d->stats.n_bytes -= whole.wire_size;
+	d->stats.n_cut -= whole.wire_size > whole.size;
+	d->stats.verdicts[VERDICT_tcp]--;
+	give(d, lane_of(d, pkt), &whole, true);
+}
+
 static void burst_give(struct distributor *d, struct frame *frames, int n, bool is_copied) {
-	uint32_t n_workers = (uint32_t)d->config.n_workers;
 	enum verdict verdict;
 	struct pkt pkt;
 
 	for (int i = 0; i < n; i++) {
 		frames[i].number = d->n_numbered++;
-		verdict = decode(&d->config.decode, &frames[i], &pkt);
-		if (verdict != VERDICT_tcp) {
+		verdict = decode(&d->decode, &frames[i], &pkt);
+		if (verdict == VERDICT_tcp)
+			give(d, lane_of(d, &pkt), &frames[i], is_copied);
+		else if (verdict == VERDICT_fragment)
+			fragment_give(d, &frames[i], &pkt);
+		else
 			count(d, &frames[i], verdict);
-			continue;
-		}
-		// The upper bits: tables use the lower ones.
-		uint32_t worker = (uint32_t)((uint64_t)pkt.hash * n_workers >> 32);
-		give(d, &d->lanes[worker], &frames[i], is_copied);
 	}
 	d->n_round += n;
 }
@@ -299,16 +322,23 @@ static bool lane_open(struct lane *lane) {
 }
 
 struct distributor *distribute_open(const struct distribute_config *config) {
+	struct defrag_config defrag = {
+		.overlap = config->overlap,
+		.hash_key = {config->decode.hash_key[0], config->decode.hash_key[1]},
+	};
 	struct distributor *d = calloc(1, sizeof(*d));
 	size_t size = (size_t)config->n_workers * sizeof(*d->lanes);
 
 	if (!d)
 		return NULL;
 	d->config = *config;
-	d->config.decode.checksum = false;
+	d->decode = config->decode;
+	d->decode.checksum = false;
 	d->lanes = aligned_alloc(64, size);
-	if (d->lanes) {
+	if (d->lanes)
 		memset(d->lanes, 0, size);
+	d->defrag = defrag_open(&defrag);
+	if (d->defrag && d->lanes) {
 		for (int i = 0; i < config->n_workers; i++)
 			if (!lane_open(&d->lanes[i]))
 				goto err;
@@ -328,8 +358,12 @@ const struct distribute_stats *distribute_stats(const struct distributor *d) {
 	return &d->stats;
 }
 
+const struct defrag_stats *distribute_defrag_stats(const struct distributor *d) {
+	return defrag_stats(d->defrag);
+}
+
 size_t distribute_memsize(const struct distributor *d) {
-	return sizeof(*d)
+	return sizeof(*d) + defrag_memsize(d->defrag)
 		+ (size_t)d->config.n_workers
 		* (sizeof(struct lane) + SLOTS * sizeof(struct slot) + LANE_BYTES);
 }
@@ -342,5 +376,6 @@ void distribute_close(struct distributor *d) {
 		free(d->lanes[i].bytes);
 	}
 	free(d->lanes);
+	defrag_close(d->defrag);
 	free(d);
 }

@@ -10,11 +10,14 @@
 //
 // Every round of frames ends with a mark on all lanes, so that time passes on each worker as it would
 // on a single one, whether it got frames or not. Nothing is dropped: a full lane makes the source wait.
-// Lanes carry where frames lie; only those of a source whose frames do not stay are copied.
+// Lanes carry where frames lie; only those of a source whose frames do not stay are copied. The ports of
+// a fragmented datagram stand in its first fragment alone, so fragments are put together here, where all of
+// them pass; the datagram goes, copied, to the worker of its connection.
 
 #pragma once
 
 #include "decode.h"
+#include "defrag.h"
 #include "source.h"
 
 #include <signal.h>
@@ -24,15 +27,18 @@ enum { DISTRIBUTE_WORKERS_MAX = 64 };
 
 struct distribute_config {
 	int n_workers; // 1 … DISTRIBUTE_WORKERS_MAX
-	// The workers' own; headers alone are looked at here, checksums are the workers' to verify.
+	// The workers' own; headers alone are looked at here, checksums are the workers' to verify,
+	// except those of fragments.
 	struct decode_config decode;
+	enum overlap overlap; // of fragments
 	// As of struct worker.
 	volatile const sig_atomic_t *stop;
 	void (*pause)(void *ctx, uint64_t now_ns);
 	void *pause_ctx;
 };
 
-// Frames that no worker got, because they are no TCP segments; workers count the others.
+// Frames that no worker got, because they are no TCP segments; workers count the others. Sums over both
+// are those of the input.
 struct distribute_stats {
 	uint64_t n_frames;
 	uint64_t n_bytes; // wire bytes
@@ -54,6 +60,7 @@ int distribute_run(struct distributor *distributor, struct source *source);
 // Ends all lanes without a source: for a start that failed.
 void distribute_end(struct distributor *distributor);
 const struct distribute_stats *distribute_stats(const struct distributor *distributor);
+const struct defrag_stats *distribute_defrag_stats(const struct distributor *distributor);
 size_t distribute_memsize(const struct distributor *distributor);
 // The workers must have ended. Accepts NULL.
 void distribute_close(struct distributor *distributor);

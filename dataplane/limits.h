@@ -24,6 +24,14 @@ enum {
 	PCAPNG_BLOCK_SIZE_MAX = 16 << 20,
 	PCAPNG_INTERFACES_MAX = 256,
 
+	// Unfinished datagrams of IP fragments, and memory for their bytes in chunks: 36 MB. What is
+	// fragmented on the way of mail is a tunnel whose ends misjudge the MTU; its datagrams are whole within
+	// milliseconds, and the oldest goes when there is no room (datagram_evicted; of one source:
+	// datagram_of_source).
+	DEFRAG_CHUNK_SIZE = 1024,
+	DEFRAG_CHUNKS_DEFAULT = 32768,
+	DEFRAG_DATAGRAMS_DEFAULT = 8192,
+
 	// Connections tracked at once, unless the configuration says otherwise.
 	FLOWS_DEFAULT = 1 << 20,
 
@@ -47,6 +55,10 @@ enum {
 // A hole that will not be filled by a retransmission (acknowledged, or one direction only) is given
 // up after so long at the latest, so that an answer is not kept from its reader.
 #define STREAM_HOLE_NS (5ull * 1000000000)
+
+// A datagram is given up so long after its first fragment, as Linux does (RFC 1122 3.3.2 wants 60 to
+// 120 s, which only helps those who send fragments to be kept).
+#define DEFRAG_TIMEOUT_NS (30ull * 1000000000)
 
 // Idle times in nanoseconds of event time, after which a flow in that state is given up.
 #define FLOW_TIMEOUT_OPENING_NS (30ull * 1000000000) // SYN seen, nothing established

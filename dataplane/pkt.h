@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// One decoded TCP packet: what decode finds out and flow and stream use. One cache line.
+// One decoded TCP packet: what decode finds out and flow and stream use; or, on the way to defrag, one
+// IP fragment. One cache line.
 
 #pragma once
 
@@ -25,9 +26,16 @@ enum pkt_checksum {
 	PKT_CHECKSUM_WRONG, // or the IP length promises more than was on the wire
 };
 
+// Of a fragment: what stood in front of it.
+enum pkt_way {
+	PKT_WAY_TUNNEL = 0x01,
+	PKT_WAY_SOURCE_ROUTE = 0x02, // the address the checksum covers is not in the IP header
+};
+
 struct pkt {
-	const uint8_t *
-		payload; // TCP payload inside the frame; padding after the IP packet is not part of it
+	// TCP payload inside the frame; padding after the IP packet is not part of it. Of a fragment:
+	// from its IPv4 header on, or from its IPv6 fragment header on, to the packet's end.
+	const uint8_t *payload;
 	const uint8_t *
 		addr; // source address in the IP header, the destination follows (4 + 4 or 16 + 16 bytes)
 	uint64_t time_ns;
@@ -41,10 +49,14 @@ struct pkt {
 	uint32_t hash; // keyed and symmetric: the same for both directions of a connection
 	uint16_t window;
 	uint16_t port[2]; // source, destination; host byte order
-	uint16_t urgent;
-	uint8_t flags; // enum tcp_flag
+	union {
+		uint16_t urgent;
+		uint16_t n_layers; // headers in front of a fragment
+	};
+	uint8_t flags; // enum tcp_flag; of a fragment enum pkt_way
 	uint8_t family : 4; // 4 or 6
-	uint8_t checksum : 4; // enum pkt_checksum
+	uint8_t checksum : 3; // enum pkt_checksum
+	uint8_t is_inconsistent : 1; // made of fragments that overlapped with different content
 	uint8_t wscale; // window scale option of a SYN, 0 … 14; 0xff when absent
 	uint8_t verdict; // enum verdict
 	uint32_t

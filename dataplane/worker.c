@@ -21,6 +21,28 @@ static void frame_prefetch(const struct frame *frame) {
 	__builtin_prefetch(frame->data + 64);
 }
 
+// pkts[n_pkts] is a fragment. When it makes a datagram whole that is a segment, it is walked at once,
+// behind those before it, since the next datagram is put together in the same place. Returns how many
+// segments are left to be walked.
+static int __attribute__((noinline)) fragment_take(
+	struct worker *worker,
+	const struct frame *frame,
+	struct pkt *pkts,
+	int n_pkts,
+	enum verdict *verdict
+) {
+	struct frame whole;
+
+	if (!worker->defrag)
+		return n_pkts;
+	*verdict = defrag_decode(worker->defrag, &worker->decode, frame, &pkts[n_pkts], &whole);
+	if (*verdict != VERDICT_tcp)
+		return n_pkts;
+	pkts[n_pkts].number = frame->number;
+	flow_run(worker->flows, pkts, n_pkts + 1);
+	return 0;
+}
+
 // Decodes n frames; the segments among them come out in order. Returns how many.
 static int burst_decode(struct worker *worker, struct frame *frames, int n, struct pkt *pkts) {
 	enum verdict verdict;
@@ -33,10 +55,13 @@ static int burst_decode(struct worker *worker, struct frame *frames, int n, stru
 			frame_prefetch(&frames[i + PREFETCH_DISTANCE]);
 		verdict = decode(&worker->decode, &frames[i], &pkts[n_pkts]);
 		pkts[n_pkts].number = frames[i].number;
-		worker->verdicts[verdict]++;
 		worker->n_bytes += frames[i].wire_size;
 		worker->n_cut += frames[i].wire_size > frames[i].size;
-		n_pkts += verdict == VERDICT_tcp;
+		if (verdict == VERDICT_fragment)
+			n_pkts = fragment_take(worker, &frames[i], pkts, n_pkts, &verdict);
+		else
+			n_pkts += verdict == VERDICT_tcp;
+		worker->verdicts[verdict]++;
 	}
 	worker->n_frames += (uint64_t)n;
 	return n_pkts;

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "decode.h"
+#include "defrag.h"
 #include "flow.h"
 #include "source.h"
 
@@ -16,6 +17,9 @@
 struct worker {
 	struct source *source; // borrowed
 	struct flow_table *flows; // borrowed
+	// Borrowed. NULL: fragments are left aside, since the source is a distributor's, who has put
+	// them together already.
+	struct defrag *defrag;
 	struct decode_config decode;
 	volatile const sig_atomic_t *stop; // nonzero: finish the burst and return; may be NULL
 	// Called between bursts while traffic flows, about every 1,024 bursts, and when a live source is

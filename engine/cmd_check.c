@@ -17,7 +17,7 @@
 #endif
 
 enum exit_status cmd_check(const struct config *config) {
-	struct ruleset *ruleset = ruleset_open(config->rules, stderr);
+	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
 	bool is_bad = !ruleset || ruleset_n_bad(ruleset) || config->n_mistakes;
 
 	if (ruleset && !is_bad) {

@@ -18,6 +18,7 @@ enum config_type {
 	CONFIG_VALUE_duration,
 	CONFIG_VALUE_flag,
 	CONFIG_VALUE_prefixes,
+	CONFIG_VALUE_numbers, // "25,143,990-995"
 };
 
 // Reads text into value, whose type is the CONFIG_TYPE_… of that name; what it held is freed. min and

@@ -4,11 +4,13 @@
 #include "pipeline.h"
 
 #include "analyst.h"
+#include "control.h"
 #include "distribute.h"
 #include "engine.h"
 #include "limits.h"
 #include "match/ruleset.h"
 #include "ring.h"
+#include "stats.h"
 #include "summary.h"
 
 #include <errno.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -44,12 +47,15 @@ struct pipeline {
 	struct ruleset *ruleset;
 	struct analyst *analyst;
 	struct distributor *distributor; // NULL: one worker, which reads the source itself
+	struct defrag *defrag; // of that one worker; a distributor has its own
 	struct line *lines;
 	int n_lines;
 	bool is_live;
 	bool is_started; // the analyst
 	bool is_ended; // the lanes
 	bool is_stopped;
+	struct control *control; // NULL: nobody can talk to it
+	struct timespec start;
 	void (*pause)(void *ctx, uint64_t now_ns);
 	void *pause_ctx;
 };
@@ -125,7 +131,6 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.parse = true,
 		.decode = true,
 		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
-		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
 		.records = config->sessions != NULL,
@@ -164,12 +169,24 @@ static int distributor_open(struct pipeline *p, const struct keys *keys) {
 		.pause_ctx = p,
 	};
 
+	config.decode.checksum = p->config->checksum;
 	memcpy(config.decode.hash_key, keys->hash, sizeof(keys->hash));
 	p->distributor = distribute_open(&config);
 	if (!p->distributor)
 		return refused("the workers' queues");
 	for (int i = 0; i < p->n_lines; i++)
 		p->lines[i].worker.source = distribute_source(p->distributor, i);
+	return 0;
+}
+
+// One worker puts fragments together itself.
+static int defrag_for(struct pipeline *p, struct worker *worker, const struct keys *keys) {
+	struct defrag_config config = {.hash_key = {keys->hash[0], keys->hash[1]}};
+
+	p->defrag = defrag_open(&config);
+	if (!p->defrag)
+		return refused("IP fragments");
+	worker->defrag = p->defrag;
 	return 0;
 }
 
@@ -191,7 +208,7 @@ static int lines_open(struct pipeline *p) {
 	p->lines[0].worker.stop = &pipeline_stop;
 	p->lines[0].worker.pause = on_pause;
 	p->lines[0].worker.pause_ctx = p;
-	return 0;
+	return defrag_for(p, &p->lines[0].worker, &keys);
 }
 
 static void *line_run(void *ctx) {
@@ -239,7 +256,8 @@ static int threads_start(struct pipeline *p) {
 // All memory has been reserved by now; the system gives it when it is first touched.
 static void print_memory(const struct pipeline *p) {
 	size_t n = (size_t)p->n_lines;
-	size_t flows = flow_memsize(p->lines[0].flows) * n;
+	size_t flows
+		= flow_memsize(p->lines[0].flows) * n + (p->defrag ? defrag_memsize(p->defrag) : 0);
 	size_t sessions = p->config->memory * n;
 	size_t queues = RING_SIZE * n + (p->distributor ? distribute_memsize(p->distributor) : 0);
 	size_t models = analyst_memsize(p->analyst);
@@ -257,6 +275,149 @@ static void print_memory(const struct pipeline *p) {
 		n == 1 ? "" : "s");
 }
 
+// ---- Sums
+
+static uint64_t n_shed(const struct pipeline *p) {
+	uint64_t n = 0;
+
+	for (int i = 0; i < p->n_lines; i++)
+		n += p->lines[i].n_shed;
+	return n;
+}
+
+static void verdicts_add(struct summary *sum, const uint64_t *verdicts) {
+	for (int i = 0; i < VERDICT_COUNT; i++)
+		sum->verdicts[i] += verdicts[i];
+}
+
+static void line_add(struct summary *sum, const struct line *line) {
+	sum->n_frames += line->worker.n_frames;
+	sum->n_bytes += line->worker.n_bytes;
+	sum->n_cut += line->worker.n_cut;
+	verdicts_add(sum, line->worker.verdicts);
+	if (line->worker.now_ns > sum->until_ns)
+		sum->until_ns = line->worker.now_ns;
+	summary_add_flows(sum, flow_stats(line->flows));
+	summary_add_engine(sum, &line->engine->stats);
+}
+
+static void sum_up(const struct pipeline *p, struct summary *sum) {
+	*sum = (struct summary){
+		.analyst = *analyst_stats(p->analyst),
+		.n_shed = n_shed(p),
+		.is_stopped = p->is_stopped,
+	};
+	if (p->distributor) {
+		const struct distribute_stats *stats = distribute_stats(p->distributor);
+		sum->n_frames = stats->n_frames;
+		sum->n_bytes = stats->n_bytes;
+		sum->n_cut = stats->n_cut;
+		verdicts_add(sum, stats->verdicts);
+		sum->defrag = *distribute_defrag_stats(p->distributor);
+	}
+	if (p->defrag)
+		sum->defrag = *defrag_stats(p->defrag);
+	for (int i = 0; i < p->n_lines; i++)
+		line_add(sum, &p->lines[i]);
+}
+
+// ---- Control
+
+static void memory_add(struct stats *stats, const char *name, uint64_t used, uint64_t size) {
+	stats->memory[stats->n_memory++]
+		= (struct stats_memory){.name = name, .used = used, .size = size};
+}
+
+static void stats_memory(const struct pipeline *p, struct stats *stats) {
+	uint64_t n = (uint64_t)p->n_lines, sessions = 0;
+
+	for (int i = 0; i < p->n_lines; i++)
+		sessions += slab_used(p->lines[i].engine->slab);
+	memory_add(stats, "connections", UINT64_MAX, n * flow_memsize(p->lines[0].flows));
+	memory_add(stats, "sessions", sessions, n * p->config->memory);
+	memory_add(
+		stats,
+		"queues",
+		UINT64_MAX,
+		n * RING_SIZE + (p->distributor ? distribute_memsize(p->distributor) : 0)
+	);
+	memory_add(stats, "models", UINT64_MAX, analyst_memsize(p->analyst));
+}
+
+static uint64_t since_ns(const struct timespec *start) {
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)(now.tv_sec - start->tv_sec) * 1000000000 + (uint64_t)now.tv_nsec
+		- (uint64_t)start->tv_nsec;
+}
+
+static void stats_take(const struct pipeline *p, struct stats *stats) {
+	*stats = (struct stats){
+		.uptime_ns = since_ns(&p->start),
+		.observer_name = p->config->observer_name,
+		.n_workers = p->n_lines,
+	};
+	sum_up(p, &stats->sum);
+	stats->time_ns = stats->sum.until_ns;
+	for (int i = 0; i < p->n_lines; i++) {
+		const struct line *line = &p->lines[i];
+
+		stats->workers[i] = (struct stats_worker){
+			.n_frames = line->worker.n_frames,
+			.n_bytes = line->worker.n_bytes,
+			.n_shed = line->n_shed,
+			.n_flows = flow_n_open(line->flows),
+			.queue = ring_fill(line->ring),
+		};
+	}
+	stats_memory(p, stats);
+}
+
+static int answer_stats(void *ctx, FILE *out) {
+	static char line[STATS_LINE_SIZE_MAX]; // the control thread's alone
+	struct stats stats;
+	size_t size;
+
+	stats_take(ctx, &stats);
+	size = stats_json_write(&stats, line, sizeof(line));
+	fwrite(line, 1, size, out);
+	return 0;
+}
+
+static int answer_stop(void *, FILE *out) {
+	// As a user would: the signal also ends a read that waits. A second one would kill.
+	if (!pipeline_stop)
+		kill(getpid(), SIGTERM);
+	fputs("{\"stopping\":true}", out);
+	return 0;
+}
+
+static const struct control_command commands[] = {
+	{"stats", answer_stats},
+	{"stop", answer_stop},
+};
+
+// 0, or -1 after one line. A default place that another program has taken is not worth failing for.
+static int control_begin(struct pipeline *p) {
+	const char *path = p->config->control;
+	char error[512], buffer[256];
+
+	if (!path && p->is_live)
+		path = control_path_default(buffer, sizeof(buffer));
+	if (!path)
+		return 0;
+	p->control = control_open(
+		path, commands, sizeof(commands) / sizeof(commands[0]), p, error, sizeof(error)
+	);
+	if (p->control)
+		return 0;
+	fprintf(stderr, "postern: %s\n", error);
+	return p->config->control ? -1 : 0;
+}
+
+// ---- Opening, running, closing
+
 struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 	struct pipeline *p = calloc(1, sizeof(*p));
 	char error[512];
@@ -267,7 +428,7 @@ struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 	}
 	p->config = config;
 	p->is_live = is_live;
-	p->ruleset = ruleset_open(config->rules, stderr);
+	p->ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
 	if (!p->ruleset)
 		goto err;
 	p->analyst = analyst_open(config, ruleset_rules(p->ruleset), error, sizeof(error));
@@ -275,7 +436,8 @@ struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 		fprintf(stderr, "postern: %s\n", error);
 		goto err;
 	}
-	if (lines_open(p) < 0 || threads_start(p) < 0)
+	clock_gettime(CLOCK_MONOTONIC, &p->start);
+	if (lines_open(p) < 0 || control_begin(p) < 0 || threads_start(p) < 0)
 		goto err;
 	print_memory(p);
 	return p;
@@ -318,14 +480,6 @@ static void threads_end(struct pipeline *p) {
 	p->is_started = false;
 }
 
-static uint64_t n_shed(const struct pipeline *p) {
-	uint64_t n = 0;
-
-	for (int i = 0; i < p->n_lines; i++)
-		n += p->lines[i].n_shed;
-	return n;
-}
-
 enum exit_status pipeline_finish(struct pipeline *p) {
 	const char *error;
 
@@ -336,44 +490,17 @@ enum exit_status pipeline_finish(struct pipeline *p) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
-	return n_shed(p) || analyst_stats(p->analyst)->n_lost ? EXIT_LOST : EXIT_DONE;
-}
-
-static void verdicts_add(struct summary *sum, const uint64_t *verdicts) {
-	for (int i = 0; i < VERDICT_COUNT; i++)
-		sum->verdicts[i] += verdicts[i];
-}
-
-static void line_add(struct summary *sum, const struct line *line) {
-	sum->n_frames += line->worker.n_frames;
-	sum->n_bytes += line->worker.n_bytes;
-	sum->n_cut += line->worker.n_cut;
-	verdicts_add(sum, line->worker.verdicts);
-	if (line->worker.now_ns > sum->until_ns)
-		sum->until_ns = line->worker.now_ns;
-	summary_add_flows(sum, flow_stats(line->flows));
-	summary_add_engine(sum, &line->engine->stats);
+	const struct analyst_stats *stats = analyst_stats(p->analyst);
+	return n_shed(p) || stats->n_lost || stats->is_unkept ? EXIT_LOST : EXIT_DONE;
 }
 
 bool pipeline_summary(const struct pipeline *p) {
-	struct summary sum = {
-		.analyst = *analyst_stats(p->analyst),
-		.n_shed = n_shed(p),
-		.is_stopped = p->is_stopped,
-	};
+	struct summary sum;
 
 	// Who closes a pipe has seen enough.
 	if (analyst_reader_is_gone(p->analyst))
 		return false;
-	if (p->distributor) {
-		const struct distribute_stats *stats = distribute_stats(p->distributor);
-		sum.n_frames = stats->n_frames;
-		sum.n_bytes = stats->n_bytes;
-		sum.n_cut = stats->n_cut;
-		verdicts_add(&sum, stats->verdicts);
-	}
-	for (int i = 0; i < p->n_lines; i++)
-		line_add(&sum, &p->lines[i]);
+	sum_up(p, &sum);
 	summary_print(&sum, stderr);
 	return true;
 }
@@ -381,6 +508,7 @@ bool pipeline_summary(const struct pipeline *p) {
 void pipeline_close(struct pipeline *p) {
 	if (!p)
 		return;
+	control_close(p->control);
 	threads_end(p);
 	for (int i = 0; i < p->n_lines; i++) {
 		flow_close(p->lines[i].flows);
@@ -388,6 +516,7 @@ void pipeline_close(struct pipeline *p) {
 		ring_close(p->lines[i].ring);
 	}
 	distribute_close(p->distributor);
+	defrag_close(p->defrag);
 	analyst_close(p->analyst);
 	ruleset_close(p->ruleset);
 	free(p->lines);

@@ -6,6 +6,7 @@
 
 #include "summary.h"
 
+#include <stdarg.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -44,19 +45,24 @@ static void print_stop(const struct summary *s, FILE *out) {
 		s->n_frames ? text : "nothing");
 }
 
-static void print_size(uint64_t n, FILE *out) {
+static void size_text(uint64_t n, char *text, size_t size) {
 	if (n < 1000000)
-		fprintf(out, "%llu bytes", (ull)n);
+		snprintf(text, size, "%llu bytes", (ull)n);
 	else
-		fprintf(out, "%.1f MB", (double)n / 1e6);
+		snprintf(text, size, "%.1f MB", (double)n / 1e6);
 }
 
 static void print_packets(const struct summary *s, FILE *out) {
-	fprintf(out, "postern: %llu packets, ", (ull)s->n_frames);
-	print_size(s->n_bytes, out);
-	fprintf(out, "; %llu of them TCP\n", (ull)s->verdicts[VERDICT_tcp]);
+	char size[32];
+
+	size_text(s->n_bytes, size, sizeof(size));
+	fprintf(out,
+		"postern: %llu packets, %s; %llu of them TCP\n",
+		(ull)s->n_frames,
+		size,
+		(ull)s->verdicts[VERDICT_tcp]);
 	for (int i = 0; i < VERDICT_COUNT; i++)
-		if (i != VERDICT_tcp && s->verdicts[i])
+		if (i != VERDICT_tcp && i != VERDICT_fragment && s->verdicts[i])
 			fprintf(out,
 				"postern: %llu packets not used: %s (%s)\n",
 				(ull)s->verdicts[i],
@@ -64,18 +70,24 @@ static void print_packets(const struct summary *s, FILE *out) {
 				verdict_name(i));
 }
 
-static void print_connections(const struct summary *s, FILE *out) {
+// What became of fragments, segments and connections.
+static void print_fates(const struct summary *s, FILE *out) {
 	static const struct {
 		const char *name, *text;
 		size_t offset;
 	} stats[] = {
-#define FLOW_STAT(name, text) {#name, text, offsetof(struct flow_stats, name)},
+#define DEFRAG_STAT(name, text)                                                                    \
+	{#name, text, offsetof(struct summary, defrag) + offsetof(struct defrag_stats, name)},
+#include "defrag_stat.def"
+#undef DEFRAG_STAT
+#define FLOW_STAT(name, text)                                                                      \
+	{#name, text, offsetof(struct summary, flows) + offsetof(struct flow_stats, name)},
 #include "flow_stat.def"
 #undef FLOW_STAT
 	};
 
 	for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++) {
-		uint64_t n = *(const uint64_t *)((const char *)&s->flows + stats[i].offset);
+		uint64_t n = *(const uint64_t *)((const char *)s + stats[i].offset);
 
 		if (n)
 			fprintf(out,
@@ -104,68 +116,113 @@ static void print_sessions(const struct summary *s, FILE *out) {
 		(ull)s->analyst.n_alerts);
 }
 
-static void print_capture_faults(const struct summary *s, FILE *out) {
-	uint64_t n_bad = s->flows.segment_bad_checksum;
-	uint64_t n_data = s->flows.segment_in_order + s->flows.segment_held;
+// Where sentences go.
+struct speaker {
+	void (*say)(void *ctx, const char *text);
+	void *ctx;
+};
 
-	if (s->n_cut)
-		fprintf(out,
-			"postern: %llu packets were cut by the capture's snap length and the rest "
-			"of "
-			"them is unread: capture with a snap length of 0 (tcpdump -s 0)\n",
-			(ull)s->n_cut);
-	if (n_bad * 100 > s->n_frames)
-		fprintf(out,
-			"postern: %.0f %% of the packets have a wrong checksum on connections that "
-			"have shown right ones, and were left out: damage on the way, or somebody "
-			"inserts packets; --checksum=no takes them all\n",
-			100.0 * (double)n_bad / (double)s->n_frames);
-	if (s->flows.checksum_unverified * 100 > s->n_frames)
-		fprintf(out,
-			"postern: %.0f %% of the packets have a wrong checksum and come from hosts "
-			"that never show a right one: a host that captures its own traffic, whose "
-			"network card fills checksums in later, or a capture that was made "
-			"anonymous; they were taken as they are\n",
-			100.0 * (double)s->flows.checksum_unverified / (double)s->n_frames);
-	if (s->flows.gap) {
-		fprintf(out, "postern: %llu holes, ", (ull)s->flows.gap);
-		print_size(s->flows.gap_bytes, out);
-		fprintf(out,
-			", in what the hosts exchanged are missing from the input%s\n",
-			s->flows.gap * 1000 > n_data ? ": the mirror port or the capturing host "
-						       "drops packets, or not all "
-						       "of their paths are mirrored"
-						     : "");
-	}
-	if (s->flows.flow_evicted || s->flows.flow_refused || s->flows.segment_not_held)
-		fputs("postern: there was no room for all connections or their data: raise "
-		      "--max-flows or --reassembly\n",
-		      out);
+__attribute__((format(printf, 2, 3))) static void
+tell(const struct speaker *to, const char *format, ...) {
+	char text[400];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	to->say(to->ctx, text);
 }
 
-static void print_own_losses(const struct summary *s, FILE *out) {
+static void tell_cut(const struct summary *s, const struct speaker *to) {
+	if (s->n_cut)
+		tell(to,
+		     "%llu packets were cut by the capture's snap length and the rest of them is "
+		     "unread: capture with a snap length of 0 (tcpdump -s 0)",
+		     (ull)s->n_cut);
+}
+
+static void tell_checksums(const struct summary *s, const struct speaker *to) {
+	uint64_t n_bad = s->flows.segment_bad_checksum;
+
+	if (n_bad * 100 > s->n_frames)
+		tell(to,
+		     "%.0f %% of the packets have a wrong checksum on connections that have shown "
+		     "right ones, and were left out: damage on the way, or somebody inserts "
+		     "packets; --checksum=no takes them all",
+		     100.0 * (double)n_bad / (double)s->n_frames);
+	if (s->flows.checksum_unverified * 100 > s->n_frames)
+		tell(to,
+		     "%.0f %% of the packets have a wrong checksum and come from hosts that never "
+		     "show a right one: a host that captures its own traffic, whose network card "
+		     "fills checksums in later, or a capture that was made anonymous; they were "
+		     "taken as they are",
+		     100.0 * (double)s->flows.checksum_unverified / (double)s->n_frames);
+}
+
+static void tell_holes(const struct summary *s, const struct speaker *to) {
+	uint64_t n_data = s->flows.segment_in_order + s->flows.segment_held;
+	char size[32];
+
+	if (!s->flows.gap)
+		return;
+	size_text(s->flows.gap_bytes, size, sizeof(size));
+	tell(to,
+	     "%llu holes, %s, in what the hosts exchanged are missing from the input%s",
+	     (ull)s->flows.gap,
+	     size,
+	     s->flows.gap * 1000 > n_data
+		     ? ": the mirror port or the capturing host drops packets, or not all of their "
+		       "paths are mirrored"
+		     : "");
+}
+
+static void tell_own(const struct summary *s, const struct speaker *to) {
 	const struct engine_stats *e = &s->engine;
 
+	if (s->flows.flow_evicted || s->flows.flow_refused || s->flows.segment_not_held)
+		tell(to,
+		     "there was no room for all connections or their data: raise --max-flows or "
+		     "--reassembly");
 	if (e->n_refused || e->memory_full || e->content_refused)
-		fprintf(out,
-			"postern: memory was full: %llu sessions not read, %llu things not kept, "
-			"%llu messages not scanned; raise --memory\n",
-			(ull)e->n_refused,
-			(ull)e->memory_full,
-			(ull)e->content_refused);
+		tell(to,
+		     "memory was full: %llu sessions not read, %llu things not kept, %llu messages "
+		     "not scanned; raise --memory",
+		     (ull)e->n_refused,
+		     (ull)e->memory_full,
+		     (ull)e->content_refused);
 	if (s->n_shed)
-		fprintf(out,
-			"postern: %llu results were shed because the outputs are too slow\n",
-			(ull)s->n_shed);
+		tell(to, "%llu results were shed because the outputs are too slow", (ull)s->n_shed);
+	if (s->analyst.n_known)
+		tell(to,
+		     "%llu activities were known already (learnt before, or sent twice) and count once",
+		     (ull)s->analyst.n_known);
+	if (s->analyst.is_unkept)
+		tell(to, "the store does not have what was learnt last");
 	if (s->analyst.n_lost)
-		fprintf(out, "postern: %llu lines could not be written\n", (ull)s->analyst.n_lost);
+		tell(to, "%llu lines could not be written", (ull)s->analyst.n_lost);
+}
+
+void summary_diagnose(
+	const struct summary *s,
+	void (*say)(void *ctx, const char *text),
+	void *ctx
+) {
+	const struct speaker to = {.say = say, .ctx = ctx};
+
+	tell_cut(s, &to);
+	tell_checksums(s, &to);
+	tell_holes(s, &to);
+	tell_own(s, &to);
+}
+
+static void print_text(void *out, const char *text) {
+	fprintf(out, "postern: %s\n", text);
 }
 
 void summary_print(const struct summary *s, FILE *out) {
 	print_stop(s, out);
 	print_packets(s, out);
-	print_connections(s, out);
+	print_fates(s, out);
 	print_sessions(s, out);
-	print_capture_faults(s, out);
-	print_own_losses(s, out);
+	summary_diagnose(s, print_text, out);
 }

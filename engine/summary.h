@@ -7,6 +7,7 @@
 
 #include "analyst.h"
 #include "decode.h"
+#include "defrag.h"
 #include "engine.h"
 #include "flow.h"
 
@@ -16,6 +17,7 @@
 struct summary {
 	uint64_t n_frames, n_bytes, n_cut;
 	uint64_t verdicts[VERDICT_COUNT];
+	struct defrag_stats defrag;
 	struct flow_stats flows;
 	struct engine_stats engine;
 	struct analyst_stats analyst;
@@ -27,4 +29,11 @@ struct summary {
 // Adds one worker's.
 void summary_add_flows(struct summary *summary, const struct flow_stats *stats);
 void summary_add_engine(struct summary *summary, const struct engine_stats *stats);
+// Calls say with a sentence for each thing that is wrong with what comes in, or with how it is read, and
+// what to do about it. The text is borrowed until say returns.
+void summary_diagnose(
+	const struct summary *summary,
+	void (*say)(void *ctx, const char *text),
+	void *ctx
+);
 void summary_print(const struct summary *summary, FILE *out);

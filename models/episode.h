@@ -80,3 +80,5 @@ void episode_tell(
 );
 // Raises what waited, closes what fell silent.
 void episodes_advance(struct episodes *episodes, uint64_t now_ns);
+// The table was put back by the store: they are counted. ctx: struct episodes.
+void episodes_restored(void *ctx);

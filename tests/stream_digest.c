@@ -125,7 +125,8 @@ int main(int argc, char **argv) {
 	}
 	worker.source = capture_source(capture);
 	worker.flows = flow_open(&config);
-	if (!worker.flows) {
+	worker.defrag = defrag_open(&(struct defrag_config){.hash_key = {1, 2}});
+	if (!worker.flows || !worker.defrag) {
 		perror("stream_digest");
 		return 1;
 	}
@@ -134,11 +135,17 @@ int main(int argc, char **argv) {
 	for (int i = 0; i < VERDICT_COUNT; i++)
 		if (worker.verdicts[i])
 			fprintf(stderr, "%s %" PRIu64 "\n", verdict_name(i), worker.verdicts[i]);
+#define DEFRAG_STAT(name, text)                                                                    \
+	if (defrag_stats(worker.defrag)->name)                                                     \
+		fprintf(stderr, #name " %" PRIu64 "\n", defrag_stats(worker.defrag)->name);
+#include "defrag_stat.def"
+#undef DEFRAG_STAT
 #define FLOW_STAT(name, text)                                                                      \
 	if (flow_stats(worker.flows)->name)                                                        \
 		fprintf(stderr, #name " %" PRIu64 "\n", flow_stats(worker.flows)->name);
 #include "flow_stat.def"
 #undef FLOW_STAT
+	defrag_close(worker.defrag);
 	flow_close(worker.flows);
 	capture_close(capture);
 	return 0;

@@ -3,7 +3,7 @@
 
 #include "talk_imap.h"
 
-#include "proto/imap.h"
+#include "proto/imap/imap.h"
 
 #include <inttypes.h>
 #include <stdio.h>

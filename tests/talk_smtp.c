@@ -3,7 +3,7 @@
 
 #include "talk_smtp.h"
 
-#include "proto/smtp.h"
+#include "proto/smtp/smtp.h"
 
 #include <inttypes.h>
 #include <stdio.h>

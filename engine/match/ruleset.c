@@ -3,6 +3,8 @@
 
 #include "ruleset.h"
 
+#include "match/cache.h"
+
 #include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 
 struct ruleset {
 	struct rules *rules;
-	struct scan_db *db;
+	struct database *db;
 	struct scanner *scanners[RULESET_SCANNERS_MAX];
 	int n_scanners;
 	int n_bad;
@@ -38,7 +40,20 @@ static bool path_find(char path[PATH_MAX]) {
 	return false;
 }
 
-struct ruleset *ruleset_open(const char *path, FILE *err) {
+// Compiles, with what the cache has.
+static int compile(struct ruleset *set, const char *cache_path, FILE *err) {
+	const char *error;
+	struct cache *cache = cache_open(cache_path, &error);
+	int n_bad = 0;
+
+	if (error)
+		fprintf(err, "postern: --rule-cache %s: %s\n", cache_path, error);
+	set->db = database_open(set->rules, cache, report, err, &n_bad);
+	cache_close(cache);
+	return n_bad;
+}
+
+struct ruleset *ruleset_open(const char *path, const char *cache_path, FILE *err) {
 	struct ruleset *set = calloc(1, sizeof(*set));
 	char beside[PATH_MAX];
 	int n_bad = 0;
@@ -56,8 +71,7 @@ struct ruleset *ruleset_open(const char *path, FILE *err) {
 	set->rules = rules_open(path ? path : beside, report, err, &n_bad);
 	if (set->rules) {
 		set->n_bad = n_bad;
-		set->db = scan_db_open(set->rules, report, err, &n_bad);
-		set->n_bad += n_bad;
+		set->n_bad += compile(set, cache_path, err);
 	}
 	if (!set->db) {
 		ruleset_close(set);
@@ -91,7 +105,7 @@ void ruleset_close(struct ruleset *set) {
 	while (set->n_scanners > 0)
 		scanner_close(set->scanners[--set->n_scanners]);
 	if (set->db)
-		scan_db_close(set->db);
+		database_close(set->db);
 	if (set->rules)
 		rules_close(set->rules);
 	free(set);

@@ -5,8 +5,8 @@
 
 #pragma once
 
-#include "rules.h"
-#include "scan.h"
+#include "match/rules.h"
+#include "match/scan.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -16,9 +16,9 @@ enum { RULESET_SCANNERS_MAX = 64 }; // one for each worker
 struct ruleset;
 
 // path as given by the user; NULL: the rules installed beside the program, none if there are none
-// (said). Mistakes are said on err; the rules that are right are used. NULL after one line, when path
+// (said). cache_path: where compiled rules are kept, see cache_open(). Mistakes are said on err; the rules that are right are used. NULL after one line, when path
 // was given and nothing can be read there.
-struct ruleset *ruleset_open(const char *path, FILE *err);
+struct ruleset *ruleset_open(const char *path, const char *cache_path, FILE *err);
 const struct rules *ruleset_rules(const struct ruleset *ruleset);
 // Mistakes found; 0 when all is right.
 int ruleset_n_bad(const struct ruleset *ruleset);

@@ -1,41 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Compiling once at start, with the culprits found one by one; then streams that are opened when
-// their slot is first used and only ever reset after that, so that scanning allocates nothing.
+// Streams that are opened when their slot is first used and only ever reset after that, so that
+// scanning allocates nothing.
 
 #include "match/scan.h"
 
+#include "match/database_private.h"
 #include "match/validate.h"
-#include "yaml.h"
-
-#include <hs.h>
 
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum {
 	SLOT_ALIGN = 64,
-	// A finite pattern that spans more than this is a mistake, and expensive in each stream.
-	WIDTH_MAX = 4096,
 	// hs_scan_stream takes an unsigned int.
 	PIECE_SIZE_MAX = 1 << 30,
-};
-
-struct scan_db {
-	const struct rules *rules;
-	hs_database_t *dbs[RULE_FIELDS]; // NULL: no rule
-	size_t stream_size[RULE_FIELDS];
-	uint32_t *min_width; // by rule
-	bool *is_out; // by rule: left out
-	uint32_t n_out;
-	struct yaml_mistakes mistakes; // while compiling
+	// Calls into Hyperscan cost some hundred nanoseconds whatever they scan: pieces are gathered up to
+	// this, and scanned where they lie from half of it on. With 200 bytes a piece (header fields,
+	// short lines) this halves the time of matching.
+	GATHER_SIZE = 2048,
+	GATHER_PIECE_MAX = GATHER_SIZE / 2,
 };
 
 // Slots of one field: the state of slot i stands at base + i * slot_size.
@@ -53,6 +43,8 @@ struct arena {
 struct scan_stream {
 	struct scanner *scanner;
 	hs_stream_t *hs; // NULL: slot not used yet
+	scan_match *match;
+	void *ctx;
 	uint8_t field;
 	bool is_done; // the callback wants no more
 	uint8_t n_tail;
@@ -61,16 +53,16 @@ struct scan_stream {
 };
 
 struct scanner {
-	const struct scan_db *db;
+	const struct database *db;
 	hs_scratch_t *scratch;
 	uint32_t n_streams;
-	struct arena arenas[RULE_FIELDS];
+	struct arena arenas[RULE_STREAMED];
 	size_t memsize;
+	_Atomic uint32_t n_holds; // w: worker, r: who wants to close it
+	struct scan_stream *gathering; // whose bytes these are; NULL: nobody's
+	size_t n_gathered;
+	uint8_t gathered[GATHER_SIZE];
 };
-
-const char *scan_describe(void) {
-	return hs_version();
-}
 
 // ---- Hyperscan's stream allocator has no argument: what it shall return stands here while a slot is
 // opened for the first time.
@@ -92,302 +84,10 @@ static void allocator_set(void) {
 	hs_set_stream_allocator(slot_alloc, slot_free);
 }
 
-// ---- Compiling.
-
-__attribute__((format(printf, 3, 4))) static void
-rule_out(struct scan_db *db, uint32_t i, const char *format, ...) {
-	const struct rule *rule = &db->rules->rules[i];
-	char what[400];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	yaml_mistake(
-		&db->mistakes, rule->file, rule->line, rule->column, "rule %s: %s", rule->id, what
-	);
-	db->is_out[i] = true;
-	db->n_out++;
-}
-
-static unsigned hs_flags(const struct rule *rule) {
-	return (rule->flags & RULE_CASELESS ? HS_FLAG_CASELESS : 0)
-		| (rule->flags & RULE_DOTALL ? HS_FLAG_DOTALL : 0)
-		| (rule->flags & RULE_MULTILINE ? HS_FLAG_MULTILINE : 0);
-}
-
-static void pattern_out(struct scan_db *db, uint32_t i, const hs_compile_error_t *error) {
-	rule_out(
-		db,
-		i,
-		"pattern: %s; write it in Hyperscan's (PCRE) syntax, and \\( for a character",
-		error != NULL ? error->message : "cannot be compiled"
-	);
-}
-
-// What can be said of a pattern alone, and cheaply.
-static void pattern_check(struct scan_db *db, uint32_t i) {
-	const struct rule *rule = &db->rules->rules[i];
-	hs_expr_info_t *info = NULL;
-	hs_compile_error_t *error = NULL;
-
-	if (hs_expression_info(rule->pattern, hs_flags(rule), &info, &error) != HS_SUCCESS)
-		pattern_out(db, i, error);
-	else if (info->min_width == 0)
-		rule_out(
-			db,
-			i,
-			"pattern matches the empty text, so everywhere; make something in it "
-			"necessary (+ for *)"
-		);
-	else if (info->max_width != UINT32_MAX && info->max_width > WIDTH_MAX)
-		rule_out(
-			db,
-			i,
-			"pattern spans up to %u bytes; at most %d",
-			info->max_width,
-			WIDTH_MAX
-		);
-	else
-		db->min_width[i] = info->min_width;
-	hs_free_compile_error(error);
-	free(info);
-}
-
-// The rules of a field that are in, as Hyperscan wants them.
-struct patterns {
-	const char **text;
-	unsigned *flags, *ids;
-	unsigned n;
-};
-
-static void patterns_free(struct patterns *patterns) {
-	free(patterns->text);
-	free(patterns->flags);
-	free(patterns->ids);
-}
-
-static int patterns_gather(const struct scan_db *db, int field, struct patterns *patterns) {
-	size_t n = db->rules->n + 1;
-
-	*patterns = (struct patterns){
-		.text = calloc(n, sizeof(*patterns->text)),
-		.flags = calloc(n, sizeof(*patterns->flags)),
-		.ids = calloc(n, sizeof(*patterns->ids)),
-	};
-	if (patterns->text == NULL || patterns->flags == NULL || patterns->ids == NULL)
-		return -1;
-	for (uint32_t i = 0; i < db->rules->n; i++) {
-		const struct rule *rule = &db->rules->rules[i];
-
-		if (db->is_out[i] || (rule->fields & (1 << field)) == 0)
-			continue;
-		patterns->text[patterns->n] = rule->pattern;
-		patterns->flags[patterns->n] = hs_flags(rule);
-		patterns->ids[patterns->n++] = i;
-	}
-	return 0;
-}
-
-// The set as a whole was refused and no culprit named: each is tried alone.
-static bool culprits_find(struct scan_db *db, const struct patterns *patterns) {
-	uint32_t n_out = db->n_out;
-
-	for (unsigned i = 0; i < patterns->n; i++) {
-		hs_database_t *alone = NULL;
-		hs_compile_error_t *error = NULL;
-
-		if (hs_compile(
-			    patterns->text[i],
-			    patterns->flags[i],
-			    HS_MODE_STREAM,
-			    NULL,
-			    &alone,
-			    &error
-		    )
-		    != HS_SUCCESS)
-			pattern_out(db, patterns->ids[i], error);
-		hs_free_compile_error(error);
-		hs_free_database(alone);
-	}
-	return db->n_out > n_out;
-}
-
-// 1: compiled (or nothing to compile), 0: a rule went out and the rest is to be tried again, -1: no
-// memory.
-static int field_try(struct scan_db *db, int field) {
-	struct patterns patterns;
-	hs_compile_error_t *error = NULL;
-	int rc = patterns_gather(db, field, &patterns);
-
-	if (rc < 0 || patterns.n == 0)
-		goto done;
-	if (hs_compile_multi(
-		    patterns.text,
-		    patterns.flags,
-		    patterns.ids,
-		    patterns.n,
-		    HS_MODE_STREAM,
-		    NULL,
-		    &db->dbs[field],
-		    &error
-	    )
-	    == HS_SUCCESS) {
-		rc = hs_stream_size(db->dbs[field], &db->stream_size[field]) == HS_SUCCESS ? 1 : -1;
-		goto done;
-	}
-	if (error != NULL && error->expression >= 0)
-		pattern_out(db, patterns.ids[error->expression], error);
-	else if (!culprits_find(db, &patterns))
-		// Each is right and all together are too much: the last one goes, and is named.
-		rule_out(
-			db,
-			patterns.ids[patterns.n - 1],
-			"one pattern too many for Hyperscan (%s); "
-			"split the rule set",
-			error != NULL ? error->message : "no reason given"
-		);
-done:
-	if (rc == 0 && patterns.n == 0)
-		rc = 1;
-	hs_free_compile_error(error);
-	patterns_free(&patterns);
-	return rc;
-}
-
-static void fields_forget(struct scan_db *db) {
-	for (int i = 0; i < RULE_FIELDS; i++) {
-		hs_free_database(db->dbs[i]);
-		db->dbs[i] = NULL;
-		db->stream_size[i] = 0;
-	}
-}
-
-static int fields_compile(struct scan_db *db) {
-	fields_forget(db);
-	for (int i = 0; i < RULE_FIELDS; i++) {
-		int rc;
-
-		do
-			rc = field_try(db, i);
-		while (rc == 0);
-		if (rc < 0)
-			return -1;
-	}
-	return 0;
-}
-
-// ---- Test lines, through the very database that will be used.
-
-struct sought {
-	uint32_t rule;
-	bool found;
-};
-
-static bool sought_match(void *ctx, uint32_t rule, uint64_t) {
-	struct sought *sought = ctx;
-
-	sought->found |= rule == sought->rule;
-	return true;
-}
-
-static void rule_test(struct scan_db *db, struct scanner *scanner, uint32_t i) {
-	const struct rule *rule = &db->rules->rules[i];
-	// A rule for the whole message is the same in both fields.
-	enum rule_field field = rule->fields & (1 << RULE_BODY) ? RULE_BODY : RULE_HEADER;
-
-	for (uint32_t t = 0; t < rule->n_tests; t++) {
-		const struct rule_test *test = &rule->tests[t];
-		struct sought sought = {.rule = i};
-		struct scan_stream *stream = scan_open(scanner, field);
-
-		scan_data(
-			stream,
-			(const uint8_t *)test->text,
-			strlen(test->text),
-			sought_match,
-			&sought
-		);
-		scan_close(stream, sought_match, &sought);
-		if (sought.found == test->match)
-			continue;
-		yaml_mistake(
-			&db->mistakes,
-			rule->file,
-			test->line,
-			test->column,
-			"rule %s: test line \"%.60s\" %s; mend the pattern or the line. The rule "
-			"is "
-			"not used",
-			rule->id,
-			test->text,
-			test->match ? "does not match and must" : "matches and must not"
-		);
-		db->n_out += db->is_out[i] ? 0 : 1;
-		db->is_out[i] = true;
-	}
-}
-
-static int rules_test(struct scan_db *db) {
-	uint32_t n_out = db->n_out;
-	struct scanner *scanner = scanner_open(db, 1);
-
-	if (scanner == NULL)
-		return -1;
-	for (uint32_t i = 0; i < db->rules->n; i++)
-		if (!db->is_out[i])
-			rule_test(db, scanner, i);
-	scanner_close(scanner);
-	return db->n_out == n_out ? 0 : fields_compile(db);
-}
-
-struct scan_db *
-scan_db_open(const struct rules *rules, rules_report *report, void *ctx, int *n_bad_r) {
+void scan_allocator_set(void) {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
-	struct scan_db *db = calloc(1, sizeof(*db));
 
 	pthread_once(&once, allocator_set);
-	if (db == NULL)
-		return NULL;
-	db->rules = rules;
-	db->mistakes = (struct yaml_mistakes){.report = report, .ctx = ctx};
-	db->min_width = calloc(rules->n + 1, sizeof(*db->min_width));
-	db->is_out = calloc(rules->n + 1, sizeof(*db->is_out));
-	if (db->min_width == NULL || db->is_out == NULL)
-		goto fail;
-	for (uint32_t i = 0; i < rules->n; i++)
-		pattern_check(db, i);
-	if (fields_compile(db) < 0 || rules_test(db) < 0)
-		goto fail;
-	*n_bad_r = (int)db->n_out;
-	db->mistakes = (struct yaml_mistakes){0};
-	return db;
-
-fail:
-	scan_db_close(db);
-	errno = ENOMEM;
-	return NULL;
-}
-
-void scan_db_close(struct scan_db *db) {
-	if (db == NULL)
-		return;
-	fields_forget(db);
-	free(db->min_width);
-	free(db->is_out);
-	free(db);
-}
-
-const struct rules *scan_db_rules(const struct scan_db *db) {
-	return db->rules;
-}
-
-uint32_t scan_db_n(const struct scan_db *db) {
-	return db->rules->n - db->n_out;
-}
-
-size_t scan_db_stream_size(const struct scan_db *db, enum rule_field field) {
-	return db->stream_size[field];
 }
 
 // ---- A worker's scanner.
@@ -434,7 +134,7 @@ static void arena_close(struct scanner *scanner, int field) {
 	free(arena->free);
 }
 
-struct scanner *scanner_open(const struct scan_db *db, uint32_t n_streams) {
+struct scanner *scanner_open(const struct database *db, uint32_t n_streams) {
 	struct scanner *scanner = calloc(1, sizeof(*scanner));
 	size_t size;
 
@@ -447,7 +147,7 @@ struct scanner *scanner_open(const struct scan_db *db, uint32_t n_streams) {
 		if (db->dbs[i] == NULL)
 			continue;
 		if (hs_alloc_scratch(db->dbs[i], &scanner->scratch) != HS_SUCCESS
-		    || arena_open(scanner, i) < 0) {
+		    || (database_is_streamed(i) && arena_open(scanner, i) < 0)) {
 			scanner_close(scanner);
 			errno = ENOMEM;
 			return NULL;
@@ -461,17 +161,35 @@ struct scanner *scanner_open(const struct scan_db *db, uint32_t n_streams) {
 void scanner_close(struct scanner *scanner) {
 	if (scanner == NULL)
 		return;
-	for (int i = 0; i < RULE_FIELDS; i++)
+	for (int i = 0; i < RULE_STREAMED; i++)
 		arena_close(scanner, i);
 	hs_free_scratch(scanner->scratch);
 	free(scanner);
+}
+
+void scanner_hold(struct scanner *scanner) {
+	if (scanner != NULL)
+		atomic_store_explicit(
+			&scanner->n_holds, scanner->n_holds + 1, memory_order_relaxed
+		);
+}
+
+void scanner_release(struct scanner *scanner) {
+	if (scanner != NULL)
+		atomic_store_explicit(
+			&scanner->n_holds, scanner->n_holds - 1, memory_order_release
+		);
+}
+
+bool scanner_is_held(const struct scanner *scanner) {
+	return atomic_load_explicit(&scanner->n_holds, memory_order_acquire) > 0;
 }
 
 size_t scanner_memsize(const struct scanner *scanner) {
 	return scanner->memsize;
 }
 
-const struct scan_db *scanner_db(const struct scanner *scanner) {
+const struct database *scanner_database(const struct scanner *scanner) {
 	return scanner->db;
 }
 
@@ -487,11 +205,13 @@ uint32_t scanner_min_width(const struct scanner *scanner, uint32_t rule) {
 
 // ---- Scanning.
 
-struct scan_stream *scan_open(struct scanner *scanner, enum rule_field field) {
+struct scan_stream *
+scan_open(struct scanner *scanner, enum rule_field field, scan_match *match, void *ctx) {
 	struct arena *arena = &scanner->arenas[field];
 	struct scan_stream *stream;
 	uint32_t slot;
 
+	assert(field < RULE_STREAMED);
 	if (arena->n_free == 0)
 		return NULL;
 	slot = arena->free[arena->n_free - 1];
@@ -508,11 +228,41 @@ struct scan_stream *scan_open(struct scanner *scanner, enum rule_field field) {
 	}
 	arena->n_free--;
 	stream->scanner = scanner;
+	stream->match = match;
+	stream->ctx = ctx;
 	stream->field = (uint8_t)field;
 	stream->is_done = false;
 	stream->n_tail = 0;
 	stream->n_before = 0;
 	return stream;
+}
+
+// What ends at the hit's offset may stand in the tail, in data, or begin in one and end in the other.
+size_t scan_hit_text(const struct scan_hit *hit, uint8_t text_r[VALIDATE_WINDOW]) {
+	const struct scan_stream *stream = hit->stream;
+	uint64_t before = stream != NULL ? stream->n_before : 0;
+	size_t n_data, n_tail;
+
+	if (hit->offset < before) {
+		// At the end of a stream, "$" may match before its last line end.
+		n_tail = before - hit->offset < stream->n_tail
+			? stream->n_tail - (size_t)(before - hit->offset)
+			: 0;
+		memcpy(text_r, stream->tail, n_tail);
+		return n_tail;
+	}
+	n_data = (size_t)(hit->offset - before);
+	if (n_data >= VALIDATE_WINDOW) {
+		memcpy(text_r, hit->data + n_data - VALIDATE_WINDOW, VALIDATE_WINDOW);
+		return VALIDATE_WINDOW;
+	}
+	n_tail = stream != NULL ? stream->n_tail : 0;
+	n_tail = n_tail < VALIDATE_WINDOW - n_data ? n_tail : VALIDATE_WINDOW - n_data;
+	if (n_tail > 0)
+		memcpy(text_r, stream->tail + stream->n_tail - n_tail, n_tail);
+	if (n_data > 0)
+		memcpy(text_r + n_tail, hit->data, n_data);
+	return n_tail + n_data;
 }
 
 // Between Hyperscan's callback and ours.
@@ -524,35 +274,26 @@ struct call {
 	const struct rule *rules;
 };
 
-// Check digits of what ends at to. Its bytes may stand in the tail, in data, or begin in one and end in
-// the other.
-static bool is_valid(const struct call *call, enum validate kind, uint64_t to) {
-	const struct scan_stream *stream = call->stream;
-	uint8_t text[VALIDATE_WINDOW];
-	size_t n_data, n_tail;
-
-	// At the end of a stream, "$" may match before its last line end.
-	if (to < stream->n_before)
-		return stream->n_before - to < stream->n_tail
-			&& validate(kind, stream->tail, stream->n_tail - (stream->n_before - to));
-	n_data = (size_t)(to - stream->n_before);
-	if (n_data >= VALIDATE_WINDOW)
-		return validate(kind, call->data + n_data - VALIDATE_WINDOW, VALIDATE_WINDOW);
-	n_tail = VALIDATE_WINDOW - n_data;
-	n_tail = n_tail < stream->n_tail ? n_tail : stream->n_tail;
-	memcpy(text, stream->tail + stream->n_tail - n_tail, n_tail);
-	if (n_data > 0)
-		memcpy(text + n_tail, call->data, n_data);
-	return validate(kind, text, n_tail + n_data);
-}
-
 static int on_match(unsigned id, unsigned long long, unsigned long long to, unsigned, void *ctx) {
 	struct call *call = ctx;
+	struct scan_hit hit
+		= {.rule = id, .offset = to, .stream = call->stream, .data = call->data};
 	enum validate kind = call->rules[id].validate;
+	uint8_t text[VALIDATE_WINDOW];
+	struct validate_span span;
 
-	if (kind != VALIDATE_NOTHING && !is_valid(call, kind, to))
+	if (kind != VALIDATE_NOTHING && !validate(kind, text, scan_hit_text(&hit, text), &span))
 		return 0;
-	return call->match(call->ctx, id, to) ? 0 : 1;
+	return call->match(call->ctx, &hit) ? 0 : 1;
+}
+
+static struct call call_of(const struct scan_stream *stream) {
+	return (struct call){
+		.match = stream->match,
+		.ctx = stream->ctx,
+		.stream = stream,
+		.rules = stream->scanner->db->rules->rules,
+	};
 }
 
 // Keeps the last bytes of what was scanned.
@@ -570,19 +311,8 @@ static void tail_keep(struct scan_stream *stream, const uint8_t *data, size_t si
 	stream->n_tail = (uint8_t)(kept + size);
 }
 
-void scan_data(
-	struct scan_stream *stream,
-	const uint8_t *data,
-	size_t size,
-	scan_match *match,
-	void *ctx
-) {
-	struct call call = {
-		.match = match,
-		.ctx = ctx,
-		.stream = stream,
-		.rules = stream->scanner->db->rules->rules,
-	};
+static void scan(struct scan_stream *stream, const uint8_t *data, size_t size) {
+	struct call call = call_of(stream);
 
 	while (size > 0 && !stream->is_done) {
 		unsigned piece = size < PIECE_SIZE_MAX ? (unsigned)size : PIECE_SIZE_MAX;
@@ -607,21 +337,74 @@ void scan_data(
 	}
 }
 
-void scan_close(struct scan_stream *stream, scan_match *match, void *ctx) {
-	struct call call = {.match = match, .ctx = ctx, .stream = stream};
-	bool fires = stream != NULL && match != NULL && !stream->is_done;
-	struct arena *arena;
+void scan_flush(struct scanner *scanner) {
+	struct scan_stream *stream = scanner->gathering;
+	size_t n = scanner->n_gathered;
 
 	if (stream == NULL)
 		return;
-	call.rules = stream->scanner->db->rules->rules;
+	scanner->gathering = NULL;
+	scanner->n_gathered = 0;
+	scan(stream, scanner->gathered, n);
+}
+
+void scan_data(struct scan_stream *stream, const uint8_t *data, size_t size) {
+	struct scanner *scanner = stream->scanner;
+
+	if (scanner->gathering != stream || size > GATHER_SIZE - scanner->n_gathered)
+		scan_flush(scanner);
+	if (size > GATHER_PIECE_MAX) {
+		scan_flush(scanner);
+		scan(stream, data, size);
+		return;
+	}
+	scanner->gathering = stream;
+	memcpy(scanner->gathered + scanner->n_gathered, data, size);
+	scanner->n_gathered += size;
+}
+
+void scan_close(struct scan_stream *stream, bool fires) {
+	struct scanner *scanner;
+	struct arena *arena;
+	struct call call;
+
+	if (stream == NULL)
+		return;
+	scanner = stream->scanner;
+	if (scanner->gathering == stream)
+		scan_flush(scanner);
+	fires &= !stream->is_done;
+	call = call_of(stream);
 	hs_reset_stream(
-		stream->hs,
-		0,
-		fires ? stream->scanner->scratch : NULL,
-		fires ? on_match : NULL,
-		&call
+		stream->hs, 0, fires ? scanner->scratch : NULL, fires ? on_match : NULL, &call
 	);
-	arena = &stream->scanner->arenas[stream->field];
+	arena = &scanner->arenas[stream->field];
 	arena->free[arena->n_free++] = (uint32_t)(stream - arena->streams);
+}
+
+void scan_token(
+	struct scanner *scanner,
+	enum rule_field field,
+	const uint8_t *data,
+	size_t size,
+	scan_match *match,
+	void *ctx
+) {
+	struct call call = {
+		.match = match,
+		.ctx = ctx,
+		.data = data,
+		.rules = scanner->db->rules->rules,
+	};
+
+	assert(field >= RULE_STREAMED && size <= PIECE_SIZE_MAX);
+	if (scanner->db->dbs[field] == NULL || size == 0)
+		return;
+	hs_scan(scanner->db->dbs[field],
+		(const char *)data,
+		(unsigned)size,
+		0,
+		scanner->scratch,
+		on_match,
+		&call);
 }

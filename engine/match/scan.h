@@ -1,63 +1,73 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Hyperscan over content: the rule set compiled once, scratch and stream states per worker taken at
+// Hyperscan over content with one database for all workers: scratch and stream states per worker, taken at
 // start. Stream states exist only while a message is open. Nothing is allocated while scanning.
 
 #pragma once
 
-#include "rules.h"
+#include "match/database.h"
+#include "match/validate.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct scan_db; // compiled rules, shared by workers, read-only
 struct scanner; // one worker's
 struct scan_stream;
 
-// Compiles. A rule that Hyperscan refuses, or whose own test lines do not hold, is reported and left
-// out; *n_bad_r counts them. With no rule left the database matches nothing. NULL: out of memory.
-// rules is borrowed and must outlive it. The first call sets Hyperscan's stream allocator for the
-// whole process.
-struct scan_db *
-scan_db_open(const struct rules *rules, rules_report *report, void *ctx, int *n_bad_r);
-// Accepts NULL. Its scanners must have been closed.
-void scan_db_close(struct scan_db *db);
-const struct rules *scan_db_rules(const struct scan_db *db);
-// Rules in force.
-uint32_t scan_db_n(const struct scan_db *db);
-// Bytes of stream state that one open message takes while it is in this field.
-size_t scan_db_stream_size(const struct scan_db *db, enum rule_field field);
-// "Hyperscan 5.4.0", or that this build has none.
-const char *scan_describe(void);
-
 // n_streams: most messages open at once. NULL and errno when memory is refused.
-struct scanner *scanner_open(const struct scan_db *db, uint32_t n_streams);
+struct scanner *scanner_open(const struct database *db, uint32_t n_streams);
 // Every stream must have been closed. Accepts NULL.
 void scanner_close(struct scanner *scanner);
+// Somebody goes on using it, though there may be a newer one. The worker's calls; accept NULL.
+void scanner_hold(struct scanner *scanner);
+void scanner_release(struct scanner *scanner);
+// Whether anybody does. Any thread.
+bool scanner_is_held(const struct scanner *scanner);
 // Bytes reserved; touched when first used.
 size_t scanner_memsize(const struct scanner *scanner);
-const struct scan_db *scanner_db(const struct scanner *scanner);
+const struct database *scanner_database(const struct scanner *scanner);
 // Whether any rule looks at this field.
 bool scanner_wants(const struct scanner *scanner, enum rule_field field);
 
-// What is told of a match: rule index, and offset of its end in the stream. A pattern whose end can
-// vary is told of at each. False: the rest of this stream need not be scanned. Must not scan itself.
-typedef bool scan_match(void *ctx, uint32_t rule, uint64_t offset);
+// One match: rule index, and offset of its end in the stream or token. A pattern whose end can vary is
+// told of at each.
+struct scan_hit {
+	uint32_t rule;
+	uint64_t offset;
+	const struct scan_stream *stream; // NULL: a token
+	const uint8_t *data; // being scanned, behind the stream's tail
+};
 
-// NULL when no rule looks there or n_streams are open.
-struct scan_stream *scan_open(struct scanner *scanner, enum rule_field field);
-void scan_data(
-	struct scan_stream *stream,
+// The last bytes up to the match's end, at most VALIDATE_WINDOW. Returns how many.
+size_t scan_hit_text(const struct scan_hit *hit, uint8_t text_r[VALIDATE_WINDOW]);
+
+// hit is borrowed until it returns. False: the rest of this stream or token need not be scanned. Must not
+// scan itself.
+typedef bool scan_match(void *ctx, const struct scan_hit *hit);
+
+// A field in pieces. NULL when no rule looks there or n_streams are open. match is called with ctx, at the
+// latest when scan_flush() or scan_close() is.
+struct scan_stream *
+scan_open(struct scanner *scanner, enum rule_field field, scan_match *match, void *ctx);
+// The next piece. Small ones are gathered: bytes need not stay, but matches may be told later.
+void scan_data(struct scan_stream *stream, const uint8_t *data, size_t size);
+// Scans what is gathered, of whatever stream: at least once per call of those who feed streams, so that no
+// match waits for others' bytes.
+void scan_flush(struct scanner *scanner);
+// Ends the stream (patterns anchored to the end fire now) and gives it back. fires false: it is given
+// up, and what has come is all there is. Accepts NULL.
+void scan_close(struct scan_stream *stream, bool fires);
+// A field that is whole. The field is one of tokens.
+void scan_token(
+	struct scanner *scanner,
+	enum rule_field field,
 	const uint8_t *data,
 	size_t size,
 	scan_match *match,
 	void *ctx
 );
-// Ends the stream (patterns anchored to the end fire now) and gives it back. match NULL: it is given
-// up, nothing fires. Accepts NULL.
-void scan_close(struct scan_stream *stream, scan_match *match, void *ctx);
 // The shortest text that a rule of the set matches: ends closer together than this belong to
 // overlapping texts. At least 1.
 uint32_t scanner_min_width(const struct scanner *scanner, uint32_t rule);

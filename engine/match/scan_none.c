@@ -7,21 +7,26 @@
 
 #include <stdlib.h>
 
-struct scan_db {
+struct database {
 	const struct rules *rules;
 };
 
 struct scanner {
-	const struct scan_db *db;
+	const struct database *db;
 };
 
-const char *scan_describe(void) {
+const char *database_describe(void) {
 	return "none: this build scans no content";
 }
 
-struct scan_db *
-scan_db_open(const struct rules *rules, rules_report *report, void *ctx, int *n_bad_r) {
-	struct scan_db *db = calloc(1, sizeof(*db));
+struct database *database_open(
+	const struct rules *rules,
+	struct cache *,
+	rules_report *report,
+	void *ctx,
+	int *n_bad_r
+) {
+	struct database *db = calloc(1, sizeof(*db));
 
 	*n_bad_r = 0;
 	if (db == NULL)
@@ -34,23 +39,27 @@ scan_db_open(const struct rules *rules, rules_report *report, void *ctx, int *n_
 	return db;
 }
 
-void scan_db_close(struct scan_db *db) {
+void database_close(struct database *db) {
 	free(db);
 }
 
-const struct rules *scan_db_rules(const struct scan_db *db) {
+const struct rules *database_rules(const struct database *db) {
 	return db->rules;
 }
 
-uint32_t scan_db_n(const struct scan_db *) {
+uint32_t database_n(const struct database *) {
 	return 0;
 }
 
-size_t scan_db_stream_size(const struct scan_db *, enum rule_field) {
+int database_n_cached(const struct database *) {
 	return 0;
 }
 
-struct scanner *scanner_open(const struct scan_db *db, uint32_t) {
+size_t database_stream_size(const struct database *, enum rule_field) {
+	return 0;
+}
+
+struct scanner *scanner_open(const struct database *db, uint32_t) {
 	struct scanner *scanner = calloc(1, sizeof(*scanner));
 
 	if (scanner != NULL)
@@ -62,11 +71,19 @@ void scanner_close(struct scanner *scanner) {
 	free(scanner);
 }
 
+void scanner_hold(struct scanner *) {}
+
+void scanner_release(struct scanner *) {}
+
+bool scanner_is_held(const struct scanner *) {
+	return false;
+}
+
 size_t scanner_memsize(const struct scanner *) {
 	return sizeof(struct scanner);
 }
 
-const struct scan_db *scanner_db(const struct scanner *scanner) {
+const struct database *scanner_database(const struct scanner *scanner) {
 	return scanner->db;
 }
 
@@ -78,10 +95,20 @@ uint32_t scanner_min_width(const struct scanner *, uint32_t) {
 	return 1;
 }
 
-struct scan_stream *scan_open(struct scanner *, enum rule_field) {
+size_t scan_hit_text(const struct scan_hit *, uint8_t[VALIDATE_WINDOW]) {
+	return 0;
+}
+
+struct scan_stream *scan_open(struct scanner *, enum rule_field, scan_match *, void *) {
 	return NULL;
 }
 
-void scan_data(struct scan_stream *, const uint8_t *, size_t, scan_match *, void *) {}
+void scan_data(struct scan_stream *, const uint8_t *, size_t) {}
 
-void scan_close(struct scan_stream *, scan_match *, void *) {}
+void scan_flush(struct scanner *) {}
+
+void scan_close(struct scan_stream *, bool) {}
+
+void scan_token(
+	struct scanner *, enum rule_field, const uint8_t *, size_t, scan_match *, void *
+) {}

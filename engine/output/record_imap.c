@@ -5,7 +5,7 @@
 
 #include "output/record_proto.h"
 #include "output/uid_set.h"
-#include "proto/imap.h"
+#include "proto/imap/imap.h"
 
 #include <stdio.h>
 

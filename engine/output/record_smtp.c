@@ -5,7 +5,7 @@
 
 #include "mime/mime.h"
 #include "output/record_proto.h"
-#include "proto/smtp.h"
+#include "proto/smtp/smtp.h"
 
 #include <string.h>
 

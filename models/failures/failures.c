@@ -5,6 +5,7 @@
 
 #include "failures/failures_text.h"
 #include "hash.h"
+#include "store/alert_pack.h"
 
 #include <math.h>
 #include <string.h>
@@ -69,6 +70,25 @@ void failures_init(
 	}
 	episodes_init(&failures->episodes, hash_key, at);
 	failures->threshold = threshold;
+}
+
+size_t failures_parts(struct failures *failures, struct store_part *parts) {
+	size_t n = 0;
+	parts[n++] = STORE_PART_BLOB("event time", KEPT_NOW, 1, &failures->now_ns);
+	parts[n++] = STORE_PART_TABLE("targets", KEPT_TARGETS, 1, &failures->accounts);
+	parts[n++] = STORE_PART_TABLE("origins", KEPT_ORIGINS, 1, &failures->origins);
+	parts[n++] = STORE_PART_TABLE("networks", KEPT_NETWORKS, 1, &failures->networks);
+	// Hashes under a key that ends with the run; within it they go on meaning something.
+	parts[n++] = STORE_PART_TABLE("passwords", KEPT_PASSWORDS, 1, &failures->passwords);
+	parts[n++] = STORE_PART_BLOB("pulse", KEPT_PULSE, 1, &failures->fleet);
+	parts[n++] = STORE_PART_BLOB("crowd", KEPT_CROWD, 1, &failures->crowd);
+	parts[n] = STORE_PART_TABLE("episodes", KEPT_EPISODES, 1, &failures->episodes.table);
+	parts[n].image_size = EPISODE_PACKED_MAX;
+	parts[n].pack = episode_pack;
+	parts[n].unpack = episode_unpack;
+	parts[n].restored = episodes_restored;
+	parts[n++].ctx = &failures->episodes;
+	return n;
 }
 
 // ---- the fleet

@@ -27,6 +27,7 @@
 
 #include "failures/target.h"
 #include "episode.h"
+#include "store/part.h"
 
 struct password {
 	struct table_node node;
@@ -61,6 +62,8 @@ void failures_init(
 	double threshold,
 	void *memory
 );
+// Adds what the store keeps to parts; returns how many.
+size_t failures_parts(struct failures *failures, struct store_part *parts);
 // time_ns is the activity's, as far as it is believed; now_ns in *failures is the latest of all.
 void failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
 // The share of first contacts that is refused innocently, as believed now.

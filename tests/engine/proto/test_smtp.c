@@ -6,7 +6,7 @@
 // place, with equal results.
 
 #include "limits.h"
-#include "proto/smtp_private.h"
+#include "proto/smtp/smtp_private.h"
 #include "talk_smtp.h"
 
 #include <setjmp.h>

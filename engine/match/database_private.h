@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// What database.c makes and scan.c scans with.
+
+#pragma once
+
+#include "match/database.h"
+#include "yaml.h"
+
+#include <hs.h>
+
+struct database {
+	const struct rules *rules;
+	hs_database_t *dbs[RULE_FIELDS]; // NULL: no rule
+	bool is_shared[RULE_FIELDS]; // the same as an earlier field's, which owns it
+	struct cache_key keys[RULE_FIELDS];
+	size_t stream_size[RULE_FIELDS];
+	uint32_t *min_width; // by rule
+	bool *is_out; // by rule: left out
+	uint32_t n_out;
+	int n_cached;
+	struct cache *cache; // while compiling
+	struct yaml_mistakes mistakes; // while compiling
+};
+
+// Whether a field's text comes in pieces.
+static inline bool database_is_streamed(int field) {
+	return field < RULE_STREAMED;
+}
+
+// Hyperscan takes its streams from the scanners' arenas; in scan.c.
+void scan_allocator_set(void);

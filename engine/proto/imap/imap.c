@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Both directions of an IMAP connection: lines, literals, holes, and the commands in flight. What the
+// bytes mean is said in the files next to this one; here they are only kept apart.
+
+#include "proto/imap/imap.h"
+
+#include "proto/imap/imap_private.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool has_event(const struct session *s, enum session_event event) {
+	return s->events & UINT64_C(1) << event;
+}
+
+// ---- Commands in flight
+
+void imap_flight_free(struct imap_ctx *c, struct imap_flight *flight) {
+	uint32_t kept = flight->tag_size < IMAP_TAG_SIZE_MAX ? flight->tag_size : IMAP_TAG_SIZE_MAX;
+
+	imap_args_free(c, flight);
+	slab_put(session_slab(c->s), flight, sizeof(*flight) + kept);
+}
+
+struct imap_flight *imap_flight_find(struct imap_ctx *c, const uint8_t *tag, size_t size) {
+	size_t kept = size < IMAP_TAG_SIZE_MAX ? size : IMAP_TAG_SIZE_MAX;
+
+	for (struct imap_flight *f = c->imap->flights; f != NULL; f = f->next)
+		if (f->tag_size == size && memcmp(f->tag, tag, kept) == 0)
+			return f;
+	return NULL;
+}
+
+void imap_flight_unlink(struct imap_ctx *c, struct imap_flight *flight) {
+	struct imap_flight **at = &c->imap->flights;
+
+	while (*at != flight)
+		at = &(*at)->next;
+	*at = flight->next;
+	c->imap->n_flights--;
+}
+
+struct imap_flight *
+imap_flight_oldest(struct imap_ctx *c, enum imap_command a, enum imap_command b) {
+	for (struct imap_flight *f = c->imap->flights; f != NULL; f = f->next)
+		if (f->command == a || f->command == b)
+			return f;
+	return NULL;
+}
+
+// A hole in what the server sent may have held answers: an answer to a younger command shows that
+// they were given.
+static void flights_doubt(struct imap_ctx *c) {
+	for (struct imap_flight *f = c->imap->flights; f != NULL; f = f->next)
+		f->flags |= FLIGHT_DOUBTFUL;
+}
+
+bool imap_is_access(const struct imap_ctx *c) {
+	return c->s->login == LOGIN_SUCCESS || c->imap->is_preauth || c->imap->is_unsure;
+}
+
+// ---- Literals
+
+void imap_literal_begin(
+	struct imap_ctx *c,
+	enum stream_dir dir,
+	const struct imap_literal *literal,
+	enum imap_keep keep
+) {
+	struct imap_side *side = &c->imap->busy->side[dir];
+
+	if (side->n_literals == IMAP_LITERALS_PER_COMMAND_MAX)
+		session_event(c->s, EVENT_too_many_literals);
+	else
+		side->n_literals++;
+	side->literal_left = literal->size;
+	side->keep = keep;
+	side->is_kept_lost = false;
+	if (keep == KEEP_VALUE && literal->size > IMAP_LITERAL_KEPT_MAX) {
+		session_event(c->s, EVENT_literal_too_long);
+		side->is_kept_lost = true;
+	}
+	// A server does not ask; a client that waits may be told no.
+	c->imap->place[dir]
+		= dir == STREAM_CLIENT && literal->is_sync ? PLACE_ANNOUNCED : PLACE_LITERAL;
+}
+
+static void kept_free(struct imap_ctx *c, struct imap_side *side) {
+	if (side->kept != NULL)
+		explicit_bzero(side->kept, side->kept_cap); // a password may be sent as a literal
+	slab_put(session_slab(c->s), side->kept, side->kept_cap);
+	side->kept = NULL;
+	side->kept_cap = side->kept_size = 0;
+}
+
+static void
+kept_feed(struct imap_ctx *c, struct imap_side *side, const uint8_t *data, size_t size) {
+	void *block = side->kept;
+
+	if (side->is_kept_lost || size == 0)
+		return;
+	if (slab_grow(session_slab(c->s), &block, &side->kept_cap, side->kept_size + size, true)
+	    < 0) {
+		session_event(c->s, EVENT_memory_full);
+		side->is_kept_lost = true;
+		kept_free(c, side);
+		return;
+	}
+	side->kept = block;
+	memcpy(side->kept + side->kept_size, data, size);
+	side->kept_size += size;
+}
+
+static void literal_end(struct imap_ctx *c, enum stream_dir dir) {
+	struct imap_side *side = &c->imap->busy->side[dir];
+	struct imap_token value = {.kind = TOKEN_LITERAL};
+
+	c->imap->place[dir] = PLACE_LINE;
+	if (dir == STREAM_SERVER) {
+		imap_fetch_literal_end(c);
+		return;
+	}
+	if (side->keep == KEEP_VALUE && !side->is_kept_lost) {
+		value.data = side->kept != NULL ? side->kept : (const uint8_t *)"";
+		value.size = side->kept_size;
+	}
+	imap_client_literal_end(c, &value);
+	kept_free(c, side);
+}
+
+// The next size octets of the literal; data NULL: they are missing.
+static void
+literal_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
+	struct imap_side *side = &c->imap->busy->side[dir];
+
+	side->literal_left -= size;
+	if (side->keep == KEEP_CONTENT && dir == STREAM_CLIENT)
+		imap_client_content(c, data, size);
+	else if (side->keep == KEEP_CONTENT)
+		imap_fetch_content(c, data, size);
+	else if (side->keep == KEEP_VALUE && data != NULL)
+		kept_feed(c, side, data, size);
+	else if (side->keep == KEEP_VALUE)
+		side->is_kept_lost = true;
+	if (side->literal_left == 0)
+		literal_end(c, dir);
+}
+
+// ---- Lines
+
+static void line_received(struct imap_ctx *c, enum stream_dir dir, const struct line_slice *line) {
+	struct imap_cursor text = {line->data, line->data + line->size};
+	uint8_t *place = &c->imap->place[dir];
+
+	if (*place == PLACE_HOLE) {
+		*place = PLACE_LOST; // the rest of a line: it says nothing
+		session_unparsed(c->s, line->size);
+		return;
+	}
+	if (*place == PLACE_LOST) {
+		if (dir == STREAM_CLIENT ? !imap_client_is_sure(text)
+					 : !imap_server_is_sure(c, text)) {
+			session_unparsed(c->s, line->size);
+			return;
+		}
+		*place = PLACE_LINE;
+	}
+	if (line->is_cut)
+		session_event(c->s, line->is_full ? EVENT_memory_full : EVENT_line_too_long);
+	if (dir == STREAM_CLIENT)
+		imap_client_line(c, line);
+	else
+		imap_server_line(c, line);
+}
+
+// What follows an accepted STARTTLS is a handshake, or not: its first byte tells (RFC 8446 5.1: a
+// record of type 22; SSL 2 had the high bit set). No command begins so.
+static bool is_handshake(uint8_t first) {
+	return first == 0x16 || first >= 0x80;
+}
+
+// Whether these bytes may be read; false: they have been dealt with.
+static bool tls_decide(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
+	if (dir == STREAM_SERVER) {
+		session_event(c->s, EVENT_starttls_response_injection);
+		session_unparsed(c->s, size);
+		return false;
+	}
+	c->imap->is_tls_next = false;
+	if (is_handshake(data[0])) {
+		session_encrypted(c->s);
+		session_ciphertext(c->s, data, size);
+		return false;
+	}
+	session_event(c->s, EVENT_plaintext_after_starttls);
+	return true;
+}
+
+// Takes bytes up to where they are to be read another way. Returns how many.
+static size_t
+side_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, const size_t all) {
+	struct imap_side *side = &c->imap->busy->side[dir];
+	uint8_t *place = &c->imap->place[dir];
+	struct line_slice line;
+	size_t size = all, n;
+
+	c->imap->is_switched = false;
+	while (size > 0 && !c->s->is_deaf && !c->imap->is_switched) {
+		if (c->imap->is_tls_next && !tls_decide(c, dir, data, size))
+			return all;
+		if (*place == PLACE_ANNOUNCED)
+			*place = PLACE_LITERAL; // it comes: whatever the server will say of it
+		if (*place == PLACE_LITERAL) {
+			n = side->literal_left < size ? side->literal_left : size;
+			literal_feed(c, dir, data, n);
+			data += n;
+			size -= n;
+		} else if (line_next(&side->line, session_slab(c->s), &data, &size, &line) == 1) {
+			line_received(c, dir, &line);
+		}
+	}
+	if (line_is_start(&side->line))
+		line_reset(&side->line, session_slab(c->s));
+	return all - size;
+}
+
+void imap_layer_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
+	size_t n;
+
+	for (; size > 0 && !c->s->is_deaf; data += n, size -= n)
+		n = side_feed(c, dir, data, size);
+	session_unparsed(c->s, size);
+}
+
+void imap_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
+	size_t n;
+
+	while (size > 0 && !c->s->is_deaf) {
+		if (imap_compress_takes(c, dir)) {
+			imap_compress_data(c, dir, data, size);
+			return;
+		}
+		n = side_feed(c, dir, data, size);
+		data += n;
+		size -= n;
+		if (c->imap->is_switched)
+			imap_compress_settle(c);
+	}
+	session_unparsed(c->s, size);
+}
+
+// ---- Memory while something is half read
+
+static bool busy_open(struct imap_ctx *c) {
+	struct imap_busy *busy = c->imap->busy;
+
+	if (busy != NULL)
+		return true;
+	busy = c->imap->busy = slab_get(session_slab(c->s), sizeof(*busy));
+	if (busy == NULL)
+		return false;
+	busy->side[STREAM_CLIENT].line.is_secret = true; // any of its lines may be a LOGIN
+	return true;
+}
+
+static bool side_is_idle(const struct imap_ctx *c, enum stream_dir dir) {
+	const struct imap_side *side = &c->imap->busy->side[dir];
+	uint8_t place = c->imap->place[dir];
+
+	return place != PLACE_ANNOUNCED && place != PLACE_LITERAL && !side->is_inside
+		&& line_is_start(&side->line) && side->line.carry == NULL;
+}
+
+static void busy_free(struct imap_ctx *c) {
+	struct imap_busy *busy = c->imap->busy;
+
+	if (busy == NULL)
+		return;
+	if (busy->command != NULL && (busy->command->flags & FLIGHT_UNLISTED))
+		imap_flight_free(c, busy->command);
+	content_close(busy->fetch.content, c->now_ns);
+	for (int dir = 0; dir < 2; dir++) {
+		kept_free(c, &busy->side[dir]);
+		line_reset(&busy->side[dir].line, session_slab(c->s));
+	}
+	slab_put(session_slab(c->s), busy, sizeof(*busy));
+	c->imap->busy = NULL;
+}
+
+static void busy_close_if_idle(struct imap_ctx *c) {
+	struct imap_busy *busy = c->imap->busy;
+
+	if (c->s->is_deaf)
+		imap_compress_free(c); // nothing more will come
+	if (busy == NULL)
+		return;
+	if (c->s->is_deaf)
+		imap_fetch_close(c);
+	if (c->s->is_deaf
+	    || (busy->command == NULL && !busy->fetch.is_open && side_is_idle(c, STREAM_CLIENT)
+		&& side_is_idle(c, STREAM_SERVER)))
+		busy_free(c);
+}
+
+// ---- The protocol
+
+static void *imap_open(struct session *s) {
+	struct imap_state *imap = slab_get(session_slab(s), sizeof(*imap));
+
+	if (imap == NULL)
+		return NULL;
+	imap->selected = -1;
+	if (has_event(s, EVENT_midstream)) {
+		imap->is_unsure = true;
+		imap->place[STREAM_CLIENT] = imap->place[STREAM_SERVER] = PLACE_LOST;
+	}
+	return imap;
+}
+
+// Without memory for a token the place in the stream is lost, as after a hole.
+static void memory_lost(struct imap_ctx *c, enum stream_dir dir, size_t size) {
+	session_event(c->s, EVENT_memory_full);
+	session_unparsed(c->s, size);
+	c->imap->place[dir] = PLACE_HOLE;
+	c->imap->is_unsure = true;
+}
+
+static void imap_data(
+	struct session *s,
+	void *state,
+	enum stream_dir dir,
+	const uint8_t *data,
+	size_t size,
+	uint64_t now_ns
+) {
+	struct imap_ctx c = {s, state, now_ns};
+
+	if (!busy_open(&c)) {
+		memory_lost(&c, dir, size);
+		return;
+	}
+	c.imap->is_asked |= dir == STREAM_CLIENT;
+	imap_feed(&c, dir, data, size);
+	busy_close_if_idle(&c);
+}
+
+// The line or literal begun is lost, and with it what it belongs to.
+static void place_lose(struct imap_ctx *c, enum stream_dir dir) {
+	struct imap_busy *busy = c->imap->busy;
+
+	session_event(c->s, EVENT_lost_place);
+	c->imap->place[dir] = PLACE_HOLE;
+	if (busy == NULL)
+		return;
+	line_reset(&busy->side[dir].line, session_slab(c->s));
+	kept_free(c, &busy->side[dir]);
+	busy->side[dir].is_inside = false;
+	if (dir == STREAM_SERVER) {
+		imap_fetch_close(c);
+	} else if (busy->command != NULL) {
+		busy->command->flags |= FLIGHT_BROKEN | FLIGHT_COMPLETE;
+		if (busy->command->flags & FLIGHT_UNLISTED)
+			imap_flight_free(c, busy->command);
+		busy->command = NULL;
+	}
+}
+
+static void
+imap_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, uint64_t now_ns) {
+	struct imap_ctx c = {s, state, now_ns};
+	struct imap_busy *busy = c.imap->busy;
+	uint64_t n;
+
+	if (c.imap->compress != NULL) {
+		imap_compress_gap(&c);
+		busy_close_if_idle(&c);
+		return;
+	}
+	if (busy != NULL && c.imap->place[dir] == PLACE_ANNOUNCED)
+		c.imap->place[dir] = PLACE_LITERAL;
+	if (busy != NULL && c.imap->place[dir] == PLACE_LITERAL) {
+		n = busy->side[dir].literal_left < size ? busy->side[dir].literal_left : size;
+		literal_feed(&c, dir, NULL, n);
+		size -= n;
+	}
+	if (size > 0) {
+		c.imap->is_unsure |= dir == STREAM_CLIENT;
+		if (dir == STREAM_SERVER) {
+			flights_doubt(&c);
+			imap_uids_forget(&c); // an EXPUNGE may have been in it
+		}
+		place_lose(&c, dir);
+	}
+	busy_close_if_idle(&c);
+}
+
+static void imap_end(struct session *s, void *state, uint64_t now_ns) {
+	struct imap_ctx c = {s, state, now_ns};
+
+	imap_compress_end(&c);
+	if (c.imap->busy == NULL)
+		return;
+	imap_fetch_close(&c);
+	if (c.imap->busy->command != NULL)
+		imap_command_end(&c, c.imap->busy->command);
+}
+
+static void imap_free(struct session *s, void *state) {
+	struct imap_ctx c = {s, state, 0};
+	struct imap_state *imap = state;
+	struct imap_flight *flight;
+
+	imap_compress_free(&c);
+	busy_free(&c);
+	while ((flight = imap->flights) != NULL) {
+		imap_flight_unlink(&c, flight);
+		imap_flight_free(&c, flight);
+	}
+	imap_mailboxes_free(&c);
+	slab_put(
+		session_slab(s),
+		imap->facts.commands,
+		imap->facts.commands_cap * sizeof(*imap->facts.commands)
+	);
+	slab_put(session_slab(s), imap->facts.client_id, imap->facts.client_id_size);
+	slab_put(session_slab(s), imap, sizeof(*imap));
+}
+
+const struct proto proto_imap = {
+	.name = "imap",
+	.activity = ACTIVITY_IMAP,
+	.open = imap_open,
+	.data = imap_data,
+	.gap = imap_gap,
+	.end = imap_end,
+	.free = imap_free,
+};

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// IMAP4rev1 and rev2 (RFC 3501, 9051): what the record and the models want to know of a connection.
+// The parser's own state is in imap.c; it extends struct imap.
+
+#pragma once
+
+#include "activity.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Commands that are counted by name; everything else is "other".
+enum imap_command {
+#define IMAP_COMMAND(id, name, verb) IMAP_##id,
+#include "imap_command.def"
+#undef IMAP_COMMAND
+	IMAP_COMMANDS,
+};
+
+const char *imap_command_name(enum imap_command command);
+
+struct imap_command_count {
+	uint32_t command : 8; // enum imap_command
+	uint32_t count : 24; // stays at its greatest value
+};
+
+enum imap_mode {
+	IMAP_SELECTED,
+	IMAP_EXAMINED,
+};
+
+// One mailbox that was selected and what was fetched there. Lists are the slab's.
+struct imap_mailbox {
+	char *name; // UTF-8, terminated, at most TEXT_CHARS_MAX characters
+	uint16_t name_size; // of its block
+	uint8_t mode; // enum imap_mode, the last
+	bool is_cut; // uids is not complete: IMAP_UID_RANGES_MAX, or stands for several mailboxes
+	uint32_t uidvalidity, uidnext, exists;
+	struct uid_range *uids; // of messages whose header or body was fetched; sorted, apart
+	uint16_t n_uids;
+	uint16_t uids_cap;
+	uint32_t n_messages; // FETCH responses that carried a header or body
+	uint32_t n_bodies, n_headers, n_peek;
+	uint64_t bytes; // of bodies and headers
+};
+
+// The facts of one connection; totals since its start.
+struct imap {
+	struct imap_command_count *commands; // in the order of first use
+	uint8_t n_commands;
+	uint8_t commands_cap;
+	uint8_t n_mailboxes;
+	uint8_t mailboxes_cap;
+	bool is_compressed, is_starttls, is_logout;
+	bool is_idle; // waits in IDLE now
+	struct imap_mailbox *mailboxes; // the one past IMAP_MAILBOXES_MAX stands for all others
+	char *client_id; // "name version" out of ID (RFC 2971), UTF-8, or NULL
+	uint16_t client_id_size;
+	uint32_t grammar; // 0: not computed yet
+	// As Dovecot's logout line counts: one for each part sent in a FETCH response. Parts that
+	// are header alone (HEADER, HEADER.FIELDS) are headers, all others, MIME too, are bodies;
+	// NIL is none. Bytes are those of the literals.
+	uint32_t header_count, body_count;
+	uint64_t header_bytes, body_bytes;
+	uint32_t n_search, n_store, n_copy, n_move; // commands that succeeded
+	uint32_t n_append, n_expunge; // messages; expunged by this session, not by others beside it
+	uint64_t append_bytes;
+};

@@ -1,0 +1,371 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// A client's commands: found by name, their arguments handed one by one to the command's verb, their
+// meaning drawn only when the server has agreed. imap_command.def says which command wants what.
+
+#include "proto/imap/imap_private.h"
+
+#include <string.h>
+#include <strings.h>
+
+static const struct {
+	const char *name;
+	const struct imap_verb *verb;
+} commands[IMAP_COMMANDS] = {
+#define IMAP_COMMAND(id, name, verb) [IMAP_##id] = {name, &imap_verb_##verb},
+#include "proto/imap/imap_command.def"
+#undef IMAP_COMMAND
+};
+
+const char *imap_command_name(enum imap_command command) {
+	return commands[command < IMAP_COMMANDS ? command : IMAP_OTHER].name;
+}
+
+static const struct imap_verb *verb_of(const struct imap_flight *flight) {
+	return commands[flight->command].verb;
+}
+
+char *imap_name_take(struct imap_ctx *c, const struct imap_token *arg, uint16_t *size) {
+	uint8_t text[IMAP_LITERAL_KEPT_MAX];
+
+	if (arg->data == NULL)
+		return NULL;
+	return imap_name_new(c, text, imap_token_text(arg, text, sizeof(text)), size);
+}
+
+// ---- What a command's arguments own
+
+void imap_args_free(struct imap_ctx *c, struct imap_flight *flight) {
+	if (flight->args == NULL)
+		return;
+	if (verb_of(flight)->free != NULL)
+		verb_of(flight)->free(c, flight);
+	slab_put(session_slab(c->s), flight->args, verb_of(flight)->args_size);
+	flight->args = NULL;
+}
+
+void imap_command_end(struct imap_ctx *c, struct imap_flight *flight) {
+	if (verb_of(flight)->end != NULL && flight->args != NULL)
+		verb_of(flight)->end(c, flight);
+}
+
+// ---- The first line
+
+// tag = 1*<any ASTRING-CHAR except "+">
+static bool is_tag(const uint8_t *tag, size_t size) {
+	for (size_t i = 0; i < size; i++)
+		if (tag[i] <= ' ' || tag[i] >= 0x7f || memchr("(){%*\"\\+", tag[i], 8) != NULL)
+			return false;
+	return size > 0;
+}
+
+static enum imap_command command_lookup(const uint8_t *name, size_t size, size_t skip) {
+	for (int i = IMAP_OTHER + 1; i < IMAP_COMMANDS; i++)
+		if (strncmp(commands[i].name, "UID ", 4) == 0 ? skip == 4 : skip == 0)
+			if (strlen(commands[i].name + skip) == size
+			    && strncasecmp(commands[i].name + skip, (const char *)name, size) == 0)
+				return i;
+	return IMAP_OTHER;
+}
+
+// The tag, and the command's name ("UID FETCH" is one): the cursor moves past both. false: no tag.
+static bool
+command_parse(struct imap_cursor *line, struct imap_cursor *tag, enum imap_command *command) {
+	struct imap_token name = {};
+
+	tag->at = line->at;
+	while (line->at < line->end && *line->at != ' ')
+		line->at++;
+	tag->end = line->at;
+	*command = IMAP_OTHER;
+	if (!is_tag(tag->at, tag->end - tag->at) || imap_token_next(line, &name) <= 0
+	    || name.kind != TOKEN_ATOM)
+		return false;
+	if (!imap_token_is(&name, "UID"))
+		*command = command_lookup(name.data, name.size, 0);
+	else if (imap_token_next(line, &name) == 1)
+		*command = command_lookup(name.data, name.size, 4);
+	return true;
+}
+
+bool imap_client_is_sure(struct imap_cursor line) {
+	enum imap_command command;
+	struct imap_cursor tag;
+
+	return command_parse(&line, &tag, &command) && command != IMAP_OTHER
+		&& (line.at == line.end || *line.at == ' ');
+}
+
+static void command_count(struct imap_ctx *c, enum imap_command command) {
+	struct imap *facts = &c->imap->facts;
+	uint32_t size = facts->commands_cap * sizeof(*facts->commands);
+	void *block = facts->commands;
+
+	for (int i = 0; i < facts->n_commands; i++) {
+		if (facts->commands[i].command == command) {
+			facts->commands[i].count += facts->commands[i].count < (1u << 24) - 1;
+			return;
+		}
+	}
+	if (slab_grow(
+		    session_slab(c->s),
+		    &block,
+		    &size,
+		    (facts->n_commands + 1) * sizeof(*facts->commands),
+		    false
+	    )
+	    < 0) {
+		session_event(c->s, EVENT_memory_full);
+		return;
+	}
+	facts->commands = block;
+	facts->commands_cap = size / sizeof(*facts->commands);
+	facts->commands[facts->n_commands++] = (struct imap_command_count){command, 1};
+}
+
+static void flight_append(struct imap_ctx *c, struct imap_flight *flight) {
+	struct imap_flight **at = &c->imap->flights;
+
+	// What is beyond the limit is read, but its answer will mean nothing.
+	if (c->imap->n_flights == IMAP_INFLIGHT_MAX) {
+		session_event(c->s, EVENT_too_many_commands);
+		flight->flags |= FLIGHT_UNLISTED;
+		return;
+	}
+	while (*at != NULL)
+		at = &(*at)->next;
+	*at = flight;
+	c->imap->n_flights++;
+}
+
+static struct imap_flight *
+command_open(struct imap_ctx *c, struct imap_cursor tag, enum imap_command command) {
+	uint32_t size = tag.end - tag.at;
+	uint32_t kept = size < IMAP_TAG_SIZE_MAX ? size : IMAP_TAG_SIZE_MAX;
+	struct imap_flight *flight = slab_get(session_slab(c->s), sizeof(*flight) + kept);
+	uint16_t args_size = commands[command].verb->args_size;
+
+	if (flight == NULL)
+		return NULL;
+	flight->command = command;
+	flight->tag_size = size;
+	memcpy(flight->tag, tag.at, kept);
+	flight->args = args_size > 0 ? slab_get(session_slab(c->s), args_size) : NULL;
+	if (args_size > 0 && flight->args == NULL) {
+		imap_flight_free(c, flight);
+		return NULL;
+	}
+	flight_append(c, flight);
+	return flight;
+}
+
+// ---- All its lines
+
+static void command_arg(struct imap_ctx *c, struct imap_flight *flight, struct imap_token *token) {
+	struct imap_busy *busy = c->imap->busy;
+
+	if (token->kind == TOKEN_CLOSE)
+		busy->depth -= busy->depth > 0;
+	token->depth = busy->depth;
+	if (token->kind == TOKEN_OPEN && ++busy->depth > IMAP_NESTING_MAX) {
+		flight->flags |= FLIGHT_BROKEN;
+		session_event(c->s, EVENT_bad_syntax);
+	}
+	if (flight->flags & FLIGHT_BROKEN)
+		return;
+	if (verb_of(flight)->arg != NULL)
+		verb_of(flight)->arg(c, flight, token);
+	if (busy->depth == 0 && flight->n_args < UINT16_MAX)
+		flight->n_args++;
+}
+
+static void
+command_args(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text, bool is_cut) {
+	struct imap_token token = {};
+	int status = 0;
+
+	while (!(flight->flags & FLIGHT_BROKEN) && (status = imap_token_next(&text, &token)) == 1) {
+		if (is_cut && text.at == text.end)
+			return; // half a token says nothing
+		command_arg(c, flight, &token);
+	}
+	if (status < 0 && !is_cut) {
+		session_event(c->s, EVENT_bad_syntax);
+		flight->flags |= FLIGHT_BROKEN;
+	}
+}
+
+static enum imap_keep literal_keep(struct imap_ctx *c, struct imap_flight *flight) {
+	if (c->imap->busy->side[STREAM_CLIENT].n_literals == IMAP_LITERALS_PER_COMMAND_MAX
+	    || (flight->flags & FLIGHT_BROKEN))
+		return KEEP_NOTHING;
+	return verb_of(flight)->literal != NULL ? verb_of(flight)->literal(c, flight)
+						: verb_of(flight)->keep;
+}
+
+static void command_complete(struct imap_ctx *c) {
+	struct imap_busy *busy = c->imap->busy;
+	struct imap_flight *flight = busy->command;
+
+	busy->command = NULL;
+	flight->flags |= FLIGHT_COMPLETE;
+	if (verb_of(flight)->complete != NULL && !(flight->flags & FLIGHT_BROKEN))
+		verb_of(flight)->complete(c, flight);
+	if (flight->flags & FLIGHT_UNLISTED)
+		imap_flight_free(c, flight);
+}
+
+// The end of a line: a literal, or of the command. flight NULL: it is only framed.
+static void line_end(struct imap_ctx *c, const struct imap_literal *literal, int has_literal) {
+	struct imap_side *side = &c->imap->busy->side[STREAM_CLIENT];
+	struct imap_flight *flight = c->imap->busy->command;
+
+	if (has_literal < 0) {
+		session_event(c->s, EVENT_bad_literal);
+		if (flight != NULL)
+			flight->flags |= FLIGHT_BROKEN;
+	}
+	side->is_inside = has_literal > 0;
+	if (has_literal > 0) {
+		imap_literal_begin(
+			c,
+			STREAM_CLIENT,
+			literal,
+			flight != NULL ? literal_keep(c, flight) : KEEP_NOTHING
+		);
+		return;
+	}
+	side->n_literals = 0;
+	if (flight != NULL)
+		command_complete(c);
+}
+
+// Lines that are no commands: the client's part of an exchange it began.
+static bool is_exchange(struct imap_ctx *c, const struct line_slice *line) {
+	struct imap_cursor text = {line->data, line->data + line->size};
+	struct imap_flight *last = c->imap->flights;
+
+	while (last != NULL && last->next != NULL)
+		last = last->next;
+	if (last != NULL && last->command == IMAP_AUTHENTICATE && imap_is_sasl_message(text)) {
+		imap_sasl_message(c, last, line);
+		return true;
+	}
+	if (line->size == 4 && imap_text_starts(text, "DONE")) {
+		c->imap->facts.is_idle = false;
+		return true;
+	}
+	return line->size == 0;
+}
+
+void imap_client_line(struct imap_ctx *c, const struct line_slice *line) {
+	struct imap_cursor text = {line->data, line->data + line->size}, tag;
+	struct imap_busy *busy = c->imap->busy;
+	struct imap_literal literal;
+	enum imap_command command;
+	int has_literal;
+
+	if (!busy->side[STREAM_CLIENT].is_inside && is_exchange(c, line))
+		return;
+	if (line->is_cut)
+		has_literal = imap_literal_find(line->tail, line->tail_size, &literal);
+	else if ((has_literal = imap_literal_find(line->data, line->size, &literal)) > 0)
+		text.end -= literal.spec_size;
+	if (!busy->side[STREAM_CLIENT].is_inside) {
+		busy->depth = 0;
+		if (command_parse(&text, &tag, &command)) {
+			command_count(c, command);
+			busy->command = command_open(c, tag, command);
+			if (busy->command == NULL)
+				session_event(c->s, EVENT_memory_full);
+		} else {
+			session_event(c->s, EVENT_bad_syntax);
+		}
+	}
+	if (busy->command != NULL)
+		command_args(c, busy->command, text, line->is_cut);
+	line_end(c, &literal, has_literal);
+}
+
+void imap_client_content(struct imap_ctx *c, const uint8_t *data, size_t size) {
+	struct imap_flight *flight = c->imap->busy->command;
+
+	if (flight != NULL && verb_of(flight)->content != NULL)
+		verb_of(flight)->content(c, flight, data, size);
+}
+
+void imap_client_literal_end(struct imap_ctx *c, const struct imap_token *value) {
+	struct imap_flight *flight = c->imap->busy->command;
+	struct imap_token token = *value;
+
+	if (flight == NULL)
+		return;
+	imap_command_end(c, flight);
+	command_arg(c, flight, &token);
+}
+
+// ---- Its answer
+
+bool imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor *args) {
+	size_t size = strlen(code);
+
+	if (text.at >= text.end || *text.at != '[')
+		return false;
+	text.at++;
+	if (!imap_text_starts(text, code))
+		return false;
+	text.at += size;
+	if (text.at >= text.end || (*text.at != ' ' && *text.at != ']'))
+		return false;
+	if (*text.at == ' ')
+		text.at++;
+	*args = text;
+	return true;
+}
+
+// The answer came before the command was whole. With a refused literal nothing more of it will come;
+// one sent without waiting still does, if the server reads as it should (RFC 7888 section 4).
+static void answered_early(struct imap_ctx *c, struct imap_flight *flight) {
+	struct imap_busy *busy = c->imap->busy;
+
+	flight->flags |= FLIGHT_UNLISTED | FLIGHT_BROKEN;
+	if (c->imap->place[STREAM_CLIENT] != PLACE_ANNOUNCED) {
+		if (c->imap->place[STREAM_CLIENT] == PLACE_LITERAL)
+			session_event(c->s, EVENT_literal_refused);
+		return;
+	}
+	c->imap->place[STREAM_CLIENT] = PLACE_LINE;
+	busy->side[STREAM_CLIENT].is_inside = false;
+	busy->side[STREAM_CLIENT].n_literals = 0;
+	busy->command = NULL;
+	imap_flight_free(c, flight);
+}
+
+void imap_command_answered(
+	struct imap_ctx *c,
+	struct imap_flight *flight,
+	bool is_ok,
+	struct imap_cursor text
+) {
+	const struct imap_verb *verb = verb_of(flight);
+
+	if (c->imap->busy->command == flight) {
+		// Nobody can agree to what was not said yet: stays in flight.
+		if (is_ok) {
+			session_event(c->s, EVENT_server_response_as_attack);
+			return;
+		}
+		imap_flight_unlink(c, flight);
+		answered_early(c, flight);
+		return;
+	}
+	imap_flight_unlink(c, flight);
+	if (flight->command == IMAP_IDLE)
+		c->imap->facts.is_idle = false;
+	if (is_ok && verb->ok != NULL)
+		verb->ok(c, flight, text);
+	else if (!is_ok && verb->no != NULL)
+		verb->no(c, flight);
+	imap_flight_free(c, flight);
+}

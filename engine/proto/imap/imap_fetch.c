@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// FETCH responses (RFC 9051 7.5.2): pairs of a name and a value in any order, over as many lines as
+// they have literals. Contents are counted as they pass; what else is known of the message (its UID
+// may come last) is put together at the end.
+
+#include "proto/imap/imap_private.h"
+#include "slab.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define DAY_SECONDS 86400
+
+// ---- Items
+
+// Days since 1970 of a date of the Gregorian calendar, from 1 March on, so that leap days come last.
+static int64_t days_from(int64_t year, unsigned month, unsigned day) {
+	int64_t y = month > 2 ? year : year - 1;
+	unsigned from_march = month > 2 ? month - 3 : month + 9;
+
+	return 365 * y + y / 4 - y / 100 + y / 400 + (153 * from_march + 2) / 5 + day - 1 - 719468;
+}
+
+static bool two_digits(const uint8_t *text, unsigned *number) {
+	uint8_t tens = text[0] == ' ' ? '0' : text[0]; // date-day-fixed
+
+	*number = 10 * (tens - '0') + (text[1] - '0');
+	return tens >= '0' && tens <= '9' && text[1] >= '0' && text[1] <= '9';
+}
+
+// date-time = DQUOTE "dd-Mon-yyyy hh:mm:ss +zzzz" DQUOTE
+static bool date_parse(const struct imap_token *value, int64_t *seconds) {
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	const uint8_t *text = value->data;
+	unsigned day, century, year, hour, minute, second, zone_hour, zone_minute, month = 0;
+	int64_t zone;
+
+	if (value->kind != TOKEN_STRING || value->size != 26)
+		return false;
+	while (month < 12 && strncasecmp(months + 3 * month, (const char *)text + 3, 3) != 0)
+		month++;
+	if (month == 12 || !two_digits(text, &day) || !two_digits(text + 7, &century)
+	    || !two_digits(text + 9, &year) || !two_digits(text + 12, &hour)
+	    || !two_digits(text + 15, &minute) || !two_digits(text + 18, &second)
+	    || !two_digits(text + 22, &zone_hour) || !two_digits(text + 24, &zone_minute))
+		return false;
+	zone = (text[21] == '-' ? -1 : 1) * (int64_t)(zone_hour * 3600 + zone_minute * 60);
+	*seconds = days_from(100 * century + year, month + 1, day) * DAY_SECONDS + hour * 3600
+		+ minute * 60 + second - zone;
+	return true;
+}
+
+// section-spec after the part's numbers: only these are header alone (MIME counts as its part).
+static enum imap_part section_part(const uint8_t *at, const uint8_t *end) {
+	struct imap_cursor text;
+
+	while (at < end && ((*at >= '0' && *at <= '9') || *at == '.'))
+		at++;
+	text = (struct imap_cursor){at, end};
+	return imap_text_starts(text, "HEADER") ? PART_HEADER : PART_BODY;
+}
+
+// "<12>" behind a section: where a part of it begins (RFC 9051 7.5.2).
+static bool is_rest(const uint8_t *at, const uint8_t *end) {
+	struct imap_cursor text = {at + 1, end};
+	uint32_t origin;
+
+	return at < end && *at == '<' && imap_number(&text, &origin) && origin > 0;
+}
+
+static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
+	const uint8_t *end = name->data + name->size;
+	const uint8_t *open = memchr(name->data, '[', name->size);
+	const uint8_t *close = open != NULL ? memchr(open, ']', end - open) : NULL;
+	struct imap_cursor text = {name->data, end};
+
+	fetch->is_value = true;
+	fetch->is_rest = close != NULL && is_rest(close + 1, end);
+	fetch->is_section = open != NULL && close == NULL;
+	fetch->part = PART_NONE;
+	if (imap_token_is(name, "UID"))
+		fetch->part = PART_UID;
+	else if (imap_token_is(name, "INTERNALDATE"))
+		fetch->part = PART_DATE;
+	else if (imap_token_is(name, "FLAGS"))
+		fetch->part = PART_FLAGS;
+	else if (imap_token_is(name, "RFC822.HEADER"))
+		fetch->part = PART_HEADER;
+	else if (imap_token_is(name, "RFC822") || imap_token_is(name, "RFC822.TEXT"))
+		fetch->part = PART_BODY;
+	else if (imap_text_starts(text, "BODY[") || imap_text_starts(text, "BINARY["))
+		fetch->part = section_part(open + 1, end);
+}
+
+static bool is_content(const struct imap_fetch *fetch) {
+	return fetch->part == PART_HEADER || fetch->part == PART_BODY;
+}
+
+// A part's value begins.
+static void part_open(struct imap_ctx *c, struct imap_fetch *fetch) {
+	struct imap *facts = &c->imap->facts;
+
+	if (!fetch->is_counted) {
+		session_event(c->s, EVENT_server_response_as_attack);
+		return;
+	}
+	fetch->n_rests += fetch->is_rest;
+	if (fetch->part == PART_HEADER) {
+		fetch->n_headers++;
+		facts->header_count++;
+		return;
+	}
+	fetch->n_bodies++;
+	facts->body_count++;
+	fetch->content = content_open(c->s, CONTENT_FETCHED);
+}
+
+// Its next octets; data NULL: they are missing.
+static void
+part_data(struct imap_ctx *c, struct imap_fetch *fetch, const uint8_t *data, size_t size) {
+	struct imap *facts = &c->imap->facts;
+
+	if (!fetch->is_counted)
+		return;
+	if (fetch->part == PART_HEADER) {
+		fetch->header_bytes += size;
+		facts->header_bytes += size;
+		return;
+	}
+	fetch->body_bytes += size;
+	facts->body_bytes += size;
+	if (data != NULL)
+		content_data(fetch->content, data, size);
+	else
+		content_gap(fetch->content, size);
+}
+
+static void part_close(struct imap_ctx *c, struct imap_fetch *fetch) {
+	struct slab *slab = session_slab(c->s);
+	struct mime_summary *summary = content_finish(fetch->content, c->now_ns);
+
+	fetch->content = NULL;
+	if (summary == NULL)
+		return;
+	// INTERNALDATE, where it comes, says better when the message arrived.
+	if (summary->has_date && !fetch->has_date) {
+		fetch->has_date = true;
+		fetch->date = summary->date;
+	}
+	mime_summary_free(summary, slab);
+	slab_put(slab, summary, sizeof(*summary));
+}
+
+// A part as a quoted string: escapes are not its octets.
+static void
+part_string(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token *value) {
+	uint8_t text[256];
+	struct imap_token piece = *value;
+	uint32_t n, size;
+
+	part_open(c, fetch);
+	while (piece.size > 0) {
+		n = piece.size < sizeof(text) ? piece.size : sizeof(text);
+		if (n < piece.size && piece.data[n - 1] == '\\')
+			n--; // an escape stays whole
+		size = imap_token_text(
+			&(struct imap_token){.kind = TOKEN_STRING, .data = piece.data, .size = n},
+			text,
+			n
+		);
+		part_data(c, fetch, text, size);
+		piece.data += n;
+		piece.size -= n;
+	}
+	part_close(c, fetch);
+}
+
+static void
+item_value(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token *value) {
+	struct imap_cursor text = {value->data, value->data + value->size};
+	uint32_t uid;
+
+	fetch->is_value = false;
+	if (fetch->part == PART_UID && imap_number(&text, &uid))
+		fetch->uid = uid;
+	else if (fetch->part == PART_DATE)
+		fetch->has_date |= date_parse(value, &fetch->date);
+	else if (is_content(fetch) && value->kind == TOKEN_STRING)
+		part_string(c, fetch, value);
+}
+
+// ---- The response
+
+void imap_fetch_open(struct imap_ctx *c, uint32_t seq) {
+	struct imap_flight *flight = imap_flight_oldest(c, IMAP_FETCH, IMAP_UID_FETCH);
+	struct imap_mailbox *mailbox = imap_selected(c);
+
+	c->imap->busy->fetch = (struct imap_fetch){
+		.is_open = true,
+		.is_counted = imap_is_access(c) && (flight != NULL || c->imap->is_unsure),
+		.is_peek = (flight != NULL && !(flight->flags & FLIGHT_SEEN))
+			|| (mailbox != NULL && mailbox->mode == IMAP_EXAMINED),
+		.is_by_number = flight != NULL && flight->command == IMAP_FETCH,
+		.seq = seq,
+	};
+}
+
+static void
+token_received(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token *token) {
+	switch (token->kind) {
+	case TOKEN_OPEN:
+		if (++fetch->depth > IMAP_NESTING_MAX) {
+			session_event(c->s, EVENT_bad_syntax);
+			fetch->is_broken = true;
+		}
+		break;
+	case TOKEN_CLOSE:
+		if (fetch->depth > 0 && --fetch->depth == 1) {
+			fetch->is_value = false; // a list was the item's value
+			fetch->has_flags |= fetch->part == PART_FLAGS;
+		}
+		break;
+	default:
+		if (fetch->depth == 2 && fetch->part == PART_FLAGS)
+			fetch->is_deleted |= imap_token_is(token, "\\Deleted");
+		else if (fetch->depth == 1 && fetch->is_value)
+			item_value(c, fetch, token);
+		else if (fetch->depth == 1)
+			item_open(fetch, token);
+	}
+}
+
+void imap_fetch_items(struct imap_ctx *c, struct imap_cursor items, bool is_cut) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+	struct imap_token token = {};
+	int status = 1;
+
+	if (fetch->is_section) { // a field name was a literal: "BODY[HEADER.FIELDS ({4}"
+		items.at = memchr(items.at, ']', items.end - items.at);
+		fetch->is_section = items.at == NULL;
+		if (items.at == NULL)
+			return;
+		items.at++;
+	}
+	while (!fetch->is_broken && (status = imap_token_next(&items, &token)) == 1) {
+		if (is_cut && items.at == items.end)
+			break; // half a token says nothing
+		token_received(c, fetch, &token);
+	}
+	fetch->is_broken |= is_cut;
+	if (status < 0 && !is_cut) {
+		session_event(c->s, EVENT_bad_syntax);
+		fetch->is_broken = true;
+	}
+}
+
+// The name before the literal is the last word of the tail; of one that began before it, the end of a
+// list of header fields can still be told.
+void imap_fetch_cut(struct imap_ctx *c, struct imap_cursor tail) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+	struct imap_token name = {.kind = TOKEN_ATOM};
+	const uint8_t *end = tail.end;
+
+	while (end > tail.at && end[-1] == ' ')
+		end--;
+	name.data = end;
+	while (name.data > tail.at && name.data[-1] != ' ')
+		name.data--;
+	name.size = end - name.data;
+	if (name.size == 0 || name.data == tail.at)
+		return;
+	fetch->depth = 1;
+	fetch->is_broken = false;
+	item_open(fetch, &name);
+	if (fetch->part == PART_NONE && name.size > 2 && memcmp(end - 2, ")]", 2) == 0)
+		fetch->part = PART_HEADER;
+}
+
+void imap_fetch_literal(struct imap_ctx *c, const struct imap_literal *literal) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+	bool is_part = !fetch->is_broken && fetch->depth == 1 && fetch->is_value
+		&& !fetch->is_section && is_content(fetch);
+
+	if (is_part)
+		part_open(c, fetch);
+	if (!fetch->is_section && fetch->depth == 1)
+		fetch->is_value = false;
+	imap_literal_begin(c, STREAM_SERVER, literal, is_part ? KEEP_CONTENT : KEEP_NOTHING);
+}
+
+void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size) {
+	part_data(c, &c->imap->busy->fetch, data, size);
+}
+
+void imap_fetch_literal_end(struct imap_ctx *c) {
+	part_close(c, &c->imap->busy->fetch);
+}
+
+// A message marked by number first and with its UID now is one message.
+static void flags_received(struct imap_ctx *c, const struct imap_fetch *fetch) {
+	struct uid_range seq = {fetch->seq, fetch->seq}, uid = {fetch->uid, fetch->uid};
+
+	imap_deleted_mark(c, false, seq, fetch->is_deleted && fetch->uid == 0);
+	if (fetch->uid != 0)
+		imap_deleted_mark(c, true, uid, fetch->is_deleted);
+}
+
+void imap_fetch_close(struct imap_ctx *c) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+
+	if (!fetch->is_open)
+		return;
+	part_close(c, fetch);
+	if (fetch->uid != 0 && fetch->is_by_number)
+		imap_uid_learn(c, fetch->seq, fetch->uid);
+	if (fetch->uid == 0)
+		fetch->uid = imap_uid_of(c, fetch->seq);
+	if (fetch->has_flags && !fetch->is_broken)
+		flags_received(c, fetch);
+	if (fetch->n_bodies > 0 || fetch->n_headers > 0)
+		imap_mailbox_fetched(c, fetch);
+	*fetch = (struct imap_fetch){};
+}

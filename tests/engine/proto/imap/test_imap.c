@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "proto/imap/imap.h"
+#include "proto/imap/imap_private.h"
+#include "talk.h"
+#include "talk_imap.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void talks_give_their_facts_however_they_are_cut(void **) {
+	assert_in_range(talk_check("imap_", &proto_imap, imap_dump), 1, 1000);
+}
+
+static void say(struct talk *talk, enum stream_dir dir, const char *text) {
+	talk_data(talk, dir, text, strlen(text));
+}
+
+static struct talk *talk_logged_in(void) {
+	struct talk *talk = talk_open(&proto_imap, 0);
+
+	say(talk, STREAM_SERVER, "* OK ready\r\n");
+	say(talk, STREAM_CLIENT, "1 LOGIN anna secret\r\n");
+	say(talk, STREAM_SERVER, "1 OK in\r\n");
+	say(talk, STREAM_CLIENT, "2 SELECT INBOX\r\n");
+	say(talk,
+	    STREAM_SERVER,
+	    "* 500 EXISTS\r\n* OK [UIDVALIDITY 1] ok\r\n* OK [UIDNEXT 900] ok\r\n2 OK done\r\n");
+	return talk;
+}
+
+static void an_idle_session_costs_a_few_hundred_bytes(void **) {
+	struct talk *talk = talk_logged_in();
+
+	assert_in_range(talk_memory(talk), 1, 272);
+	say(talk, STREAM_CLIENT, "3 CAPABILITY\r\n4 NOOP\r\n5 ID NIL\r\n6 LIST \"\" *\r\n");
+	say(talk, STREAM_SERVER, "3 OK\r\n4 OK\r\n5 OK\r\n6 OK\r\n");
+	say(talk, STREAM_CLIENT, "7 IDLE\r\n");
+	say(talk, STREAM_SERVER, "+ idling\r\n* 501 EXISTS\r\n");
+	print_message("%zu bytes\n", talk_memory(talk));
+	assert_in_range(talk_memory(talk), 1, 320);
+	talk_end(talk, NULL);
+	talk_close(talk);
+}
+
+// I1: memory follows the bytes received, not those announced; I3, S10: and is given back.
+static void i1_memory_grows_with_bytes_received_only(void **) {
+	struct talk *talk = talk_logged_in();
+	size_t before = talk_memory(talk);
+	static const char *const announced[]
+		= {"3 LOGIN {4000}\r\n", "3 APPEND X {4000000000}\r\n", "3 SELECT {4096}\r\n"};
+
+	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++) {
+		say(talk, STREAM_CLIENT, announced[i]);
+		say(talk, STREAM_SERVER, "+ ok\r\n");
+		say(talk, STREAM_CLIENT, "x");
+		assert_in_range(talk_memory(talk), before, before + 1024);
+		talk_end(talk, NULL);
+		talk_close(talk);
+		talk = talk_logged_in();
+	}
+	for (int i = 0; i < 10000; i++) // never answered
+		say(talk, STREAM_CLIENT, "n NOOP\r\n");
+	assert_in_range(talk_memory(talk), before, before + 64 * (IMAP_INFLIGHT_MAX + 1));
+	for (int i = 0; i < IMAP_INFLIGHT_MAX; i++)
+		say(talk, STREAM_SERVER, "n OK\r\n");
+	assert_in_range(talk_memory(talk), before, before + 64);
+	talk_end(talk, NULL);
+	talk_close(talk);
+}
+
+// N2: whatever the slab's size, nothing breaks, and what could not be kept is told.
+static void a_full_slab_is_stated_and_breaks_nothing(void **) {
+	static const char client[]
+		= "1 LOGIN {4+}\r\nanna secret\r\n2 SELECT INBOX\r\n3 FETCH 1:9 (UID BODY[])\r\n"
+		  "4 APPEND Sent {5+}\r\nhello\r\n5 STORE 1 +FLAGS (\\Deleted)\r\n";
+	static const char server[]
+		= "* OK hi\r\n1 OK in\r\n* 9 EXISTS\r\n2 OK\r\n* 1 FETCH (UID 5 BODY[] {3}\r\nabc "
+		  "FLAGS (\\Deleted))\r\n3 OK\r\n4 OK\r\n5 OK\r\n";
+	bool was_full = false, was_kept = false;
+
+	// Room for ever more pages, from none: each serves one size of block.
+	for (size_t pages = 1; pages <= 16; pages++) {
+		struct talk *talk = talk_open(&proto_imap, pages << 16);
+		for (size_t at = 0; at < sizeof(client) - 1; at++)
+			talk_data(talk, STREAM_CLIENT, client + at, 1);
+		for (size_t at = 0; at < sizeof(server) - 1; at++)
+			talk_data(talk, STREAM_SERVER, server + at, 1);
+		was_full |= (talk_session(talk)->events & UINT64_C(1) << EVENT_memory_full) != 0;
+		was_kept |= talk_session(talk)->login == LOGIN_SUCCESS;
+		assert_null(strstr(talk_end(talk, NULL), "\nleaked "));
+		talk_close(talk);
+	}
+	assert_true(was_full);
+	assert_true(was_kept);
+}
+
+static void i2_a_literal_is_read_inside_its_line_and_by_its_grammar(void **) {
+	static const struct {
+		const char *line;
+		int found;
+		uint64_t size;
+		bool is_sync;
+	} cases[] = {
+		{"a LOGIN {5}", 1, 5, true},
+		{"a LOGIN {5+}", 1, 5, false},
+		{"a APPEND x ~{000000000000000001}", 1, 1, true},
+		{"{7}", 1, 7, true},
+		{"a {}", -1, 0, false},
+		{"a {-1}", -1, 0, false},
+		{"a { 5}", -1, 0, false},
+		{"a {99999999999999999999}", -1, 0, false},
+		{"a }", 0, 0, false},
+		{"}", 0, 0, false},
+		{"", 0, 0, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t size = strlen(cases[i].line);
+		// What stands behind the line is not part of it, even where it would change it.
+		uint8_t *exact = malloc(size + 1);
+		struct imap_literal literal = {0};
+
+		memcpy(exact, cases[i].line, size);
+		exact[size] = '{';
+		assert_int_equal(imap_literal_find(exact, size, &literal), cases[i].found);
+		if (cases[i].found > 0) {
+			assert_int_equal(literal.size, cases[i].size);
+			assert_int_equal(literal.is_sync, cases[i].is_sync);
+		}
+		free(exact);
+	}
+}
+
+// More connections at once than may be inflated are not, and say so; when one ends, another may.
+static void only_so_many_connections_are_inflated(void **) {
+	struct talk *talk;
+
+	for (talk_inflaters_max = 0; talk_inflaters_max <= 2; talk_inflaters_max++) {
+		talk = talk_logged_in();
+		say(talk, STREAM_CLIENT, "3 COMPRESS DEFLATE\r\n");
+		say(talk, STREAM_SERVER, "3 OK\r\n");
+		assert_int_equal(
+			(talk_session(talk)->events & UINT64_C(1) << EVENT_compressed) != 0,
+			talk_inflaters_max < 2
+		);
+		assert_null(strstr(talk_end(talk, NULL), "leaked "));
+		talk_close(talk);
+	}
+	talk_inflaters_max = 2;
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(i2_a_literal_is_read_inside_its_line_and_by_its_grammar),
+		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
+		cmocka_unit_test(an_idle_session_costs_a_few_hundred_bytes),
+		cmocka_unit_test(i1_memory_grows_with_bytes_received_only),
+		cmocka_unit_test(only_so_many_connections_are_inflated),
+		cmocka_unit_test(a_full_slab_is_stated_and_breaks_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
