@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "match/ruleset.h"
+#include "networks.h"
 
 #include <stdio.h>
 
@@ -18,12 +19,16 @@
 
 enum exit_status cmd_check(const struct config *config) {
 	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
-	bool is_bad = !ruleset || ruleset_n_bad(ruleset) || config->n_mistakes;
+	struct networks *networks;
+	bool is_bad = networks_of(config, &networks) < 0;
+
+	is_bad |= !ruleset || ruleset_n_bad(ruleset) || config->n_mistakes;
 
 	if (ruleset && !is_bad) {
 		const struct rules *rules = ruleset_rules(ruleset);
 		fprintf(stderr, "postern: " ALL_RIGHT "\n", rules ? rules->n : 0);
 	}
 	ruleset_close(ruleset);
+	networks_close(networks);
 	return is_bad ? EXIT_BAD_INPUT : EXIT_DONE;
 }

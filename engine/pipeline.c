@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "limits.h"
 #include "match/ruleset.h"
+#include "networks.h"
 #include "ring.h"
 #include "stats.h"
 #include "summary.h"
@@ -45,6 +46,7 @@ struct line {
 struct pipeline {
 	const struct config *config;
 	struct ruleset *ruleset;
+	struct networks *networks; // NULL: none named
 	struct analyst *analyst;
 	struct distributor *distributor; // NULL: one worker, which reads the source itself
 	struct defrag *defrag; // of that one worker; a distributor has its own
@@ -133,6 +135,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
+		.networks = p->networks,
 		.records = config->sessions != NULL,
 		.out = {.ctx = line, .record = send_record, .activity = send_activity},
 	};
@@ -429,13 +432,14 @@ struct pipeline *pipeline_open(const struct config *config, bool is_live) {
 	p->config = config;
 	p->is_live = is_live;
 	p->ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
-	if (!p->ruleset)
+	if (!p->ruleset || networks_of(config, &p->networks) < 0)
 		goto err;
 	p->analyst = analyst_open(config, ruleset_rules(p->ruleset), error, sizeof(error));
 	if (!p->analyst) {
 		fprintf(stderr, "postern: %s\n", error);
 		goto err;
 	}
+	analyst_set_networks(p->analyst, p->networks);
 	clock_gettime(CLOCK_MONOTONIC, &p->start);
 	if (lines_open(p) < 0 || control_begin(p) < 0 || threads_start(p) < 0)
 		goto err;
@@ -519,6 +523,7 @@ void pipeline_close(struct pipeline *p) {
 	defrag_close(p->defrag);
 	analyst_close(p->analyst);
 	ruleset_close(p->ruleset);
+	networks_close(p->networks);
 	free(p->lines);
 	free(p);
 }

@@ -42,6 +42,7 @@ static size_t parts_list(struct models *models, struct store_part *parts) {
 	parts[n++] = STORE_PART_BLOB("time ahead", KEPT_AHEAD, 1, &models->ahead_ns);
 	parts[n++] = STORE_PART_BLOB("recent activities", KEPT_RECENT, 1, &models->recent);
 	n += failures_parts(&models->failures, parts + n);
+	n += watch_parts(&models->watch, parts + n);
 	return n;
 }
 

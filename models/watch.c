@@ -47,6 +47,13 @@ void watch_init(
 	watch->fleet = (void *)((uint8_t *)memory + table_memsize(n, sizeof(struct account)));
 }
 
+size_t watch_parts(struct watch *watch, struct store_part *parts) {
+	parts[0] = STORE_PART_TABLE("accounts", KEPT_ACCOUNTS, ACCOUNT_LAYOUT, &watch->accounts);
+	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, 1, watch->fleet);
+	parts[2] = STORE_PART_BLOB("time of accounts", KEPT_WATCH_NOW, 1, &watch->now_ns);
+	return 3;
+}
+
 double watch_threshold(const struct watch *watch) {
 	if (watch->nominal_only)
 		return watch->nominal;

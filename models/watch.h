@@ -13,6 +13,7 @@
 #include "channel/visit.h"
 #include "episode.h"
 #include "evidence.h"
+#include "store/part.h"
 #include "table.h"
 
 #define WATCH_SILENCE_NS (21 * 86400ull * 1000000000) // repeated reading in two weeks is one episode
@@ -44,6 +45,8 @@ void watch_init(
 	struct episodes *episodes,
 	void *memory
 );
+// Adds what the store keeps to parts; returns how many.
+size_t watch_parts(struct watch *watch, struct store_part *parts);
 // time_ns is the activity's as far as it is believed, now_ns the latest of all. believed: the login is
 // not the fruit of guessing.
 void watch_run(

@@ -36,6 +36,9 @@ enum {
 	ACCOUNT_SINKS = 3,
 	ACCOUNT_BLOOM = 64, // bytes: correspondents
 	ACCOUNT_OTHERS_BLOOM = 16, // bytes: other people's mailboxes that it reads
+	// Raised with every change of struct account's layout: what the store has of an older one is learnt
+	// anew, unless watch_parts() names a way to migrate it.
+	ACCOUNT_LAYOUT = 1,
 };
 
 struct place {

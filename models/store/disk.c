@@ -100,14 +100,14 @@ static int lock_take(const char *dir, char *error, size_t error_size) {
 // ---- A broken file
 
 // It is kept for whoever wants to look, and its place is empty again.
-static int set_aside(struct disk *db, char *error, size_t error_size) {
+static int set_aside(struct disk *disk, char *error, size_t error_size) {
 	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/data.mdb", db->config.dir);
+	snprintf(path, sizeof(path), "%s/data.mdb", disk->config.dir);
 	for (int i = 1; i <= ASIDE_MAX; i++) {
-		snprintf(db->aside, sizeof(db->aside), "%s.broken-%d", path, i);
-		if (access(db->aside, F_OK) == 0)
+		snprintf(disk->aside, sizeof(disk->aside), "%s.broken-%d", path, i);
+		if (access(disk->aside, F_OK) == 0)
 			continue;
-		if (rename(path, db->aside) == 0)
+		if (rename(path, disk->aside) == 0)
 			return 0;
 		break;
 	}
@@ -115,51 +115,51 @@ static int set_aside(struct disk *db, char *error, size_t error_size) {
 		error,
 		error_size,
 		"store %s: data.mdb is broken (%s) and cannot be set aside: %s",
-		db->config.dir,
-		db->why,
+		disk->config.dir,
+		disk->why,
 		strerror(errno)
 	);
 	return -1;
 }
 
 // LMDB believes every page it reads: what is broken would end the process. So it is looked at first.
-static int file_check(struct disk *db, char *error, size_t error_size) {
+static int file_check(struct disk *disk, char *error, size_t error_size) {
 	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%s/data.mdb", db->config.dir);
-	switch (page_check_file(path, db->why, sizeof(db->why))) {
+	snprintf(path, sizeof(path), "%s/data.mdb", disk->config.dir);
+	switch (page_check_file(path, disk->why, sizeof(disk->why))) {
 	case PAGE_SOUND:
 		return 0;
 	case PAGE_BROKEN:
-		return set_aside(db, error, error_size);
+		return set_aside(disk, error, error_size);
 	default:
-		fail(error, error_size, "store %s: %s", db->config.dir, db->why);
+		fail(error, error_size, "store %s: %s", disk->config.dir, disk->why);
 		return -1;
 	}
 }
 
 static void
 rescue_one(void *ctx, const void *key, size_t key_size, const void *value, size_t size) {
-	struct disk *db = ctx;
+	struct disk *disk = ctx;
 	struct value_key ours;
 	if (key_size != sizeof(ours))
 		return;
 	memcpy(&ours, key, sizeof(ours));
-	db->n_rescued += disk_put(db, &ours, value, size) == 0;
-	db->is_described |= ours.kind == VALUE_META;
+	disk->n_rescued += disk_put(disk, &ours, value, size) == 0;
+	disk->is_described |= ours.kind == VALUE_META;
 }
 
 // What lies on sound pages goes into the new file; each value's own checksum is looked at when it is
 // loaded.
-static int rescue(struct disk *db) {
+static int rescue(struct disk *disk) {
 	char text[2 * PATH_MAX + 500];
 	uint64_t n = 0;
-	int rc = disk_begin(db);
+	int rc = disk_begin(disk);
 	if (rc != 0)
 		return rc;
-	page_rescue_file(db->aside, rescue_one, db, &n);
-	if (!db->is_described)
-		db->failed = MDB_INVALID;
-	rc = disk_commit(db);
+	page_rescue_file(disk->aside, rescue_one, disk, &n);
+	if (!disk->is_described)
+		disk->failed = MDB_INVALID;
+	rc = disk_commit(disk);
 	if (rc == MDB_INVALID)
 		rc = 0;
 	snprintf(
@@ -167,19 +167,19 @@ static int rescue(struct disk *db) {
 		sizeof(text),
 		"store %s: data.mdb is broken (%s) and is kept as %s. %llu of its %llu values could "
 		"be read and are used; the rest is learnt anew",
-		db->config.dir,
-		db->why,
-		db->aside,
-		(unsigned long long)(db->is_described ? db->n_rescued : 0),
+		disk->config.dir,
+		disk->why,
+		disk->aside,
+		(unsigned long long)(disk->is_described ? disk->n_rescued : 0),
 		(unsigned long long)n
 	);
-	if (rc == 0 && db->config.say)
-		db->config.say(db->config.ctx, text);
+	if (rc == 0 && disk->config.say)
+		disk->config.say(disk->config.ctx, text);
 	return rc;
 }
 
-static int dir_take(struct disk *db, char *error, size_t error_size) {
-	const struct disk_config *config = &db->config;
+static int dir_take(struct disk *disk, char *error, size_t error_size) {
+	const struct disk_config *config = &disk->config;
 	if (mkdir(config->dir, 0700) < 0 && errno != EEXIST) {
 		fail(error, error_size, "store %s: %s", config->dir, strerror(errno));
 		return -1;
@@ -194,142 +194,152 @@ static int dir_take(struct disk *db, char *error, size_t error_size) {
 		);
 		return -1;
 	}
-	db->lock_fd = lock_take(config->dir, error, error_size);
-	return db->lock_fd < 0 ? -1 : file_check(db, error, error_size);
+	disk->lock_fd = lock_take(config->dir, error, error_size);
+	return disk->lock_fd < 0 ? -1 : file_check(disk, error, error_size);
 }
 
 // ---- LMDB
 
-static int env_open(struct disk *db, unsigned flags) {
+static int env_open(struct disk *disk, unsigned flags) {
 	MDB_txn *txn;
-	int rc = mdb_env_create(&db->env);
+	int rc = mdb_env_create(&disk->env);
 	if (rc != 0)
 		return rc;
-	if ((rc = mdb_env_set_mapsize(db->env, db->map_size)) != 0
-	    || (rc = mdb_env_set_maxreaders(db->env, READERS_MAX)) != 0
-	    || (rc = mdb_env_open(db->env, db->config.dir, flags | MDB_NOTLS, 0600)) != 0)
+	if ((rc = mdb_env_set_mapsize(disk->env, disk->map_size)) != 0
+	    || (rc = mdb_env_set_maxreaders(disk->env, READERS_MAX)) != 0
+	    || (rc = mdb_env_open(disk->env, disk->config.dir, flags | MDB_NOTLS, 0600)) != 0)
 		return rc;
-	if ((rc = mdb_txn_begin(db->env, NULL, flags & MDB_RDONLY, &txn)) != 0)
+	if ((rc = mdb_txn_begin(disk->env, NULL, flags & MDB_RDONLY, &txn)) != 0)
 		return rc;
-	if ((rc = mdb_dbi_open(txn, NULL, 0, &db->dbi)) != 0) {
+	if ((rc = mdb_dbi_open(txn, NULL, 0, &disk->dbi)) != 0) {
 		mdb_txn_abort(txn);
 		return rc;
 	}
 	return mdb_txn_commit(txn);
 }
 
-static void env_close(struct disk *db) {
-	if (db->txn)
-		mdb_txn_abort(db->txn);
-	if (db->env)
-		mdb_env_close(db->env);
-	db->txn = NULL;
-	db->env = NULL;
+static void env_close(struct disk *disk) {
+	if (disk->txn)
+		mdb_txn_abort(disk->txn);
+	if (disk->env)
+		mdb_env_close(disk->env);
+	disk->txn = NULL;
+	disk->env = NULL;
 }
 
-static int reader_open(struct disk *db) {
-	int rc = env_open(db, MDB_RDONLY);
+static int reader_open(struct disk *disk) {
+	int rc = env_open(disk, MDB_RDONLY);
 	if (rc != EROFS && rc != EACCES)
 		return rc;
 	// A backup on a medium that cannot be written has no writer to beware of.
-	env_close(db);
-	return env_open(db, MDB_RDONLY | MDB_NOLOCK);
+	env_close(disk);
+	return env_open(disk, MDB_RDONLY | MDB_NOLOCK);
 }
 
 struct disk *
 disk_open(const struct disk_config *config, char *error, size_t error_size) {
-	struct disk *db = calloc(1, sizeof(*db));
-	if (!db) {
+	struct disk *disk = calloc(1, sizeof(*disk));
+	if (!disk) {
 		fail(error, error_size, "out of memory");
 		return NULL;
 	}
-	db->config = *config;
-	db->lock_fd = -1;
-	db->map_size = config->map_size;
-	if (!config->is_reader && dir_take(db, error, error_size) < 0)
+	disk->config = *config;
+	disk->lock_fd = -1;
+	disk->map_size = config->map_size;
+	if (!config->is_reader && dir_take(disk, error, error_size) < 0)
 		goto err;
-	int rc = config->is_reader ? reader_open(db) : env_open(db, 0);
-	if (rc == 0 && db->aside[0])
-		rc = rescue(db);
+	int rc = config->is_reader ? reader_open(disk) : env_open(disk, 0);
+	if (rc == 0 && disk->aside[0])
+		rc = rescue(disk);
 	if (rc != 0) {
 		fail(error, error_size, "store %s: %s", config->dir, mdb_strerror(rc));
 		goto err;
 	}
-	return db;
+	return disk;
 err:
-	disk_close(db);
+	disk_close(disk);
 	return NULL;
 }
 
-void disk_close(struct disk *db) {
-	if (!db)
+void disk_close(struct disk *disk) {
+	if (!disk)
 		return;
-	env_close(db);
-	if (db->lock_fd >= 0)
-		close(db->lock_fd);
-	free(db);
+	env_close(disk);
+	if (disk->lock_fd >= 0)
+		close(disk->lock_fd);
+	free(disk);
 }
 
 // ---- Writing
 
-int disk_begin(struct disk *db) {
+int disk_begin(struct disk *disk) {
 	int n_dead;
-	db->failed = 0;
-	if (db->n_begun++ % CHECK_READERS_EVERY == 0)
-		mdb_reader_check(db->env, &n_dead);
-	return mdb_txn_begin(db->env, NULL, 0, &db->txn);
-}
-
-static int remember(struct disk *db, int rc) {
-	if (db->failed == 0)
-		db->failed = rc;
+	disk->failed = 0;
+	if (disk->env && disk->n_begun++ % CHECK_READERS_EVERY == 0)
+		mdb_reader_check(disk->env, &n_dead);
+	int rc = disk->env ? mdb_txn_begin(disk->env, NULL, 0, &disk->txn) : MDB_PANIC;
+	if (rc != MDB_PANIC)
+		return rc;
+	// LMDB could not write its meta page and trusts itself no more. Opened again it may.
+	env_close(disk);
+	rc = env_open(disk, 0);
+	if (rc == 0)
+		rc = mdb_txn_begin(disk->env, NULL, 0, &disk->txn);
+	else
+		env_close(disk);
 	return rc;
 }
 
-int disk_put(struct disk *db, const struct value_key *key, const void *value, size_t size) {
-	MDB_val k = {sizeof(*key), (void *)key}, v = {size, (void *)value};
-	return db->failed ? db->failed : remember(db, mdb_put(db->txn, db->dbi, &k, &v, 0));
+static int remember(struct disk *disk, int rc) {
+	if (disk->failed == 0)
+		disk->failed = rc;
+	return rc;
 }
 
-int disk_delete(struct disk *db, const struct value_key *key) {
+int disk_put(struct disk *disk, const struct value_key *key, const void *value, size_t size) {
+	MDB_val k = {sizeof(*key), (void *)key}, v = {size, (void *)value};
+	return disk->failed ? disk->failed : remember(disk, mdb_put(disk->txn, disk->dbi, &k, &v, 0));
+}
+
+int disk_delete(struct disk *disk, const struct value_key *key) {
 	MDB_val k = {sizeof(*key), (void *)key};
-	if (db->failed)
-		return db->failed;
-	int rc = mdb_del(db->txn, db->dbi, &k, NULL);
-	return remember(db, rc == MDB_NOTFOUND ? 0 : rc);
+	if (disk->failed)
+		return disk->failed;
+	int rc = mdb_del(disk->txn, disk->dbi, &k, NULL);
+	return remember(disk, rc == MDB_NOTFOUND ? 0 : rc);
 }
 
 // No transaction and no cursor is open here: the map may move.
-static void map_grow(struct disk *db) {
-	if (mdb_env_set_mapsize(db->env, 2 * db->map_size) == 0)
-		db->map_size *= 2;
+static void map_grow(struct disk *disk) {
+	if (mdb_env_set_mapsize(disk->env, 2 * disk->map_size) == 0)
+		disk->map_size *= 2;
 }
 
-int disk_commit(struct disk *db) {
-	if (db->failed)
-		mdb_txn_abort(db->txn);
+int disk_commit(struct disk *disk) {
+	if (disk->failed)
+		mdb_txn_abort(disk->txn);
 	else
-		db->failed = mdb_txn_commit(db->txn);
-	db->txn = NULL;
-	if (db->failed == MDB_MAP_FULL)
-		map_grow(db);
-	return db->failed;
+		disk->failed = mdb_txn_commit(disk->txn);
+	disk->txn = NULL;
+	if (disk->failed == MDB_MAP_FULL)
+		map_grow(disk);
+	return disk->failed;
 }
 
 // ---- Reading
 
 int disk_each(
-	struct disk *db,
+	struct disk *disk,
 	bool (*each)(void *ctx, const struct value_key *key, const uint8_t *value, size_t size),
 	void *ctx
 ) {
 	MDB_txn *txn;
 	MDB_cursor *cursor;
 	MDB_val key, value;
-	int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+	int rc = mdb_txn_begin(disk->env, NULL, MDB_RDONLY, &txn);
 	if (rc != 0)
 		return rc;
-	rc = mdb_cursor_open(txn, db->dbi, &cursor);
+	rc = mdb_cursor_open(txn, disk->dbi, &cursor);
 	if (rc != 0)
 		goto abort;
 	while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
@@ -347,18 +357,18 @@ abort:
 }
 
 int disk_get(
-	struct disk *db,
+	struct disk *disk,
 	const struct value_key *key,
 	uint8_t **value_r,
 	size_t *size_r
 ) {
 	MDB_val k = {sizeof(*key), (void *)key}, v;
 	MDB_txn *txn;
-	int rc = mdb_txn_begin(db->env, NULL, MDB_RDONLY, &txn);
+	int rc = mdb_txn_begin(disk->env, NULL, MDB_RDONLY, &txn);
 	*value_r = NULL;
 	if (rc != 0)
 		return rc;
-	rc = mdb_get(txn, db->dbi, &k, &v);
+	rc = mdb_get(txn, disk->dbi, &k, &v);
 	if (rc == 0 && (*value_r = malloc(v.mv_size))) {
 		memcpy(*value_r, v.mv_data, v.mv_size);
 		*size_r = v.mv_size;

@@ -32,25 +32,25 @@ struct disk_config {
 // NULL and one line in error.
 struct disk *disk_open(const struct disk_config *config, char *error, size_t error_size);
 // Accepts NULL. An open transaction is forgotten.
-void disk_close(struct disk *db);
+void disk_close(struct disk *disk);
 
-int disk_begin(struct disk *db);
-int disk_put(struct disk *db, const struct value_key *key, const void *value, size_t size);
+int disk_begin(struct disk *disk);
+int disk_put(struct disk *disk, const struct value_key *key, const void *value, size_t size);
 // A key that is not there is none.
-int disk_delete(struct disk *db, const struct value_key *key);
+int disk_delete(struct disk *disk, const struct value_key *key);
 // After an error in the transaction it only ends it, and returns that error.
-int disk_commit(struct disk *db);
+int disk_commit(struct disk *disk);
 
 // Calls each for all values as of the last commit, in the order of keys; stops when it returns false.
 // value is borrowed until it returns.
 int disk_each(
-	struct disk *db,
+	struct disk *disk,
 	bool (*each)(void *ctx, const struct value_key *key, const uint8_t *value, size_t size),
 	void *ctx
 );
 // *value_r: a copy the caller frees, NULL when there is none.
 int disk_get(
-	struct disk *db,
+	struct disk *disk,
 	const struct value_key *key,
 	uint8_t **value_r,
 	size_t *size_r

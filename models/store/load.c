@@ -54,9 +54,12 @@ part_find(const struct load *load, const struct value_key *key) {
 
 // ---- Entries
 
-// An image into an entry that has its node.
-static bool
-entry_unpack(const struct store_part *part, const struct value_head *head, const void *image, void *entry) {
+bool load_entry(
+	const struct store_part *part,
+	const struct value_head *head,
+	const void *image,
+	void *entry
+) {
 	if (part->unpack && (part->pack || head->version != part->version))
 		return part->unpack(part->ctx, head->version, image, head->size, entry);
 	if (head->version != part->version
@@ -80,11 +83,11 @@ static void entry_arrive(
 		.proven = head->proven,
 	};
 	if (value_slot(key) >= part->table->n_max) {
-		load->stats->n_left_out++;
-		return;
+		load->beyond[part - load->parts] = value_slot(key) + 1;
+		return; // load_shrink() sees to it
 	}
 	void *entry = table_restore(part->table, value_slot(key), &node);
-	if (entry && entry_unpack(part, head, arrival->image, entry)) {
+	if (entry && load_entry(part, head, arrival->image, entry)) {
 		load->stats->n_entries++;
 		return;
 	}
@@ -129,6 +132,7 @@ static void blob_settle(struct load *load, const struct store_part *part, struct
 		count_bad(load, part, &key);
 	}
 	free(blob->data);
+	blob->data = NULL;
 }
 
 static void counters_arrive(const struct arrival *arrival, const struct store_part *part) {
@@ -176,7 +180,7 @@ int load_meta(struct load *load, bool *is_there_r, char *error, size_t error_siz
 	struct load_description meta;
 	uint8_t *value;
 	size_t size;
-	int rc = disk_get(load->db, &key, &value, &size);
+	int rc = disk_get(load->disk, &key, &value, &size);
 	*is_there_r = value != NULL;
 	if (rc != 0) {
 		snprintf(error, error_size, "store %s: %s", load->dir, disk_strerror(rc));
@@ -213,6 +217,15 @@ int load_meta(struct load *load, bool *is_there_r, char *error, size_t error_siz
 	return 0;
 }
 
+static int parts_shrink(struct load *load) {
+	for (size_t i = 0; i < load->n_parts; i++) {
+		int rc = load->beyond[i] ? load_shrink(load, i) : 0;
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
 static int parts_settle(struct load *load, struct arrival *arrival) {
 	for (size_t i = 0; i < load->n_parts; i++) {
 		const struct store_part *part = &load->parts[i];
@@ -237,7 +250,7 @@ int load_all(struct load *load, char *error, size_t error_size) {
 	arrival->load = load;
 	if (load_meta(load, &is_there, error, error_size) < 0)
 		goto out;
-	int failed = disk_each(load->db, arrive, arrival);
+	int failed = disk_each(load->disk, arrive, arrival);
 	if (failed)
 		snprintf(
 			error, error_size, "store %s: %s", load->dir, disk_strerror(failed)
@@ -257,11 +270,17 @@ int load_all(struct load *load, char *error, size_t error_size) {
 			"store %s: it holds something that is not Postern's: use another directory",
 			load->dir
 		);
+	else if ((failed = parts_shrink(load)) != 0)
+		snprintf(
+			error, error_size, "store %s: %s", load->dir, disk_strerror(failed)
+		);
 	else if (parts_settle(load, arrival) < 0)
 		snprintf(error, error_size, "store %s: out of memory", load->dir);
 	else
 		rc = 0;
 out:
+	for (size_t i = 0; i < STORE_PARTS_MAX; i++)
+		free(arrival->blobs[i].data);
 	free(arrival);
 	return rc;
 }

@@ -31,7 +31,7 @@ struct load_counters {
 };
 
 struct load {
-	struct disk *db;
+	struct disk *disk;
 	const char *dir;
 	const struct store_part *parts;
 	size_t n_parts;
@@ -39,7 +39,19 @@ struct load {
 	// Filled.
 	struct load_description meta;
 	char first_bad[80];
+	uint32_t beyond[STORE_PARTS_MAX]; // of a table's slots, the first that was never used; 0: none beyond n_max
 };
+
+// An image into a part's entry that has its node. False when the part does not understand it.
+bool load_entry(
+	const struct store_part *part,
+	const struct value_head *head,
+	const void *image,
+	void *entry
+);
+// The table of part i is smaller than what is kept of it: of all entries, those seen last stay, in slots
+// that there are. Between the entries' arrival and table_restored(). 0 or an error of disk_strerror().
+int load_shrink(struct load *load, size_t i);
 
 // The description alone, into load->meta; whether there is one. 0, or −1 and one line in error.
 int load_meta(struct load *load, bool *is_there_r, char *error, size_t error_size);

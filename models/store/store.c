@@ -35,7 +35,7 @@ struct store {
 	struct shadow shadows[STORE_PARTS_MAX];
 	size_t n_parts;
 	size_t size; // of memory taken
-	struct disk *db;
+	struct disk *disk;
 	struct writer *writer;
 	struct store_mark found, mark; // mark: of the snapshot under way
 	struct store_stats stats;
@@ -43,6 +43,7 @@ struct store {
 	bool is_copying;
 	bool is_begun; // a snapshot that was begun has not been judged yet
 	bool has_said; // that it cannot be written
+	uint32_t beyond[STORE_PARTS_MAX]; // slots of a larger table that are still to be deleted
 };
 
 __attribute__((format(printf, 2, 3))) static void
@@ -141,6 +142,14 @@ static void counters_copy(struct store *store, const struct store_part *part) {
 	memcpy(writer_put(store->writer, &key, &head), &counters, sizeof(counters));
 }
 
+static void beyond_delete(struct store *store, size_t i) {
+	const struct store_part *part = &store->parts[i];
+	for (uint32_t slot = part->table->n_max; slot < store->beyond[i]; slot++) {
+		struct value_key key = value_key(VALUE_ENTRY, part->id, slot);
+		writer_delete(store->writer, &key);
+	}
+}
+
 static void meta_copy(struct store *store) {
 	struct load_description meta = {
 		.magic = LOAD_MAGIC,
@@ -170,6 +179,7 @@ static void judge(struct store *store) {
 		if (store->has_said)
 			say(store, "store %s: can be written again", store->config.dir);
 		store->has_said = false;
+		memset(store->beyond, 0, sizeof(store->beyond));
 		return;
 	}
 	store->stats.n_failed++;
@@ -199,10 +209,12 @@ static void snapshot_begin(struct store *store, const struct store_mark *mark) {
 			blob_freeze(&store->parts[i], &store->shadows[i]);
 	// Small, and of this moment.
 	for (size_t i = 0; i < store->n_parts; i++)
-		if (store->parts[i].table)
+		if (store->parts[i].table) {
 			counters_copy(store, &store->parts[i]);
-		else
+			beyond_delete(store, i);
+		} else {
 			blob_copy(store, &store->parts[i], &store->shadows[i]);
+		}
 	meta_copy(store);
 }
 
@@ -293,7 +305,7 @@ static int shadow_open(struct store *store, size_t i) {
 
 static int parts_fill(struct store *store, char *error, size_t error_size) {
 	struct load load = {
-		.db = store->db,
+		.disk = store->disk,
 		.dir = store->config.dir,
 		.parts = store->parts,
 		.n_parts = store->n_parts,
@@ -303,6 +315,7 @@ static int parts_fill(struct store *store, char *error, size_t error_size) {
 	if (rc < 0)
 		return -1;
 	store->found = load.meta.mark;
+	memcpy(store->beyond, load.beyond, sizeof(store->beyond));
 	store->stats.generation = load.meta.generation;
 	store->next_ns = store->found.now_ns + store->config.interval_ns / 2;
 	if (store->stats.n_bad)
@@ -329,10 +342,9 @@ struct store *store_open(
 	size_t error_size
 ) {
 	struct store *store = calloc(1, sizeof(*store));
-	struct disk_config db = {
+	struct disk_config config_disk = {
 		.dir = config->dir,
-		.map_size = map_size(parts, n_parts),
-		.is_reader = config->is_reader,
+		.map_size = config->map_size ? config->map_size : map_size(parts, n_parts),
 		.say = config->say,
 		.ctx = config->ctx,
 	};
@@ -345,12 +357,10 @@ struct store *store_open(
 	memcpy(store->parts, parts, n_parts * sizeof(parts[0]));
 	store->n_parts = n_parts;
 	store->size = sizeof(*store);
-	store->db = disk_open(&db, error, error_size);
-	if (!store->db || parts_fill(store, error, error_size) < 0)
+	store->disk = disk_open(&config_disk, error, error_size);
+	if (!store->disk || parts_fill(store, error, error_size) < 0)
 		goto err;
-	if (config->is_reader)
-		return store;
-	store->writer = writer_open(store->db);
+	store->writer = writer_open(store->disk);
 	store->size += writer_memsize();
 	if (!store->writer)
 		goto no_memory;
@@ -383,7 +393,7 @@ void store_close(struct store *store) {
 	if (store->is_copying)
 		snapshot_go_on(store, UINT32_MAX);
 	writer_close(store->writer);
-	disk_close(store->db);
+	disk_close(store->disk);
 	for (size_t i = 0; i < STORE_PARTS_MAX; i++) {
 		free(store->shadows[i].data);
 		free(store->shadows[i].taken);

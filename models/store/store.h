@@ -30,7 +30,7 @@ struct store_config {
 	// A snapshot that is due waits for the one before to be written, so that the interval holds
 	// however fast events come. Live they come no faster than time passes, and nothing waits.
 	bool wait;
-	bool is_reader; // for looking only
+	size_t map_size; // address space at first; 0: by the parts
 	// One line for people: what was found broken, what cannot be written. On the model thread.
 	void (*say)(void *ctx, const char *text);
 	void *ctx;

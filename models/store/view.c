@@ -16,13 +16,13 @@
 #define MAP_SIZE ((size_t)1 << 30) // LMDB takes the file's own when that is larger
 
 struct view {
-	struct disk *db;
+	struct disk *disk;
 	struct store_mark mark;
 };
 
 static int mark_read(struct view *view, const char *dir, char *error, size_t error_size) {
 	struct store_stats stats = {0};
-	struct load load = {.db = view->db, .dir = dir, .stats = &stats};
+	struct load load = {.disk = view->disk, .dir = dir, .stats = &stats};
 	bool is_there;
 	if (load_meta(&load, &is_there, error, error_size) < 0)
 		return -1;
@@ -54,8 +54,8 @@ struct view *view_open(const char *dir, char *error, size_t error_size) {
 		);
 		goto err;
 	}
-	view->db = disk_open(&config, error, error_size);
-	if (!view->db || mark_read(view, dir, error, error_size) < 0)
+	view->disk = disk_open(&config, error, error_size);
+	if (!view->disk || mark_read(view, dir, error, error_size) < 0)
 		goto err;
 	return view;
 err:
@@ -66,7 +66,7 @@ err:
 void view_close(struct view *view) {
 	if (!view)
 		return;
-	disk_close(view->db);
+	disk_close(view->disk);
 	free(view);
 }
 
@@ -140,7 +140,7 @@ bool view_entry(
 		.entry = entry,
 		.size = size,
 	};
-	return disk_each(view->db, look_at, &search) == 0 && search.found == size;
+	return disk_each(view->disk, look_at, &search) == 0 && search.found == size;
 }
 
 void view_each(
@@ -162,7 +162,7 @@ void view_each(
 		.ctx = ctx,
 	};
 	if (search.entry)
-		disk_each(view->db, look_at, &search);
+		disk_each(view->disk, look_at, &search);
 	free(search.entry);
 }
 
@@ -174,5 +174,5 @@ bool view_blob(struct view *view, enum store_kept part, uint16_t version, void *
 		.entry = blob,
 		.size = size,
 	};
-	return disk_each(view->db, look_at, &search) == 0 && search.found == size;
+	return disk_each(view->disk, look_at, &search) == 0 && search.found == size;
 }

@@ -30,7 +30,7 @@ struct chunk {
 };
 
 struct writer {
-	struct disk *db;
+	struct disk *disk;
 	pthread_t thread;
 	pthread_mutex_t mutex; // of the lists
 	pthread_cond_t changed;
@@ -55,11 +55,11 @@ static size_t item_size(size_t image) {
 
 static void item_write(struct writer *writer, const struct item *item) {
 	if (item->op == ITEM_DELETE) {
-		disk_delete(writer->db, &item->key);
+		disk_delete(writer->disk, &item->key);
 		return;
 	}
 	size_t size = value_write(&item->key, &item->head, item + 1, writer->value);
-	disk_put(writer->db, &item->key, writer->value, size);
+	disk_put(writer->disk, &item->key, writer->value, size);
 }
 
 // A transaction that could not begin swallows its items. True while one is under way.
@@ -68,7 +68,7 @@ static bool chunk_write(struct writer *writer, const struct chunk *chunk, bool i
 		const struct item *item = (const struct item *)(chunk->data + at);
 		at += item_size(item->head.size);
 		if (!is_open) {
-			writer->result = disk_begin(writer->db);
+			writer->result = disk_begin(writer->disk);
 			is_open = true;
 		}
 		if (item->op != ITEM_END) {
@@ -77,7 +77,7 @@ static bool chunk_write(struct writer *writer, const struct chunk *chunk, bool i
 			continue;
 		}
 		if (writer->result == 0)
-			writer->result = disk_commit(writer->db);
+			writer->result = disk_commit(writer->disk);
 		is_open = false;
 		atomic_store_explicit(&writer->is_busy, false, memory_order_release);
 	}
@@ -147,12 +147,12 @@ static struct item *item_add(struct writer *writer, enum item_op op, size_t imag
 	return item;
 }
 
-struct writer *writer_open(struct disk *db) {
+struct writer *writer_open(struct disk *disk) {
 	struct writer *writer = calloc(1, sizeof(*writer));
 	sigset_t all, before;
 	if (!writer)
 		return NULL;
-	writer->db = db;
+	writer->disk = disk;
 	writer->last = &writer->first;
 	for (int i = 0; i < WRITER_CHUNKS; i++) {
 		writer->chunks[i].next = writer->free;

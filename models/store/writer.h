@@ -21,8 +21,8 @@ enum {
 
 struct writer;
 
-// db is borrowed, and the writer's alone until writer_close(). NULL and errno.
-struct writer *writer_open(struct disk *db);
+// disk is borrowed, and the writer's alone until writer_close(). NULL and errno.
+struct writer *writer_open(struct disk *disk);
 // Waits for what was begun. Accepts NULL.
 void writer_close(struct writer *writer);
 
