@@ -3,6 +3,8 @@
 
 #include "baseline.h"
 
+#include "freeman.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +61,8 @@ struct account {
 	char login_country[3];
 	char country[COUNTRIES_MAX][3];
 	uint8_t n_countries;
-	struct value net[VALUES_MAX], asn[VALUES_MAX], land[VALUES_MAX], grammar[VALUES_MAX];
+	struct value ip[VALUES_MAX], asn[VALUES_MAX], land[VALUES_MAX], grammar[VALUES_MAX],
+		id[VALUES_MAX];
 	uint32_t n_logins;
 	struct {
 		uint64_t time_ns;
@@ -72,11 +75,13 @@ struct account {
 struct counts {
 	uint32_t n[COUNTS];
 	double total;
+	double kinds; // slots in use
 };
 
 struct baselines {
 	struct baselines_config config;
-	struct counts net, asn, land, grammar;
+	struct counts ip, asn, land, grammar, id;
+	double n_users; // who have logged in
 	struct account *account;
 };
 
@@ -110,13 +115,22 @@ tell(struct baselines *b, enum baseline which, struct account *a, uint64_t time_
 
 // ---- Attribution
 
-static uint32_t net_of(const struct ip *ip) {
+static uint32_t prefix_key(const struct ip *ip, int n) {
 	uint64_t key = ip->family;
 
-	for (int i = 0; i < (ip->family == 6 ? 6 : 3); i++)
+	for (int i = 0; i < n; i++)
 		key = key * 257 + ip->addr[i];
 	key = (key ^ key >> 32) * 0x9e3779b97f4a7c15;
 	return (uint32_t)(key >> 32) | 1;
+}
+
+// The /24, or the /48.
+static uint32_t net_of(const struct ip *ip) {
+	return prefix_key(ip, ip->family == 6 ? 6 : 3);
+}
+
+static uint32_t ip_key(const struct ip *ip) {
+	return prefix_key(ip, 16);
 }
 
 static bool has_committed(const struct activity *activity) {
@@ -151,6 +165,13 @@ static struct habit *habit_of(struct account *a, const struct activity *activity
 		oldest = &a->habit[a->n_habits++];
 	*oldest = (struct habit){.net = net, .asn = activity->source.asn, .grammar = grammar};
 	return oldest;
+}
+
+static bool has_resident(const struct account *a) {
+	for (int i = 0; i < a->n_habits; i++)
+		if (is_resident(&a->habit[i]))
+			return true;
+	return false;
 }
 
 // The network is resident with whatever client, or the provider with this client.
@@ -200,8 +221,9 @@ static void day_close(struct baselines *b, struct account *a) {
 		a->ewma = ewma_next(a->ewma, z, EWMA_LAMBDA);
 		a->cusum = cusum_next(a->cusum, clipped(z), CUSUM_K);
 	}
-	// What is usual is learned to the end of the learning, then from days that are not high.
-	if (a->day < b->config.learning_days || z < 1) {
+	// What is usual is learned to the end of the learning, from when the owner is resident, then from
+	// days that are not high.
+	if (a->day < b->config.learning_days ? has_resident(a) : z < 1) {
 		delta = x - a->mean;
 		a->mean += delta / ++a->n;
 		a->m2 += delta * (x - a->mean);
@@ -302,12 +324,17 @@ static uint32_t key_of(const char *text) {
 	return key | 1;
 }
 
-static double counts_share(const struct counts *counts, uint32_t key) {
-	return (counts->n[key * 0x9e3779b1u >> 16] + .5) / (counts->total + 1);
+static uint32_t *counts_slot(struct counts *counts, uint32_t key) {
+	return &counts->n[key * 0x9e3779b1u >> 16];
+}
+
+static double counts_get(struct counts *counts, uint32_t key) {
+	return *counts_slot(counts, key);
 }
 
 static void counts_add(struct counts *counts, uint32_t key) {
-	counts->n[key * 0x9e3779b1u >> 16]++;
+	counts->kinds += *counts_slot(counts, key) == 0;
+	++*counts_slot(counts, key);
 	counts->total++;
 }
 
@@ -320,7 +347,8 @@ static void country_score(struct baselines *b, struct account *a, const struct a
 		     BASELINE_COUNTRY,
 		     a,
 		     activity->time_ns,
-		     -log(counts_share(&b->land, key_of(activity->source.country))));
+		     -log((counts_get(&b->land, key_of(activity->source.country)) + .5)
+			  / (b->land.total + 1)));
 	memcpy(a->country
 		       [a->n_countries < COUNTRIES_MAX ? a->n_countries++
 						       : a->n_logins % COUNTRIES_MAX],
@@ -351,40 +379,53 @@ static void value_add(struct value *values, uint32_t key) {
 	*least = (struct value){key, 1};
 }
 
-// ln p(x) / p(x | account) of one feature with its back-off. What the account never had is a quarter
-// as likely for it as for the fleet.
-static double
-level_share(const struct account *a, const struct value *values, uint32_t key, double fleet) {
-	double own = value_count(values, key);
+struct hierarchy {
+	struct counts *counts;
+	struct value *own;
+	uint32_t key;
+	double weight;
+};
 
-	return own > 0 ? own / a->n_logins : fleet / 4;
+static struct freeman_feature feature_of(const struct hierarchy *levels, int n) {
+	struct freeman_feature f = {.n_levels = n};
+
+	for (int i = 0; i < n; i++) {
+		f.level[i].weight = levels[i].weight;
+		f.level[i].own = value_count(levels[i].own, levels[i].key);
+		f.level[i].fleet = counts_get(levels[i].counts, levels[i].key);
+		f.kinds += i > 0 ? levels[i].counts->kinds : 0;
+	}
+	f.ever = f.level[0].fleet + 1;
+	f.kinds_with = n - 1; // an address has one provider, a grammar one name
+	return f;
 }
 
 static void freeman_score(struct baselines *b, struct account *a, const struct activity *activity) {
-	uint32_t net = net_of(&activity->source.ip), asn = activity->source.asn;
-	uint32_t land = key_of(activity->source.country), grammar = activity->client.grammar;
-	double of_net = counts_share(&b->net, net), of_asn = counts_share(&b->asn, asn);
-	double of_land = counts_share(&b->land, land),
-	       of_grammar = counts_share(&b->grammar, grammar);
+	const struct hierarchy source[] = {
+		{&b->ip, a->ip, ip_key(&activity->source.ip), .6},
+		{&b->asn, a->asn, activity->source.asn | 1u << 31, .3},
+		{&b->land, a->land, key_of(activity->source.country), .1},
+	};
+	const struct hierarchy client[] = {
+		{&b->grammar, a->grammar, activity->client.grammar | 1, .6},
+		{&b->id, a->id, key_of(activity->client.id), .4},
+	};
+	struct freeman_feature features[] = {feature_of(source, 3), feature_of(client, 2)};
 
-	if (a->n_logins > 0) {
-		double fleet = .6 * of_net + .3 * of_asn + .1 * of_land;
-		double own = .6 * level_share(a, a->net, net, of_net)
-			+ .3 * level_share(a, a->asn, asn, of_asn)
-			+ .1 * level_share(a, a->land, land, of_land);
-		double client = of_grammar / level_share(a, a->grammar, grammar, of_grammar);
-		// How little the account has is known: 1/n for a new value at least.
-		double least = 1.0 / (a->n_logins + 1.0);
+	if (a->n_logins > 0)
 		tell(b,
 		     BASELINE_FREEMAN,
 		     a,
 		     activity->time_ns,
-		     20 + log(fleet / own) + log(client) - log(least) * .5);
-	}
-	counts_add(&b->net, net), counts_add(&b->asn, asn), counts_add(&b->land, land);
-	counts_add(&b->grammar, grammar);
-	value_add(a->net, net), value_add(a->asn, asn), value_add(a->land, land);
-	value_add(a->grammar, grammar);
+		     50 + freeman_log_risk(features, 2, a->n_logins, b->ip.total, b->n_users));
+	else
+		b->n_users++;
+	for (int i = 0; i < 3; i++)
+		counts_add(source[i].counts, source[i].key),
+			value_add(source[i].own, source[i].key);
+	for (int i = 0; i < 2; i++)
+		counts_add(client[i].counts, client[i].key),
+			value_add(client[i].own, client[i].key);
 }
 
 // ---- Windows of a day

@@ -11,7 +11,7 @@
 //   new country        login from a country not used before, the rarer the higher
 //   EWMA attributed    old messages read by sources that are not resident; z of the log count
 //   CUSUM attributed   … z clipped at 2.5, reference value 1/2 (Page 1954)
-//   Freeman            ln p(x) / p(x | account) over network and client, with back-off (NDSS 2016)
+//   Freeman            ln of the risk of a login by address and client (freeman.h)
 //   weakforced-like    /24s and countries of an account, refused accounts of an address, in 24 h
 //
 // EWMA and CUSUM are given the attribution that makes them strong: a source is resident once it has
