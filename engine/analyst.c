@@ -6,6 +6,7 @@
 #include "limits.h"
 #include "match/alerts.h"
 #include "models.h"
+#include "networks.h"
 #include "output/activity_json.h"
 #include "output/alert_json.h"
 #include "output/sink.h"
@@ -61,6 +62,8 @@ struct analyst {
 	struct models *models;
 	struct store *store; // NULL: memory only
 	struct store_mark mark; // how far the models have come
+	const struct networks *networks;
+	struct alert alert; // on its way out
 	struct match_alerts *match_alerts; // NULL: no content rules
 	struct sink *alerts, *sessions, *activity;
 	struct input *inputs;
@@ -83,8 +86,25 @@ static void sink_put(struct analyst *analyst, struct sink *sink, const char *lin
 		atomic_store_explicit(&analyst->is_broken, true, memory_order_relaxed);
 }
 
-static void alert_out(void *ctx, const struct alert *alert) {
+// An alert with what is known of its address.
+static const struct alert *alert_place(struct analyst *analyst, const struct alert *alert) {
+	struct network network;
+
+	if (!analyst->networks || !alert->source.family)
+		return alert;
+	networks_find(analyst->networks, &alert->source, &network);
+	analyst->alert = *alert;
+	if (network.asn)
+		analyst->alert.asn = network.asn;
+	if (network.asn == analyst->alert.asn)
+		memcpy(analyst->alert.as_name, network.name, sizeof(network.name));
+	memcpy(analyst->alert.country, network.country, sizeof(network.country));
+	return &analyst->alert;
+}
+
+static void alert_out(void *ctx, const struct alert *without_place) {
 	struct analyst *analyst = ctx;
+	const struct alert *alert = alert_place(analyst, without_place);
 	const char *observer = analyst->config->observer_name;
 	size_t size;
 
@@ -238,6 +258,10 @@ static void advance(struct analyst *analyst, uint64_t now_ns) {
 		if (analyst->match_alerts)
 			match_alerts_advance(analyst->match_alerts, analyst->advanced_ns);
 	}
+}
+
+void analyst_set_networks(struct analyst *analyst, const struct networks *networks) {
+	analyst->networks = networks;
 }
 
 void analyst_activity(struct analyst *analyst, const struct activity *activity) {

@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 struct analyst;
+struct networks;
 struct ring;
 
 struct analyst_stats {
@@ -37,6 +38,10 @@ struct analyst_stats {
 // for content alerts, borrowed, may be NULL. NULL and one line in error.
 struct analyst *
 analyst_open(const struct config *config, const struct rules *rules, char *error, int size);
+
+// Alerts say what is known of their addresses. Borrowed; the caller sees to it that no alert is on its way
+// when it is changed.
+void analyst_set_networks(struct analyst *analyst, const struct networks *networks);
 
 // One activity or one record line; what a thread without a ring calls.
 void analyst_activity(struct analyst *analyst, const struct activity *activity);

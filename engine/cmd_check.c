@@ -6,6 +6,7 @@
 #include "clients.h"
 #include "cmd.h"
 #include "match/ruleset.h"
+#include "networks.h"
 
 #include <stdio.h>
 
@@ -20,7 +21,10 @@
 enum exit_status cmd_check(const struct config *config) {
 	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
 	struct clients *clients = clients_open(config->clients, stderr);
-	bool is_bad = !ruleset || ruleset_n_bad(ruleset) || !clients || clients_n_bad(clients)
+	struct networks *networks;
+	bool is_bad = networks_of(config, &networks) < 0;
+
+	is_bad |= !ruleset || ruleset_n_bad(ruleset) || !clients || clients_n_bad(clients)
 		|| config->n_mistakes;
 
 	if (ruleset && !is_bad) {
@@ -29,5 +33,6 @@ enum exit_status cmd_check(const struct config *config) {
 	}
 	clients_close(clients);
 	ruleset_close(ruleset);
+	networks_close(networks);
 	return is_bad ? EXIT_BAD_INPUT : EXIT_DONE;
 }

@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "lines.h"
 #include "match/ruleset.h"
+#include "networks.h"
 #include "output/activity_json.h"
 
 #include <errno.h>
@@ -18,8 +19,24 @@ enum {
 	QUIET_MS = 200, // without a line, and the analyst sees to what waited
 };
 
+// What the sensor that wrote the line did not know of the address.
+static void place(const struct networks *networks, struct activity *activity) {
+	struct network network;
+
+	if (!networks)
+		return;
+	networks_find(networks, &activity->source.ip, &network);
+	if (!activity->source.asn)
+		activity->source.asn = network.asn;
+	if (!activity->source.country[0])
+		memcpy(activity->source.country, network.country, sizeof(network.country));
+	if (activity->source.network == NETWORK_UNKNOWN)
+		activity->source.network = network.kind;
+}
+
 // Reads one file; returns the number of lines that were no activity, or -1 when it cannot be opened.
-static long file_score(struct analyst *analyst, const char *path) {
+static long
+file_score(struct analyst *analyst, const struct networks *networks, const char *path) {
 	static struct activity activity;
 	struct lines *lines = lines_open(path);
 	enum lines_result result = LINES_NONE;
@@ -40,10 +57,12 @@ static long file_score(struct analyst *analyst, const char *path) {
 		number += result == LINES_ONE;
 		if (result != LINES_ONE || size == 0)
 			continue;
-		if (activity_json_read(line, size, &activity, error, sizeof(error)) == 0)
+		if (activity_json_read(line, size, &activity, error, sizeof(error)) == 0) {
+			place(networks, &activity);
 			analyst_activity(analyst, &activity);
-		else if (++n_bad <= MISTAKES_SHOWN)
+		} else if (++n_bad <= MISTAKES_SHOWN) {
 			fprintf(stderr, "postern: %s:%ld: %s\n", path, number, error);
+		}
 	}
 	if (n_bad > MISTAKES_SHOWN)
 		fprintf(stderr,
@@ -61,19 +80,27 @@ static long file_score(struct analyst *analyst, const char *path) {
 enum exit_status cmd_score(const struct config *config) {
 	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
 	enum exit_status status = EXIT_DONE;
+	struct networks *networks = NULL;
 	struct analyst *analyst;
 	char error[512];
 
+	if (ruleset && networks_of(config, &networks) < 0) {
+		networks_close(networks);
+		ruleset_close(ruleset);
+		return EXIT_BAD_INPUT;
+	}
 	analyst = ruleset ? analyst_open(config, ruleset_rules(ruleset), error, sizeof(error))
 			  : NULL;
 	if (!analyst) {
 		if (ruleset)
 			fprintf(stderr, "postern: %s\n", error);
+		networks_close(networks);
 		ruleset_close(ruleset);
 		return EXIT_BAD_INPUT;
 	}
+	analyst_set_networks(analyst, networks);
 	for (int i = 0; i < config->n_inputs; i++)
-		if (file_score(analyst, config->inputs[i]) != 0)
+		if (file_score(analyst, networks, config->inputs[i]) != 0)
 			status = EXIT_BAD_INPUT;
 	analyst_flush(analyst);
 	if (analyst_error(analyst)) {
@@ -92,6 +119,7 @@ enum exit_status cmd_score(const struct config *config) {
 	if (analyst_stats(analyst)->is_unkept && status == EXIT_DONE)
 		status = EXIT_LOST;
 	analyst_close(analyst);
+	networks_close(networks);
 	ruleset_close(ruleset);
 	return status;
 }

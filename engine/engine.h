@@ -9,6 +9,7 @@
 #include "account_name.h"
 #include "activity.h"
 #include "limits.h"
+#include "networks.h"
 #include "session.h"
 #include "slab.h"
 #include "stream.h"
@@ -41,8 +42,18 @@ struct engine_config {
 	const struct config_prefixes *trusted_proxies; // NULL: nobody is; borrowed
 	struct account_names accounts; // how their names are written
 	const struct clients *clients; // names of software, NULL: none is known; borrowed
+	const struct networks *networks; // NULL: nothing is known of addresses; borrowed
 	bool records; // false: nobody reads records, none are made
 	struct engine_out out;
+};
+
+enum { ENGINE_PLACES = 256 };
+
+// An address and what is known of it. of: by whom, so that another database is asked anew.
+struct engine_place {
+	const struct networks *of;
+	struct ip ip;
+	struct network network;
 };
 
 struct engine_stats {
@@ -68,6 +79,7 @@ struct engine {
 	uint32_t pending_next;
 	uint64_t events_new; // of the session at hand, not yet shown to rules
 	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
+	struct engine_place places[ENGINE_PLACES]; // by hash of the address, the last asked for
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
 

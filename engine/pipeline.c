@@ -11,6 +11,7 @@
 #include "engine.h"
 #include "limits.h"
 #include "match/ruleset.h"
+#include "networks.h"
 #include "place.h"
 #include "ring.h"
 #include "stats.h"
@@ -63,6 +64,7 @@ struct pipeline {
 	const struct config *config;
 	struct ruleset *ruleset;
 	struct clients *clients;
+	struct networks *networks; // NULL: none named
 	struct analyst *analyst;
 	struct distributor *distributor; // NULL: one worker, which reads the source itself
 	struct line *lines;
@@ -160,6 +162,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 			.master_separators = config->master_separator,
 		},
 		.clients = p->clients,
+		.networks = p->networks,
 		.records = config->sessions != NULL,
 		.out = {.ctx = line, .record = send_record, .activity = send_activity},
 	};
@@ -529,13 +532,14 @@ static struct pipeline *open_as(const struct config *config, bool is_live, bool 
 	p->is_spread = is_spread;
 	p->ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
 	p->clients = clients_open(config->clients, stderr);
-	if (!p->ruleset || !p->clients)
+	if (!p->ruleset || !p->clients || networks_of(config, &p->networks) < 0)
 		goto err;
 	p->analyst = analyst_open(config, ruleset_rules(p->ruleset), error, sizeof(error));
 	if (!p->analyst) {
 		fprintf(stderr, "postern: %s\n", error);
 		goto err;
 	}
+	analyst_set_networks(p->analyst, p->networks);
 	clock_gettime(CLOCK_MONOTONIC, &p->start);
 	if (config->stats && !config->sessions) {
 		fputs("postern: --stats TIME needs --sessions FILE: its lines go there\n", stderr);
@@ -691,6 +695,7 @@ void pipeline_close(struct pipeline *p) {
 	analyst_close(p->analyst);
 	ruleset_close(p->ruleset);
 	clients_close(p->clients);
+	networks_close(p->networks);
 	free(p->lines);
 	free(p);
 }

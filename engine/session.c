@@ -98,6 +98,14 @@ static bool activity_says_something(const struct activity *a) {
 		|| a->n_forward;
 }
 
+static void network_write(const struct session *s, struct activity *a) {
+	const struct network *network = session_network(s);
+
+	a->source.asn = network->asn;
+	memcpy(a->source.country, network->country, sizeof(a->source.country));
+	a->source.network = network->kind;
+}
+
 static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	struct activity *a = s->engine->pending[s->pending - 1].activity;
 	uint16_t port;
@@ -108,6 +116,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	if (s->account && !s->is_claimed)
 		memcpy(a->account, s->account, strlen(s->account) + 1);
 	session_source(s, &a->source.ip, &port);
+	network_write(s, a);
 	if (s->client && s->client->hello)
 		memcpy(a->client.ja4, s->client->hello->ja4, TLS_JA4_SIZE);
 	if (s->proto->client)

@@ -182,6 +182,9 @@ void session_id(const struct session *s, uint8_t id[16]);
 // Whom the connection is of: the real client where a trusted proxy named it, else the packets' source.
 // port_r: the hop's when the proxy named none.
 void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r);
+// What the network databases say of it; borrowed until the next call on this worker. Kept for the
+// addresses that were asked for last, not in the session: an idle one costs nothing.
+const struct network *session_network(const struct session *s);
 // Who sends the client's packets: the client, or a proxy.
 void session_hop(const struct session *s, struct ip *ip_r, uint16_t *port_r);
 

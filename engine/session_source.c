@@ -5,6 +5,10 @@
 
 #include "session.h"
 
+#include "engine.h"
+#include "hash.h"
+#include "networks.h"
+
 #include <string.h>
 
 void session_hop(const struct session *s, struct ip *ip_r, uint16_t *port_r) {
@@ -23,4 +27,20 @@ void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r) 
 	*ip_r = s->client->ip;
 	if (s->client->port)
 		*port_r = s->client->port;
+}
+
+const struct network *session_network(const struct session *s) {
+	struct engine *engine = s->engine;
+	struct engine_place *place;
+	struct ip ip;
+	uint16_t port;
+
+	session_source(s, &ip, &port);
+	place = &engine->places[hash_bytes(HASH_PUBLIC, &ip, sizeof(ip)) % ENGINE_PLACES];
+	if (place->of == engine->config.networks && memcmp(&place->ip, &ip, sizeof(ip)) == 0)
+		return &place->network;
+	place->of = engine->config.networks;
+	place->ip = ip;
+	networks_find(place->of, &ip, &place->network);
+	return &place->network;
 }

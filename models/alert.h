@@ -67,6 +67,8 @@ struct alert {
 	char account[ACCOUNT_SIZE]; // whom it is about; empty when it is about a source
 	struct ip source; // family 0: none
 	uint32_t asn;
+	char country[3]; // of source, and who owns asn: the engine fills them in where it knows
+	char as_name[64];
 	uint8_t n_ips;
 	struct ip ips[ALERT_RELATED_MAX]; // related.ip, at most
 	uint32_t ips_total; // … of so many

@@ -225,15 +225,12 @@ void watch_run(
 	visit_take(&visit, fleet, account, activity, time_ns);
 	table_prove(&watch->accounts, account);
 	struct visitor *visitor = visitor_take(&visit, fleet, watch->without);
-	uint8_t before[] = {
-		account->meters[METER_VISITOR].today,
-		account->meters[METER_VOLUME].today,
-	};
+	struct meter *meters = account->meters;
+	uint8_t before[] = {meters[METER_VISITOR].today, meters[METER_VOLUME].today};
 	if (visitor)
-		account->meters[METER_VISITOR].today = visitor_score(account);
-	volume_take(&visit, &account->meters[METER_VOLUME]);
+		visitor_measure(account, fleet);
+	volume_take(&visit, &meters[METER_VOLUME]);
 	if (visit.settled
-	    && (account->meters[METER_VISITOR].today > before[0]
-		|| account->meters[METER_VOLUME].today > before[1]))
+	    && (meters[METER_VISITOR].today > before[0] || meters[METER_VOLUME].today > before[1]))
 		judge(watch, &visit);
 }

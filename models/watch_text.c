@@ -31,7 +31,7 @@ static const struct visitor *suspect(const struct account *account) {
 	const struct visitor *most = NULL;
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
 		const struct visitor *visitor = &account->visitors[i];
-		if (visitor->days == 0 || visitor->day != account->day)
+		if (visitor->first_min == 0 || visitor->day != account->day)
 			continue;
 		if (!most || visitor->score > most->score)
 			most = visitor;
@@ -128,7 +128,7 @@ static void evidence_collection(
 	    visitor->kib / 1024.0,
 	    visitor->days,
 	    account->usual_old);
-	PUT(e->seen, "%.1f old messages a day", (double)visitor->old / visitor->days);
+	PUT(e->seen, "%.1f old messages a day", visitor->old / fmax(visitor->days, 1));
 	PUT(e->usual, "%.1f old messages a day", account->usual_old);
 }
 

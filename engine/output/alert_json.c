@@ -159,11 +159,7 @@ static void source_write(struct json *json, const struct alert *alert) {
 		return;
 	json_begin_object(json, "source");
 	json_put_ip(json, "ip", alert->source.addr, alert->source.family);
-	if (alert->asn) {
-		json_begin_object(json, "as");
-		json_put_u64(json, "number", alert->asn);
-		json_end_object(json);
-	}
+	ecs_place_write(json, alert->asn, alert->as_name, alert->country);
 	json_end_object(json);
 }
 

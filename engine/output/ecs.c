@@ -5,7 +5,10 @@
 
 #include <string.h>
 
-enum { OBSERVER_CHARS_MAX = 64 }; // a host's name on Linux
+enum {
+	OBSERVER_CHARS_MAX = 64, // a host's name on Linux
+	NAME_CHARS_MAX = 64, // of an organisation
+};
 
 void ecs_version_write(struct json *json) {
 	json_begin_object(json, "ecs");
@@ -44,4 +47,22 @@ void ecs_single_write(struct json *json, const char *key, const char *text) {
 	json_begin_array(json, key);
 	json_put_text(json, NULL, text);
 	json_end_array(json);
+}
+
+void ecs_place_write(struct json *json, uint32_t asn, const char *name, const char *country) {
+	if (asn) {
+		json_begin_object(json, "as");
+		json_put_u64(json, "number", asn);
+		if (name[0]) {
+			json_begin_object(json, "organization");
+			json_put_string(json, "name", name, strlen(name), NAME_CHARS_MAX);
+			json_end_object(json);
+		}
+		json_end_object(json);
+	}
+	if (country[0]) {
+		json_begin_object(json, "geo");
+		json_put_text(json, "country_iso_code", country);
+		json_end_object(json);
+	}
 }

@@ -18,5 +18,7 @@ void ecs_version_write(struct json *json);
 bool ecs_user_write(struct json *json, const char *account, size_t chars);
 // observer; name NULL or empty is left out.
 void ecs_observer_write(struct json *json, const char *name);
+// as and geo, inside source; what is not known is left out.
+void ecs_place_write(struct json *json, uint32_t asn, const char *name, const char *country);
 // One text in an array under a key, as event.type is written.
 void ecs_single_write(struct json *json, const char *key, const char *text);

@@ -151,6 +151,7 @@ static void end_write(
 	const struct stream_tuple *tuple,
 	enum stream_dir dir
 ) {
+	const struct network *network;
 	struct ip ip;
 	uint16_t port;
 
@@ -162,6 +163,8 @@ static void end_write(
 	session_source(s, &ip, &port);
 	json_put_ip(json, "ip", ip.addr, ip.family);
 	json_put_u64(json, "port", port);
+	network = session_network(s);
+	ecs_place_write(json, network->asn, network->name, network->country);
 }
 
 static void ends_write(struct json *json, const struct session *s) {

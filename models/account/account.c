@@ -3,6 +3,8 @@
 
 #include "account/account.h"
 
+#include "hash.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -91,7 +93,7 @@ struct client *account_get_client(struct account *account, uint32_t key) {
 
 // What has been told or has little to say goes first.
 static double weight(const struct visitor *visitor) {
-	if (visitor->days == 0)
+	if (visitor->first_min == 0)
 		return -1;
 	double weight = 1 + fmax(visitor->nats, 0) + visitor->last_min / 14400.0;
 	return visitor->committed_days ? weight - 5 : weight;
@@ -101,13 +103,29 @@ struct visitor *account_get_visitor(struct account *account, uint32_t client, ui
 	struct visitor *least = &account->visitors[0];
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
 		struct visitor *visitor = &account->visitors[i];
-		if (visitor->days && visitor->client == client && visitor->provider == provider)
+		if (visitor->first_min && visitor->client == client && visitor->provider == provider)
 			return visitor;
 		if (weight(visitor) < weight(least))
 			least = visitor;
 	}
 	*least = (struct visitor){.client = client, .provider = provider};
 	return least;
+}
+
+enum { BLOOM_HASHES = 3, BLOOM_BITS = 8 * ACCOUNT_BLOOM };
+
+bool account_knows(const struct account *account, const char *address) {
+	uint64_t hash = hash_bytes(HASH_PUBLIC, address, strnlen(address, ACTIVITY_ADDRESS_SIZE));
+	for (int i = 0; i < BLOOM_HASHES; i++, hash >>= 16)
+		if (!(account->correspondents[hash % BLOOM_BITS / 8] & 1 << hash % 8))
+			return false;
+	return true;
+}
+
+void account_wrote(struct account *account, const char *address) {
+	uint64_t hash = hash_bytes(HASH_PUBLIC, address, strnlen(address, ACTIVITY_ADDRESS_SIZE));
+	for (int i = 0; i < BLOOM_HASHES; i++, hash >>= 16)
+		account->correspondents[hash % BLOOM_BITS / 8] |= 1 << hash % 8;
 }
 
 void account_visit_place(struct account *account, struct place *place, uint16_t day, bool strange) {

@@ -7,8 +7,9 @@
 #include <string.h>
 
 enum {
-	HABIT = 0x80, // in waiting
-	NOTHING = 0xff, // in waiting: no day yet
+	AGE_SHIFT = 8, // in waiting
+	HABIT = 0x1000, // in waiting
+	NOTHING = 0xffff, // in waiting: no day yet, or none to learn from
 	QUIET_MAX = 400, // days without an account that are counted one by one
 };
 
@@ -23,34 +24,46 @@ uint8_t meter_score(double nats) {
 
 // ---- the fleet
 
-void meter_teach(struct meter_fleet *fleet, uint8_t score, float days) {
-	fleet->days[score] += days;
-	fleet->total += days;
+void meter_teach(struct meter_fleet *fleet, uint8_t age, uint8_t score, float days) {
+	fleet->of[age].days[score] += days;
+	fleet->of[age].total += days;
 }
 
 // The share of days at least as high counts the one that is judged, as a conformal p-value does.
-void meter_fleet_day(struct meter_fleet *fleet) {
+static void days_rank(struct meter_days *days) {
 	const float fade = 0.97555f; // 2^(-1/28)
 	float above = 1;
 	for (int s = METER_SCORES - 1; s >= 0; s--) {
-		fleet->days[s] *= fade;
-		above += fleet->days[s];
-		fleet->nats[s] = -logf(above);
+		days->days[s] *= fade;
+		above += days->days[s];
+		days->nats[s] = -logf(above);
 	}
-	fleet->total = above - 1;
+	days->total = above - 1;
 	for (int s = 0; s < METER_SCORES; s++)
-		fleet->nats[s] += logf(above);
+		days->nats[s] += logf(above);
+}
+
+void meter_fleet_day(struct meter_fleet *fleet) {
+	for (int age = 0; age < METER_AGES; age++)
+		days_rank(&fleet->of[age]);
 }
 
 // ---- evidence
 
-static double
-p_value(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks, uint8_t score) {
+static double p_value(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t age,
+	uint8_t score
+) {
+	double p_fleet = exp(-(double)fleet->of[age].nats[score]);
+	if (age != AGE_FIRST)
+		return p_fleet;
 	unsigned as_high = 0;
 	weeks = weeks < METER_WEEKS ? weeks : METER_WEEKS;
 	for (unsigned i = 0; i < METER_WEEKS; i++)
 		as_high += meter->week_max[i] >= score;
-	double p_fleet = exp(-fleet->nats[score]);
 	return (as_high + METER_PRIOR * p_fleet) / (7 * weeks + METER_PRIOR);
 }
 
@@ -66,7 +79,7 @@ static double e_value(double p) {
 // What a day without score is worth: the mean of e over all p above that of the least score.
 static double e_quiet(const struct meter_fleet *fleet) {
 	static const double kappas[] = {0.1, 0.2, 0.35, 0.5, 0.7};
-	double p = exp(-(double)fleet->nats[1]), below = 0;
+	double p = exp(-(double)fleet->of[AGE_FIRST].nats[1]), below = 0;
 	if (p > 0.999)
 		return 1;
 	for (int i = 0; i < 5; i++)
@@ -74,9 +87,14 @@ static double e_quiet(const struct meter_fleet *fleet) {
 	return (1 - below) / (1 - p);
 }
 
-static double
-day_e(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks, uint8_t score) {
-	return score ? e_value(p_value(meter, fleet, weeks, score)) : e_quiet(fleet);
+static double day_e(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t age,
+	uint8_t score
+) {
+	return score ? e_value(p_value(meter, fleet, weeks, age, score)) : e_quiet(fleet);
 }
 
 static double bet_nats(int bet, double e) {
@@ -87,13 +105,14 @@ double meter_day_nats(
 	const struct meter *meter,
 	const struct meter_fleet *fleet,
 	unsigned weeks,
+	uint8_t age,
 	uint8_t score
 ) {
-	return score ? fmin(log(day_e(meter, fleet, weeks, score)), METER_CAP) : 0;
+	return score ? fmin(log(day_e(meter, fleet, weeks, age, score)), METER_CAP) : 0;
 }
 
 double meter_nats(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks) {
-	double e = day_e(meter, fleet, weeks, meter->today), sum = 0;
+	double e = day_e(meter, fleet, weeks, meter->age, meter->today), sum = 0;
 	for (int i = 0; i < METER_BETS; i++)
 		sum += exp(fmin(bet_nats(i, e) + meter->m[i], 60));
 	return log(sum / METER_BETS);
@@ -101,18 +120,20 @@ double meter_nats(const struct meter *meter, const struct meter_fleet *fleet, un
 
 // ---- days and weeks
 
-static void learn(struct meter *meter, struct meter_fleet *fleet, uint8_t lesson) {
+static void learn(struct meter *meter, struct meter_fleet *fleet, uint16_t lesson) {
 	if (lesson == NOTHING)
 		return;
-	uint8_t score = lesson & ~HABIT;
+	uint8_t score = lesson & (METER_SCORES - 1), age = lesson >> AGE_SHIFT & (METER_AGES - 1);
 	if (lesson & HABIT && score > meter->week_max[0])
 		meter->week_max[0] = score;
-	meter_teach(fleet, score, 1);
+	meter_teach(fleet, age, score, 1);
 }
 
-static void wait(struct meter *meter, struct meter_fleet *fleet, uint8_t lesson) {
+static void wait(struct meter *meter, struct meter_fleet *fleet, uint16_t lesson) {
 	learn(meter, fleet, meter->waiting[0]);
-	memmove(&meter->waiting[0], &meter->waiting[1], METER_LAG - 1);
+	memmove(&meter->waiting[0],
+		&meter->waiting[1],
+		(METER_LAG - 1) * sizeof(meter->waiting[0]));
 	meter->waiting[METER_LAG - 1] = lesson;
 }
 
@@ -130,10 +151,10 @@ void meter_close(
 	unsigned n_quiet,
 	enum meter_lesson lesson
 ) {
-	step(meter, day_e(meter, fleet, weeks, meter->today));
-	uint8_t taught = lesson == METER_SILENT ? 0 : meter->today;
-	wait(meter, fleet, taught | (lesson == METER_HABIT ? HABIT : 0));
-	meter->today = 0;
+	step(meter, day_e(meter, fleet, weeks, meter->age, meter->today));
+	uint16_t day = meter->today | meter->age << AGE_SHIFT | (lesson == METER_HABIT ? HABIT : 0);
+	wait(meter, fleet, lesson == METER_SILENT ? NOTHING : day);
+	meter->today = meter->age = 0;
 	n_quiet = n_quiet < QUIET_MAX ? n_quiet : QUIET_MAX;
 	if (n_quiet == 0)
 		return;
@@ -144,7 +165,7 @@ void meter_close(
 			wait(meter, fleet, 0);
 	}
 	if (n_quiet > METER_LAG)
-		meter_teach(fleet, 0, n_quiet - METER_LAG);
+		meter_teach(fleet, AGE_FIRST, 0, n_quiet - METER_LAG);
 }
 
 void meter_week(struct meter *meter) {
@@ -154,10 +175,10 @@ void meter_week(struct meter *meter) {
 
 void meter_init(struct meter *meter) {
 	*meter = (struct meter){0};
-	memset(meter->waiting, NOTHING, sizeof(meter->waiting));
+	memset(meter->waiting, 0xff, sizeof(meter->waiting));
 }
 
 void meter_reset(struct meter *meter) {
 	memset(meter->m, 0, sizeof(meter->m));
-	meter->today = 0;
+	meter->today = meter->age = 0;
 }

@@ -12,6 +12,9 @@
 //   M     L (M + 1), Shiryaev-Roberts: reaches A no sooner than after A days on average
 //         (Shin, Ramdas, Rinaldo: arXiv 2203.03532); the two w are averaged, which is one again
 //
+// Days on which the same visitor comes again are no news each: from his second day on he is ranked among
+// the fleet's visitors of his age alone (meter_age), which makes e conditional on his being there.
+//
 // The guarantee holds where the day is exchangeable with the account's own past or with the fleet's
 // days. What is attacked teaches little: days are learned a week late, none from accounts under
 // alarm, METER_TEACH_MAX at most of each visitor, and habits are learned from residents alone.
@@ -43,6 +46,15 @@ enum meter_part {
 	METER_PARTS,
 };
 
+// How long a visitor has been coming.
+enum meter_age {
+	AGE_FIRST, // among all account-days, also those without any visitor
+	AGE_SECOND, // his second or third day
+	AGE_WEEK, // fourth to tenth
+	AGE_LONG,
+	METER_AGES,
+};
+
 enum {
 	METER_WEEKS = 8,
 	METER_LAG = 7, // days until a day teaches
@@ -58,23 +70,25 @@ enum {
 struct meter {
 	float m[METER_BETS]; // ln(1 + M) up to yesterday
 	uint8_t today; // score
+	uint8_t age; // enum meter_age of today
 	uint8_t week_max[METER_WEEKS]; // own highest scores, the last weeks; [0] is this one
-	uint8_t waiting
-		[METER_LAG]; // days not yet learned, the oldest first; high bit: to be a habit
+	uint16_t waiting[METER_LAG]; // days not yet learned, the oldest first: score, age, lesson
 };
 
 // What all accounts' days are like.
 struct meter_fleet {
-	float days[METER_SCORES]; // how many had this score
-	float total;
-	float nats[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
+	struct meter_days {
+		float days[METER_SCORES]; // how many had this score
+		float total;
+		float nats[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
+	} of[METER_AGES];
 };
 
 void meter_init(struct meter *meter);
 // In steps of METER_UNIT, rounded up, at most METER_SCORES - 2.
 uint8_t meter_score(double nats);
 // One day was so; what is older counts half after 28 days (the caller calls meter_fleet_day daily).
-void meter_teach(struct meter_fleet *fleet, uint8_t score, float days);
+void meter_teach(struct meter_fleet *fleet, uint8_t age, uint8_t score, float days);
 void meter_fleet_day(struct meter_fleet *fleet);
 
 // ln M if the day ended now, averaged over the bets. weeks: how many the account has been known.
@@ -84,6 +98,7 @@ double meter_day_nats(
 	const struct meter *meter,
 	const struct meter_fleet *fleet,
 	unsigned weeks,
+	uint8_t age,
 	uint8_t score
 );
 enum meter_lesson {

@@ -64,19 +64,11 @@ static bool is_inbox(const struct activity_mailbox *mailbox) {
 	return strcasecmp(mailbox->name, "INBOX") == 0;
 }
 
-static bool is_known(const struct account *account, const char *address) {
-	uint32_t hash = text_hash(address, ACTIVITY_ADDRESS_SIZE);
-	for (int i = 0; i < 2; i++, hash = hash >> 16 | hash << 16)
-		if (!(account->correspondents[hash / 8 % ACCOUNT_BLOOM] & 1 << hash % 8))
-			return false;
-	return true;
-}
-
 // Mail to somebody he wrote to before is an owner's; a copy to a new address is anybody's.
 static bool wrote_to_known(const struct account *account, const struct activity *activity) {
 	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
 		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++)
-			if (is_known(account, activity->sent[i].to[k]))
+			if (account_knows(account, activity->sent[i].to[k]))
 				return true;
 	return false;
 }
@@ -105,6 +97,9 @@ static void take_deeds(struct visit *visit) {
 	if (visit->old + visit->fresh == 0)
 		visit->read_only = false;
 	visit->committed |= wrote_to_known(visit->account, activity);
+	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
+		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++)
+			account_wrote(visit->account, activity->sent[i].to[k]);
 }
 
 // ---- How familiar it is

@@ -11,6 +11,7 @@ enum {
 	DAY_MINUTES = 1440,
 };
 
+#define STRANGER 1.5 // nats of place and client
 #define HABITUAL 0.3 // committed days of a visitor from which he is more likely known than not
 
 static double clamp(double nats, double max) {
@@ -68,7 +69,7 @@ static double coverage_nats(const struct account *account) {
 }
 
 static double gap_nats(const struct visit *visit, const struct visitor *visitor) {
-	double nats = visitor->committed_days ? 0 : 0.9 * log(visitor->days);
+	double nats = visitor->committed_days ? 0 : 0.9 * log(fmax(visitor->days, 1));
 	if (!(visitor->flags & VISITOR_WROTE) && visitor->old + visitor->fresh > 0)
 		nats += 0.75;
 	return clamp(nats, 3);
@@ -86,11 +87,9 @@ static double absence_nats(const struct visit *visit) {
 // ---- A visitor's day
 
 static void begin_day(struct visitor *visitor, uint16_t day) {
-	if (visitor->day == day && visitor->days)
+	if (visitor->day == day)
 		return;
 	visitor->day = day;
-	if (visitor->days < UINT8_MAX)
-		visitor->days++;
 	visitor->flags &= ~(VISITOR_COMMITTED | VISITOR_SEARCHED | VISITOR_BULK);
 	visitor->today_old = visitor->today_fresh = visitor->today_searches = 0;
 	visitor->today_hours = 0;
@@ -126,6 +125,9 @@ static void take(const struct visit *visit, struct visitor *visitor) {
 	visitor->network = activity->source.network;
 	visitor->asn = activity->source.asn;
 	memcpy(visitor->country, activity->source.country, 2);
+	if (visitor->today_old + visitor->today_fresh == 0 && visit->old + visit->fresh
+	    && visitor->days < UINT8_MAX)
+		visitor->days++;
 	visitor->old += visit->old;
 	visitor->fresh += visit->fresh;
 	visitor->kib += visit->kib;
@@ -198,8 +200,15 @@ static double part_nats(
 static double innocence(const struct visitor *visitor) {
 	if (visitor->flags & VISITOR_COMMITTED)
 		return 0;
-	double share = (double)visitor->committed_days / visitor->days;
+	double share = visitor->committed_days / fmax(visitor->days, visitor->committed_days);
 	return share >= HABITUAL ? 0.3 : 1 - share;
+}
+
+// What a known client does at a known provider is told by how much it reads alone; the rest speaks
+// against somebody who is strange already.
+static bool counts(enum meter_part part, double identity) {
+	bool always = part <= PART_CLIENT || part == PART_COLLECTION;
+	return always || identity >= STRANGER;
 }
 
 static void score(
@@ -208,9 +217,13 @@ static void score(
 	uint32_t without,
 	struct visitor *visitor
 ) {
-	double sum = 0;
+	double sum = 0, identity = 0;
 	for (int part = 0; part < METER_PARTS; part++) {
 		double nats = without >> part & 1 ? 0 : part_nats(visit, fleet, visitor, part);
+		if (part <= PART_CLIENT)
+			identity += nats;
+		if (!counts(part, identity))
+			continue;
 		uint8_t score = meter_score(nats);
 		if (score > visitor->part[part])
 			visitor->part[part] = score;
@@ -218,7 +231,7 @@ static void score(
 	}
 	// Who only asks whether there is mail has taken nothing yet.
 	if (visitor->today_old + visitor->today_fresh == 0)
-		sum *= 0.3;
+		sum = 0;
 	uint8_t now = meter_score(sum * innocence(visitor));
 	if (now > visitor->score || visitor->flags & VISITOR_COMMITTED)
 		visitor->score = now;
@@ -231,7 +244,9 @@ static struct visitor *find(const struct visit *visit) {
 }
 
 struct visitor *visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without) {
-	if (visit_is_home(visit) || !visit->settled)
+	uint8_t protocol = visit->activity->protocol;
+	if (visit_is_home(visit) || !visit->settled
+	    || (protocol != ACTIVITY_IMAP && protocol != ACTIVITY_POP3))
 		return NULL;
 	struct visitor *visitor = find(visit);
 	take(visit, visitor);
@@ -239,14 +254,43 @@ struct visitor *visitor_take(const struct visit *visit, const struct fleet *flee
 	return visitor;
 }
 
-uint8_t visitor_score(const struct account *account) {
-	uint8_t highest = 0;
+static uint8_t age_of(const struct visitor *visitor) {
+	return visitor->days <= 1 ? AGE_FIRST
+		: visitor->days <= 3	? AGE_SECOND
+		: visitor->days <= 10	? AGE_WEEK
+					: AGE_LONG;
+}
+
+double visitor_today(
+	const struct account *account,
+	const struct fleet *fleet,
+	const struct visitor *visitor
+) {
+	return meter_day_nats(
+		&account->meters[METER_VISITOR],
+		&fleet->meters[METER_VISITOR],
+		account_weeks(account),
+		age_of(visitor),
+		visitor->score
+	);
+}
+
+void visitor_measure(struct account *account, const struct fleet *fleet) {
+	struct meter *meter = &account->meters[METER_VISITOR];
+	double most = -INFINITY;
+	meter->today = 0;
+	meter->age = AGE_FIRST;
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
 		const struct visitor *visitor = &account->visitors[i];
-		if (visitor->days && visitor->day == account->day && visitor->score > highest)
-			highest = visitor->score;
+		if (visitor->first_min == 0 || visitor->day != account->day || visitor->score == 0)
+			continue;
+		double nats = visitor_today(account, fleet, visitor);
+		if (nats > most) {
+			most = nats;
+			meter->today = visitor->score;
+			meter->age = age_of(visitor);
+		}
 	}
-	return highest;
 }
 
 unsigned account_weeks(const struct account *account) {
@@ -256,17 +300,11 @@ unsigned account_weeks(const struct account *account) {
 // A habit is what those do who commit; the fleet learns METER_TEACH_MAX days of each visitor.
 enum meter_lesson visitor_close_day(struct account *account, const struct fleet *fleet) {
 	enum meter_lesson lesson = METER_HABIT;
-	const struct meter *meter = &account->meters[METER_VISITOR];
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
 		struct visitor *visitor = &account->visitors[i];
-		if (visitor->days == 0 || visitor->day != account->day || visitor->score == 0)
+		if (visitor->day != account->day || visitor->score == 0)
 			continue;
-		visitor->nats += meter_day_nats(
-			meter,
-			&fleet->meters[METER_VISITOR],
-			account_weeks(account),
-			visitor->score
-		);
+		visitor->nats += visitor_today(account, fleet, visitor);
 		if (visitor->nats < 0)
 			visitor->nats = 0;
 		if (visitor->committed_days >= HABITUAL * visitor->days)

@@ -27,8 +27,14 @@
 // The visitor that this visit belongs to, brought up to date, with today's score; NULL when the visit
 // is at home, or too little is known of the account. without: bit p leaves PART p out.
 struct visitor *visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without);
-// The highest score of today's visitors.
-uint8_t visitor_score(const struct account *account);
+// Sets the meter to today's visitor who says most.
+void visitor_measure(struct account *account, const struct fleet *fleet);
+// The nats that a visitor's day adds, as it stands.
+double visitor_today(
+	const struct account *account,
+	const struct fleet *fleet,
+	const struct visitor *visitor
+);
 // The day is over: each visitor's evidence is added up. What may be learned from the day.
 enum meter_lesson visitor_close_day(struct account *account, const struct fleet *fleet);
 // Weeks the account has been known, as the meter counts them.
