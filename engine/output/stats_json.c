@@ -16,14 +16,6 @@ static void decode_write(const struct summary *sum, struct json *json) {
 	json_end_object(json);
 }
 
-static void fragments_write(const struct summary *sum, struct json *json) {
-	json_begin_object(json, "fragments");
-#define DEFRAG_STAT(name, text) json_put_u64(json, #name, sum->defrag.name);
-#include "defrag_stat.def"
-#undef DEFRAG_STAT
-	json_end_object(json);
-}
-
 static void flows_write(const struct summary *sum, struct json *json) {
 	json_begin_object(json, "flows");
 #define FLOW_STAT(name, text) json_put_u64(json, #name, sum->flows.name);
