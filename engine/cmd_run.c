@@ -185,6 +185,30 @@ static int rules_fill(const struct config *config, struct steer_rules *rules, ch
 	return steer_rules_tunnels(rules, config->tunnels, error, ERROR_SIZE);
 }
 
+// What the XDP programs take may change while they run.
+struct live {
+	const struct config *config;
+	struct port *port;
+};
+
+static int reload(void *ctx, FILE *out) {
+	static struct steer_rules rules; // the control thread's alone
+	const struct live *live = ctx;
+	struct config fresh;
+	char error[ERROR_SIZE] = "";
+	int result = config_reread(live->config, &fresh, out);
+
+	memset(&rules, 0, sizeof(rules));
+	if (result == 0)
+		result = rules_fill(&fresh, &rules, error);
+	fputs(error, out);
+	config_close(&fresh);
+	for (int i = 0; i < port_n_devices(live->port) && result == 0; i++)
+		if (port_device_steer(live->port, i))
+			steer_set(port_device_steer(live->port, i), &rules);
+	return result;
+}
+
 static struct port *open_port(const struct config *config, char *error) {
 	static struct steer_rules rules;
 	struct port_config port = {
@@ -223,7 +247,8 @@ static int confine(const struct pipeline *pipeline, const struct confine_user *u
 }
 
 static enum exit_status
-run(struct port *port, struct pipeline *pipeline, const struct confine_user *user) {
+run(struct live *live, struct pipeline *pipeline, const struct confine_user *user) {
+	struct port *port = live->port;
 	struct source *sources[QUEUES_MAX];
 	int n = port_n_sources(port), result;
 	enum exit_status status;
@@ -231,6 +256,7 @@ run(struct port *port, struct pipeline *pipeline, const struct confine_user *use
 	for (int i = 0; i < n; i++)
 		sources[i] = port_source(port, i);
 	pipeline_on_stats(pipeline, ports_write, port);
+	pipeline_on_reload(pipeline, reload, live);
 	telemetry_add(
 		"/postern/stats", "What Postern counts; no parameters", telemetry_counters, pipeline
 	);
@@ -279,7 +305,7 @@ enum exit_status cmd_run(const struct config *config) {
 	pipeline = port_n_sources(port) > 1 ? pipeline_open_spread(config)
 					    : pipeline_open(config, true);
 	if (pipeline)
-		status = run(port, pipeline, &user);
+		status = run(&(struct live){config, port}, pipeline, &user);
 	pipeline_close(pipeline);
 	port_close(port);
 	return status;

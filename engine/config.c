@@ -580,6 +580,32 @@ int config_open(struct config *config, int argc, char **argv, FILE *out, FILE *e
 	return config->n_mistakes > 0 && command != COMMAND_CHECK ? 1 : CONFIG_GO;
 }
 
+int config_reread(const struct config *old, struct config *fresh, FILE *err) {
+	char text[CONFIG_TEXT_SIZE_MAX], error[CONFIG_ERROR_SIZE];
+	int rc = 0;
+
+	memset(fresh, 0, sizeof(*fresh));
+	fresh->command = old->command;
+	fresh->file = old->file;
+	fresh->inputs = old->inputs;
+	fresh->n_inputs = old->n_inputs;
+	fresh->eal_args = old->eal_args;
+	defaults_set(fresh);
+	if (fresh->file != NULL)
+		file_read(fresh, err);
+	for (int i = 0; i < CONFIG_OPTIONS && rc == 0; i++) {
+		const struct option *option = &options[i];
+
+		if (old->origin[i] != CONFIG_COMMAND_LINE)
+			continue;
+		config_value_text(
+			option->type, (const char *)old + option->offset, text, sizeof(text)
+		);
+		rc = option_set(option, text, CONFIG_COMMAND_LINE, fresh, error, sizeof(error));
+	}
+	return rc < 0 || fresh->n_mistakes > 0 ? -1 : 0;
+}
+
 void config_close(struct config *config) {
 	for (int i = 0; i < CONFIG_OPTIONS; i++)
 		config_value_free(options[i].type, option_value(&options[i], config));

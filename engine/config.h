@@ -92,6 +92,9 @@ enum { CONFIG_GO = -1 };
 // goes on after mistakes in the file, so that rules are checked too; the caller then exits 1.
 // argv's order may change. config must be closed whatever is returned.
 int config_open(struct config *config, int argc, char **argv, FILE *out, FILE *err);
+// The same command line over the file as it is now: for a program that runs. 0; −1 when the file has
+// mistakes, each one line on err. fresh must be closed whatever is returned; it borrows what old does.
+int config_reread(const struct config *old, struct config *fresh, FILE *err);
 void config_close(struct config *config);
 
 // One line for each option that is not as by default, or all of them.

@@ -78,6 +78,8 @@ struct pipeline {
 	struct timespec start;
 	void (*more)(void *ctx, struct json *json); // in stats
 	void *more_ctx;
+	int (*reload)(void *ctx, FILE *out); // of the caller; NULL: none
+	void *reload_ctx;
 	void (*pause)(void *ctx, uint64_t now_ns);
 	void *pause_ctx;
 };
@@ -486,6 +488,15 @@ static const char *stats_line(void *ctx, uint64_t now_ns, size_t *size_r) {
 	return line;
 }
 
+static int answer_reload(void *ctx, FILE *out) {
+	const struct pipeline *p = ctx;
+
+	if (p->reload && p->reload(p->reload_ctx, out) < 0)
+		return -1;
+	fputs("{\"reloaded\":true}", out);
+	return 0;
+}
+
 static int answer_stop(void *, FILE *out) {
 	// As a user would: the signal also ends a read that waits. A second one would kill.
 	if (!pipeline_stop)
@@ -495,6 +506,7 @@ static int answer_stop(void *, FILE *out) {
 }
 
 static const struct control_command commands[] = {
+	{"reload", answer_reload},
 	{"stats", answer_stats},
 	{"stop", answer_stop},
 };
@@ -634,6 +646,11 @@ int pipeline_run_spread(struct pipeline *p, struct source *const *sources) {
 void pipeline_give(const struct pipeline *p, uid_t uid, gid_t gid) {
 	if (p->control)
 		control_give(p->control, uid, gid);
+}
+
+void pipeline_on_reload(struct pipeline *p, int (*reload)(void *ctx, FILE *out), void *ctx) {
+	p->reload_ctx = ctx;
+	p->reload = reload;
 }
 
 void pipeline_on_stats(struct pipeline *p, void (*more)(void *ctx, struct json *json), void *ctx) {

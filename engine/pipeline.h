@@ -11,6 +11,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct json;
@@ -54,6 +55,9 @@ int pipeline_run_spread(struct pipeline *pipeline, struct source *const *sources
 void pipeline_give(const struct pipeline *pipeline, uid_t uid, gid_t gid);
 // What it counts at this moment, for a reader other than control and stats lines.
 void pipeline_stats(struct pipeline *pipeline, struct stats *stats);
+// What reload does for the caller: 0, or −1 and in words on out what is wrong; everything is then as it
+// was. Before it runs.
+void pipeline_on_reload(struct pipeline *pipeline, int (*reload)(void *ctx, FILE *out), void *ctx);
 // Adds to the answer of stats, and to stats lines, what only the caller knows. Before it runs.
 void pipeline_on_stats(
 	struct pipeline *pipeline,

@@ -634,6 +634,55 @@ static void a_full_table_gives_up_what_matters_least(void **) {
 	talk_free(t);
 }
 
+static void
+assert_counts(struct talk *t, uint32_t opening, uint32_t read, uint32_t unread, uint32_t closed) {
+	struct flow_counts counts;
+
+	flow_counts(t->table, &counts);
+	assert_int_equal(counts.opening, opening);
+	assert_int_equal(counts.read, read);
+	assert_int_equal(counts.unread, unread);
+	assert_int_equal(counts.closed, closed);
+	assert_int_equal(flow_n_open(t->table), opening + read + unread + closed);
+}
+
+static void connections_are_counted_by_state(void **) {
+	struct talk *t = talk_new(8, 1 << 20);
+
+	assert_counts(t, 0, 0, 0, 0);
+	TALK(t, C, TCP_SYN, 99, .client = 1);
+	TALK(t, C, TCP_SYN, 99, .client = 2);
+	assert_counts(t, 2, 0, 0, 0);
+	talk_handshake(t, 3, 100, 300);
+	assert_counts(t, 2, 0, 1, 0);
+	TALK(t, C, TCP_ACK, 100, 300, "a", .client = 3);
+	assert_counts(t, 2, 1, 0, 0);
+	TALK(t, S, TCP_RST, 300, .client = 3);
+	assert_counts(t, 2, 0, 0, 1);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_OPENING_NS + FLOW_TIMEOUT_CLOSING_NS);
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_OPENING_NS + 2 * FLOW_TIMEOUT_CLOSING_NS);
+	assert_counts(t, 0, 0, 0, 0);
+	// A flood turns over what is open and loses count of nothing.
+	for (uint16_t i = 10; i < 100; i++)
+		TALK(t, C, TCP_SYN, 99, .client = i);
+	assert_counts(t, 8, 0, 0, 0);
+	talk_free(t);
+}
+
+// Only those count of which data came: a SYN that nobody answers is no fault of a mirror's.
+static void connections_with_one_direction_are_counted(void **) {
+	struct talk *t = talk_new(8, 1 << 20);
+
+	TALK(t, C, TCP_SYN, 99, .client = 1);
+	TALK(t, C, TCP_ACK, 100, 300, "abc", .client = 1);
+	TALK(t, C, TCP_SYN, 99, .client = 2);
+	talk_handshake(t, 3, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc", .client = 3);
+	flow_end(t->table);
+	assert_int_equal(flow_stats(t->table)->flow_one_sided, 1);
+	talk_free(t);
+}
+
 // ---- Time
 
 static void each_state_has_its_patience(void **) {
@@ -985,6 +1034,8 @@ int main(void) {
 		cmocka_unit_test(held_segments_stop_at_their_limit),
 		cmocka_unit_test(a_full_pool_gives_holes_up_and_loses_no_data),
 		cmocka_unit_test(a_full_table_gives_up_what_matters_least),
+		cmocka_unit_test(connections_are_counted_by_state),
+		cmocka_unit_test(connections_with_one_direction_are_counted),
 		cmocka_unit_test(each_state_has_its_patience),
 		cmocka_unit_test(timers_come_exactly_and_before_later_packets),
 		cmocka_unit_test(the_end_closes_the_oldest_first),

@@ -340,6 +340,56 @@ static void words_and_ports_of_the_dataplane_are_read_or_refused(void **state) {
 	}
 }
 
+static void numbers_come_alone_in_ranges_and_as_a_list(void **state) {
+	static const char text[] = "mail_ports: [25, 143, 990-995]\n";
+	struct run run;
+
+	run_file(&run, text, strlen(text), "postern run -c @ --cores 0-63");
+	assert_string_equal(run.err, "");
+	assert_int_equal(run.config.mail_ports.n, 8);
+	assert_int_equal(run.config.mail_ports.number[1], 143);
+	assert_int_equal(run.config.mail_ports.number[7], 995);
+	assert_int_equal(run.config.cores.n, CONFIG_NUMBERS_MAX);
+	run_close(&run);
+	run_open(&run, "postern run --cores 0-64");
+	assert_int_equal(run.status, 2);
+	assert_non_null(strstr(run.err, "at most 64 numbers"));
+	run_close(&run);
+}
+
+// A running program reads its file again; what the command line said still holds.
+static void a_file_is_read_again_under_the_same_command_line(void **state) {
+	char path[] = "/tmp/postern-config-XXXXXX", line[200];
+	struct config fresh;
+	struct run run;
+	char *said = NULL;
+	size_t size = 0;
+	FILE *err = open_memstream(&said, &size);
+	int fd = mkstemp(path);
+
+	assert_int_equal(write(fd, "mail_ports: 143\nmemory: 3M\n", 27), 27);
+	snprintf(line, sizeof(line), "postern run -c %s --tunnels gre,vxlan --memory 2M", path);
+	run_open(&run, line);
+	assert_int_equal(run.status, CONFIG_GO);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(pwrite(fd, "mail_ports: 25-26\nmemory: 4M\n", 29, 0), 29);
+	assert_int_equal(config_reread(&run.config, &fresh, err), 0);
+	assert_int_equal(fresh.mail_ports.n, 2);
+	assert_int_equal(fresh.memory, 2 << 20);
+	assert_string_equal(fresh.tunnels, "gre,vxlan");
+	assert_int_equal(fresh.workers, 1);
+	config_close(&fresh);
+	assert_int_equal(pwrite(fd, "mail_parts: 25-26\n", 18, 0), 18);
+	assert_int_equal(config_reread(&run.config, &fresh, err), -1);
+	config_close(&fresh);
+	fclose(err);
+	assert_non_null(strstr(said, "did you mean mail_ports?"));
+	free(said);
+	run_close(&run);
+	close(fd);
+	unlink(path);
+}
+
 static void the_print_can_be_read_again(void **state) {
 	struct run run, again;
 	char *text = NULL;
@@ -392,6 +442,8 @@ int main(void) {
 		cmocka_unit_test(a_file_that_is_none_is_said),
 		cmocka_unit_test(so_many_networks_and_no_more),
 		cmocka_unit_test(words_and_ports_of_the_dataplane_are_read_or_refused),
+		cmocka_unit_test(numbers_come_alone_in_ranges_and_as_a_list),
+		cmocka_unit_test(a_file_is_read_again_under_the_same_command_line),
 		cmocka_unit_test(the_print_can_be_read_again),
 	};
 

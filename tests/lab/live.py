@@ -257,6 +257,47 @@ def idle(postern, watch, network, folder):
     live.stop()
 
 
+def ask(live, word):
+    return subprocess.run([str(live.postern), "ctl", "--control", live.control, word],
+                          capture_output=True, text=True)
+
+
+def reload(postern, watch, network, folder):
+    """What the program takes changes while it runs; a mistake in the file changes nothing."""
+    conf = folder / "postern.yaml"
+    conf.write_text("mail_ports: [143]\n")
+    live = Live(postern, watch, folder, "reload", "-c", str(conf), "--xdp", "xdp0", "--user", "nobody")
+    live.wait_ready()
+
+    def taken():
+        """Packets taken while somebody talks to port 2222."""
+        before = live.stats()["ports"][0]["steer"]["redirect_mail"]
+        knock(network)
+        return live.stats()["ports"][0]["steer"]["redirect_mail"] - before
+
+    if taken():
+        fail("a port that is not mail's is taken")
+    conf.write_text("mail_ports: [143, 2222]\n")
+    if ask(live, "reload").stdout != '{"reloaded":true}\n':
+        fail("reload:", ask(live, "reload"))
+    if not taken():
+        fail("a port added by reload is not taken")
+    conf.write_text("mail_ports: [143]\ntunnels: [\n")
+    done = ask(live, "reload")
+    if done.returncode != 1 or "postern.yaml:" not in done.stdout or not taken():
+        fail("a wrong file must change nothing and be said:", done)
+    conf.write_text("mail_ports: 143\n")
+    if ask(live, "reload").returncode or taken():
+        fail("a port removed by reload is still taken")
+    live.stop()
+
+
+def knock(network):
+    """Knocks at port 2222 of the watching host, where nobody needs to answer."""
+    subprocess.run(["ip", "netns", "exec", network.server, sys.executable, "-c",
+                    f"import socket; s = socket.socket(); s.settimeout(0.3); s.connect_ex(('{HOST}', 2222))"])
+
+
 def say_nothing():
     from talk import Imap
     account, (password, _) = next(iter(scenario_test.accounts().items()))
@@ -275,6 +316,7 @@ def test(postern, folder):
             make.python_inside(network, network.server, "servers.py")
             crash(postern, watch, folder)
             idle(postern, watch, network, folder)
+            reload(postern, watch, network, folder)
             xdp = Live(postern, watch, folder, "xdp", "--xdp", "xdp0", "--user", "nobody")
             packet = Live(postern, watch, folder, "packet", "--vdev", "net_af_packet0,iface=pkt0",
                           "--user", "nobody")
