@@ -561,7 +561,7 @@ static void a_refused_stream_is_counted_and_not_told(void **) {
 
 // ---- Limits
 
-static void held_segments_stop_at_their_limit(void **) {
+static void t36_held_segments_stop_at_their_limit(void **) {
 	for (int n = STREAM_SEGMENTS_MAX - 1; n <= STREAM_SEGMENTS_MAX + 1; n++) {
 		struct talk *t = talk_small();
 		bool full = n > STREAM_SEGMENTS_MAX;
@@ -578,7 +578,7 @@ static void held_segments_stop_at_their_limit(void **) {
 	}
 }
 
-static void a_full_pool_gives_holes_up_and_loses_no_data(void **) {
+static void t36_a_full_pool_gives_holes_up_and_loses_no_data(void **) {
 	struct talk *t = talk_new(64, 65536);
 	char *block = malloc(2000);
 	size_t total = 0;
@@ -599,7 +599,7 @@ static void a_full_pool_gives_holes_up_and_loses_no_data(void **) {
 	talk_free(t);
 }
 
-static void a_full_table_gives_up_what_matters_least(void **) {
+static void t36_a_full_table_gives_up_what_matters_least(void **) {
 	struct talk *t = talk_new(4, 1 << 20);
 
 	talk_handshake(t, 1, 100, 300);
@@ -814,7 +814,7 @@ static void say_goodbye(struct oracle *o, struct talk *t, uint16_t client) {
 }
 
 // Half a hash: five values for all connections, of two families and realms with equal addresses.
-static void the_table_equals_a_list_under_random_traffic(void **) {
+static void q1_the_table_equals_a_list_under_random_traffic(void **) {
 	struct talk *t = talk_new(256, 1 << 20);
 	struct oracle o = {0};
 	const struct flow_stats *stats = flow_stats(t->table);
@@ -982,13 +982,13 @@ int main(void) {
 		cmocka_unit_test(cut_payload_is_a_gap_and_said),
 		cmocka_unit_test(lost_fins_are_no_gaps),
 		cmocka_unit_test(a_refused_stream_is_counted_and_not_told),
-		cmocka_unit_test(held_segments_stop_at_their_limit),
-		cmocka_unit_test(a_full_pool_gives_holes_up_and_loses_no_data),
-		cmocka_unit_test(a_full_table_gives_up_what_matters_least),
+		cmocka_unit_test(t36_held_segments_stop_at_their_limit),
+		cmocka_unit_test(t36_a_full_pool_gives_holes_up_and_loses_no_data),
+		cmocka_unit_test(t36_a_full_table_gives_up_what_matters_least),
 		cmocka_unit_test(each_state_has_its_patience),
 		cmocka_unit_test(timers_come_exactly_and_before_later_packets),
 		cmocka_unit_test(the_end_closes_the_oldest_first),
-		cmocka_unit_test(the_table_equals_a_list_under_random_traffic),
+		cmocka_unit_test(q1_the_table_equals_a_list_under_random_traffic),
 		cmocka_unit_test(bursts_of_any_size_tell_the_same),
 		cmocka_unit_test(a_fin_inside_held_data_ends_its_side),
 		cmocka_unit_test(t19_t20_tiny_segments_behind_holes_stop_at_the_limit),

@@ -23,7 +23,8 @@ static int trace(pid_t child) {
 		int sig = WSTOPSIG(status);
 
 		n_stops += sig == (SIGTRAP | 0x80);
-		ptrace(PTRACE_SYSCALL, child, 0, sig == (SIGTRAP | 0x80) || sig == SIGTRAP ? 0 : sig);
+		ptrace(PTRACE_SYSCALL, child, 0, sig == (SIGTRAP | 0x80) || sig == SIGTRAP ? 0 : sig
+		);
 	}
 	fprintf(stderr, "system_calls %llu\n", n_stops / 2);
 	return pid == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
