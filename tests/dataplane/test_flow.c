@@ -461,7 +461,10 @@ static void t29_acknowledged_bytes_that_never_come_are_a_gap(void **) {
 	t = talk_small();
 	talk_handshake(t, 0, 100, 300);
 	TALK(t, S, TCP_ACK, 300, 110, "a");
-	flow_advance(t->table, t->now_ns + STREAM_HOLE_NS);
+	flow_advance(t->table, t->now_ns - 1000 + STREAM_ACKED_HOLE_NS - 1);
+	assert_int_equal(t->n_readers, 0);
+	flow_advance(t->table, t->now_ns - 1000 + STREAM_ACKED_HOLE_NS);
+	assert_string_equal(t->log, "open C-10 S:a ");
 	assert_log(t, "open C-10 S:a input ");
 }
 
