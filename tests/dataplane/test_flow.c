@@ -530,6 +530,66 @@ static void t35_family_and_realm_are_part_of_the_key(void **) {
 	talk_free(t);
 }
 
+// The two directions in networks with different ids, beside a connection with the same ends in another.
+static void directions_in_two_realms_are_one_connection(void **) {
+	for (int same_hash = 0; same_hash < 2; same_hash++) {
+		struct talk *t = talk_small();
+
+		t->hash = same_hash ? 77 : 0;
+		for (int i = 0; i < 3; i++) {
+			t->realm = 5;
+			TALK(t, C, TCP_SYN, 99);
+			t->realm = 6;
+			TALK(t, S, TCP_SYN | TCP_ACK, 299, 100);
+			t->realm = 5;
+			TALK(t, C, TCP_ACK, 100, 300);
+			TALK(t, C, TCP_ACK, 100, 300, "abc");
+			t->realm = 6;
+			TALK(t, S, TCP_ACK, 300, 103, "def");
+			t->realm = 9; // another network, whole in itself
+			talk_handshake(t, 0, 7000, 9000);
+			TALK(t, S, TCP_ACK, 9000, 7000, "xyz");
+			t->realm = 6;
+			TALK(t, S, TCP_ACK | TCP_FIN, 303, 103);
+			t->realm = 5;
+			TALK(t, C, TCP_ACK | TCP_FIN, 103, 304);
+			t->realm = 9;
+			TALK(t, C, TCP_RST, 7000);
+			// The next round finds nothing of this one.
+			flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSED_NS + second);
+			t->now_ns += FLOW_TIMEOUT_CLOSED_NS + second;
+			assert_int_equal(flow_n_open(t->table), 0);
+		}
+		assert_int_equal(flow_stats(t->table)->flow_two_realms, 3);
+		assert_int_equal(flow_stats(t->table)->flow_opened, 6);
+		assert_log(
+			t,
+			"open C:abc S:def open S:xyz close reset "
+			"open C:abc S:def open S:xyz close reset "
+			"open C:abc S:def open S:xyz close reset "
+		);
+	}
+}
+
+// What does not answer it, or comes when it has been answered, is of another network's connection.
+static void only_an_answer_joins_two_realms(void **) {
+	struct talk *t = talk_small();
+
+	t->realm = 5;
+	TALK(t, C, TCP_SYN, 99);
+	TALK(t, C, TCP_ACK, 100, 300, "a");
+	t->realm = 6;
+	TALK(t, S, TCP_ACK, 300, 100 + (2 << 20), "far"); // not near what was sent
+	TALK(t, C, TCP_ACK, 101, 303, "b"); // of the side that has been seen
+	t->realm = 5;
+	TALK(t, S, TCP_ACK, 300, 101, "c");
+	t->realm = 8;
+	TALK(t, S, TCP_ACK, 301, 101, "late");
+	assert_int_equal(flow_stats(t->table)->flow_two_realms, 0);
+	assert_int_equal(flow_n_open(t->table), 3);
+	talk_free(t);
+}
+
 static void cut_payload_is_a_gap_and_said(void **) {
 	struct talk *t = talk_small();
 
@@ -982,6 +1042,8 @@ int main(void) {
 		cmocka_unit_test(t34_a_port_used_again_is_another_connection),
 		cmocka_unit_test(t34_a_syn_alone_does_not_end_a_connection),
 		cmocka_unit_test(t35_family_and_realm_are_part_of_the_key),
+		cmocka_unit_test(directions_in_two_realms_are_one_connection),
+		cmocka_unit_test(only_an_answer_joins_two_realms),
 		cmocka_unit_test(cut_payload_is_a_gap_and_said),
 		cmocka_unit_test(lost_fins_are_no_gaps),
 		cmocka_unit_test(a_refused_stream_is_counted_and_not_told),
