@@ -115,7 +115,6 @@ static struct engine *engine_make(struct ruleset *ruleset, bool match) {
 	if (match) {
 		config.decode = true;
 		config.scanner = ruleset_scanner(ruleset, CONTENT_OPEN_MAX);
-		config.rules = ruleset_rules(ruleset);
 		if (!config.scanner)
 			die("no rules to match: built without Hyperscan?");
 	}

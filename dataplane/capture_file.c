@@ -306,6 +306,14 @@ static int map_grow(struct capture_file *file, size_t need) {
 	return file->size >= need ? 1 : -1;
 }
 
+void capture_file_release(struct capture_file *file) {
+	size_t done = (size_t)(file->data - file->map) / CAPTURE_BEHIND_SIZE * CAPTURE_BEHIND_SIZE
+		- CAPTURE_BEHIND_SIZE;
+
+	madvise(file->map + file->released, done - file->released, MADV_DONTNEED);
+	file->released = done;
+}
+
 // Decompresses some bytes. Returns as capture_file_fill().
 static int codec_fill(struct capture_file *file, uint8_t *to, size_t size) {
 	ssize_t n;

@@ -22,6 +22,9 @@ enum {
 	// buffer is of the first size until a larger block comes.
 	CAPTURE_BUFFER_SIZE = 2 * FRAME_SIZE_MAX + CAPTURE_CHUNK_SIZE,
 	CAPTURE_BUFFER_SIZE_MAX = PCAPNG_BLOCK_SIZE_MAX + CAPTURE_CHUNK_SIZE,
+	// What lies behind the cursor of a mapped file is let go of in steps of this size: a large capture
+	// must not count as memory of this process. Whoever still reads there gets it from the page cache.
+	CAPTURE_BEHIND_SIZE = 8 << 20,
 };
 
 // Where raw bytes come from: read(2) in all but tests, which cut their input as they like.
@@ -38,6 +41,7 @@ struct capture_file {
 	uint64_t n_raw; // bytes read from it (not used when mapped)
 	uint8_t *map; // mapped file, or NULL
 	size_t map_size;
+	size_t released; // bytes at its start that were let go of
 	// Where a mapped file has lost its end while it was read: from there on zeros lie in the map.
 	// Written by the handler of SIGBUS, on any thread; the first offset, or SIZE_MAX.
 	_Atomic size_t hole;
@@ -81,8 +85,14 @@ static inline int capture_file_is_whole(const struct capture_file *file, const u
 		<= atomic_load_explicit(&file->hole, memory_order_acquire);
 }
 
+// Lets go of the pages of a mapped file that lie behind the cursor.
+void capture_file_release(struct capture_file *file);
+
 static inline void capture_file_skip(struct capture_file *file, size_t size) {
 	file->data += size;
 	file->size -= size;
 	file->offset += size;
+	if (file->map
+	    && (size_t)(file->data - file->map) - file->released >= 2 * CAPTURE_BEHIND_SIZE)
+		capture_file_release(file);
 }

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Size classes over one reservation. A page serves one class for good: what an attacker makes one
-// class take, another cannot get back, but the sum is bounded, which is the promise. A block has no
-// header: its owner knows its size.
+// Size classes over one reservation. A page serves one class until its last block is given back, then
+// any: a wave of blocks of one size (200,000 logins at once) leaves its memory to what comes after it.
+//
+//   class ──▶ page ◀──▶ page        those with room; the head serves, full ones are in no list
+//               │ free ──▶ block ──▶ block, then the blocks never handed out
+//   empty ──▶ page ──▶ page         given back whole
+//
+// One empty page stays with its class, so that a block taken and returned again and again moves no page.
+// A block has no header: its page is found by its address.
 
 #include "slab.h"
 
@@ -11,6 +17,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +28,8 @@ enum {
 };
 
 static const uint32_t class_sizes[] = {
-	16,  32,  48,	64,   80,   96,	  128,	160,  192,  256,   320,	  384,	 512,	640,
-	768, 896, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 21840, 32768, 65536,
+	16,  32,  48,	64,   80,   96,	  112,	128,  144,  160,   192,	  224,	 256,	320,   384,
+	512, 640, 768, 896, 1024, 1536, 2048, 3072, 4096, 6144, 8192, 12288, 16384, 21840, 32768, 65536,
 };
 
 enum { CLASSES = sizeof(class_sizes) / sizeof(class_sizes[0]) };
@@ -31,18 +38,24 @@ struct free_block {
 	struct free_block *next;
 };
 
-struct class {
+struct page {
 	struct free_block *free;
-	uint8_t *fresh; // the part of the class's newest page never handed out
-	uint8_t *fresh_end;
+	uint32_t next, prev; // index + 1 in its class's list, or (next alone) in the list of empty ones
+	uint16_t n_used;
+	uint16_t n_fresh; // blocks handed out at least once: those behind them come next
+	uint8_t class;
+	bool is_stale; // served before: what was never handed out this time is not zero
 };
 
 struct slab {
 	uint8_t *start;
 	size_t size;
-	size_t carved; // bytes given to classes so far
+	struct page *pages;
+	uint32_t n_pages;
+	uint32_t n_carved; // pages that ever served
+	uint32_t empty; // index + 1
+	uint32_t classes[CLASSES]; // head of those with room, index + 1
 	size_t used, peak;
-	struct class classes[CLASSES];
 	uint8_t small[SMALL_MAX / GRAIN + 1]; // class by (size + 15) / 16
 };
 
@@ -60,11 +73,13 @@ struct slab *slab_open(size_t size) {
 
 	if (!slab)
 		return NULL;
-	slab->size = (size + PAGE_SIZE - 1) / PAGE_SIZE * PAGE_SIZE;
+	slab->n_pages = (uint32_t)((size + PAGE_SIZE - 1) / PAGE_SIZE);
+	slab->size = (size_t)slab->n_pages * PAGE_SIZE;
 	slab->start = slab->size ? reserve_open(slab->size) : NULL;
-	if (!slab->start) {
+	slab->pages = slab->start ? reserve_open(slab->n_pages * sizeof(*slab->pages)) : NULL;
+	if (!slab->pages) {
 		int error = slab->size ? errno : EINVAL;
-		free(slab);
+		slab_close(slab);
 		errno = error;
 		return NULL;
 	}
@@ -79,44 +94,91 @@ struct slab *slab_open(size_t size) {
 void slab_close(struct slab *slab) {
 	if (!slab)
 		return;
-	reserve_close(slab->start, slab->size);
+	if (slab->pages)
+		reserve_close(slab->pages, slab->n_pages * sizeof(*slab->pages));
+	if (slab->start)
+		reserve_close(slab->start, slab->size);
 	free(slab);
 }
 
-// Gives a class another page. 0, or -1 when there is none.
-static int class_refill(struct slab *slab, struct class *class) {
-	if (slab->size - slab->carved < PAGE_SIZE)
-		return -1;
-	class->fresh = slab->start + slab->carved;
-	class->fresh_end = class->fresh + PAGE_SIZE;
-	slab->carved += PAGE_SIZE;
-	ASAN_POISON_MEMORY_REGION(class->fresh, PAGE_SIZE);
-	return 0;
+static uint8_t *page_start(const struct slab *slab, const struct page *page) {
+	return slab->start + (size_t)(page - slab->pages) * PAGE_SIZE;
+}
+
+static void list_add(struct slab *slab, struct page *page) {
+	uint32_t *head = &slab->classes[page->class];
+	uint32_t index = (uint32_t)(page - slab->pages) + 1;
+
+	page->prev = 0;
+	page->next = *head;
+	if (*head)
+		slab->pages[*head - 1].prev = index;
+	*head = index;
+}
+
+static void list_remove(struct slab *slab, struct page *page) {
+	if (page->prev)
+		slab->pages[page->prev - 1].next = page->next;
+	else
+		slab->classes[page->class] = page->next;
+	if (page->next)
+		slab->pages[page->next - 1].prev = page->prev;
+}
+
+// A page with room for a class that has none. NULL when there is none left.
+static struct page *page_get(struct slab *slab, unsigned class) {
+	struct page *page;
+
+	if (slab->empty) {
+		page = &slab->pages[slab->empty - 1];
+		slab->empty = page->next;
+		*page = (struct page){.is_stale = true};
+	} else if (slab->n_carved < slab->n_pages) {
+		page = &slab->pages[slab->n_carved++];
+		ASAN_POISON_MEMORY_REGION(page_start(slab, page), PAGE_SIZE);
+	} else {
+		return NULL;
+	}
+	page->class = (uint8_t) class;
+	list_add(slab, page);
+	return page;
+}
+
+// Its last block was given back.
+static void page_put(struct slab *slab, struct page *page) {
+	if (slab->classes[page->class] == (uint32_t)(page - slab->pages) + 1 && !page->next)
+		return; // the class's last one with room
+	list_remove(slab, page);
+	page->next = slab->empty;
+	slab->empty = (uint32_t)(page - slab->pages) + 1;
 }
 
 void *slab_get(struct slab *slab, size_t size) {
 	if (size == 0 || size > SLAB_BLOCK_SIZE_MAX)
 		return NULL;
 
-	unsigned index = class_find(slab, size);
-	struct class *class = &slab->classes[index];
-	uint32_t block_size = class_sizes[index];
+	unsigned class = class_find(slab, size);
+	uint32_t block_size = class_sizes[class];
+	struct page *page = slab->classes[class] ? &slab->pages[slab->classes[class] - 1]
+						 : page_get(slab, class);
+	bool is_used;
 	void *block;
 
-	if (class->free) {
-		block = class->free;
+	if (!page)
+		return NULL;
+	is_used = page->free || page->is_stale;
+	if (page->free) {
+		block = page->free;
 		ASAN_UNPOISON_MEMORY_REGION(block, sizeof(struct free_block));
-		class->free = class->free->next;
-		ASAN_UNPOISON_MEMORY_REGION(block, size);
-		memset(block, 0, size);
+		page->free = page->free->next;
 	} else {
-		if ((size_t)(class->fresh_end - class->fresh) < block_size
-		    && class_refill(slab, class) < 0)
-			return NULL;
-		block = class->fresh;
-		class->fresh += block_size;
-		ASAN_UNPOISON_MEMORY_REGION(block, size);
+		block = page_start(slab, page) + (size_t)page->n_fresh++ * block_size;
 	}
+	ASAN_UNPOISON_MEMORY_REGION(block, size);
+	if (is_used)
+		memset(block, 0, size);
+	if (++page->n_used == PAGE_SIZE / block_size)
+		list_remove(slab, page);
 	slab->used += block_size;
 	if (slab->used > slab->peak)
 		slab->peak = slab->used;
@@ -126,16 +188,22 @@ void *slab_get(struct slab *slab, size_t size) {
 void slab_put(struct slab *slab, void *block, size_t size) {
 	if (!block)
 		return;
-	assert((uint8_t *)block >= slab->start && (uint8_t *)block < slab->start + slab->carved);
 
-	unsigned index = class_find(slab, size);
+	struct page *page = &slab->pages[(size_t)((uint8_t *)block - slab->start) / PAGE_SIZE];
+	uint32_t block_size = class_sizes[page->class];
 	struct free_block *free_block = block;
 
-	ASAN_UNPOISON_MEMORY_REGION(block, class_sizes[index]);
-	free_block->next = slab->classes[index].free;
-	slab->classes[index].free = free_block;
-	slab->used -= class_sizes[index];
-	ASAN_POISON_MEMORY_REGION(block, class_sizes[index]);
+	assert((uint8_t *)block >= slab->start && (uint8_t *)block < slab->start + slab->size);
+	assert(page->n_used > 0 && page->class == class_find(slab, size));
+	ASAN_UNPOISON_MEMORY_REGION(block, block_size);
+	free_block->next = page->free;
+	page->free = free_block;
+	slab->used -= block_size;
+	ASAN_POISON_MEMORY_REGION(block, block_size);
+	if (page->n_used == PAGE_SIZE / block_size)
+		list_add(slab, page);
+	if (--page->n_used == 0)
+		page_put(slab, page);
 }
 
 size_t slab_capacity(size_t size) {

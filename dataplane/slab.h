@@ -2,7 +2,7 @@
 // Copyright (c) 2026, the Postern authors
 
 // Bounded memory in many sizes: one reservation made at start, cut into pages, each page serving
-// one size class. What rooms keep per connection (names, lines not yet complete, lists) lives here,
+// one size class until it is empty again. What rooms keep per connection (names, lines not yet complete, lists) lives here,
 // so that an idle session holds what it needs and no more, and nothing calls malloc per packet.
 //
 // Address space is reserved at start and touched when first used; freed blocks are reused first.

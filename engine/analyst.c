@@ -10,6 +10,7 @@
 #include "output/alert_json.h"
 #include "output/sink.h"
 #include "ring.h"
+#include "store/store.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -58,6 +59,8 @@ struct input {
 struct analyst {
 	const struct config *config;
 	struct models *models;
+	struct store *store; // NULL: memory only
+	struct store_mark mark; // how far the models have come
 	struct match_alerts *match_alerts; // NULL: no content rules
 	struct sink *alerts, *sessions, *activity;
 	struct input *inputs;
@@ -97,6 +100,69 @@ static void alert_out(void *ctx, const struct alert *alert) {
 	sink_flush(analyst->alerts);
 }
 
+// ---- The store
+
+static void store_says(void *, const char *text) {
+	fprintf(stderr, "postern: %s\n", text);
+}
+
+// A clock that was wrong when the store was written must not make a live sensor deaf: all it sees would
+// be of the past.
+static int check_clock(const struct analyst *analyst, char *error, size_t size) {
+	uint64_t found_s = store_found(analyst->store)->now_ns / 1000000000;
+	time_t until = (time_t)found_s;
+	char text[32];
+
+	if (analyst->config->command != COMMAND_RUN || until <= time(NULL) + 3600)
+		return 0;
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", gmtime(&until));
+	snprintf(
+		error,
+		size,
+		"store %s: it has learnt up to %s UTC, which is still to come: is the clock right? "
+		"If so, use another directory",
+		analyst->config->store,
+		text
+	);
+	return -1;
+}
+
+// The models go on from what the store has. 0, or −1 and a line in error.
+static int keep(struct analyst *analyst, char *error, size_t size) {
+	const struct config *config = analyst->config;
+	struct store_config store = {
+		.dir = config->store,
+		.interval_ns = config->store_interval,
+		.say = store_says,
+	};
+	size_t n_parts;
+	const struct store_part *parts = models_parts(analyst->models, &n_parts);
+
+	if (!config->store)
+		return 0;
+	analyst->store = store_open(&store, parts, n_parts, error, size);
+	if (!analyst->store || check_clock(analyst, error, size) < 0)
+		return -1;
+	analyst->mark = *store_found(analyst->store);
+	analyst->far_ns = analyst->mark.heard_ns;
+	analyst->advanced_ns = analyst->mark.now_ns - analyst->mark.now_ns % ADVANCE_NS;
+	// Live traffic does not come again; a file may be read again from its beginning.
+	if (config->command != COMMAND_RUN)
+		models_continue(analyst->models, analyst->mark.now_ns);
+	return 0;
+}
+
+static void tick(struct analyst *analyst) {
+	if (!analyst->store)
+		return;
+	analyst->mark.now_ns = models_now(analyst->models);
+	store_tick(analyst->store, &analyst->mark);
+}
+
+void analyst_idle(struct analyst *analyst) {
+	tick(analyst);
+}
+
 struct analyst *
 analyst_open(const struct config *config, const struct rules *rules, char *error, int size) {
 	struct analyst *analyst = calloc(1, sizeof(*analyst));
@@ -120,9 +186,9 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 	    || !(analyst->activity = sink_open(config->activity, error, size)))
 		goto err;
 	analyst->models = models_open(&models);
-	if (rules && rules->n)
+	if (rules)
 		analyst->match_alerts = match_alerts_open(&content);
-	if (!analyst->models || (rules && rules->n && !analyst->match_alerts)) {
+	if (!analyst->models || (rules && !analyst->match_alerts)) {
 		snprintf(
 			error,
 			(size_t)size,
@@ -131,6 +197,8 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 		);
 		goto err;
 	}
+	if (keep(analyst, error, (size_t)size) < 0)
+		goto err;
 	return analyst;
 err:
 	analyst_close(analyst);
@@ -164,9 +232,15 @@ void analyst_activity(struct analyst *analyst, const struct activity *activity) 
 	else if (activity->time_ns - analyst->far_ns < JUMP_NS)
 		advance(analyst, analyst->far_ns);
 	analyst->far_ns = activity->time_ns;
-	models_run(analyst->models, activity);
-	if (analyst->match_alerts)
-		match_alerts_run(analyst->match_alerts, activity);
+	analyst->mark.heard_ns = activity->time_ns;
+	if (models_run(analyst->models, activity)) {
+		analyst->mark.n_activities++;
+		if (analyst->match_alerts)
+			match_alerts_run(analyst->match_alerts, activity);
+	} else {
+		analyst->stats.n_known++;
+	}
+	tick(analyst);
 }
 
 void analyst_record(struct analyst *analyst, const char *line, size_t size) {
@@ -278,6 +352,7 @@ static void *run(void *arg) {
 			continue;
 		if (analyst->config->command == COMMAND_RUN)
 			flush_when_quiet(analyst, &n_flushed);
+		analyst_idle(analyst);
 		nanosleep(&idle, NULL);
 	}
 	return NULL;
@@ -357,6 +432,10 @@ void analyst_send_mark(struct ring *ring, const struct flow_moment *moment, int 
 void analyst_flush(struct analyst *analyst) {
 	struct sink *sinks[] = {analyst->alerts, analyst->sessions, analyst->activity};
 
+	if (analyst->store) {
+		analyst->mark.now_ns = models_now(analyst->models);
+		analyst->stats.is_unkept = store_sync(analyst->store, &analyst->mark) < 0;
+	}
 	analyst->stats.n_lost = 0;
 	for (int i = 0; i < 3; i++) {
 		sink_flush(sinks[i]);
@@ -384,7 +463,8 @@ int analyst_is_broken(const struct analyst *analyst) {
 
 size_t analyst_memsize(const struct analyst *analyst) {
 	size_t alerts = analyst->match_alerts ? match_alerts_memsize(analyst->match_alerts) : 0;
-	return models_memsize(analyst->models) + alerts;
+	size_t store = analyst->store ? store_memsize(analyst->store) : 0;
+	return models_memsize(analyst->models) + alerts + store;
 }
 
 const struct analyst_stats *analyst_stats(const struct analyst *analyst) {
@@ -395,6 +475,7 @@ void analyst_close(struct analyst *analyst) {
 	if (!analyst)
 		return;
 	match_alerts_close(analyst->match_alerts);
+	store_close(analyst->store);
 	models_close(analyst->models);
 	sink_close(analyst->alerts);
 	sink_close(analyst->sessions);

@@ -16,6 +16,7 @@
 #include "match/rules.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,9 +28,12 @@ struct analyst_stats {
 	uint64_t n_alerts; // lines, updates included
 	uint64_t n_records;
 	uint64_t n_lost; // lines that could not be written
+	uint64_t n_known; // activities that were known already: sent twice, or learnt before
+	bool is_unkept; // the store does not have what was learnt last
 };
 
-// Opens the sinks that the configuration names (sessions, alerts, activity) and the models. rules:
+// Opens the sinks that the configuration names (sessions, alerts, activity), the models, and the store if
+// there is one: then they go on where they were. What the store has to say goes to standard error. rules:
 // for content alerts, borrowed, may be NULL. NULL and one line in error.
 struct analyst *
 analyst_open(const struct config *config, const struct rules *rules, char *error, int size);
@@ -37,6 +41,9 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 // One activity or one record line; what a thread without a ring calls.
 void analyst_activity(struct analyst *analyst, const struct activity *activity);
 void analyst_record(struct analyst *analyst, const char *line, size_t size);
+
+// Nothing has come for a moment: what waited for its turn is seen to.
+void analyst_idle(struct analyst *analyst);
 
 // Starts the thread, which reads messages from n rings until all are finished. 0 or −errno.
 int analyst_start(struct analyst *analyst, struct ring **rings, int n);
@@ -56,7 +63,7 @@ int analyst_send_record(struct ring *ring, const char *line, size_t size, int wa
 // is left out: the next will do.
 void analyst_send_mark(struct ring *ring, const struct flow_moment *moment, int wait);
 
-// Writes out what is buffered; after that analyst_error() is final.
+// Writes out what is buffered, and into the store what was learnt; after that analyst_error() is final.
 void analyst_flush(struct analyst *analyst);
 // NULL, or one line about the first sink that failed. Any thread.
 const char *analyst_error(const struct analyst *analyst);

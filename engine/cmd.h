@@ -13,4 +13,5 @@ enum exit_status cmd_replay(const struct config *config);
 enum exit_status cmd_run(const struct config *config);
 enum exit_status cmd_score(const struct config *config);
 enum exit_status cmd_check(const struct config *config);
+enum exit_status cmd_account(const struct config *config);
 enum exit_status cmd_ctl(const struct config *config);

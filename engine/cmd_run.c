@@ -22,15 +22,22 @@ enum exit_status cmd_run(const struct config *) {
 
 // Says what the port counted, and whether packets were lost before they reached us.
 static bool port_summary(const struct port *port) {
-	uint64_t received, missed, no_buffer;
+	struct port_stats sum = {0};
 
-	port_stats(port, &received, &missed, &no_buffer);
+	for (int i = 0; i < port_n_devices(port); i++) {
+		struct port_stats stats;
+
+		port_device_stats(port, i, &stats);
+		sum.received += stats.received;
+		sum.missed += stats.missed;
+		sum.no_buffer += stats.no_buffer;
+	}
 	fprintf(stderr,
 		"postern: port: %llu received, %llu missed by the NIC, %llu without a buffer\n",
-		(unsigned long long)received,
-		(unsigned long long)missed,
-		(unsigned long long)no_buffer);
-	return missed || no_buffer;
+		(unsigned long long)sum.received,
+		(unsigned long long)sum.missed,
+		(unsigned long long)sum.no_buffer);
+	return sum.missed || sum.no_buffer;
 }
 
 enum exit_status cmd_run(const struct config *config) {
@@ -38,7 +45,7 @@ enum exit_status cmd_run(const struct config *config) {
 		.vdev = config->vdev,
 		.pci = config->port,
 		.eal_args = config->eal_args,
-		.n_queues = 1,
+		.n_workers = 1,
 	};
 	enum exit_status status = EXIT_BAD_INPUT;
 	char error[512];
@@ -54,7 +61,7 @@ enum exit_status cmd_run(const struct config *config) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
-	fprintf(stderr, "postern: %s\n", port_describe(port));
+	port_describe(port, "postern: ", stderr);
 
 	struct pipeline *pipeline = pipeline_open(config, true);
 	if (pipeline) {

@@ -5,54 +5,56 @@
 
 #include "analyst.h"
 #include "cmd.h"
+#include "lines.h"
 #include "match/ruleset.h"
 #include "output/activity_json.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum { MISTAKES_SHOWN = 20 }; // of one file; the rest is counted
+enum {
+	MISTAKES_SHOWN = 20, // of one file; the rest is counted
+	QUIET_MS = 200, // without a line, and the analyst sees to what waited
+};
 
 // Reads one file; returns the number of lines that were no activity, or -1 when it cannot be opened.
 static long file_score(struct analyst *analyst, const char *path) {
 	static struct activity activity;
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-	char *line = NULL, error[256];
-	size_t capacity = 0;
-	ssize_t size;
-	long n_bad = 0;
+	struct lines *lines = lines_open(path);
+	enum lines_result result = LINES_NONE;
+	char *line, error[256];
+	long number = 0, n_bad = 0;
+	size_t size;
 
-	if (!file) {
+	if (!lines) {
 		fprintf(stderr, "postern: %s: %s\n", path, strerror(errno));
 		return -1;
 	}
-	for (long number = 1; !pipeline_stop && (size = getline(&line, &capacity, file)) >= 0;
-	     number++) {
-		if (size > 0 && line[size - 1] == '\n')
-			size--;
-		if (size == 0)
+	while (!pipeline_stop && !analyst_is_broken(analyst)) {
+		result = lines_next(lines, QUIET_MS, &line, &size);
+		if (result == LINES_NONE)
+			analyst_idle(analyst);
+		else if (result != LINES_ONE)
+			break;
+		number += result == LINES_ONE;
+		if (result != LINES_ONE || size == 0)
 			continue;
-		if (activity_json_read(line, (size_t)size, &activity, error, sizeof(error)) == 0)
+		if (activity_json_read(line, size, &activity, error, sizeof(error)) == 0)
 			analyst_activity(analyst, &activity);
 		else if (++n_bad <= MISTAKES_SHOWN)
 			fprintf(stderr, "postern: %s:%ld: %s\n", path, number, error);
-		if (analyst_is_broken(analyst))
-			break;
 	}
 	if (n_bad > MISTAKES_SHOWN)
 		fprintf(stderr,
 			"postern: %s: %ld more lines are no activity\n",
 			path,
 			n_bad - MISTAKES_SHOWN);
-	if (ferror(file)) {
+	if (result == LINES_FAILED) {
 		fprintf(stderr, "postern: %s: %s\n", path, strerror(errno));
 		n_bad++;
 	}
-	free(line);
-	if (file != stdin)
-		fclose(file);
+	lines_close(lines);
 	return n_bad;
 }
 
@@ -82,6 +84,13 @@ enum exit_status cmd_score(const struct config *config) {
 		"postern: %llu activities, %llu alerts\n",
 		(unsigned long long)analyst_stats(analyst)->n_activities,
 		(unsigned long long)analyst_stats(analyst)->n_alerts);
+	if (analyst_stats(analyst)->n_known)
+		fprintf(stderr,
+			"postern: %llu of them were known already (learnt before, or sent twice) and "
+			"count once\n",
+			(unsigned long long)analyst_stats(analyst)->n_known);
+	if (analyst_stats(analyst)->is_unkept && status == EXIT_DONE)
+		status = EXIT_LOST;
 	analyst_close(analyst);
 	ruleset_close(ruleset);
 	return status;

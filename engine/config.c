@@ -22,6 +22,7 @@ enum {
 	RUN = 1 << COMMAND_RUN,
 	SCORE = 1 << COMMAND_SCORE,
 	CHECK = 1 << COMMAND_CHECK,
+	ACCOUNT = 1 << COMMAND_ACCOUNT,
 	CTL = 1 << COMMAND_CTL,
 };
 
@@ -33,13 +34,19 @@ static const struct {
 		"replay", "[options] FILE|-...",
 		"captures (pcap, pcapng, plain or .gz/.zst) through the whole pipeline", true, true,
 	},
-	[COMMAND_RUN] = {"run", "[options] [-- EAL...]", "live, on DPDK ports", false, false},
+	[COMMAND_RUN] = {
+		"run", "[options] [-- EAL...]", "live, on network interfaces or DPDK ports", false, false,
+	},
 	[COMMAND_SCORE] = {
 		"score", "[options] FILE|-...", "activity lines through the models to alerts", true, true,
 	},
 	[COMMAND_CHECK] = {
 		"check", "[options]", "configuration and rules: every mistake, and what to write instead",
 		false, false,
+	},
+	[COMMAND_ACCOUNT] = {
+		"account", "--store DIR [options] NAME...",
+		"what the store knows of an account: baseline, sources, clients, evidence", true, false,
 	},
 	[COMMAND_CTL] = {"ctl", "[options] reload|stats|stop", "talk to a running one", true, false},
 };
@@ -244,8 +251,9 @@ static int value_text(const struct yaml_node *value, char *buffer, size_t size) 
 	return 0;
 }
 
-static bool is_list(enum config_type type) {
-	return type == CONFIG_VALUE_prefixes || type == CONFIG_VALUE_tunnel_ports;
+static bool is_list(const struct option *option) {
+	return option->type == CONFIG_VALUE_prefixes || option->type == CONFIG_VALUE_numbers
+		|| option->type == CONFIG_VALUE_tunnel_ports;
 }
 
 static void
@@ -260,7 +268,7 @@ key_read(struct config *config, const struct yaml_node *key, struct yaml_mistake
 	}
 	if (value == NULL || key->is_cut || value->is_cut)
 		return; // said already
-	if (value->kind == YAML_MAP || (value->kind == YAML_LIST && !is_list(option->type))
+	if (value->kind == YAML_MAP || (value->kind == YAML_LIST && !is_list(option))
 	    || value_text(value, text, sizeof(text)) < 0) {
 		yaml_mistake(
 			mistakes,
@@ -269,7 +277,7 @@ key_read(struct config *config, const struct yaml_node *key, struct yaml_mistake
 			value->column,
 			"%s: %s of at most %d bytes is needed here (%s), not %s",
 			option->name,
-			is_list(option->type) ? "a list" : "a value",
+			is_list(option) ? "a list" : "a value",
 			CONFIG_TEXT_SIZE_MAX - 1,
 			option->argument,
 			yaml_kind_text(value->kind)

@@ -19,12 +19,14 @@ enum command {
 	COMMAND_RUN,
 	COMMAND_SCORE,
 	COMMAND_CHECK,
+	COMMAND_ACCOUNT,
 	COMMAND_CTL,
 	COMMANDS,
 };
 
 enum {
 	CONFIG_PREFIXES_MAX = 256,
+	CONFIG_NUMBERS_MAX = 64,
 	CONFIG_FILE_SIZE_MAX = 1 << 20,
 	CONFIG_TEXT_SIZE_MAX = 4096, // of one value
 };
@@ -35,6 +37,11 @@ struct config_prefixes {
 		struct ip ip; // bits beyond the prefix are zero
 		uint8_t bits;
 	} prefix[CONFIG_PREFIXES_MAX];
+};
+
+struct config_numbers {
+	uint32_t n;
+	uint16_t number[CONFIG_NUMBERS_MAX];
 };
 
 enum config_origin {
@@ -55,6 +62,7 @@ enum config_origin {
 #define CONFIG_TYPE_overlap enum overlap
 #define CONFIG_TYPE_urgent enum urgent
 #define CONFIG_TYPE_tunnel_ports struct tunnel_ports
+#define CONFIG_TYPE_numbers struct config_numbers
 
 enum config_option {
 #define OPTION(name, ...) CONFIG_OPTION_##name,
@@ -70,7 +78,7 @@ struct config {
 #undef OPTION
 	uint8_t origin[CONFIG_OPTIONS]; // enum config_origin
 	const char *file; // given by -c, or NULL; borrowed from argv
-	char **inputs; // the FILEs, in order; borrowed from argv
+	char **inputs; // the FILEs or the NAME, in order; borrowed from argv
 	int n_inputs;
 	char **eal_args; // what stands behind -- (run); NULL-terminated, borrowed; NULL: nothing
 	int n_mistakes; // in the configuration file

@@ -267,6 +267,73 @@ static void prefixes_text(const struct config_prefixes *prefixes, char *buffer, 
 	}
 }
 
+// ---- Lists of numbers.
+
+// "7" or "7-9"; the last, when there is one, no smaller than the first.
+static bool range_read(const char *text, uint64_t *first_r, uint64_t *last_r) {
+	char left[24];
+	size_t size = strcspn(text, "-");
+
+	if (size >= sizeof(left))
+		return false;
+	memcpy(left, text, size);
+	left[size] = '\0';
+	if (!number_read(no_units, left, first_r))
+		return false;
+	*last_r = *first_r;
+	if (text[size] == '-' && !number_read(no_units, text + size + 1, last_r))
+		return false;
+	return *last_r >= *first_r;
+}
+
+static int numbers_set(
+	const char *text,
+	uint64_t min,
+	uint64_t max,
+	struct config_numbers *value,
+	char *error,
+	size_t error_size
+) {
+	struct config_numbers numbers = {0};
+	uint64_t first, last;
+	char item[64];
+
+	for (const char *p = text, *end; *p != '\0'; p = end) {
+		p += strspn(p, ", ");
+		end = p + strcspn(p, ", ");
+		if (end == p)
+			break;
+		snprintf(item, sizeof(item), "%.*s", (int)(end - p < 63 ? end - p : 63), p);
+		if (!range_read(item, &first, &last) || first < min || last > max
+		    || last - first >= CONFIG_NUMBERS_MAX - numbers.n) {
+			snprintf(
+				error,
+				error_size,
+				"\"%.60s\": write at most %d numbers from %llu to %llu, such as "
+				"25,143,990-995",
+				item,
+				CONFIG_NUMBERS_MAX,
+				(unsigned long long)min,
+				(unsigned long long)max
+			);
+			return -1;
+		}
+		for (; first <= last; first++)
+			numbers.number[numbers.n++] = (uint16_t)first;
+	}
+	*value = numbers;
+	return 0;
+}
+
+static void numbers_text(const struct config_numbers *numbers, char *buffer, size_t size) {
+	size_t used = 0;
+
+	snprintf(buffer, size, "none");
+	for (uint32_t i = 0; i < numbers->n && used < size; i++)
+		used += (size_t
+		)snprintf(buffer + used, size - used, "%s%u", i > 0 ? "," : "", numbers->number[i]);
+}
+
 // ---- What the dataplane is told.
 
 struct word {
@@ -410,6 +477,8 @@ int config_value_set(
 		return 0;
 	case CONFIG_VALUE_tunnel_ports:
 		return tunnel_ports_set(text, value, error, error_size);
+	case CONFIG_VALUE_numbers:
+		return numbers_set(text, min, max, value, error, error_size);
 	}
 	assert(false);
 	return -1;
@@ -452,6 +521,9 @@ void config_value_text(enum config_type type, const void *value, char *buffer, s
 		break;
 	case CONFIG_VALUE_tunnel_ports:
 		tunnel_ports_text(value, buffer, size);
+		break;
+	case CONFIG_VALUE_numbers:
+		numbers_text(value, buffer, size);
 		break;
 	}
 }

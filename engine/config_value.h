@@ -21,6 +21,7 @@ enum config_type {
 	CONFIG_VALUE_overlap,
 	CONFIG_VALUE_urgent,
 	CONFIG_VALUE_tunnel_ports,
+	CONFIG_VALUE_numbers, // "25,143,990-995"
 };
 
 // Reads text into value, whose type is the CONFIG_TYPE_… of that name; what it held is freed. min and

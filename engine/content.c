@@ -1,37 +1,35 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Between MIME and the rules: header fields go to one stream of the scanner, a part's text to another,
-// and the markup that the text was made of to a third. What matched is gathered here and told to the
-// session at the end, once per rule.
+// Between MIME and the rules: text and header fields go to streams of the scanner, names and values to
+// it as tokens. What matched is gathered here and told to the session at the end, once per rule.
 
 #include "content.h"
 
 #include "engine.h"
 #include "limits.h"
 #include "match/scan.h"
+#include "session_match.h"
 #include "slab.h"
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
-// What is scanned apart.
-enum text {
-	TEXT_PART,
-	TEXT_MARKUP,
-	TEXT_HEADER,
-	TEXTS,
+// Which stream a text of MIME goes to.
+static const uint8_t text_fields[MIME_TEXTS] = {
+	[MIME_TEXT] = RULE_BODY,
+	[MIME_MARKUP] = RULE_MARKUP,
+	[MIME_ATTACHED] = RULE_ATTACHMENT,
 };
 
-static_assert((int)TEXT_PART == MIME_TEXT && (int)TEXT_MARKUP == MIME_MARKUP, "one numbering");
+enum { FILE_SIZE_MAX = 1500 }; // of what is told of an attachment in one line
 
 // Occurrences of one rule.
 struct found {
-	uint32_t rule;
-	uint32_t count; // in what is over
-	uint32_t now[TEXTS]; // in what is open
-	uint64_t last[TEXTS]; // offset of the last end told of
+	struct session_found sum; // in what is over
+	struct found_counter now[RULE_STREAMED]; // in what is open
 };
 
 // A stream, opened with its first byte.
@@ -44,111 +42,197 @@ struct watch {
 struct content {
 	struct session *session;
 	struct scanner *scanner; // NULL: there are no rules
-	struct mime *mime;
-	struct watch watches[TEXTS];
+	struct mime *mime; // NULL: a script
+	struct watch watches[RULE_STREAMED];
 	uint8_t kind; // enum content_kind
 	bool is_done; // enough was found
 	uint16_t n_found;
 	uint32_t n_calls;
-	struct found found[MATCHES_PER_SESSION_MAX];
+	struct found *found; // in the slab, grown when a rule is found first
+	uint32_t found_size;
+	uint8_t token; // enum rule_field of the token being scanned
+	const uint8_t *header; // with RULE_VALUE: the field's name
+	size_t header_size;
 };
 
 // ---- Matches.
 
-// The rule's place, taken when it is new. NULL: so many rules matched that no more are remembered.
+static const struct rules *rules_of(const struct content *content) {
+	return database_rules(scanner_database(content->scanner));
+}
+
+// The rule's place, made when it is new. NULL: so many rules matched that no more are remembered, or there
+// is no room.
 static struct found *found_get(struct content *content, uint32_t rule) {
+	void *block = content->found;
+
 	for (int i = 0; i < content->n_found; i++)
-		if (content->found[i].rule == rule)
+		if (content->found[i].sum.rule == rule)
 			return &content->found[i];
 	if (content->n_found == MATCHES_PER_SESSION_MAX)
 		return NULL;
-	content->found[content->n_found] = (struct found){.rule = rule};
+	if (slab_grow(
+		    session_slab(content->session),
+		    &block,
+		    &content->found_size,
+		    (uint32_t)((content->n_found + 1) * sizeof(*content->found)),
+		    0
+	    )
+	    < 0) {
+		session_event(content->session, EVENT_memory_full);
+		return NULL;
+	}
+	content->found = block;
+	content->found[content->n_found] = (struct found){.sum.rule = rule};
 	return &content->found[content->n_found++];
 }
 
-// Hyperscan tells of every end that a text can have: "a{2,4}" on "aaaa" ends three times. An end that
-// is closer to the one before it than the rule's shortest text is wide belongs to a text that
-// overlaps the one before: both are one occurrence. So the count is never above the number of
-// texts that stand apart, and is below it only for those that overlap.
-static bool on_match(void *ctx, uint32_t rule, uint64_t offset) {
+static void place_note(
+	struct content *content,
+	const struct rule *rule,
+	enum rule_field field,
+	const struct scan_hit *hit,
+	struct found_place *place
+) {
+	place->field = (uint8_t)field;
+	place->offset = hit->offset;
+	if (content->mime != NULL)
+		mime_part(content->mime, place->part, sizeof(place->part));
+	found_excerpt(rule, hit, place->excerpt);
+}
+
+static bool is_wanted(const struct content *content, const struct rule *rule) {
+	return session_match_wants(content->session, rule)
+		&& (content->kind == CONTENT_SCRIPT || (rule->directions >> content->kind & 1) != 0);
+}
+
+static bool header_is_named(const struct content *content, const struct rule *rule) {
+	size_t size = strlen(rule->header);
+
+	return size == content->header_size
+		&& strncasecmp((const char *)content->header, rule->header, size) == 0;
+}
+
+static void match_add(
+	struct content *content,
+	const struct rule *rule,
+	enum rule_field field,
+	const struct scan_hit *hit
+) {
+	struct found *found = found_get(content, hit->rule);
+	struct session_found *sum;
+
+	if (found == NULL)
+		return;
+	sum = &found->sum;
+	if (sum->count == 0 && sum->place.offset == 0)
+		place_note(content, rule, field, hit, &sum->place);
+	if (field < RULE_STREAMED)
+		found_count(
+			&found->now[field],
+			hit->offset,
+			scanner_min_width(content->scanner, hit->rule)
+		);
+	else
+		sum->count++;
+	if (rule->distinct > 0)
+		session_found_value(content->session, rule, hit, sum);
+}
+
+static bool on_match(void *ctx, const struct scan_hit *hit) {
 	struct watch *watch = ctx;
 	struct content *content = watch->content;
-	const struct database *db = scanner_database(content->scanner);
-	long i = watch - content->watches;
-	struct found *found;
+	const struct rule *rule = &rules_of(content)->rules[hit->rule];
 
 	if (++content->n_calls >= CONTENT_MATCHES_MAX)
 		content->is_done = true;
-	if ((database_rules(db)->rules[rule].directions & (1 << content->kind)) != 0
-	    && (found = found_get(content, rule)) != NULL) {
-		if (found->now[i] == 0
-		    || offset - found->last[i] >= scanner_min_width(content->scanner, rule))
-			found->now[i]++;
-		found->last[i] = offset;
-	}
+	if (is_wanted(content, rule))
+		match_add(content, rule, (enum rule_field)(watch - content->watches), hit);
 	return !content->is_done;
 }
 
-static void watch_data(
-	struct content *content,
-	enum text text,
-	enum rule_field field,
-	const uint8_t *data,
-	size_t size
-) {
-	struct watch *watch = &content->watches[text];
+// A token is one occurrence of each rule at most.
+static bool on_token_match(void *ctx, const struct scan_hit *hit) {
+	struct content *content = ctx;
+	const struct rule *rule = &rules_of(content)->rules[hit->rule];
 
-	if (content->is_done || watch->is_refused || !scanner_wants(content->scanner, field))
+	if (++content->n_calls >= CONTENT_MATCHES_MAX)
+		content->is_done = true;
+	if (is_wanted(content, rule)
+	    && (content->token != RULE_VALUE || header_is_named(content, rule)))
+		match_add(content, rule, content->token, hit);
+	return !content->is_done;
+}
+
+static bool wants(const struct content *content, enum rule_field field) {
+	return content->scanner != NULL && !content->is_done
+		&& scanner_wants(content->scanner, field);
+}
+
+static void
+watch_data(struct content *content, enum rule_field field, const uint8_t *data, size_t size) {
+	struct watch *watch = &content->watches[field];
+
+	if (!wants(content, field) || watch->is_refused)
 		return;
 	if (watch->stream == NULL) {
 		watch->content = content;
-		watch->stream = scan_open(content->scanner, field);
+		watch->stream = scan_open(content->scanner, field, on_match, watch);
 		watch->is_refused = watch->stream == NULL;
 		content->session->engine->stats.content_refused += watch->is_refused;
 	}
 	if (watch->stream != NULL)
-		scan_data(watch->stream, data, size, on_match, watch);
+		scan_data(watch->stream, data, size);
 }
 
 // Patterns that want the text's end fire now, if it is one.
-static void watch_close(struct content *content, enum text text, bool fires) {
-	struct watch *watch = &content->watches[text];
+static void watch_close(struct content *content, enum rule_field field, bool fires) {
+	struct watch *watch = &content->watches[field];
 
-	scan_close(watch->stream, fires && !content->is_done ? on_match : NULL, watch);
+	scan_close(watch->stream, fires && !content->is_done);
 	watch->stream = NULL;
 	watch->is_refused = false;
+}
+
+static void
+token_scan(struct content *content, enum rule_field field, const uint8_t *data, size_t size) {
+	if (!wants(content, field))
+		return;
+	content->token = (uint8_t)field;
+	scan_token(content->scanner, field, data, size, on_token_match, content);
 }
 
 // What was found in a text is final. A part's text and its markup say the same: the larger number counts.
 static void found_settle(struct content *content) {
 	for (int i = 0; i < content->n_found; i++) {
 		struct found *found = &content->found[i];
-		uint32_t text = found->now[TEXT_PART], markup = found->now[TEXT_MARKUP];
+		uint32_t text = found->now[RULE_BODY].n + found->now[RULE_ATTACHMENT].n;
+		uint32_t markup = found->now[RULE_MARKUP].n;
 
-		found->count += found->now[TEXT_HEADER] + (text > markup ? text : markup);
+		found->sum.count += found->now[RULE_HEADER].n + found->now[RULE_SIEVE].n
+			+ (text > markup ? text : markup);
 		memset(found->now, 0, sizeof(found->now));
-		memset(found->last, 0, sizeof(found->last));
 	}
 }
 
 // ---- What MIME tells.
 
 static void on_header(void *ctx, const uint8_t *data, size_t size) {
-	watch_data(ctx, TEXT_HEADER, RULE_HEADER, data, size);
+	watch_data(ctx, RULE_HEADER, data, size);
 }
 
 static void on_header_end(void *ctx) {
-	watch_close(ctx, TEXT_HEADER, true);
+	watch_close(ctx, RULE_HEADER, true);
 	found_settle(ctx);
 }
 
 static void on_text(void *ctx, enum mime_text kind, const uint8_t *data, size_t size) {
-	watch_data(ctx, (enum text)kind, RULE_BODY, data, size);
+	watch_data(ctx, text_fields[kind], data, size);
 }
 
 static void on_text_end(void *ctx, bool whole) {
-	watch_close(ctx, TEXT_PART, whole);
-	watch_close(ctx, TEXT_MARKUP, whole);
+	for (int kind = 0; kind < MIME_TEXTS; kind++)
+		watch_close(ctx, text_fields[kind], whole);
 	found_settle(ctx);
 }
 
@@ -158,40 +242,98 @@ static void on_event(void *ctx, enum session_event event) {
 	session_event(content->session, event);
 }
 
+static void on_field(
+	void *ctx,
+	const uint8_t *name,
+	size_t name_size,
+	const uint8_t *value,
+	size_t size
+) {
+	struct content *content = ctx;
+
+	content->header = name;
+	content->header_size = name_size;
+	token_scan(content, RULE_VALUE, value, size);
+	if (name_size == 7 && strncasecmp((const char *)name, "Subject", 7) == 0)
+		token_scan(content, RULE_SUBJECT, value, size);
+}
+
+static void on_name(void *ctx, const char *name) {
+	token_scan(ctx, RULE_FILENAME, (const uint8_t *)name, strlen(name));
+}
+
+static void on_file(void *ctx, const struct attachment_facts *facts) {
+	struct content *content = ctx;
+	char line[FILE_SIZE_MAX];
+	int n;
+
+	for (int i = 0; i < facts->n_members; i++)
+		if (facts->members[i].text != NULL)
+			on_name(ctx, facts->members[i].text);
+	if (!wants(content, RULE_FILE))
+		return;
+	n = snprintf(
+		line,
+		sizeof(line),
+		"%.1000s\t%.200s\t%s\t%s",
+		facts->name.text != NULL ? facts->name.text : "",
+		facts->type.text != NULL ? facts->type.text : "",
+		facts->content_type != NULL ? facts->content_type : "",
+		facts->is_encrypted ? "encrypted" : ""
+	);
+	token_scan(content, RULE_FILE, (const uint8_t *)line, (size_t)n);
+}
+
 // ---- The message.
+
+// What of the message anybody wants to hear.
+static struct mime_handler handler_make(struct content *content) {
+	struct mime_handler handler = {.ctx = content, .event = on_event};
+
+	if (wants(content, RULE_HEADER)) {
+		handler.header = on_header;
+		handler.header_end = on_header_end;
+	}
+	if (wants(content, RULE_BODY) || wants(content, RULE_ATTACHMENT)
+	    || wants(content, RULE_MARKUP)) {
+		handler.text = on_text;
+		handler.text_end = on_text_end;
+	}
+	if (wants(content, RULE_VALUE) || wants(content, RULE_SUBJECT))
+		handler.field = on_field;
+	if (wants(content, RULE_FILENAME))
+		handler.name = on_name;
+	if (wants(content, RULE_FILENAME) || wants(content, RULE_FILE))
+		handler.file = on_file;
+	return handler;
+}
 
 struct content *content_open(struct session *s, enum content_kind kind) {
 	struct engine *engine = s->engine;
-	struct scanner *scanner = engine->config.scanner;
-	struct mime_handler handler = {.event = on_event};
+	struct slab *slab = session_slab(s);
+	struct mime_handler handler;
 	struct content *content;
 
 	if (!engine->config.decode)
 		return NULL;
-	if (scanner != NULL
-	    && (scanner_wants(scanner, RULE_HEADER) || scanner_wants(scanner, RULE_BODY)))
-		handler = (struct mime_handler){
-			.header = on_header,
-			.header_end = on_header_end,
-			.text = on_text,
-			.text_end = on_text_end,
-			.event = on_event,
-		};
-	content = slab_get(session_slab(s), sizeof(*content));
+	content = slab_get(slab, sizeof(*content));
 	if (content == NULL) {
 		engine->stats.content_refused++;
 		return NULL;
 	}
-	handler.ctx = content;
-	content->mime = mime_open(session_slab(s), engine->charsets, MIME_MESSAGE, &handler);
-	if (content->mime == NULL) {
-		engine->stats.content_refused++;
-		slab_put(session_slab(s), content, sizeof(*content));
-		return NULL;
-	}
 	content->session = s;
-	content->scanner = scanner;
+	content->scanner = engine->config.scanner;
 	content->kind = (uint8_t)kind;
+	handler = handler_make(content);
+	if (kind != CONTENT_SCRIPT) {
+		content->mime = mime_open(slab, engine->charsets, MIME_MESSAGE, &handler);
+		if (content->mime == NULL) {
+			engine->stats.content_refused++;
+			slab_put(slab, content, sizeof(*content));
+			return NULL;
+		}
+	}
+	scanner_hold(content->scanner);
 	engine->stats.content_opened++;
 	return content;
 }
@@ -200,24 +342,44 @@ void content_data(struct content *content, const uint8_t *data, size_t size) {
 	if (content == NULL || size == 0)
 		return;
 	content->session->engine->stats.content_bytes += size;
-	mime_data(content->mime, data, size);
+	if (content->mime != NULL)
+		mime_data(content->mime, data, size);
+	else
+		watch_data(content, RULE_SIEVE, data, size);
+	if (content->scanner != NULL)
+		scan_flush(content->scanner);
 }
 
 void content_gap(struct content *content, uint64_t size) {
 	if (content == NULL || size == 0)
 		return;
-	mime_gap(content->mime, size);
+	if (content->mime != NULL) {
+		mime_gap(content->mime, size);
+	} else {
+		watch_close(content, RULE_SIEVE, false);
+		found_settle(content);
+	}
 }
 
 static void finish(struct content *content, uint64_t now_ns, struct mime_summary *summary) {
 	struct session *s = content->session;
 
-	mime_close(content->mime, summary);
-	for (int i = 0; i < TEXTS; i++)
-		watch_close(content, (enum text)i, true);
+	*summary = (struct mime_summary){0};
+	if (content->mime != NULL)
+		mime_close(content->mime, summary);
+	content->mime = NULL;
+	for (int i = 0; i < RULE_STREAMED; i++)
+		watch_close(content, (enum rule_field)i, true);
 	found_settle(content);
-	for (int i = 0; i < content->n_found; i++)
-		session_match(s, content->found[i].rule, content->found[i].count, now_ns);
+	if (content->n_found > 0) {
+		struct session_found found[MATCHES_PER_SESSION_MAX];
+
+		for (int i = 0; i < content->n_found; i++)
+			found[i] = content->found[i].sum;
+		session_found(s, rules_of(content), found, content->n_found, now_ns);
+	}
+	slab_put(session_slab(s), content->found, content->found_size);
+	scanner_release(content->scanner);
 	slab_put(session_slab(s), content, sizeof(*content));
 }
 

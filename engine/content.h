@@ -3,7 +3,8 @@
 
 // A message's bytes on their way through the engine: sent, fetched or appended, whatever the protocol.
 // They are read as MIME (mime/), content rules look at the header fields and the text that comes out
-// (match/), and what is attached is told at the end. One pass, streaming; nothing is kept.
+// (match/), and what is attached is told at the end. One pass, streaming; nothing is kept. A message is
+// read to its end under the rules it began under.
 
 #pragma once
 
@@ -14,6 +15,7 @@ enum content_kind {
 	CONTENT_SENT,
 	CONTENT_FETCHED,
 	CONTENT_APPENDED,
+	CONTENT_SCRIPT, // no message: a Sieve script that is stored
 };
 
 struct content;

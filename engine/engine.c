@@ -4,7 +4,6 @@
 #include "engine.h"
 
 #include "config.h"
-#include "match/rules.h"
 #include "mime/charset.h"
 
 #include <errno.h>
@@ -32,11 +31,6 @@ struct engine *engine_open(const struct engine_config *config) {
 		return NULL;
 	}
 	return engine;
-}
-
-const char *engine_rule_id(const struct engine *engine, uint32_t rule) {
-	const struct rules *rules = engine->config.rules;
-	return rules && rule < rules->n ? rules->rules[rule].id : "?";
 }
 
 static bool prefix_covers(const uint8_t *prefix, const uint8_t *addr, unsigned bits) {

@@ -18,7 +18,6 @@
 
 struct charsets;
 struct config_prefixes; // config.h
-struct rules;
 struct scanner;
 
 // Where sessions' results go; called on the worker, borrowed until it returns.
@@ -36,7 +35,6 @@ struct engine_config {
 	bool parse; // false: bytes are counted and not parsed (bench)
 	bool decode; // contents of messages are read (content.h); false: counted only
 	struct scanner *scanner; // NULL: content is not scanned; borrowed
-	const struct rules *rules; // the scanner's, for their names; NULL with it; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
 	const struct config_prefixes *trusted_proxies; // NULL: nobody is; borrowed
 	bool records; // false: nobody reads records, none are made
@@ -57,14 +55,16 @@ struct engine {
 	struct slab *slab;
 	struct charsets *charsets; // NULL unless contents are decoded
 	struct engine_stats stats;
-	struct session *pending
-		[ACTIVITY_PENDING_MAX]; // whose activity is being collected, in a ring by age
+	struct {
+		struct session *session;
+		struct activity *activity;
+		uint64_t due_ns;
+	} pending[ACTIVITY_PENDING_MAX]; // what is being collected, in a ring by age
 	uint32_t pending_next;
+	uint64_t events_new; // of the session at hand, not yet shown to rules
+	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
-
-// The id of a rule that session_match() was told of; "?" when the number is none.
-const char *engine_rule_id(const struct engine *engine, uint32_t rule);
 
 // Whether what ip says of clients behind it is believed.
 bool engine_trusts(const struct engine *engine, const struct ip *ip);

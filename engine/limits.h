@@ -41,6 +41,19 @@ enum {
 	IMAP_SEQUENCE_RUNS_MAX = 64,
 	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
 
+	// A client's bytes behind COMPRESS, kept until the answer says how to read them.
+	IMAP_HELD_SIZE_MAX = 16384,
+
+	// COMPRESS=DEFLATE: one direction of a connection takes INFLATER_SIZE (zlib's window is 32 KiB of it),
+	// and so many may be at once in a worker, half a slab of the default size being the most. Event:
+	// compressed, and the connection is not read on.
+	INFLATER_SIZE = 41472,
+	INFLATERS_MAX = 12000,
+	// What comes out, beyond INFLATE_FREE_SIZE, for each byte that goes in. Mail becomes 2 to 5, base64 of
+	// much of the same 100; DEFLATE can make 1,032. Event: compression_bomb.
+	INFLATE_RATIO_MAX = 64,
+	INFLATE_FREE_SIZE = 16 << 20,
+
 	POP3_INFLIGHT_MAX = 64,
 	// Commands in a row that are none of POP3's: then it is something else that greets alike.
 	POP3_UNKNOWN_MAX = 10,

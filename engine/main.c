@@ -11,6 +11,7 @@ int main(int argc, char **argv) {
 		[COMMAND_RUN] = cmd_run,
 		[COMMAND_SCORE] = cmd_score,
 		[COMMAND_CHECK] = cmd_check,
+		[COMMAND_ACCOUNT] = cmd_account,
 		[COMMAND_CTL] = cmd_ctl,
 	};
 	static struct config config;

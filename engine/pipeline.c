@@ -131,7 +131,6 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.parse = true,
 		.decode = true,
 		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
-		.rules = ruleset_rules(p->ruleset),
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
 		.records = config->sessions != NULL,
@@ -499,7 +498,8 @@ enum exit_status pipeline_finish(struct pipeline *p) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
-	return n_shed(p) || analyst_stats(p->analyst)->n_lost ? EXIT_LOST : EXIT_DONE;
+	const struct analyst_stats *stats = analyst_stats(p->analyst);
+	return n_shed(p) || stats->n_lost || stats->is_unkept ? EXIT_LOST : EXIT_DONE;
 }
 
 bool pipeline_summary(const struct pipeline *p) {

@@ -18,6 +18,7 @@
 #include "proto/smtp/smtp.h"
 #include "proto/tls.h"
 #include "proto/tls_session.h"
+#include "session_match.h"
 #include "siphash.h"
 
 #include <string.h>
@@ -49,12 +50,46 @@ double session_seen(const struct session *s) {
 	return s->n_unparsed >= total ? 0.0 : 1.0 - (double)s->n_unparsed / (double)total;
 }
 
+void session_id(const struct session *s, uint8_t id[16]) {
+	static const uint64_t key[2] = {0x706f737465726e20, 0x73657373696f6e20};
+	struct {
+		struct stream_tuple tuple;
+		uint64_t start_ns;
+		uint64_t half;
+	} of;
+	uint64_t half[2];
+
+	memset(&of, 0, sizeof(of)); // no padding in the hash
+	stream_tuple_get(s->stream, &of.tuple);
+	of.start_ns = stream_start_ns(s->stream);
+	for (of.half = 0; of.half < 2; of.half++)
+		half[of.half] = siphash(key, &of, sizeof(of));
+
+	uint64_t ms = of.start_ns / 1000000;
+	for (int i = 0; i < 6; i++)
+		id[i] = (uint8_t)(ms >> (40 - 8 * i));
+	memcpy(id + 6, &half[0], 2);
+	memcpy(id + 8, &half[1], 8);
+	id[6] = (uint8_t)((id[6] & 0x0f) | 0x70);
+	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+}
+
+static uint64_t interim_due_ns(const struct session *s) {
+	return stream_start_ns(s->stream) + (s->n_interims + 1ull) * s->engine->config.interim_ns;
+}
+
+// 0: nothing is being collected.
+static uint64_t activity_due_ns(const struct session *s) {
+	return s->pending ? s->engine->pending[s->pending - 1].due_ns : 0;
+}
+
 // One stream timer serves both wishes: the minute of the activity, the interim record.
 static void timer_update(struct session *s) {
-	uint64_t due = s->proto ? s->interim_due_ns : 0;
+	uint64_t due = s->proto ? interim_due_ns(s) : 0;
+	uint64_t activity_due = activity_due_ns(s);
 
-	if (s->pending && (due == 0 || s->activity_due_ns < due))
-		due = s->activity_due_ns;
+	if (activity_due && (due == 0 || activity_due < due))
+		due = activity_due;
 	stream_timer_set(s->stream, due);
 }
 
@@ -64,11 +99,11 @@ static bool activity_says_something(const struct activity *a) {
 }
 
 static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
-	struct activity *a = s->pending;
+	struct activity *a = s->engine->pending[s->pending - 1].activity;
 	uint16_t port;
 
 	a->time_ns = now_ns;
-	memcpy(a->session, s->id, sizeof(a->session));
+	session_id(s, a->session);
 	a->protocol = s->proto->activity;
 	if (s->account)
 		memcpy(a->account, s->account, strlen(s->account) + 1);
@@ -83,8 +118,8 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 		s->engine->config.out.activity(s->engine->config.out.ctx, a);
 	}
 	slab_put(s->engine->slab, a, sizeof(*a));
-	s->pending = NULL;
-	s->engine->pending[s->pending_slot] = NULL;
+	s->engine->pending[s->pending - 1].session = NULL;
+	s->pending = 0;
 }
 
 static void record_send(struct session *s, enum record_reason reason, uint64_t now_ns) {
@@ -105,7 +140,10 @@ struct slab *session_slab(struct session *s) {
 }
 
 void session_event(struct session *s, enum session_event event) {
-	s->events |= UINT64_C(1) << event;
+	uint64_t bit = UINT64_C(1) << event;
+
+	s->engine->events_new |= bit & ~s->events;
+	s->events |= bit;
 	if (event == EVENT_memory_full)
 		s->engine->stats.memory_full++;
 }
@@ -119,15 +157,29 @@ void session_deafen(struct session *s, enum session_event why) {
 	s->is_deaf = true;
 }
 
-// A place among those that are collecting; whoever had it for longest sends what he has.
-static void pending_add(struct session *s, uint64_t now_ns) {
-	struct engine *engine = s->engine;
-	uint32_t slot = engine->pending_next++ % ACTIVITY_PENDING_MAX;
+bool session_inflater_begin(struct session *s) {
+	if (s->engine->n_inflaters == INFLATERS_MAX)
+		return false;
+	s->engine->n_inflaters++;
+	return true;
+}
 
-	if (engine->pending[slot])
-		session_activity_flush(engine->pending[slot], now_ns);
-	engine->pending[slot] = s;
-	s->pending_slot = slot;
+void session_inflater_end(struct session *s) {
+	s->engine->n_inflaters--;
+}
+
+// A place among those that are collecting; whoever had it for longest sends what he has.
+static void pending_add(struct session *s, struct activity *activity, uint64_t now_ns) {
+	static_assert(ACTIVITY_PENDING_MAX < UINT16_MAX, "struct session names its place");
+	struct engine *engine = s->engine;
+	uint32_t place = engine->pending_next++ % ACTIVITY_PENDING_MAX;
+
+	if (engine->pending[place].session)
+		session_activity_flush(engine->pending[place].session, now_ns);
+	engine->pending[place].session = s;
+	engine->pending[place].activity = activity;
+	engine->pending[place].due_ns = now_ns + ACTIVITY_PERIOD_NS;
+	s->pending = (uint16_t)(place + 1);
 }
 
 struct session_client *session_client_get(struct session *s) {
@@ -182,18 +234,19 @@ struct activity *session_activity(struct session *s, uint64_t now_ns) {
 	// Where results go when there is no room for them: written, never read.
 	static _Thread_local struct activity nowhere;
 
+	struct activity *activity;
+
 	if (s->pending)
-		return s->pending;
-	s->pending = slab_get(s->engine->slab, sizeof(*s->pending));
-	if (!s->pending) {
+		return s->engine->pending[s->pending - 1].activity;
+	activity = slab_get(s->engine->slab, sizeof(*activity));
+	if (!activity) {
 		session_event(s, EVENT_memory_full);
 		memset(&nowhere, 0, sizeof(nowhere));
 		return &nowhere;
 	}
-	pending_add(s, now_ns);
-	s->activity_due_ns = now_ns + ACTIVITY_PERIOD_NS;
+	pending_add(s, activity, now_ns);
 	timer_update(s);
-	return s->pending;
+	return activity;
 }
 
 void session_activity_flush(struct session *s, uint64_t now_ns) {
@@ -276,68 +329,18 @@ void session_login(
 	session_activity_flush(s, now_ns);
 }
 
-static void activity_match_add(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns) {
-	const char *id = engine_rule_id(s->engine, rule);
-	struct activity *a = session_activity(s, now_ns);
-
-	for (int i = 0; i < a->n_matches; i++) {
-		if (strcmp(a->matches[i].rule, id) == 0) {
-			a->matches[i].count += count;
-			return;
-		}
-	}
-	if (a->n_matches == ACTIVITY_MATCHES_MAX) {
-		session_activity_flush(s, now_ns);
-		a = session_activity(s, now_ns);
-	}
-	strncpy(a->matches[a->n_matches].rule, id, ACTIVITY_RULE_SIZE - 1);
-	a->matches[a->n_matches++].count = count;
-}
-
-void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns) {
-	s->engine->stats.n_matches += count;
-	activity_match_add(s, rule, count, now_ns);
-	for (int i = 0; i < s->n_matches; i++) {
-		if (s->matches[i].rule == rule) {
-			s->matches[i].count += count;
-			return;
-		}
-	}
-	if (s->n_matches == MATCHES_PER_SESSION_MAX)
-		return; // counted by the engine and told to the models all the same
-
-	uint32_t size = s->matches_size;
-	void *block = s->matches;
-	if (slab_grow(
-		    s->engine->slab,
-		    &block,
-		    &size,
-		    (uint32_t)(s->n_matches + 1) * sizeof(*s->matches),
-		    0
-	    )
-	    < 0) {
-		session_event(s, EVENT_memory_full);
-		return;
-	}
-	s->matches = block;
-	s->matches_size = (uint16_t)size;
-	s->matches[s->n_matches++] = (struct session_match){.rule = rule, .count = count};
-}
-
 // ---- Recognition
 
-static void early_free(struct session *s) {
-	struct detect_buffer *early = s->early;
-
+// Accepts NULL.
+static void early_free(struct slab *slab, struct detect_buffer *early) {
 	if (!early)
 		return;
 	for (int dir = 0; dir < 2; dir++) {
 		if (early->data[dir])
 			explicit_bzero(early->data[dir], early->size[dir]); // may hold a LOGIN
-		slab_put(s->engine->slab, early->data[dir], early->cap[dir]);
+		slab_put(slab, early->data[dir], early->cap[dir]);
 	}
-	slab_put(s->engine->slab, early, sizeof(*early));
-	s->early = NULL;
+	slab_put(slab, early, sizeof(*early));
 }
 
 // Keeps as much of the bytes as DETECT_SIZE_MAX allows. Returns how many, or -1 when it cannot.
@@ -391,19 +394,23 @@ static void unrecognised(struct session *s) {
 	s->is_deaf = true;
 	if (s->early)
 		session_unparsed(s, s->early->size[0] + s->early->size[1]);
-	early_free(s);
+	early_free(s->engine->slab, s->early);
+	s->early = NULL;
 }
 
+// From here on s->state is the protocol's; what was kept before is the caller's.
 static void recognised(struct session *s, const struct proto *proto) {
-	s->state = proto->open(s);
-	if (!s->state) {
+	void *state = proto->open(s);
+
+	if (!state) {
 		s->engine->stats.memory_full++;
 		unrecognised(s);
 		return;
 	}
 	s->proto = proto;
+	s->state = state;
+	s->engine->events_new |= s->events;
 	s->engine->stats.sessions[proto->activity]++;
-	s->interim_due_ns = stream_start_ns(s->stream) + s->engine->config.interim_ns;
 	timer_update(s);
 }
 
@@ -452,18 +459,15 @@ static void decide(struct session *s, enum detect verdict) {
 }
 
 // Tells the parser what was kept, in the order it came.
-static void early_replay(struct session *s, uint64_t now_ns) {
-	struct detect_buffer *early = s->early;
+static void
+early_replay(struct session *s, const struct detect_buffer *early, uint64_t now_ns) {
 	uint32_t at[2] = {0, 0};
 
-	if (!early || !s->proto)
-		return;
 	for (int i = 0; i < early->n_runs; i++) {
 		int dir = early->runs[i].dir;
 		proto_data(s, dir, early->data[dir] + at[dir], early->runs[i].size, now_ns);
 		at[dir] += early->runs[i].size;
 	}
-	early_free(s);
 }
 
 static void early_data(
@@ -493,7 +497,10 @@ static void early_data(
 		taken = 0;
 	}
 	decide(s, verdict);
-	early_replay(s, now_ns);
+	if (s->proto && early) {
+		early_replay(s, early, now_ns);
+		early_free(s->engine->slab, early);
+	}
 	if ((size_t)taken < size) {
 		if (s->proto)
 			proto_data(s, dir, data + taken, size - (size_t)taken, now_ns);
@@ -592,32 +599,6 @@ static void client_begin_end(struct session *s, uint64_t now_ns) {
 
 // ---- The stream handler
 
-// A UUID of version 7 (RFC 9562) whose random part is drawn from the connection itself: the same
-// input has the same ids in every run.
-static void id_make(struct session *s) {
-	static const uint64_t key[2] = {0x706f737465726e20, 0x73657373696f6e20};
-	struct {
-		struct stream_tuple tuple;
-		uint64_t start_ns;
-		uint64_t half;
-	} of;
-	uint64_t half[2];
-
-	memset(&of, 0, sizeof(of)); // no padding in the hash
-	stream_tuple_get(s->stream, &of.tuple);
-	of.start_ns = stream_start_ns(s->stream);
-	for (of.half = 0; of.half < 2; of.half++)
-		half[of.half] = siphash(key, &of, sizeof(of));
-
-	uint64_t ms = of.start_ns / 1000000;
-	for (int i = 0; i < 6; i++)
-		s->id[i] = (uint8_t)(ms >> (40 - 8 * i));
-	memcpy(s->id + 6, &half[0], 2);
-	memcpy(s->id + 8, &half[1], 8);
-	s->id[6] = (uint8_t)((s->id[6] & 0x0f) | 0x70);
-	s->id[8] = (uint8_t)((s->id[8] & 0x3f) | 0x80);
-}
-
 static void *handler_open(void *ctx, struct stream *stream, uint64_t) {
 	struct engine *engine = ctx;
 	struct session *s = slab_get(engine->slab, sizeof(*s));
@@ -630,7 +611,6 @@ static void *handler_open(void *ctx, struct stream *stream, uint64_t) {
 	s->stream = stream;
 	s->is_deaf = !engine->config.parse;
 	s->is_begun = s->is_deaf;
-	id_make(s);
 	return s;
 }
 
@@ -642,6 +622,7 @@ handler_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size
 		client_begin(s, data, size, now_ns);
 	else
 		bytes_read(s, dir, data, size, now_ns);
+	session_events_match(s, now_ns);
 }
 
 static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64_t now_ns) {
@@ -657,26 +638,28 @@ static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64
 		early_forget(s, dir);
 	else if (!s->is_deaf)
 		s->proto->gap(s, s->state, dir, size, now_ns);
+	session_events_match(s, now_ns);
 }
 
-static void handler_event(void *reader, enum stream_event event, uint64_t) {
+static void handler_event(void *reader, enum stream_event event, uint64_t now_ns) {
 	static const uint8_t events[STREAM_EVENT_COUNT] = {
 #define STREAM_EVENT(name, text) [STREAM_EVENT_##name] = EVENT_##name,
 #include "stream_event.def"
 #undef STREAM_EVENT
 	};
 	session_event(reader, events[event]);
+	session_events_match(reader, now_ns);
 }
 
 static void handler_timer(void *reader, uint64_t now_ns) {
 	struct session *s = reader;
 
-	if (s->pending && s->activity_due_ns <= now_ns)
+	if (s->pending && activity_due_ns(s) <= now_ns)
 		activity_send(s, now_ns, false);
-	if (s->proto && s->interim_due_ns <= now_ns) {
+	if (s->proto && interim_due_ns(s) <= now_ns) {
 		if (s->proto != &proto_tls || tls_session_is_mail(s))
 			record_send(s, RECORD_INTERIM, now_ns);
-		s->interim_due_ns += s->engine->config.interim_ns;
+		s->n_interims++;
 	}
 	timer_update(s);
 }
@@ -714,6 +697,7 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 		// Somebody else's TLS: counted, and nothing to say of it.
 	} else if (s->proto) {
 		s->proto->end(s, s->state, now_ns);
+		session_events_match(s, now_ns);
 		if (s->pending || s->is_reported) {
 			session_activity(s, now_ns);
 			if (s->pending)
@@ -724,11 +708,12 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	} else if (!s->is_deaf) {
 		unrecognised(s);
 	}
-	early_free(s);
+	if (!s->proto)
+		early_free(slab, s->early);
 	slab_put(slab, s->account, s->account_size);
 	tls_session_free(s);
 	slab_put(slab, s->client, sizeof(*s->client));
-	slab_put(slab, s->matches, s->matches_size);
+	session_match_free(s);
 	slab_put(slab, s, sizeof(*s));
 }
 

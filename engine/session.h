@@ -8,6 +8,7 @@
 #pragma once
 
 #include "activity.h"
+#include "limits.h"
 #include "stream.h"
 
 #include <assert.h>
@@ -60,44 +61,41 @@ struct session_client {
 struct engine; // engine.h: what a worker's sessions share
 struct proto; // proto/proto.h
 
-struct session_match {
-	uint32_t rule; // index in the rule set the session began under
-	uint32_t count;
-};
+struct session_match; // session_match.h
 
-// Written by session.c; protocols read it and use the functions below.
+// Written by session.c; protocols read it and use the functions below. What an idle connection costs:
+// everything that only some need, or need for a while, is behind a pointer.
 struct session {
 	struct engine *engine;
 	struct stream *stream;
 	const struct proto *proto; // NULL until recognised
-	void *state; // the protocol's own, see proto.h
+	union {
+		void *state; // the protocol's own, see proto.h
+		struct detect_buffer *early; // until then: the bytes so far, or NULL
+	};
 	uint64_t events; // bit per enum session_event
 	uint64_t n_unparsed; // bytes that no grammar has read: gaps, ciphertext, after giving up
+	char *account; // normal form, NULL: nobody yet
+	struct session_match *matches;
+	struct session_client *client; // NULL: nothing beyond the packets
 	uint32_t n_gaps;
 	uint32_t sequence; // records written so far
-
-	char *account; // normal form, NULL: nobody yet
+	uint32_t n_interims; // times an interim record was due
+	uint16_t pending; // place among the engine's activities being collected, plus one; 0: none
 	uint16_t account_size; // of its block
+	uint16_t n_attempts;
 	uint8_t login; // enum login_outcome of the last attempt
 	uint8_t mechanism; // enum sasl_mechanism of the last attempt
-	uint16_t n_attempts;
-	uint8_t is_tls; // TLS was seen to begin
-	uint8_t is_deaf; // parsing is over; bytes are counted only
-	uint8_t is_reported; // at least one activity was sent
-	uint8_t is_begun; // the client's bytes proper have begun: no PROXY header can come any more
-
-	struct activity *pending; // NULL: nothing to say since the last
-	uint32_t pending_slot; // its place among the engine\'s
-	uint64_t activity_due_ns;
-	uint64_t interim_due_ns;
-	struct session_match *matches;
-	uint16_t n_matches;
-	uint16_t matches_size;
-
-	struct detect_buffer *early; // bytes until recognition
-	struct session_client *client; // NULL: nothing beyond the packets
-	uint8_t id[16];
+	bool is_tls : 1; // TLS was seen to begin
+	bool is_deaf : 1; // parsing is over; bytes are counted only
+	bool is_reported : 1; // at least one activity was sent
+	bool is_begun : 1; // the client's bytes proper have begun: no PROXY header can come any more
+	uint8_t n_matches;
+	uint16_t matches_size; // of their block
 };
+
+static_assert(sizeof(struct session) == 96, "what an idle session costs");
+static_assert(MATCHES_PER_SESSION_MAX <= UINT8_MAX, "n_matches");
 
 // ---- For protocols. None of these fails; what cannot be kept is counted and stated as an event.
 
@@ -127,9 +125,6 @@ struct activity *session_activity(struct session *s, uint64_t now_ns);
 // Sends what is pending at once, because a list in it is full: the next call opens another.
 void session_activity_flush(struct session *s, uint64_t now_ns);
 
-// count more occurrences of a content rule (index in the worker's rule set).
-void session_match(struct session *s, uint32_t rule, uint32_t count, uint64_t now_ns);
-
 // What is known of the client beyond its packets, opened when there is none; NULL (counted) when the slab
 // is full.
 struct session_client *session_client_get(struct session *s);
@@ -147,6 +142,10 @@ bool session_real_client(
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);
 
+// A direction is to be inflated from now on; false: INFLATERS_MAX are already. Each true wants an end.
+bool session_inflater_begin(struct session *s);
+void session_inflater_end(struct session *s);
+
 // TLS begins here: what the client sends from now on goes to session_ciphertext(), the rest is only
 // counted.
 void session_encrypted(struct session *s);
@@ -154,6 +153,10 @@ void session_encrypted(struct session *s);
 void session_ciphertext(struct session *s, const uint8_t *data, size_t size);
 
 // ---- For outputs.
+
+// The connection's id: a UUID of version 7 (RFC 9562) whose random part is drawn from the connection
+// itself, so that the same input has the same ids in every run.
+void session_id(const struct session *s, uint8_t id[16]);
 
 // Whom the connection is of: the real client where a trusted proxy named it, else the packets' source.
 // port_r: the hop's when the proxy named none.

@@ -192,6 +192,12 @@ static void tell_own(const struct summary *s, const struct speaker *to) {
 		     (ull)e->content_refused);
 	if (s->n_shed)
 		tell(to, "%llu results were shed because the outputs are too slow", (ull)s->n_shed);
+	if (s->analyst.n_known)
+		tell(to,
+		     "%llu activities were known already (learnt before, or sent twice) and count once",
+		     (ull)s->analyst.n_known);
+	if (s->analyst.is_unkept)
+		tell(to, "the store does not have what was learnt last");
 	if (s->analyst.n_lost)
 		tell(to, "%llu lines could not be written", (ull)s->analyst.n_lost);
 }

@@ -3,7 +3,8 @@
 
 // The door from engine to models: what one account did in one session over at most one minute of
 // event time. Fixed size, no pointers: it crosses a ring between threads and stands as one JSON line
-// in --activity files (docs: README, "Activity"). It has no place for content or secrets.
+// in --activity files (docs: README, "Activity"). It has no place for content, but for the masked excerpts
+// that rules allow, nor for secrets.
 //
 // Where more ranges, recipients or mailboxes were touched than fit, a further activity follows.
 
@@ -24,6 +25,7 @@ enum {
 	ACTIVITY_ACL_MAX = 2,
 	ACTIVITY_MATCHES_MAX = 8,
 	ACTIVITY_RULE_SIZE = 48,
+	ACTIVITY_VALUES_MAX = 8,
 };
 
 enum activity_protocol {
@@ -94,6 +96,12 @@ struct activity_sent {
 struct activity_match {
 	char rule[ACTIVITY_RULE_SIZE];
 	uint32_t count;
+	uint8_t n_values;
+	uint32_t values[ACTIVITY_VALUES_MAX]; // keyed hashes of different ones, of rules that count those
+	char field[16]; // where the first was: see engine/match/field.def; empty: not known
+	char part[24]; // of the message, as IMAP numbers parts; empty: none
+	uint64_t offset; // of its end in that text
+	char excerpt[72]; // of rules that allow one, with secrets masked
 };
 
 struct activity {

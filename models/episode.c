@@ -5,6 +5,8 @@
 
 #include "hash.h"
 
+#include <string.h>
+
 static uint64_t episode_key(enum episode_kind kind, uint64_t subject) {
 	uint64_t words[] = {kind, subject};
 	return hash_bytes(HASH_PUBLIC, words, sizeof(words));
@@ -20,7 +22,10 @@ void episodes_init(struct episodes *episodes, const uint64_t hash_key[2], void *
 
 struct episode *
 episodes_find(const struct episodes *episodes, enum episode_kind kind, uint64_t subject) {
-	return table_peek(&episodes->table, episode_key(kind, subject));
+	struct episode *episode = table_peek(&episodes->table, episode_key(kind, subject));
+	if (episode)
+		table_touch(&episodes->table, episode); // who finds it may change it
+	return episode;
 }
 
 static void raise_alert(
@@ -29,6 +34,7 @@ static void raise_alert(
 	enum alert_state state,
 	uint64_t now_ns
 ) {
+	table_touch(&episodes->table, episode);
 	episode->alert.time_ns = now_ns;
 	episode->alert.episode.state = state;
 	episode->alert.episode.sequence++;
@@ -43,7 +49,6 @@ static void episode_close(struct episodes *episodes, struct episode *episode, ui
 	if (episode->alert.episode.sequence > 0)
 		raise_alert(episodes, episode, ALERT_CLOSE, now_ns);
 	episodes->n_open[episode->kind]--;
-	episode->kind = EPISODE_KINDS;
 	table_remove(&episodes->table, episode);
 }
 
@@ -99,11 +104,21 @@ void episodes_advance(struct episodes *episodes, uint64_t now_ns) {
 	for (uint32_t i = 0; i < episodes->table.n; i++) {
 		struct episode *episode
 			= (void *)(episodes->table.entries + i * episodes->table.entry_size);
-		if (episode->kind == EPISODE_KINDS)
-			continue; // closed
+		if (!episode->node.used)
+			continue;
 		if (now_ns >= episode->alert.end_ns + episode->silence_ns)
 			episode_close(episodes, episode, now_ns);
 		else if (episode->pending && now_ns >= episode->told_ns + EPISODE_UPDATE_NS)
 			raise_alert(episodes, episode, ALERT_UPDATE, now_ns);
+	}
+}
+
+void episodes_restored(void *ctx) {
+	struct episodes *episodes = ctx;
+	memset(episodes->n_open, 0, sizeof(episodes->n_open));
+	for (uint32_t i = 0; i < episodes->table.n; i++) {
+		const struct episode *episode = (void *)table_at(&episodes->table, i);
+		if (episode->node.used)
+			episodes->n_open[episode->kind]++;
 	}
 }

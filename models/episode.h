@@ -32,6 +32,7 @@ enum episode_kind {
 	EPISODE_ACCOUNT, // many passwords are tried on it
 	EPISODE_TAKEOVER,
 	EPISODE_OUTAGE,
+	EPISODE_READER, // somebody else reads an account
 	EPISODE_KINDS,
 };
 
@@ -79,3 +80,5 @@ void episode_tell(
 );
 // Raises what waited, closes what fell silent.
 void episodes_advance(struct episodes *episodes, uint64_t now_ns);
+// The table was put back by the store: they are counted. ctx: struct episodes.
+void episodes_restored(void *ctx);

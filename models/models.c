@@ -7,6 +7,8 @@
 #include "models.h"
 
 #include "failures/failures.h"
+#include "recent.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,10 +25,25 @@ struct models {
 	size_t size;
 	uint64_t advanced_ns;
 	uint64_t ahead_ns; // a time far ahead that one activity claimed
+	uint64_t known_ns; // what is older is known; not kept
+	struct store_part parts[STORE_PARTS_MAX];
+	size_t n_parts;
+	struct recent recent;
 	struct failures failures;
+	struct watch watch;
 	// Tables follow, zeroed by the system and touched as used.
 	uint8_t tables[] __attribute__((aligned(16)));
 };
+
+// Everything that must survive a restart. What is not listed here is made anew from it, or configured.
+static size_t parts_list(struct models *models, struct store_part *parts) {
+	size_t n = 0;
+	parts[n++] = STORE_PART_BLOB("time", KEPT_ADVANCED, 1, &models->advanced_ns);
+	parts[n++] = STORE_PART_BLOB("time ahead", KEPT_AHEAD, 1, &models->ahead_ns);
+	parts[n++] = STORE_PART_BLOB("recent activities", KEPT_RECENT, 1, &models->recent);
+	n += failures_parts(&models->failures, parts + n);
+	return n;
+}
 
 struct models *models_open(const struct models_config *config) {
 	size_t n = config->n_accounts ? config->n_accounts : ACCOUNTS_DEFAULT;
@@ -34,7 +51,7 @@ struct models *models_open(const struct models_config *config) {
 		errno = EINVAL;
 		return NULL;
 	}
-	size_t size = sizeof(struct models) + failures_memsize(n);
+	size_t size = sizeof(struct models) + failures_memsize(n) + watch_memsize(n);
 	struct models *models = calloc(1, size);
 	if (!models)
 		return NULL;
@@ -46,6 +63,20 @@ struct models *models_open(const struct models_config *config) {
 		evidence_threshold(config->budget),
 		models->tables
 	);
+	struct watch_config watch = {
+		.n_accounts = n,
+		.hash_key = {config->hash_key[0], config->hash_key[1]},
+		.budget = config->budget,
+		.nominal_only = config->nominal_only,
+		.without = config->without,
+	};
+	watch_init(
+		&models->watch,
+		&watch,
+		&models->failures.episodes,
+		models->tables + failures_memsize(n)
+	);
+	models->n_parts = parts_list(models, models->parts);
 	models->failures.episodes.raise = config->alert;
 	models->failures.episodes.ctx = config->ctx;
 	return models;
@@ -57,6 +88,9 @@ void models_advance(struct models *models, uint64_t now_ns) {
 	if (models->failures.now_ns - models->advanced_ns < ADVANCE_NS)
 		return;
 	models->advanced_ns = models->failures.now_ns;
+	for (size_t i = 0; i < models->n_parts; i++)
+		if (models->parts[i].table)
+			table_pass(models->parts[i].table, models->advanced_ns);
 	episodes_advance(&models->failures.episodes, models->failures.now_ns);
 }
 
@@ -75,10 +109,27 @@ static uint64_t believed(struct models *models, uint64_t time_ns) {
 	return agreed ? time_ns : now_ns;
 }
 
-void models_run(struct models *models, const struct activity *activity) {
+bool models_run(struct models *models, const struct activity *activity) {
+	if (activity->time_ns < models->known_ns || recent_has(&models->recent, activity))
+		return false;
 	uint64_t time_ns = believed(models, activity->time_ns);
 	models_advance(models, time_ns);
 	failures_run(&models->failures, activity, time_ns);
+	watch_run(&models->watch, activity, time_ns, models->failures.now_ns);
+	return true;
+}
+
+uint64_t models_now(const struct models *models) {
+	return models->failures.now_ns;
+}
+
+const struct store_part *models_parts(const struct models *models, size_t *n_r) {
+	*n_r = models->n_parts;
+	return models->parts;
+}
+
+void models_continue(struct models *models, uint64_t until_ns) {
+	models->known_ns = until_ns > DISORDER_NS ? until_ns - DISORDER_NS : 0;
 }
 
 size_t models_memsize(const struct models *models) {

@@ -8,7 +8,9 @@
 
 #include "activity.h"
 #include "alert.h"
+#include "store/part.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +21,8 @@ struct models_config {
 	uint64_t hash_key[2]; // for every table an attacker can fill
 	// False alerts per 1,000 accounts and week that are acceptable; 0: 1. Sets the threshold in nats.
 	double budget;
+	bool nominal_only; // the threshold of theory, never the fleet's own (watch.h)
+	uint32_t without; // leaves parts and channels out, to see what each is worth (watch.h)
 	// Where alerts go. alert is borrowed until the call returns.
 	void (*alert)(void *ctx, const struct alert *alert);
 	void *ctx;
@@ -28,10 +32,20 @@ struct models_config {
 struct models *models_open(const struct models_config *config);
 // Takes one activity; raises any alerts before it returns. Activities come in time order, but for up
 // to an hour of disorder; older ones count as an hour old, and a jump of more than a day ahead is
-// believed from the second activity on.
-void models_run(struct models *models, const struct activity *activity);
+// believed from the second activity on. Returns false when it was known already and changed nothing: it
+// names a session and came before (recent.h), or models_continue() says so.
+bool models_run(struct models *models, const struct activity *activity);
 // Time passes without activity: episodes may close.
 void models_advance(struct models *models, uint64_t now_ns);
+// Event time: the latest that is believed.
+uint64_t models_now(const struct models *models);
+
+// What the store keeps of them, from fresh models on; borrowed for their life. n_r: how many.
+const struct store_part *models_parts(const struct models *models, size_t *n_r);
+// The parts were filled by the store, and its input may be read again from an earlier point: what is
+// older than until_ns by more than the disorder allowed is known, whatever it is.
+void models_continue(struct models *models, uint64_t until_ns);
+
 size_t models_memsize(const struct models *models);
 // Accepts NULL.
 void models_close(struct models *models);

@@ -6,6 +6,8 @@
 #include "hash.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static size_t round_up(size_t size) {
@@ -62,7 +64,7 @@ static uint32_t node_index(const struct table *table, const void *entry) {
 	return ((const uint8_t *)entry - table->entries) / table->entry_size;
 }
 
-static void touch(struct table *table, uint32_t slot) {
+static void touch(const struct table *table, uint32_t slot) {
 	uint64_t bit = 1ull << slot % 64;
 	if (table->pending[slot / 64] & bit) {
 		table->pending[slot / 64] &= ~bit;
@@ -71,7 +73,7 @@ static void touch(struct table *table, uint32_t slot) {
 	table->dirty[slot / 64] |= bit;
 }
 
-void table_touch(struct table *table, void *entry) {
+void table_touch(const struct table *table, const void *entry) {
 	touch(table, node_index(table, entry));
 }
 
@@ -223,6 +225,7 @@ void table_pass(struct table *table, uint64_t now_ns) {
 			if (node->day + TABLE_DAYS_MAX >= table->today)
 				break;
 			table_remove(table, node);
+			table->n_evicted++;
 		}
 }
 
@@ -279,17 +282,46 @@ void *table_restore(struct table *table, uint32_t slot, const struct table_node 
 	if (was->seen > table->n_seen)
 		table->n_seen = was->seen;
 	chain_add(table, slot);
-	list_append(table, slot);
 	table->n_strangers += !was->proven;
 	return node;
 }
 
-void table_restored(struct table *table) {
+void table_unrestore(struct table *table, void *entry) {
+	struct table_node *node = entry;
+	uint32_t slot = node_index(table, node);
+	chain_remove(table, node);
+	table->n_strangers -= !node->proven;
+	memset(node, 0, table->entry_size);
+	touch(table, slot);
+}
+
+struct sight {
+	uint64_t seen;
+	uint32_t slot;
+};
+
+static int sight_order(const void *a, const void *b) {
+	const struct sight *x = a, *y = b;
+	return x->seen < y->seen ? -1 : x->seen > y->seen;
+}
+
+int table_restored(struct table *table) {
+	struct sight *sights = malloc(((size_t)table->n + 1) * sizeof(*sights));
+	size_t n = 0;
+	if (!sights)
+		return -ENOMEM;
 	for (uint32_t slot = table->n; slot-- > 0;) {
 		struct table_node *node = node_at(table, slot);
-		if (node->used)
+		if (node->used) {
+			sights[n++] = (struct sight){node->seen, slot};
 			continue;
+		}
 		node->chain = table->free;
 		table->free = slot + 1;
 	}
+	qsort(sights, n, sizeof(*sights), sight_order);
+	for (size_t i = 0; i < n; i++)
+		list_append(table, sights[i].slot);
+	free(sights);
+	return 0;
 }

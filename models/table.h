@@ -85,8 +85,8 @@ void table_remove(struct table *table, void *entry);
 void table_prove(struct table *table, void *entry);
 // An entry is about to change: what is changed without it is not kept. Only needed for entries that
 // came from table_peek or are held for longer; table_find, table_add and table_prove do it themselves.
-// Constant time.
-void table_touch(struct table *table, void *entry);
+// Constant time. The table itself may be const: what changes is what is known of its entries.
+void table_touch(const struct table *table, const void *entry);
 // Time has come to now_ns. Entries that were not seen on 365 days of watching go, a few with each call.
 void table_pass(struct table *table, uint64_t now_ns);
 
@@ -102,7 +102,10 @@ uint32_t table_copy(struct table *table, uint32_t max);
 void table_refreeze(struct table *table);
 // The slot's entry, used or not.
 struct table_node *table_at(const struct table *table, uint32_t slot);
-// Into an empty table, in the order of seen: an entry as it was, zeroed behind the node. NULL when the
-// slot or the key is taken or there is no such slot. Not dirty. After the last one, table_restored.
+// Into an empty table, in any order: an entry as it was, zeroed behind the node. NULL when the slot or
+// the key is taken or there is no such slot. It is not dirty.
 void *table_restore(struct table *table, uint32_t slot, const struct table_node *was);
-void table_restored(struct table *table);
+// Before table_restored: it cannot be used after all. Its slot is dirty.
+void table_unrestore(struct table *table, void *entry);
+// After the last one: they are in the order of being seen. 0 or -ENOMEM.
+int table_restored(struct table *table);

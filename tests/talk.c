@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 enum { STEPS_MAX = 512, CUTS_MAX = 2000, SLAB_SIZE = 64 << 20 };
 
@@ -28,7 +29,10 @@ struct talk {
 	size_t facts_size, facts_cap;
 	struct activity activity;
 	bool has_activity;
+	int n_inflaters;
 };
+
+int talk_inflaters_max = 2;
 
 struct content {
 	struct talk *talk;
@@ -77,6 +81,17 @@ void session_unparsed(struct session *s, uint64_t size) {
 void session_deafen(struct session *s, enum session_event why) {
 	session_event(s, why);
 	s->is_deaf = true;
+}
+
+bool session_inflater_begin(struct session *s) {
+	if (talk_of(s)->n_inflaters == talk_inflaters_max)
+		return false;
+	talk_of(s)->n_inflaters++;
+	return true;
+}
+
+void session_inflater_end(struct session *s) {
+	talk_of(s)->n_inflaters--;
 }
 
 void session_encrypted(struct session *s) {
@@ -330,6 +345,8 @@ const char *talk_end(struct talk *talk, talk_dump *dump) {
 	for (int event = 0; event < EVENT_COUNT; event++)
 		if (s->events & UINT64_C(1) << event)
 			talk_fact(talk, "event %s", session_event_name(event));
+	if (talk->n_inflaters != 0)
+		talk_fact(talk, "leaked %d inflaters", talk->n_inflaters);
 	if (slab_used(talk->slab) > 0)
 		talk_fact(talk, "leaked %zu bytes", slab_used(talk->slab));
 	return talk->facts != NULL ? talk->facts : "";
@@ -354,6 +371,8 @@ struct script {
 	struct step steps[STEPS_MAX];
 	int n_steps;
 	size_t size; // all data
+	z_stream deflate[2];
+	bool is_deflating[2];
 	char *expected;
 	size_t expected_size;
 };
@@ -371,6 +390,27 @@ static void script_add(struct script *script, enum stream_dir dir, const char *d
 	memcpy(step->data + step->size, data, size);
 	step->size += size;
 	script->size += size;
+}
+
+// The next piece of a direction's one deflated stream.
+static void script_deflate(struct script *script, enum stream_dir dir, const char *text) {
+	z_stream *z = &script->deflate[dir];
+	size_t size = strlen(text) + 2;
+	char *line = malloc(size + 1), *out = malloc(size + 64);
+
+	if (!script->is_deflating[dir])
+		assert(deflateInit2(z, 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK);
+	script->is_deflating[dir] = true;
+	assert(line != NULL && out != NULL);
+	sprintf(line, "%s\r\n", text);
+	z->next_in = (uint8_t *)line;
+	z->avail_in = size;
+	z->next_out = (uint8_t *)out;
+	z->avail_out = size + 64;
+	assert(deflate(z, Z_SYNC_FLUSH) == Z_OK && z->avail_out > 0);
+	script_add(script, dir, out, size + 64 - z->avail_out);
+	free(line);
+	free(out);
 }
 
 static size_t unescape(char *text) {
@@ -410,6 +450,7 @@ static void script_line(struct script *script, char *line) {
 	char *text = line[0] != '\0' && line[1] != '\0' && line[2] == ' ' ? line + 3
 									  : line + strlen(line);
 	unsigned long n;
+	size_t size;
 	char side;
 
 	if (line[0] == '#' || line[0] == '\0')
@@ -432,13 +473,16 @@ static void script_line(struct script *script, char *line) {
 	} else if (line[1] == ':') {
 		script_add(script, dir, text, strlen(text));
 		script_add(script, dir, "\r\n", 2);
+	} else if (line[1] == '~') {
+		script_deflate(script, dir, text);
 	} else if (line[1] == '|') {
 		n = unescape(text);
 		script_add(script, dir, text, n);
 	} else if (line[1] == '*') {
 		n = strtoul(text, &text, 10);
-		for (text++; n > 0; n--)
-			script_add(script, dir, text, strlen(text));
+		size = unescape(++text);
+		for (; n > 0; n--)
+			script_add(script, dir, text, size);
 	} else {
 		fprintf(stderr, "talk: what is \"%s\"?\n", line);
 		abort();
@@ -465,6 +509,9 @@ static struct script *script_read(const char *path) {
 static void script_free(struct script *script) {
 	for (int i = 0; i < script->n_steps; i++)
 		free(script->steps[i].data);
+	for (int dir = 0; dir < 2; dir++)
+		if (script->is_deflating[dir])
+			deflateEnd(&script->deflate[dir]);
 	free(script->expected);
 	free(script);
 }

@@ -10,6 +10,7 @@
 //	C| raw\x00\r\n          the client sends just this, with \r \n \t \\ \xHH
 //	S|
 //	C* 300 ab               the client sends "ab" 300 times
+//	C~ a1 NOOP              the client sends this and CR LF, deflated (RFC 4978)
 //	GAP 12 S                12 bytes of the server are missing
 //	EVENT midstream         the stream says so
 //	= login success …       a line of the facts; all of them, in their order
@@ -25,6 +26,8 @@
 #include <stdint.h>
 
 struct talk;
+
+extern int talk_inflaters_max; // how many directions of a talk may be inflated at once
 
 // Writes what a connection's state says at its end, by talk_fact().
 typedef void talk_dump(struct talk *talk, const struct session *s, const void *state);

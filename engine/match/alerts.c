@@ -6,6 +6,7 @@
 
 #include "match/alerts.h"
 
+#include "limits.h"
 #include "siphash.h"
 
 #include <arpa/inet.h>
@@ -21,7 +22,33 @@ enum {
 	EPISODES_DEFAULT = 10000,
 	RECIPIENTS_MAX = 16, // outside recipients told apart per episode; more are "at least"
 	IPS_MAX = 8,
+	KNOWN_MAX = 4 * RULES_MAX, // rules of all sets of one run
 	NONE = 0, // index of no episode: the first is 1
+};
+
+// What alerts need of a rule, whatever becomes of its set.
+struct known {
+	char id[ACTIVITY_RULE_SIZE];
+	char name[120];
+	char category[40];
+	struct alert_technique technique;
+	bool has_technique;
+	enum alert_severity severity;
+	uint8_t scope; // enum rule_scope
+	uint32_t count, distinct;
+	uint64_t window_ns;
+};
+
+// What was found within a rule's window, in slices of it by event time, and the different values with the
+// time at which each was last seen.
+struct window {
+	uint64_t slice; // number of the newest
+	uint32_t count[MATCH_ALERT_SLICES]; // newest first
+	uint32_t n_values;
+	struct {
+		uint32_t hash;
+		uint64_t time_ns;
+	} values[RULE_DISTINCT_MAX];
 };
 
 struct episode {
@@ -38,6 +65,9 @@ struct episode {
 	uint32_t n_activities;
 	uint8_t protocol;
 	bool is_append;
+	bool is_quiet; // not enough has been found yet
+	char session[37]; // of the first match, and where it was
+	struct activity_match first;
 	uint8_t n_ips, n_outside;
 	struct ip ips[IPS_MAX];
 	uint64_t outside[RECIPIENTS_MAX]; // hashes
@@ -45,8 +75,11 @@ struct episode {
 
 struct match_alerts {
 	struct match_alerts_config config;
+	struct known *known;
+	uint32_t n_known;
 	struct episode *episodes; // 1 … n
-	uint32_t *buckets, *rule_buckets; // rule_buckets: rule index + 1, open addressing
+	struct window *windows; // by episode; touched by those that count within an account
+	uint32_t *buckets, *rule_buckets; // rule_buckets: number of the known rule + 1, open addressing
 	uint32_t bucket_mask, rule_mask;
 	uint32_t n, free, newest, oldest;
 	uint64_t now_ns;
@@ -68,35 +101,85 @@ static uint32_t *rule_slot(const struct match_alerts *alerts, const char *id) {
 	for (;; at++) {
 		uint32_t *slot = &alerts->rule_buckets[at & alerts->rule_mask];
 
-		if (*slot == 0 || strcmp(alerts->config.rules->rules[*slot - 1].id, id) == 0)
+		if (*slot == 0 || strcmp(alerts->known[*slot - 1].id, id) == 0)
 			return slot;
 	}
+}
+
+static void known_fill(struct known *known, const struct rule *rule) {
+	memcpy(known->id, rule->id, sizeof(known->id));
+	memcpy(known->name, rule->name, sizeof(known->name));
+	memcpy(known->category, rule->category, sizeof(known->category));
+	known->technique = rule->technique;
+	known->has_technique = rule->has_technique;
+	known->severity = rule->severity;
+	known->scope = rule->scope;
+	known->count = rule->count;
+	known->distinct = rule->distinct;
+	known->window_ns = rule->window_ns > 0 ? rule->window_ns : MATCH_ALERT_SILENCE_NS;
+}
+
+// Makes room for n more.
+static int known_grow(struct match_alerts *alerts, uint32_t n) {
+	uint32_t n_buckets = power_of_two(((size_t)alerts->n_known + n) * 2);
+	struct known *known;
+	uint32_t *buckets;
+
+	if (n > KNOWN_MAX - alerts->n_known)
+		return -1;
+	known = realloc(alerts->known, ((size_t)alerts->n_known + n + 1) * sizeof(*known));
+	alerts->known = known != NULL ? known : alerts->known;
+	buckets = calloc(n_buckets, sizeof(*buckets));
+	if (known == NULL || buckets == NULL) {
+		free(buckets);
+		return -1;
+	}
+	free(alerts->rule_buckets);
+	alerts->rule_buckets = buckets;
+	alerts->rule_mask = n_buckets - 1;
+	for (uint32_t i = 0; i < alerts->n_known; i++)
+		*rule_slot(alerts, alerts->known[i].id) = i + 1;
+	return 0;
+}
+
+int match_alerts_rules(struct match_alerts *alerts, const struct rules *rules) {
+	uint32_t n_new = 0;
+
+	for (uint32_t i = 0; alerts->n_known > 0 && i < rules->n; i++)
+		n_new += *rule_slot(alerts, rules->rules[i].id) == 0;
+	if (known_grow(alerts, alerts->n_known > 0 ? n_new : rules->n) < 0)
+		return -1;
+	for (uint32_t i = 0; i < rules->n; i++) {
+		uint32_t *slot = rule_slot(alerts, rules->rules[i].id);
+
+		if (*slot == 0)
+			*slot = ++alerts->n_known;
+		known_fill(&alerts->known[*slot - 1], &rules->rules[i]);
+	}
+	return 0;
 }
 
 // ---- Open and close.
 
 struct match_alerts *match_alerts_open(const struct match_alerts_config *config) {
 	struct match_alerts *alerts = calloc(1, sizeof(*alerts));
-	uint32_t n_buckets, n_rule_buckets;
+	uint32_t n_buckets;
 
 	if (alerts == NULL)
 		return NULL;
 	alerts->config = *config;
 	alerts->n = config->n_episodes > 0 ? (uint32_t)config->n_episodes : EPISODES_DEFAULT;
 	n_buckets = power_of_two(alerts->n);
-	n_rule_buckets = power_of_two((size_t)config->rules->n * 2);
 	alerts->bucket_mask = n_buckets - 1;
-	alerts->rule_mask = n_rule_buckets - 1;
 	alerts->episodes = calloc((size_t)alerts->n + 1, sizeof(*alerts->episodes));
+	alerts->windows = calloc((size_t)alerts->n + 1, sizeof(*alerts->windows));
 	alerts->buckets = calloc(n_buckets, sizeof(*alerts->buckets));
-	alerts->rule_buckets = calloc(n_rule_buckets, sizeof(*alerts->rule_buckets));
-	if (alerts->episodes == NULL || alerts->buckets == NULL || alerts->rule_buckets == NULL) {
+	if (alerts->episodes == NULL || alerts->windows == NULL || alerts->buckets == NULL
+	    || match_alerts_rules(alerts, config->rules) < 0) {
 		match_alerts_close(alerts);
 		errno = ENOMEM;
 		return NULL;
 	}
-	for (uint32_t i = 0; i < config->rules->n; i++)
-		*rule_slot(alerts, config->rules->rules[i].id) = i + 1;
 	for (uint32_t i = 1; i <= alerts->n; i++)
 		alerts->episodes[i].chain = i < alerts->n ? i + 1 : NONE;
 	alerts->free = 1;
@@ -106,14 +189,17 @@ struct match_alerts *match_alerts_open(const struct match_alerts_config *config)
 void match_alerts_close(struct match_alerts *alerts) {
 	if (alerts == NULL)
 		return;
+	free(alerts->known);
 	free(alerts->episodes);
+	free(alerts->windows);
 	free(alerts->buckets);
 	free(alerts->rule_buckets);
 	free(alerts);
 }
 
 size_t match_alerts_memsize(const struct match_alerts *alerts) {
-	return sizeof(*alerts) + ((size_t)alerts->n + 1) * sizeof(*alerts->episodes)
+	return sizeof(*alerts) + alerts->n_known * sizeof(*alerts->known)
+		+ ((size_t)alerts->n + 1) * (sizeof(*alerts->episodes) + sizeof(*alerts->windows))
 		+ ((size_t)alerts->bucket_mask + alerts->rule_mask + 2) * sizeof(uint32_t);
 }
 
@@ -160,7 +246,7 @@ static void who_text(const struct episode *episode, char *buffer, size_t size) {
 }
 
 static void
-message_write(const struct rule *rule, const struct episode *episode, struct alert *alert) {
+message_write(const struct known *rule, const struct episode *episode, struct alert *alert) {
 	char span[48], to[64] = "", who[ACCOUNT_SIZE];
 
 	who_text(episode, who, sizeof(who));
@@ -211,8 +297,32 @@ static void evidence_write(const struct episode *episode, struct alert *alert) {
 	snprintf(evidence->usual, sizeof(evidence->usual), "0");
 }
 
+// Where the first match was.
+static void place_write(const struct episode *episode, struct alert *alert) {
+	const struct activity_match *first = &episode->first;
+	struct alert_evidence *evidence = &alert->evidence[1];
+
+	if (first->field[0] == '\0')
+		return;
+	alert->n_evidence = 2;
+	evidence->channel = "content";
+	snprintf(
+		evidence->text,
+		sizeof(evidence->text),
+		"first in %s%s%s at byte %" PRIu64 "%s%s%s, session %s",
+		first->field,
+		first->part[0] != '\0' ? " of part " : "",
+		first->part,
+		first->offset,
+		first->excerpt[0] != '\0' ? " (\"" : "",
+		first->excerpt,
+		first->excerpt[0] != '\0' ? "\")" : "",
+		episode->session
+	);
+}
+
 static void tell(struct match_alerts *alerts, struct episode *episode, enum alert_state state) {
-	const struct rule *rule = &alerts->config.rules->rules[episode->rule];
+	const struct known *rule = &alerts->known[episode->rule];
 	struct alert alert = {
 		.time_ns = alerts->now_ns,
 		.start_ns = episode->since_ns,
@@ -245,6 +355,7 @@ static void tell(struct match_alerts *alerts, struct episode *episode, enum aler
 	alert.episode.since_ns = episode->since_ns;
 	message_write(rule, episode, &alert);
 	evidence_write(episode, &alert);
+	place_write(episode, &alert);
 	alerts->config.alert(alerts->config.ctx, &alert);
 }
 
@@ -324,7 +435,8 @@ static void episode_end(struct match_alerts *alerts, uint32_t i) {
 	struct episode *episode = &alerts->episodes[i];
 	uint32_t *at = episode_bucket(alerts, episode->rule, episode->account, &episode->source);
 
-	tell(alerts, episode, ALERT_CLOSE);
+	if (!episode->is_quiet)
+		tell(alerts, episode, ALERT_CLOSE);
 	while (*at != i)
 		at = &alerts->episodes[*at].chain;
 	*at = episode->chain;
@@ -357,8 +469,8 @@ episode_begin(struct match_alerts *alerts, uint32_t rule, const struct activity 
 		activity->time_ns
 			^ siphash(
 				id_key,
-				alerts->config.rules->rules[rule].id,
-				strlen(alerts->config.rules->rules[rule].id)
+				alerts->known[rule].id,
+				strlen(alerts->known[rule].id)
 			),
 		episode->account,
 		&episode->source
@@ -419,22 +531,112 @@ static void episode_add(
 			recipient_note(alerts, episode, activity->sent[i].to[j]);
 }
 
+// ---- Enough within a window
+
+// Moves the window on to the slice of this time; what was in it before goes out. Returns how many slices
+// old the time itself is.
+static uint64_t window_advance(struct window *window, uint64_t window_ns, uint64_t time_ns) {
+	uint64_t slice = time_ns / (window_ns / MATCH_ALERT_SLICES);
+	uint32_t n = 0;
+
+	if (slice < window->slice)
+		return window->slice - slice;
+	for (; window->slice < slice && n < MATCH_ALERT_SLICES; window->slice++, n++) {
+		memmove(window->count + 1, window->count, sizeof(window->count) - sizeof(window->count[0]));
+		window->count[0] = 0;
+	}
+	window->slice = slice;
+	n = 0;
+	for (uint32_t i = 0; i < window->n_values; i++)
+		if (window->values[i].time_ns + window_ns > time_ns)
+			window->values[n++] = window->values[i];
+	window->n_values = n;
+	return 0;
+}
+
+static void value_note(struct window *window, uint32_t hash, uint64_t time_ns) {
+	uint32_t i = 0;
+
+	while (i < window->n_values && window->values[i].hash != hash)
+		i++;
+	if (i == RULE_DISTINCT_MAX)
+		return; // as many as any rule asks for
+	window->values[i].hash = hash;
+	window->values[i].time_ns = time_ns;
+	window->n_values += i == window->n_values;
+}
+
+// Whether, with this match, enough was found.
+static bool window_run(
+	struct window *window,
+	const struct known *rule,
+	const struct activity_match *match,
+	uint64_t time_ns,
+	uint64_t *count_r
+) {
+	uint64_t age = window_advance(window, rule->window_ns, time_ns);
+
+	if (age < MATCH_ALERT_SLICES) {
+		window->count[age] += match->count;
+		for (int i = 0; i < match->n_values; i++)
+			value_note(window, match->values[i], time_ns);
+	}
+	*count_r = 0;
+	for (int i = 0; i < MATCH_ALERT_SLICES; i++)
+		*count_r += window->count[i];
+	return *count_r >= rule->count && window->n_values >= rule->distinct;
+}
+
+// The first match is what an analyst looks at first.
+static void first_note(
+	struct episode *episode,
+	const struct activity_match *match,
+	const struct activity *activity
+) {
+	char *p = episode->session;
+
+	episode->first = *match;
+	for (int i = 0; i < 16; i++)
+		p += sprintf(
+			p,
+			"%s%02x",
+			i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "",
+			activity->session[i]
+		);
+}
+
 static void match_run(
 	struct match_alerts *alerts,
 	uint32_t rule,
-	uint32_t count,
+	const struct activity_match *match,
 	const struct activity *activity
 ) {
+	const struct known *known = &alerts->known[rule];
 	uint32_t i = episode_find(alerts, rule, activity);
-	bool is_new = i == NONE;
+	bool is_new = i == NONE, is_counted = known->scope == RULE_ACCOUNT;
 	struct episode *episode;
+	uint64_t count;
 
-	if (is_new)
+	if (is_new) {
 		i = episode_begin(alerts, rule, activity);
+		first_note(&alerts->episodes[i], match, activity);
+		alerts->episodes[i].is_quiet = is_counted;
+		if (is_counted)
+			alerts->windows[i] = (struct window){0};
+	}
 	episode = &alerts->episodes[i];
-	episode_add(alerts, episode, count, activity);
+	episode_add(alerts, episode, match->count, activity);
 	list_remove(alerts, episode);
 	list_add(alerts, i);
+	if (episode->is_quiet
+	    && window_run(&alerts->windows[i], known, match, activity->time_ns, &count)) {
+		// What has left the window before it was enough is not told.
+		episode->count = count;
+		episode->is_quiet = false;
+		is_new = true;
+	}
+	if (episode->is_quiet)
+		return;
 	if (is_new)
 		tell(alerts, episode, ALERT_OPEN);
 	else if (episode->count >= 2 * episode->told_count && alerts->now_ns - episode->told_ns >= MATCH_ALERT_UPDATE_NS)
@@ -446,8 +648,9 @@ void match_alerts_run(struct match_alerts *alerts, const struct activity *activi
 	for (int i = 0; i < activity->n_matches; i++) {
 		uint32_t slot = *rule_slot(alerts, activity->matches[i].rule);
 
-		if (slot != 0 && activity->matches[i].count > 0)
-			match_run(alerts, slot - 1, activity->matches[i].count, activity);
+		if (slot != 0
+		    && (activity->matches[i].count > 0 || activity->matches[i].n_values > 0))
+			match_run(alerts, slot - 1, &activity->matches[i], activity);
 	}
 }
 

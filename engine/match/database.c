@@ -5,6 +5,7 @@
 // are found one by one; then every rule's test lines, through the very databases that will be used.
 
 #include "match/database_private.h"
+#include "match/found.h"
 #include "match/scan.h"
 
 #include <errno.h>
@@ -111,7 +112,7 @@ static int patterns_gather(const struct database *db, int field, struct patterns
 	for (uint32_t i = 0; i < db->rules->n; i++) {
 		const struct rule *rule = &db->rules->rules[i];
 
-		if (db->is_out[i] || (rule->fields & (1 << field)) == 0)
+		if (db->is_out[i] || (rule->fields >> field & 1) == 0)
 			continue;
 		patterns->text[patterns->n] = rule->pattern;
 		patterns->flags[patterns->n] = hs_flags(rule);
@@ -243,6 +244,18 @@ static int field_compile(struct database *db, int field, const struct patterns *
 	return 0;
 }
 
+static int field_make(struct database *db, int field, const struct patterns *patterns) {
+	int rc;
+
+	if (key_make(field, patterns, &db->keys[field])
+	    && (field_share(db, field) || field_cached(db, field)))
+		return 1;
+	rc = field_compile(db, field, patterns);
+	if (rc > 0)
+		field_keep(db, field);
+	return rc;
+}
+
 // 1: there (or nothing to compile), 0: a rule went out and the rest is to be tried again, -1: no memory.
 static int field_try(struct database *db, int field) {
 	struct patterns patterns;
@@ -250,10 +263,8 @@ static int field_try(struct database *db, int field) {
 
 	if (rc == 0 && patterns.n == 0)
 		rc = 1;
-	else if (rc == 0 && key_make(field, &patterns, &db->keys[field]) && (field_share(db, field) || field_cached(db, field)))
-		rc = 1;
-	else if (rc == 0 && (rc = field_compile(db, field, &patterns)) > 0)
-		field_keep(db, field);
+	else if (rc == 0)
+		rc = field_make(db, field, &patterns);
 	patterns_free(&patterns);
 	if (rc > 0 && db->dbs[field] != NULL && database_is_streamed(field)
 	    && hs_stream_size(db->dbs[field], &db->stream_size[field]) != HS_SUCCESS)
@@ -272,53 +283,94 @@ static void fields_forget(struct database *db) {
 	db->n_cached = 0;
 }
 
+// Anew when a rule went out: an earlier field's database may still hold it.
 static int fields_compile(struct database *db) {
-	fields_forget(db);
-	for (int i = 0; i < RULE_FIELDS; i++) {
-		int rc;
+	uint32_t n_out;
+	int rc = 1;
 
-		do
-			rc = field_try(db, i);
-		while (rc == 0);
-		if (rc < 0)
-			return -1;
-	}
-	return 0;
+	do {
+		n_out = db->n_out;
+		fields_forget(db);
+		for (int i = 0; i < RULE_FIELDS && rc >= 0; i++)
+			do
+				rc = field_try(db, i);
+			while (rc == 0);
+	} while (rc >= 0 && db->n_out != n_out);
+	return rc < 0 ? -1 : 0;
 }
 
-// ---- Test lines, through the very database that will be used.
+// ---- Test lines, through the very databases that will be used.
 
 struct sought {
+	const struct database *db;
 	uint32_t rule;
-	bool found;
+	struct found_counter counter;
+	struct found_values values;
 };
 
-static bool sought_match(void *ctx, uint32_t rule, uint64_t) {
+static bool sought_match(void *ctx, const struct scan_hit *hit) {
+	static const uint64_t key[2] = {0};
 	struct sought *sought = ctx;
+	const struct rule *rule = &sought->db->rules->rules[hit->rule];
 
-	sought->found |= rule == sought->rule;
+	if (hit->rule != sought->rule)
+		return true;
+	found_count(&sought->counter, hit->offset, sought->db->min_width[hit->rule]);
+	if (rule->distinct > 0)
+		found_values_add(&sought->values, found_value(rule, hit, key));
 	return true;
+}
+
+// Whether the line matches in this field as often as the rule wants within one message.
+static bool
+field_matches(struct scanner *scanner, uint32_t i, enum rule_field field, const char *line) {
+	const struct database *db = scanner_database(scanner);
+	const struct rule *rule = &db->rules->rules[i];
+	struct sought sought = {.db = db, .rule = i};
+	const uint8_t *text = (const uint8_t *)line;
+
+	if (database_is_streamed(field)) {
+		struct scan_stream *stream = scan_open(scanner, field, sought_match, &sought);
+
+		scan_data(stream, text, strlen(line));
+		scan_close(stream, true);
+	} else {
+		scan_token(scanner, field, text, strlen(line), sought_match, &sought);
+	}
+	if (rule->scope != RULE_MESSAGE)
+		return sought.counter.n > 0;
+	return sought.counter.n > 0 && found_is_enough(rule, sought.counter.n, sought.values.n);
+}
+
+static bool pattern_matches(struct scanner *scanner, uint32_t i, const char *line) {
+	const struct rule *rule = &scanner_database(scanner)->rules->rules[i];
+
+	for (int field = 0; field < RULE_FIELDS; field++)
+		if ((rule->fields >> field & 1) != 0
+		    && field_matches(scanner, i, (enum rule_field)field, line))
+			return true;
+	return false;
+}
+
+// Of a combination: the line is looked at by all members.
+static bool line_matches(struct scanner *scanner, uint32_t i, const char *line) {
+	const struct rule *rule = &scanner_database(scanner)->rules->rules[i];
+	uint32_t n = 0;
+
+	if (rule->kind == RULE_PATTERN)
+		return pattern_matches(scanner, i, line);
+	for (uint32_t m = 0; m < rule->n_members; m++)
+		n += pattern_matches(scanner, rule->members[m], line);
+	return rule->kind == RULE_ANY ? n > 0 : n == rule->n_members;
 }
 
 static void rule_test(struct database *db, struct scanner *scanner, uint32_t i) {
 	const struct rule *rule = &db->rules->rules[i];
-	// A rule for the whole message is the same in both fields.
-	enum rule_field field = rule->fields & (1 << RULE_BODY) ? RULE_BODY : RULE_HEADER;
 
 	for (uint32_t t = 0; t < rule->n_tests; t++) {
 		const struct rule_test *test = &rule->tests[t];
-		struct sought sought = {.rule = i};
-		struct scan_stream *stream = scan_open(scanner, field);
 
-		scan_data(
-			stream,
-			(const uint8_t *)test->text,
-			strlen(test->text),
-			sought_match,
-			&sought
-		);
-		scan_close(stream, sought_match, &sought);
-		if (sought.found == test->match)
+		if (line_matches(scanner, i, test->text) == test->match)
 			continue;
 		yaml_mistake(
 			&db->mistakes,
@@ -326,8 +378,7 @@ static void rule_test(struct database *db, struct scanner *scanner, uint32_t i) 
 			test->line,
 			test->column,
 			"rule %s: test line \"%.60s\" %s; mend the pattern or the line. The rule "
-			"is "
-			"not used",
+			"is not used",
 			rule->id,
 			test->text,
 			test->match ? "does not match and must" : "matches and must not"
@@ -335,6 +386,15 @@ static void rule_test(struct database *db, struct scanner *scanner, uint32_t i) 
 		db->n_out += db->is_out[i] ? 0 : 1;
 		db->is_out[i] = true;
 	}
+}
+
+// A combination of rules that are not in force says nothing.
+static void combination_check(struct database *db, uint32_t i) {
+	const struct rule *rule = &db->rules->rules[i];
+
+	for (uint32_t m = 0; m < rule->n_members && !db->is_out[i]; m++)
+		if (db->is_out[rule->members[m]])
+			rule_out(db, i, "%s is not used, so this is not", rule->member_ids[m]);
 }
 
 static int rules_test(struct database *db) {
@@ -347,6 +407,8 @@ static int rules_test(struct database *db) {
 		if (!db->is_out[i])
 			rule_test(db, scanner, i);
 	scanner_close(scanner);
+	for (uint32_t i = 0; i < db->rules->n; i++)
+		combination_check(db, i);
 	return db->n_out == n_out ? 0 : fields_compile(db);
 }
 
@@ -370,7 +432,10 @@ struct database *database_open(
 	if (db->min_width == NULL || db->is_out == NULL)
 		goto fail;
 	for (uint32_t i = 0; i < rules->n; i++)
-		pattern_check(db, i);
+		if (rules->rules[i].kind == RULE_PATTERN)
+			pattern_check(db, i);
+	for (uint32_t i = 0; i < rules->n; i++)
+		combination_check(db, i);
 	if (fields_compile(db) < 0 || rules_test(db) < 0)
 		goto fail;
 	*n_bad_r = (int)db->n_out;

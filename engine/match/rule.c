@@ -17,10 +17,12 @@
 #include <string.h>
 
 enum {
-	ALL_FIELDS = (1 << RULE_FIELDS) - 1,
+	MESSAGE = 1 << RULE_HEADER | 1 << RULE_BODY | 1 << RULE_ATTACHMENT,
+	ALL_PROTOCOLS = (1 << ACTIVITY_PROTOCOLS) - 1,
 	ALL_DIRECTIONS = 1 << CONTENT_SENT | 1 << CONTENT_FETCHED | 1 << CONTENT_APPENDED,
 	PATTERN_SIZE_MAX = 4000,
 	REPEAT_MAX = 1000,
+	WINDOW_S_MAX = 86400, // an episode without matches is over then
 };
 
 // One rule that is being read.
@@ -28,6 +30,7 @@ struct reader {
 	struct rule *rule;
 	struct yaml_mistakes *mistakes;
 	const struct yaml_node *key; // now being read
+	uint32_t given; // bit per key of the table below
 	bool is_bad;
 };
 
@@ -44,9 +47,32 @@ static const struct word severities[] = {
 	{NULL, 0},
 };
 static const struct word looks[] = {
-	{"message", ALL_FIELDS},
-	{"header", 1 << RULE_HEADER},
-	{"body", 1 << RULE_BODY},
+	{"message", MESSAGE},
+#define FIELD(name, text, ...) {text, 1 << RULE_##name},
+#include "match/field.def"
+#undef FIELD
+	{NULL, 0},
+};
+static const struct word protocols[] = {
+	{"imap", 1 << ACTIVITY_IMAP},
+	{"smtp", 1 << ACTIVITY_SMTP},
+	{"lmtp", 1 << ACTIVITY_LMTP},
+	{"pop3", 1 << ACTIVITY_POP3},
+	{"sieve", 1 << ACTIVITY_SIEVE},
+	{"tls", 1 << ACTIVITY_TLS},
+	{NULL, 0},
+};
+static const struct word scopes[] = {
+	{"message", RULE_MESSAGE},
+	{"session", RULE_SESSION},
+	{"account", RULE_ACCOUNT},
+	{NULL, 0},
+};
+static const struct word answers[] = {
+	{"yes", 1},
+	{"no", 0},
+	{"true", 1},
+	{"false", 0},
 	{NULL, 0},
 };
 static const struct word directions[] = {
@@ -116,7 +142,7 @@ static const char *text_read(struct reader *reader, const struct yaml_node *node
 static int
 word_read(struct reader *reader, const struct yaml_node *node, const struct word *words) {
 	const char *text = text_read(reader, node);
-	char known[100];
+	char known[300];
 
 	if (text == NULL)
 		return 0;
@@ -201,8 +227,102 @@ static void category_read(struct reader *reader, const struct yaml_node *node) {
 		wrong(reader, node, "category \"%s\"; write a word such as exfiltration", category);
 }
 
+// "header:NAME": a field of that name, letters in lower case.
+static bool header_read(struct reader *reader, const struct yaml_node *node) {
+	char *header = reader->rule->header;
+	const char *name = node->text + strlen("header:");
+	size_t size = strlen(name);
+
+	if (strncmp(node->text, "header:", strlen("header:")) != 0)
+		return false;
+	if (size == 0 || size >= RULE_HEADER_NAME_SIZE || strcmp(name, "NAME") == 0
+	    || name[strcspn(name, " \t:\"()<>")] != '\0')
+		wrong(reader,
+		      node,
+		      "look: \"%.80s\"; write the name of a header field, such as header:X-Mailer",
+		      node->text);
+	else if (header[0] != '\0')
+		wrong(reader, node, "look: one header:NAME for a rule; write another rule");
+	for (size_t i = 0; i <= size && size < RULE_HEADER_NAME_SIZE; i++)
+		header[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
+	reader->rule->fields |= 1 << RULE_VALUE;
+	return true;
+}
+
+static void look_one(struct reader *reader, const struct yaml_node *node) {
+	if (node == NULL || node->kind != YAML_SCALAR || !header_read(reader, node))
+		reader->rule->fields |= (uint32_t)word_read(reader, node, looks);
+}
+
 static void look_read(struct reader *reader, const struct yaml_node *node) {
-	reader->rule->fields = (uint8_t)word_read(reader, node, looks);
+	reader->rule->fields = 0;
+	if (node == NULL || node->kind != YAML_LIST) {
+		look_one(reader, node);
+		return;
+	}
+	for (const struct yaml_node *item = node->first; item != NULL; item = item->next)
+		look_one(reader, item);
+	if (reader->rule->fields == 0 && !reader->is_bad)
+		wrong(reader, node, "look is an empty list; leave it out for the whole message");
+}
+
+static void protocol_read(struct reader *reader, const struct yaml_node *node) {
+	reader->rule->protocols = (uint8_t)words_read(reader, node, protocols);
+	if (reader->rule->protocols == 0 && !reader->is_bad)
+		wrong(reader, node, "protocol is an empty list; leave it out for all");
+}
+
+static void within_read(struct reader *reader, const struct yaml_node *node) {
+	reader->rule->scope = (uint8_t)word_read(reader, node, scopes);
+}
+
+static void excerpt_read(struct reader *reader, const struct yaml_node *node) {
+	reader->rule->has_excerpt = word_read(reader, node, answers) != 0;
+}
+
+static void alert_read(struct reader *reader, const struct yaml_node *node) {
+	reader->rule->is_silent = word_read(reader, node, answers) == 0 && !reader->is_bad;
+}
+
+static uint32_t number_read(struct reader *reader, const struct yaml_node *node, long max) {
+	const char *text = text_read(reader, node);
+	char *end = NULL;
+	long number = text != NULL && text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : 0;
+
+	if (text != NULL && (number < 1 || number > max || *end != '\0'))
+		wrong(reader,
+		      node,
+		      "%s: \"%.40s\"; write a whole number from 1 to %ld",
+		      reader->key->text,
+		      text,
+		      max);
+	return (uint32_t)number;
+}
+
+static void count_read(struct reader *reader, const struct yaml_node *node) {
+	reader->rule->count = number_read(reader, node, RULE_COUNT_MAX);
+}
+
+static void distinct_read(struct reader *reader, const struct yaml_node *node) {
+	reader->rule->distinct = number_read(reader, node, RULE_DISTINCT_MAX);
+}
+
+static void window_read(struct reader *reader, const struct yaml_node *node) {
+	static const struct word units[]
+		= {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0}};
+	const char *text = text_read(reader, node);
+	char *end = NULL;
+	long number = text != NULL && text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : 0;
+
+	if (text == NULL)
+		return;
+	for (const struct word *unit = units; unit->name != NULL && number > 0; unit++)
+		if (strcmp(end, unit->name) == 0 && number <= WINDOW_S_MAX / unit->value) {
+			reader->rule->window_ns
+				= (uint64_t)number * (uint64_t)unit->value * 1000000000;
+			return;
+		}
+	wrong(reader, node, "window: \"%.40s\"; write a time such as 24h (s, m, h, d), at most 1d", text);
 }
 
 static void direction_read(struct reader *reader, const struct yaml_node *node) {
@@ -305,6 +425,52 @@ static void pattern_read(struct reader *reader, const struct yaml_node *node) {
 	reader->rule->column = node->column;
 }
 
+// The ids of a combination; whether they are rules is known when all files have been read (rules.c).
+static void member_add(struct reader *reader, const struct yaml_node *node) {
+	struct rule *rule = reader->rule;
+	char id[ACTIVITY_RULE_SIZE] = "";
+
+	short_text_read(reader, node, id, sizeof(id));
+	if (rule->n_members == RULE_MEMBERS_MAX) {
+		wrong(reader, node, "%s has more than %d rules", reader->key->text, RULE_MEMBERS_MAX);
+		return;
+	}
+	if (rule->member_ids == NULL)
+		rule->member_ids = calloc(RULE_MEMBERS_MAX, sizeof(*rule->member_ids));
+	if (rule->member_ids != NULL)
+		memcpy(rule->member_ids[rule->n_members++], id, sizeof(id));
+}
+
+static void
+members_read(struct reader *reader, const struct yaml_node *node, enum rule_kind kind) {
+	struct rule *rule = reader->rule;
+
+	if (rule->kind != RULE_PATTERN) {
+		wrong(reader, reader->key, "all and any together; write two rules");
+		return;
+	}
+	if (node == NULL || node->kind != YAML_LIST || node->first == NULL) {
+		wrong(reader,
+		      node != NULL ? node : reader->key,
+		      "%s needs a list of the ids of other rules",
+		      reader->key->text);
+		return;
+	}
+	rule->kind = (uint8_t)kind;
+	rule->line = node->line;
+	rule->column = node->column;
+	for (const struct yaml_node *item = node->first; item != NULL; item = item->next)
+		member_add(reader, item);
+}
+
+static void all_read(struct reader *reader, const struct yaml_node *node) {
+	members_read(reader, node, RULE_ALL);
+}
+
+static void any_read(struct reader *reader, const struct yaml_node *node) {
+	members_read(reader, node, RULE_ANY);
+}
+
 static void test_add(struct reader *reader, const struct yaml_node *node, bool match) {
 	struct rule *rule = reader->rule;
 	const char *text = text_read(reader, node);
@@ -360,13 +526,22 @@ static const struct {
 	{"name", name_read},
 	{"look", look_read},
 	{"direction", direction_read},
+	{"protocol", protocol_read},
 	{"pattern", pattern_read},
 	{"flags", flags_read},
+	{"all", all_read},
+	{"any", any_read},
 	{"validate", validate_read},
+	{"count", count_read},
+	{"distinct", distinct_read},
+	{"within", within_read},
+	{"window", window_read},
 	{"severity", severity_read},
 	{"category", category_read},
 	{"technique", technique_read},
 	{"reference", reference_read},
+	{"excerpt", excerpt_read},
+	{"alert", alert_read},
 	{"test", test_read},
 };
 
@@ -380,15 +555,17 @@ void rule_free(struct rule *rule) {
 	free(rule->tests);
 	free(rule->pattern);
 	free(rule->reference);
+	free(rule->member_ids);
 }
 
 static void key_read(struct reader *reader, const struct yaml_node *key) {
-	char known[160];
+	char known[260];
 	size_t used = 0;
 
 	reader->key = key;
 	for (int i = 0; i < KEYS; i++)
 		if (strcmp(keys[i].name, key->text) == 0) {
+			reader->given |= UINT32_C(1) << i;
 			keys[i].read(reader, key->value);
 			return;
 		}
@@ -415,20 +592,73 @@ static void pattern_fold(struct reader *reader, const struct yaml_node *node) {
 	reader->rule->pattern = folded;
 }
 
+static bool is_given(const struct reader *reader, const char *key) {
+	for (int i = 0; i < KEYS; i++)
+		if (strcmp(keys[i].name, key) == 0)
+			return (reader->given >> i & 1) != 0;
+	return false;
+}
+
+// Keys that say nothing here would be taken for something by who wrote them.
+static void refuse(
+	struct reader *reader,
+	const struct yaml_node *node,
+	const char *const *names,
+	const char *why
+) {
+	for (; *names != NULL; names++)
+		if (is_given(reader, *names))
+			wrong(reader, node, "%s %s; leave it out", *names, why);
+}
+
+static void combination_check(struct reader *reader, const struct yaml_node *node) {
+	static const char *const ours[] = {
+		"pattern", "flags", "look", "direction", "protocol", "validate", "count", "distinct",
+		"window", "excerpt", NULL,
+	};
+	struct rule *rule = reader->rule;
+
+	refuse(reader, node, ours, "is for rules with a pattern; a combination's members have theirs");
+	if (rule->scope == RULE_ACCOUNT)
+		wrong(reader, node, "within: a combination is within message or session");
+	rule->fields = 0;
+}
+
+static void pattern_check(struct reader *reader, const struct yaml_node *node) {
+	static const char *const of_messages[] = {"direction", NULL}, *const of_accounts[] = {"window", NULL};
+	struct rule *rule = reader->rule;
+	bool is_message = false;
+
+	if (rule->pattern == NULL) {
+		wrong(reader, node, "no pattern; write pattern: and what to look for");
+		return;
+	}
+	for (int i = 0; i < RULE_FIELDS; i++)
+		is_message |= (rule->fields >> i & 1) != 0 && rule_field_is_message(i);
+	if (!is_message)
+		refuse(reader, node, of_messages, "says nothing of what is no message");
+	if (rule->scope != RULE_ACCOUNT)
+		refuse(reader, node, of_accounts, "is for within: account");
+	if (rule->distinct > 0 && !is_given(reader, "count"))
+		rule->count = rule->distinct;
+	if (!reader->is_bad && rule->flags & RULE_FOLD)
+		pattern_fold(reader, node);
+}
+
 // What can only be said when all keys have been read.
 static void rule_finish(struct reader *reader, const struct yaml_node *node) {
 	struct rule *rule = reader->rule;
 
-	if (rule->id[0] == '\0' && !reader->is_bad)
-		wrong(reader, node, "no id; write id: and a name for it");
-	if (rule->pattern == NULL && !reader->is_bad)
-		wrong(reader, node, "no pattern; write pattern: and what to look for");
 	if (reader->is_bad)
 		return;
+	if (rule->id[0] == '\0')
+		wrong(reader, node, "no id; write id: and a name for it");
+	else if (rule->kind != RULE_PATTERN)
+		combination_check(reader, node);
+	else
+		pattern_check(reader, node);
 	if (rule->name[0] == '\0')
 		snprintf(rule->name, sizeof(rule->name), "%s", rule->id);
-	if (rule->flags & RULE_FOLD)
-		pattern_fold(reader, node);
 }
 
 int rule_read(
@@ -440,8 +670,10 @@ int rule_read(
 	struct reader reader = {.rule = rule, .mistakes = mistakes};
 
 	*rule = (struct rule){
-		.fields = ALL_FIELDS,
+		.fields = MESSAGE,
 		.directions = ALL_DIRECTIONS,
+		.protocols = ALL_PROTOCOLS,
+		.count = 1,
 		.severity = ALERT_MEDIUM,
 		.category = "content",
 		.file = file,

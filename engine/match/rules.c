@@ -235,6 +235,104 @@ static void file_parse(struct reader *reader, const char *text, size_t size) {
 	);
 }
 
+// ---- Combinations, when all rules are known.
+
+long rules_find(const struct rules *rules, const char *id) {
+	return (long)*rule_slot(rules, id) - 1;
+}
+
+// Why the combination cannot be, or NULL; at_r: the member it is about.
+static const char *
+members_fault(const struct rules *rules, const struct rule *rule, const char **at_r) {
+	for (uint32_t i = 0; i < rule->n_members; i++) {
+		long number = rules_find(rules, rule->member_ids[i]);
+		const struct rule *member = number >= 0 ? &rules->rules[number] : NULL;
+		bool is_message = false;
+
+		*at_r = rule->member_ids[i];
+		if (member == NULL)
+			return "is no rule of this set; write the id of one";
+		if (member->kind != RULE_PATTERN)
+			return "is a combination itself; write its members";
+		if (member->scope == RULE_ACCOUNT)
+			return "is counted per account, so never seen within one session";
+		for (int field = 0; field < RULE_FIELDS; field++)
+			is_message |= (member->fields >> field & 1) != 0 && rule_field_is_message(field);
+		if (rule->scope == RULE_MESSAGE && (!is_message || member->scope != RULE_MESSAGE))
+			return "is not seen within one message; write within: session";
+	}
+	return NULL;
+}
+
+static void index_fill(struct rules *rules) {
+	memset(rules->index, 0, INDEX_SIZE * sizeof(*rules->index));
+	for (uint32_t i = 0; i < rules->n; i++)
+		*rule_slot(rules, rules->rules[i].id) = i + 1;
+}
+
+static void members_link(struct rules *rules) {
+	for (uint32_t i = 0; i < rules->n; i++) {
+		struct rule *rule = &rules->rules[i];
+
+		rules->n_combinations += rule->n_members > 0;
+		for (uint32_t j = 0; j < rule->n_members; j++) {
+			rule->members[j] = (uint32_t)rules_find(rules, rule->member_ids[j]);
+			rules->rules[rule->members[j]].is_member = true;
+		}
+	}
+}
+
+// Leaves out combinations that cannot be, and gives the others their members' numbers.
+static void rules_link(struct rules *rules, struct yaml_mistakes *mistakes) {
+	const char *at = NULL;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < rules->n; i++) {
+		struct rule *rule = &rules->rules[i];
+		const char *fault = members_fault(rules, rule, &at);
+
+		if (fault != NULL)
+			yaml_mistake(
+				mistakes,
+				rule->file,
+				rule->line,
+				rule->column,
+				"rule %s: %s %s",
+				rule->id,
+				at,
+				fault
+			);
+		rule->is_member = fault != NULL; // for now: to be left out
+	}
+	for (uint32_t i = 0; i < rules->n; i++) {
+		if (rules->rules[i].is_member)
+			rule_free(&rules->rules[i]);
+		else
+			rules->rules[n++] = rules->rules[i];
+	}
+	rules->n = n;
+	index_fill(rules);
+	members_link(rules);
+}
+
+const char *rule_field_name(enum rule_field field) {
+	static const char *const names[RULE_FIELDS] = {
+#define FIELD(name, text, ...) [RULE_##name] = text,
+#include "match/field.def"
+#undef FIELD
+	};
+	return field == RULE_VALUE ? "header" : names[field];
+}
+
+bool rule_field_is_message(enum rule_field field) {
+	static const bool are[RULE_FIELDS] = {
+#define FIELD(name, text, is_message, ...) [RULE_##name] = is_message,
+#include "match/field.def"
+#undef FIELD
+	};
+	return are[field];
+}
+
 // ---- Files.
 
 static int file_add(struct rules *rules, const char *path) {
@@ -326,6 +424,8 @@ struct rules *rules_open(const char *path, rules_report *report, void *ctx, int 
 		rc = folder_read(rules, path, &mistakes);
 	else if (rules != NULL)
 		rc = file_read(rules, path, &mistakes);
+	if (rc == 0)
+		rules_link(rules, &mistakes);
 	*n_bad_r = mistakes.n;
 	if (rc < 0) {
 		rules_close(rules);
@@ -352,6 +452,7 @@ struct rules *rules_parse(
 	}
 	reader.file = rules->files[0];
 	file_parse(&reader, text, size);
+	rules_link(rules, &mistakes);
 	*n_bad_r = mistakes.n;
 	return rules;
 }

@@ -71,6 +71,14 @@ void scanner_close(struct scanner *scanner) {
 	free(scanner);
 }
 
+void scanner_hold(struct scanner *) {}
+
+void scanner_release(struct scanner *) {}
+
+bool scanner_is_held(const struct scanner *) {
+	return false;
+}
+
 size_t scanner_memsize(const struct scanner *) {
 	return sizeof(struct scanner);
 }
@@ -87,10 +95,20 @@ uint32_t scanner_min_width(const struct scanner *, uint32_t) {
 	return 1;
 }
 
-struct scan_stream *scan_open(struct scanner *, enum rule_field) {
+size_t scan_hit_text(const struct scan_hit *, uint8_t[VALIDATE_WINDOW]) {
+	return 0;
+}
+
+struct scan_stream *scan_open(struct scanner *, enum rule_field, scan_match *, void *) {
 	return NULL;
 }
 
-void scan_data(struct scan_stream *, const uint8_t *, size_t, scan_match *, void *) {}
+void scan_data(struct scan_stream *, const uint8_t *, size_t) {}
 
-void scan_close(struct scan_stream *, scan_match *, void *) {}
+void scan_flush(struct scanner *) {}
+
+void scan_close(struct scan_stream *, bool) {}
+
+void scan_token(
+	struct scanner *, enum rule_field, const uint8_t *, size_t, scan_match *, void *
+) {}

@@ -23,15 +23,23 @@ static bool is_capital(uint8_t c) {
 }
 
 // The digits at the end of text, blanks and hyphens left out; at most max. Returns how many; they stand
-// in order at digits + max - n.
-static int digits_before(const uint8_t *text, size_t size, int max, uint8_t *digits) {
+// in order at digits + max - n, and their places in text at places + max - n.
+static int digits_before(
+	const uint8_t *text,
+	size_t size,
+	int max,
+	uint8_t *digits,
+	uint8_t places[VALIDATE_WINDOW]
+) {
 	int n = 0;
 
 	for (size_t i = size; i > 0 && n < max; i--) {
-		if (is_digit(text[i - 1]))
+		if (is_digit(text[i - 1])) {
 			digits[max - ++n] = text[i - 1] - '0';
-		else if (text[i - 1] != ' ' && text[i - 1] != '-')
+			places[max - n] = (uint8_t)(i - 1);
+		} else if (text[i - 1] != ' ' && text[i - 1] != '-') {
 			break;
+		}
 	}
 	return n;
 }
@@ -47,16 +55,20 @@ static bool is_luhn(const uint8_t *digits, int n) {
 	return sum % 10 == 0;
 }
 
-static bool luhn(const uint8_t *text, size_t size) {
-	uint8_t digits[16];
-	int n = digits_before(text, size, 16, digits);
+static bool luhn(const uint8_t *text, size_t size, size_t *from_r) {
+	uint8_t digits[16], places[VALIDATE_WINDOW];
+	int n = digits_before(text, size, 16, digits, places);
 
 	// American Express has 15, and begins with 34 or 37; no 16 begin so.
-	if (n == 16 && digits[0] != 3)
-		if (is_luhn(digits, 16))
-			return true;
-	return n >= 15 && digits[1] == 3 && (digits[2] == 4 || digits[2] == 7)
-		&& is_luhn(digits + 1, 15);
+	if (n == 16 && digits[0] != 3 && is_luhn(digits, 16)) {
+		*from_r = places[0];
+		return true;
+	}
+	if (n < 15 || digits[1] != 3 || (digits[2] != 4 && digits[2] != 7)
+	    || !is_luhn(digits + 1, 15))
+		return false;
+	*from_r = places[1];
+	return true;
 }
 
 // Countries' lengths are the pattern's business: every beginning of two letters and two digits is tried.
@@ -72,7 +84,9 @@ static bool iban_at(const uint8_t *text, size_t size) {
 			return false;
 		number[n++] = text[i];
 	}
-	if (n < 15)
+	// 00, 01 and 99 are no check digits: they leave the same rest as 97, 98 and 02, the right ones.
+	if (n < 15 || (number[2] == '0' && number[3] < '2')
+	    || (number[2] == '9' && number[3] == '9'))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		uint8_t c = number[(i + 4) % n];
@@ -83,18 +97,20 @@ static bool iban_at(const uint8_t *text, size_t size) {
 	return rest == 1;
 }
 
-static bool iban(const uint8_t *text, size_t size) {
-	for (size_t i = 0; i + 15 <= size; i++)
+static bool iban(const uint8_t *text, size_t size, size_t *from_r) {
+	for (size_t i = 0; i + 15 <= size; i++) {
+		*from_r = i;
 		if (is_capital(text[i]) && is_capital(text[i + 1]) && is_digit(text[i + 2])
 		    && is_digit(text[i + 3]) && (i == 0 || !is_capital(text[i - 1]))
 		    && iban_at(text + i, size - i))
 			return true;
+	}
 	return false;
 }
 
 // YYMMDD/SSSC. Until 1953 there was no check digit, and one number less. From 1954 on the whole is
 // divisible by 11; until 1985 a rest of 10 in the first nine was written as 0.
-static bool birth_number(const uint8_t *text, size_t size) {
+static bool birth_number(const uint8_t *text, size_t size, size_t *from_r) {
 	uint64_t number = 0;
 	size_t n = 0;
 
@@ -102,7 +118,8 @@ static bool birth_number(const uint8_t *text, size_t size) {
 		n++;
 	if (n < 3 || size < n + 7 || text[size - n - 1] != '/')
 		return false;
-	for (size_t i = size - n - 7; i < size; i++)
+	*from_r = size - n - 7;
+	for (size_t i = *from_r; i < size; i++)
 		if (i != size - n - 1) {
 			if (!is_digit(text[i]))
 				return false;
@@ -116,17 +133,32 @@ static bool birth_number(const uint8_t *text, size_t size) {
 		&& number % 10 == 0;
 }
 
-bool validate(enum validate kind, const uint8_t *text, size_t size) {
-	static bool (*const kinds[VALIDATES])(const uint8_t *text, size_t size) = {
+// Any number is right: the word at the end.
+static bool last_word(const uint8_t *text, size_t size, size_t *from_r) {
+	*from_r = size;
+	while (*from_r > 0 && text[*from_r - 1] > ' '
+	       && strchr("\"'<>()[]{},;=", text[*from_r - 1]) == NULL)
+		--*from_r;
+	return true;
+}
+
+bool validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r) {
+	static bool (*const kinds[VALIDATES])(const uint8_t *text, size_t size, size_t *from_r) = {
+		[VALIDATE_NOTHING] = last_word,
 		[VALIDATE_LUHN] = luhn,
 		[VALIDATE_IBAN] = iban,
 		[VALIDATE_BIRTH_NUMBER] = birth_number,
 	};
 
+	// One byte behind the number may belong to the match; behind a word, which may end in anything, what
+	// cannot be one's end.
 	if (kind == VALIDATE_NOTHING)
-		return true;
-	// One byte behind the number may belong to the match.
-	if (size > 0 && !is_digit(text[size - 1]) && !is_capital(text[size - 1]))
+		while (size > 0
+		       && (text[size - 1] <= ' '
+			   || strchr("\"'<>()[]{},;=.:!?", text[size - 1]) != NULL))
+			size--;
+	else if (size > 0 && !is_digit(text[size - 1]) && !is_capital(text[size - 1]))
 		size--;
-	return kinds[kind](text, size);
+	span_r->to = size;
+	return kinds[kind](text, size, &span_r->from);
 }

@@ -2,7 +2,8 @@
 // Copyright (c) 2026, the Postern authors
 
 // Check digits of numbers that a pattern has found: what a rule names in validate. The form is the
-// pattern's; these only look at the number itself.
+// pattern's; these only look at the number itself, and say where it stands, so that numbers can be told
+// apart and masked.
 
 #pragma once
 
@@ -27,6 +28,12 @@ enum validate {
 // The names in rule files, by enum validate.
 extern const char *const validate_names[VALIDATES];
 
+// Bytes from … to of a text.
+struct validate_span {
+	size_t from, to;
+};
+
 // Whether the number at the end of text (a match's last size ≤ VALIDATE_WINDOW bytes; what the pattern
-// wants behind the number may follow it, of one byte) has the right check digits.
-bool validate(enum validate kind, const uint8_t *text, size_t size);
+// wants behind the number may follow it, of one byte) has the right check digits. span_r (set when it
+// has): where it stands; of VALIDATE_NOTHING the last word.
+bool validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r);

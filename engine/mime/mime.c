@@ -12,6 +12,7 @@
 #include "mime/transfer.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 enum place {
@@ -46,6 +47,7 @@ struct level {
 	uint64_t start; // offset of its first byte
 	bool is_digest; // its parts are messages unless they say otherwise
 	uint8_t transfer; // of a message: enum transfer_kind that its header names
+	uint16_t part; // of a multipart: the number of the part being read; 0 before the first
 	bool is_closed; // its last boundary has been read
 	uint8_t n_boundary; // 0: a message, which ends with the part around it
 	uint8_t boundary[];
@@ -88,6 +90,7 @@ struct mime {
 
 	// The part
 	bool is_leaf;
+	bool is_attached;
 	uint8_t scan; // enum scan
 	struct transfer transfer;
 	struct charset charset;
@@ -121,10 +124,14 @@ static void text_tell(struct mime *m, enum mime_text kind, const uint8_t *data, 
 		m->handler.text(m->handler.ctx, kind, data, size);
 }
 
+static enum mime_text text_kind(const struct mime *m) {
+	return m->is_attached ? MIME_ATTACHED : MIME_TEXT;
+}
+
 // UTF-8 of the part's text.
 static void utf8_data(struct mime *m, const uint8_t *data, size_t size) {
 	if (m->scan != SCAN_HTML) {
-		text_tell(m, MIME_TEXT, data, size);
+		text_tell(m, text_kind(m), data, size);
 		return;
 	}
 	text_tell(m, MIME_MARKUP, data, size);
@@ -132,7 +139,7 @@ static void utf8_data(struct mime *m, const uint8_t *data, size_t size) {
 		uint8_t text[TEXT_PIECE_SIZE + HTML_EXTRA_MAX];
 		size_t n = size < TEXT_PIECE_SIZE ? size : TEXT_PIECE_SIZE;
 
-		text_tell(m, MIME_TEXT, text, html_data(&m->html, data, n, text));
+		text_tell(m, text_kind(m), text, html_data(&m->html, data, n, text));
 		data += n;
 		size -= n;
 	}
@@ -215,6 +222,8 @@ static void attachment_close(struct mime *m) {
 	attachment_end(&m->attachment, m->slab);
 	if (m->attachment.is_odd)
 		event(m, EVENT_mime_odd_archive);
+	if (m->handler.file != NULL)
+		m->handler.file(m->handler.ctx, m->facts);
 	if (is_waiting)
 		scan_decide(m);
 }
@@ -234,7 +243,7 @@ static void leaf_end(struct mime *m, bool whole) {
 	if (m->scan == SCAN_TEXT || m->scan == SCAN_HTML)
 		utf8_data(m, rest, n);
 	if (m->scan == SCAN_HTML)
-		text_tell(m, MIME_TEXT, rest, html_end(&m->html, rest));
+		text_tell(m, text_kind(m), rest, html_end(&m->html, rest));
 	if (m->handler.text_end != NULL)
 		m->handler.text_end(m->handler.ctx, whole);
 	m->facts = NULL;
@@ -282,6 +291,7 @@ static void part_begin(struct mime *m) {
 	m->is_first_line = true;
 	m->is_field_cut = false;
 	m->is_leaf = false;
+	m->is_attached = false;
 	m->facts = NULL;
 	m->scan = SCAN_NOTHING;
 	m->charset = (struct charset){0};
@@ -313,6 +323,11 @@ static bool is_deceptive(const char *name) {
 	return false;
 }
 
+static void name_offer(struct mime *m, const struct attachment_text *name) {
+	if (name->text != NULL && m->handler.name != NULL)
+		m->handler.name(m->handler.ctx, name->text);
+}
+
 // The facts of an attachment, listed while there is room.
 static struct attachment_facts *facts_open(struct mime *m) {
 	struct mime_summary *summary = &m->summary;
@@ -320,6 +335,8 @@ static struct attachment_facts *facts_open(struct mime *m) {
 	struct attachment_facts *facts = NULL;
 
 	summary->attachments_total++;
+	name_offer(m, &part->name);
+	name_offer(m, &part->type_name);
 	if (summary->n_attachments < MIME_ATTACHMENTS_MAX)
 		facts = slab_get(m->slab, sizeof(*facts));
 	if (facts == NULL)
@@ -364,6 +381,7 @@ static void leaf_begin(struct mime *m, bool has_header) {
 	if (strcmp(part->type, "text/html") == 0)
 		m->scan = SCAN_HTML;
 	if (has_header && (part->is_attachment || is_named || m->scan == SCAN_NOTHING)) {
+		m->is_attached = true;
 		m->facts = facts_open(m);
 		if (m->facts != NULL)
 			attachment_begin(&m->attachment, m->facts);
@@ -591,6 +609,8 @@ static void field_read(struct mime *m, struct header_slice name, struct header_s
 	header_tell(m, ": ", 2);
 	header_tell(m, text, n);
 	header_tell(m, "\r\n", 2);
+	if (m->handler.field != NULL)
+		m->handler.field(m->handler.ctx, name.data, name.size, text, n);
 	if (header_is(name, "Content-Type"))
 		type_read(m, value);
 	else if (header_is(name, "Content-Transfer-Encoding"))
@@ -713,6 +733,7 @@ static void boundary_take(struct mime *m, const struct match *match) {
 		event(m, EVENT_mime_ambiguous_boundary);
 	if (match->level->is_closed)
 		event(m, EVENT_mime_after_end);
+	match->level->part += match->level->part < UINT16_MAX;
 	part_begin(m);
 	if (match->is_close) {
 		// What follows belongs to nobody; it is searched as text.
@@ -1069,6 +1090,34 @@ void mime_data(struct mime *mime, const uint8_t *data, size_t size) {
 		data += n;
 		size -= n;
 	}
+}
+
+void mime_part(const struct mime *mime, char *part_r, size_t size) {
+	const struct level *levels[MIME_DEPTH_MAX];
+	int n = 0;
+	size_t used = 0;
+
+	part_r[0] = '\0';
+	if (mime->is_top && mime->inner == NULL && mime->place == PLACE_HEADER)
+		return;
+	for (const struct level *level = mime->inner; level != NULL; level = level->outer)
+		levels[n++] = level;
+	for (int i = n; i >= 0 && used + 2 < size; i--) {
+		// A message that is no multipart has one part; and so has what stands inside one.
+		bool is_leaf = i == 0 && (n == 0 || levels[0]->n_boundary == 0);
+
+		if (!is_leaf && (i == 0 || levels[i - 1]->n_boundary == 0))
+			continue;
+		used += (size_t)snprintf(
+			part_r + used,
+			size - used,
+			"%s%d",
+			used > 0 ? "." : "",
+			is_leaf ? 1 : levels[i - 1]->part
+		);
+	}
+	if (used >= size)
+		part_r[size - 2] = '+';
 }
 
 // The rest of what is held, when no more comes behind it.

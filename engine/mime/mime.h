@@ -34,7 +34,8 @@ void mime_summary_free(struct mime_summary *summary, struct slab *slab);
 
 enum mime_text {
 	MIME_TEXT, // what a person reads
-	MIME_MARKUP, // the HTML that MIME_TEXT was made of
+	MIME_MARKUP, // the HTML that MIME_TEXT or MIME_ATTACHED was made of
+	MIME_ATTACHED, // what a person reads who opens the attachment
 	MIME_TEXTS,
 };
 
@@ -51,6 +52,18 @@ struct mime_handler {
 	// The part is over; whole: nothing is missing at its end.
 	void (*text_end)(void *ctx, bool whole);
 	void (*event)(void *ctx, enum session_event event);
+	// A whole field: its name as it stands, its value decoded. May be NULL, as may the next two.
+	void (*field)(
+		void *ctx,
+		const uint8_t *name,
+		size_t name_size,
+		const uint8_t *value,
+		size_t size
+	);
+	// A name of an attachment, decoded.
+	void (*name)(void *ctx, const char *name);
+	// An attachment that is over; of those that are remembered.
+	void (*file)(void *ctx, const struct attachment_facts *facts);
 };
 
 // How the bytes begin.
@@ -71,5 +84,8 @@ struct mime *mime_open(
 void mime_data(struct mime *mime, const uint8_t *data, size_t size);
 // size bytes are missing here.
 void mime_gap(struct mime *mime, uint64_t size);
+// Where reading stands: the part's number as IMAP (RFC 9051 6.4.5) writes it, empty in the message's own
+// header; what does not fit ends in +.
+void mime_part(const struct mime *mime, char *part_r, size_t size);
 // The end. The summary is the caller's then (mime_summary_free).
 void mime_close(struct mime *mime, struct mime_summary *summary_r);

@@ -164,16 +164,33 @@ texts_write(struct json *json, const char *key, const char *texts, size_t stride
 	json_end_array(json);
 }
 
+static void match_write(struct json *json, const struct activity_match *match) {
+	json_begin_object(json, NULL);
+	json_put_text(json, "rule", match->rule);
+	json_put_u64(json, "count", match->count);
+	if (match->n_values > 0) {
+		json_begin_array(json, "values");
+		for (int i = 0; i < match->n_values; i++)
+			json_put_u64(json, NULL, match->values[i]);
+		json_end_array(json);
+	}
+	if (match->field[0]) {
+		json_put_text(json, "field", match->field);
+		json_put_u64(json, "offset", match->offset);
+	}
+	if (match->part[0])
+		json_put_text(json, "part", match->part);
+	if (match->excerpt[0])
+		json_put_text(json, "excerpt", match->excerpt);
+	json_end_object(json);
+}
+
 static void matches_write(struct json *json, const struct activity *activity) {
 	if (!activity->n_matches)
 		return;
 	json_begin_array(json, "matches");
-	for (int i = 0; i < activity->n_matches; i++) {
-		json_begin_object(json, NULL);
-		json_put_text(json, "rule", activity->matches[i].rule);
-		json_put_u64(json, "count", activity->matches[i].count);
-		json_end_object(json);
-	}
+	for (int i = 0; i < activity->n_matches; i++)
+		match_write(json, &activity->matches[i]);
 	json_end_array(json);
 }
 

@@ -515,6 +515,33 @@ static int read_sent(struct reader *r, const json_t *root, struct activity *a) {
 	return 0;
 }
 
+static int read_values(struct reader *r, const json_t *json, struct activity_match *match) {
+	const json_t *array;
+
+	if (read_array(r, json, "values", ACTIVITY_VALUES_MAX, &array, &match->n_values))
+		return -1;
+	for (size_t i = 0; i < match->n_values; i++) {
+		const json_t *value = json_array_get(array, i);
+
+		if (!json_is_integer(value) || json_integer_value(value) < 0
+		    || json_integer_value(value) > UINT32_MAX)
+			return wrong(r, "values", "not numbers of 32 bits");
+		match->values[i] = (uint32_t)json_integer_value(value);
+	}
+	return 0;
+}
+
+static int read_match(struct reader *r, const json_t *json, struct activity_match *match) {
+	return read_text(r, json, "rule", match->rule, sizeof(match->rule))
+			|| read_u32(r, json, "count", &match->count) || read_values(r, json, match)
+			|| read_text(r, json, "field", match->field, sizeof(match->field))
+			|| read_u64(r, json, "offset", INT64_MAX, &match->offset)
+			|| read_text(r, json, "part", match->part, sizeof(match->part))
+			|| read_text(r, json, "excerpt", match->excerpt, sizeof(match->excerpt))
+		? -1
+		: 0;
+}
+
 static int read_matches(struct reader *r, const json_t *root, struct activity *a) {
 	const json_t *array;
 
@@ -526,8 +553,7 @@ static int read_matches(struct reader *r, const json_t *root, struct activity *a
 		if (!json_is_object(match))
 			return wrong(r, "matches", "not an array of objects");
 		snprintf(r->where, sizeof(r->where), "matches[%d].", i);
-		if (read_text(r, match, "rule", a->matches[i].rule, ACTIVITY_RULE_SIZE)
-		    || read_u32(r, match, "count", &a->matches[i].count))
+		if (read_match(r, match, &a->matches[i]))
 			return -1;
 		r->where[0] = '\0';
 	}

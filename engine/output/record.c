@@ -16,6 +16,7 @@
 #include "proto/sasl.h"
 #include "proto/smtp/smtp.h"
 #include "proto/tls.h"
+#include "session_match.h"
 
 #include <string.h>
 
@@ -91,11 +92,13 @@ uint32_t record_list_close(struct record_list *list) {
 static void record_id(const struct session *s, char id[RECORD_ID_SIZE]) {
 	uint32_t sequence = s->sequence;
 	char digits[10], *end = digits + sizeof(digits), *begin = end;
+	uint8_t uuid[16];
 
 	do
 		*--begin = (char)('0' + sequence % 10);
 	while ((sequence /= 10) > 0);
-	json_uuid_text(s->id, id);
+	session_id(s, uuid);
+	json_uuid_text(uuid, id);
 	id[36] = '-';
 	memcpy(id + 37, begin, (size_t)(end - begin));
 	id[37 + (end - begin)] = '\0';
@@ -259,6 +262,19 @@ static double share_parsed(const struct session *s) {
 	return (double)(uint64_t)((unsigned __int128)(total - unparsed) * 10000 / total) / 10000;
 }
 
+static void match_write(struct json *json, const struct session_match *match) {
+	json_begin_object(json, NULL);
+	json_put_text(json, "rule", match->rule);
+	json_put_u64(json, "count", match->count);
+	json_put_text(json, "field", rule_field_name(match->place.field));
+	if (match->place.part[0] != '\0')
+		json_put_text(json, "part", match->place.part);
+	json_put_u64(json, "offset", match->place.offset);
+	if (match->place.excerpt[0] != '\0')
+		json_put_text(json, "excerpt", match->place.excerpt);
+	json_end_object(json);
+}
+
 // What was noticed, whatever the protocol.
 static void findings_write(struct json *json, const struct session *s) {
 	json_put_double(json, "seen", share_parsed(s), 4);
@@ -269,12 +285,9 @@ static void findings_write(struct json *json, const struct session *s) {
 			json_put_text(json, NULL, session_event_name(event));
 	json_end_array(json);
 	json_begin_array(json, "matches");
-	for (int i = 0; i < s->n_matches && i < MATCHES_PER_SESSION_MAX; i++) {
-		json_begin_object(json, NULL);
-		json_put_text(json, "rule", engine_rule_id(s->engine, s->matches[i].rule));
-		json_put_u64(json, "count", s->matches[i].count);
-		json_end_object(json);
-	}
+	for (int i = 0; i < s->n_matches && i < MATCHES_PER_SESSION_MAX; i++)
+		if (s->matches[i].is_told)
+			match_write(json, &s->matches[i]);
 	json_end_array(json);
 }
 
@@ -286,6 +299,7 @@ attempt(struct json *json,
 	uint64_t time_ns,
 	const struct record_detail *detail) {
 	bool is_whole = true;
+	uint8_t id[16];
 
 	json_begin_object(json, NULL);
 	json_put_time(json, "@timestamp", time_ns);
@@ -298,7 +312,8 @@ attempt(struct json *json,
 		tls_write(json, s);
 	ecs_observer_write(json, s->engine->config.observer_name);
 	json_begin_object(json, "postern");
-	json_put_uuid(json, "session", s->id);
+	session_id(s, id);
+	json_put_uuid(json, "session", id);
 	via_write(json, s);
 	hello_write(json, s);
 	findings_write(json, s);

@@ -50,8 +50,7 @@ struct place {
 };
 
 struct provider {
-	uint32_t
-		id; // autonomous system; without one a hash of the /16 or /32, highest bit set; 0: free
+	uint32_t id; // autonomous system; without one a hash of the /16 or /32, highest bit set; 0: free
 	struct residence residence;
 	char country[2]; // zero: unknown
 	uint8_t network; // enum activity_network
@@ -76,8 +75,7 @@ enum visitor_flags {
 
 // Line by line: who; since when; what it did in all; what it did today.
 struct visitor {
-	uint32_t client,
-		provider; // provider 0: any (a client that is not resident); client 0: unknown
+	uint32_t client, provider; // provider 0: any (a client that is not resident); client 0: unknown
 	uint32_t first_min, last_min;
 	uint32_t net[ACCOUNT_VISITOR_NETS];
 	uint8_t ip[16]; // the last
@@ -135,7 +133,10 @@ struct account {
 	uint32_t outcome_min; // when its outcome at home was last counted for the fleet
 	float usual_old; // old bodies a day by residents, averaged over a month
 	float usual_sent; // messages sent a day
-	uint32_t today_old, today_sent, today_kib;
+	uint32_t today_old, today_home_old, today_sent;
+	uint32_t week; // up to which the meters' weeks are counted
+	float peak; // highest evidence in the fortnight
+	uint16_t peak_day; // in which it began
 	struct place places[ACCOUNT_PLACES];
 	struct provider providers[ACCOUNT_PROVIDERS];
 	struct client clients[ACCOUNT_CLIENTS];
@@ -145,9 +146,6 @@ struct account {
 	struct meter meters[METERS];
 	uint16_t hours_total;
 	uint16_t hours[2][24]; // [weekend]: how often residents were seen
-	uint8_t old_days
-		[METER_RING]; // old bodies read in all, log2 in quarters, the last 56 active days
-	uint8_t n_old_days;
 	uint8_t correspondents[ACCOUNT_BLOOM];
 	uint8_t others[ACCOUNT_OTHERS_BLOOM];
 };

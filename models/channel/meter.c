@@ -8,6 +8,7 @@
 
 enum {
 	HABIT = 0x80, // in waiting
+	NOTHING = 0xff, // in waiting: no day yet
 	QUIET_MAX = 400, // days without an account that are counted one by one
 };
 
@@ -17,7 +18,7 @@ uint8_t meter_score(double nats) {
 	if (!(nats > 0))
 		return 0;
 	double score = ceil(nats / METER_UNIT);
-	return score < METER_SCORES - 1 ? score : METER_SCORES - 1;
+	return score < METER_SCORES - 2 ? score : METER_SCORES - 2;
 }
 
 // ---- the fleet
@@ -43,8 +44,12 @@ void meter_fleet_day(struct meter_fleet *fleet) {
 
 // ---- evidence
 
-static double
-p_value(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks, uint8_t score) {
+static double p_value(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t score
+) {
 	unsigned as_high = 0;
 	weeks = weeks < METER_WEEKS ? weeks : METER_WEEKS;
 	for (unsigned i = 0; i < METER_WEEKS; i++)
@@ -73,8 +78,12 @@ static double e_quiet(const struct meter_fleet *fleet) {
 	return (1 - below) / (1 - p);
 }
 
-static double
-day_e(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks, uint8_t score) {
+static double day_e(
+	const struct meter *meter,
+	const struct meter_fleet *fleet,
+	unsigned weeks,
+	uint8_t score
+) {
 	return score ? e_value(p_value(meter, fleet, weeks, score)) : e_quiet(fleet);
 }
 
@@ -101,6 +110,8 @@ double meter_nats(const struct meter *meter, const struct meter_fleet *fleet, un
 // ---- days and weeks
 
 static void learn(struct meter *meter, struct meter_fleet *fleet, uint8_t lesson) {
+	if (lesson == NOTHING)
+		return;
 	uint8_t score = lesson & ~HABIT;
 	if (lesson & HABIT && score > meter->week_max[0])
 		meter->week_max[0] = score;
@@ -147,6 +158,11 @@ void meter_close(
 void meter_week(struct meter *meter) {
 	memmove(&meter->week_max[1], &meter->week_max[0], METER_WEEKS - 1);
 	meter->week_max[0] = 0;
+}
+
+void meter_init(struct meter *meter) {
+	*meter = (struct meter){0};
+	memset(meter->waiting, NOTHING, sizeof(meter->waiting));
 }
 
 void meter_reset(struct meter *meter) {

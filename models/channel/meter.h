@@ -44,7 +44,6 @@ enum meter_part {
 };
 
 enum {
-	METER_RING = 56,
 	METER_WEEKS = 8,
 	METER_LAG = 7, // days until a day teaches
 	METER_TEACH_MAX = 3,
@@ -60,8 +59,7 @@ struct meter {
 	float m[METER_BETS]; // ln(1 + M) up to yesterday
 	uint8_t today; // score
 	uint8_t week_max[METER_WEEKS]; // own highest scores, the last weeks; [0] is this one
-	uint8_t waiting
-		[METER_LAG]; // days not yet learned, the oldest first; high bit: to be a habit
+	uint8_t waiting[METER_LAG]; // days not yet learned, the oldest first; high bit: to be a habit
 };
 
 // What all accounts' days are like.
@@ -71,6 +69,8 @@ struct meter_fleet {
 	float nats[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
 };
 
+void meter_init(struct meter *meter);
+// In steps of METER_UNIT, rounded up, at most METER_SCORES - 2.
 uint8_t meter_score(double nats);
 // One day was so; what is older counts half after 28 days (the caller calls meter_fleet_day daily).
 void meter_teach(struct meter_fleet *fleet, uint8_t score, float days);
@@ -99,6 +99,6 @@ void meter_close(
 	unsigned n_quiet,
 	enum meter_lesson lesson
 );
-// A week begins.
+// The account alone: a week begins.
 void meter_week(struct meter *meter);
 void meter_reset(struct meter *meter);

@@ -5,6 +5,7 @@
 
 #include "failures/failures_text.h"
 #include "hash.h"
+#include "store/alert_pack.h"
 
 #include <math.h>
 #include <string.h>
@@ -71,13 +72,32 @@ void failures_init(
 	failures->threshold = threshold;
 }
 
+size_t failures_parts(struct failures *failures, struct store_part *parts) {
+	size_t n = 0;
+	parts[n++] = STORE_PART_BLOB("event time", KEPT_NOW, 1, &failures->now_ns);
+	parts[n++] = STORE_PART_TABLE("targets", KEPT_TARGETS, 1, &failures->accounts);
+	parts[n++] = STORE_PART_TABLE("origins", KEPT_ORIGINS, 1, &failures->origins);
+	parts[n++] = STORE_PART_TABLE("networks", KEPT_NETWORKS, 1, &failures->networks);
+	// Hashes under a key that ends with the run; within it they go on meaning something.
+	parts[n++] = STORE_PART_TABLE("passwords", KEPT_PASSWORDS, 1, &failures->passwords);
+	parts[n++] = STORE_PART_BLOB("pulse", KEPT_PULSE, 1, &failures->fleet);
+	parts[n++] = STORE_PART_BLOB("crowd", KEPT_CROWD, 1, &failures->crowd);
+	parts[n] = STORE_PART_TABLE("episodes", KEPT_EPISODES, 1, &failures->episodes.table);
+	parts[n].image_size = EPISODE_PACKED_MAX;
+	parts[n].pack = episode_pack;
+	parts[n].unpack = episode_unpack;
+	parts[n].restored = episodes_restored;
+	parts[n++].ctx = &failures->episodes;
+	return n;
+}
+
 // ---- the fleet
 
 static double fade(double count, uint64_t *last_ns, uint64_t now_ns, uint64_t memory_ns) {
 	return now_ns > *last_ns ? count * exp(-(double)(now_ns - *last_ns) / memory_ns) : count;
 }
 
-static void fleet_contact(struct fleet *fleet, uint64_t time_ns, bool ok) {
+static void fleet_contact(struct pulse *fleet, uint64_t time_ns, bool ok) {
 	fleet->contact_ok = fade(fleet->contact_ok, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
 	fleet->contact_failed
 		= fade(fleet->contact_failed, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
@@ -87,18 +107,18 @@ static void fleet_contact(struct fleet *fleet, uint64_t time_ns, bool ok) {
 }
 
 // Mean of a Beta(2, 18) prior and what was seen.
-double failures_theta(const struct fleet *fleet) {
+double failures_theta(const struct pulse *fleet) {
 	double n = fleet->contact_ok + fleet->contact_failed;
 	return fmin(fmax((fleet->contact_failed + 2) / (n + 20), THETA_MIN), THETA_MAX);
 }
 
-bool failures_outage(const struct fleet *fleet) {
+bool failures_outage(const struct pulse *fleet) {
 	return fleet->home_failed >= OUTAGE_MIN
 		&& fleet->home_failed >= OUTAGE_RATIO * fleet->home_ok;
 }
 
 static void outage_tell(struct failures *failures, const struct attempt *attempt) {
-	struct fleet *fleet = &failures->fleet;
+	struct pulse *fleet = &failures->fleet;
 	struct episode *episode = episodes_find(&failures->episodes, EPISODE_OUTAGE, 0);
 	if (!failures_outage(fleet))
 		return;
@@ -128,7 +148,7 @@ static void fleet_home(
 	const struct attempt *attempt,
 	bool ok
 ) {
-	struct fleet *fleet = &failures->fleet;
+	struct pulse *fleet = &failures->fleet;
 	if (attempt->time_ns < account->outcome_ns + 60 * NS)
 		return;
 	account->outcome_ns = attempt->time_ns;

@@ -25,8 +25,9 @@
 
 #pragma once
 
-#include "episode.h"
 #include "failures/target.h"
+#include "episode.h"
+#include "store/part.h"
 
 struct password {
 	struct table_node node;
@@ -36,7 +37,7 @@ struct password {
 };
 
 // What all accounts together do; counts fade (time constant in the code).
-struct fleet {
+struct pulse {
 	double contact_ok, contact_failed;
 	uint64_t contact_ns;
 	double home_ok, home_failed;
@@ -47,7 +48,7 @@ struct fleet {
 struct failures {
 	struct table accounts, origins, networks, passwords;
 	struct episodes episodes;
-	struct fleet fleet;
+	struct pulse fleet;
 	struct facts crowd[EPISODE_KINDS]; // of the shared alert of a kind
 	double threshold;
 	uint64_t now_ns;
@@ -61,8 +62,10 @@ void failures_init(
 	double threshold,
 	void *memory
 );
+// Adds what the store keeps to parts; returns how many.
+size_t failures_parts(struct failures *failures, struct store_part *parts);
 // time_ns is the activity's, as far as it is believed; now_ns in *failures is the latest of all.
 void failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
 // The share of first contacts that is refused innocently, as believed now.
-double failures_theta(const struct fleet *fleet);
-bool failures_outage(const struct fleet *fleet);
+double failures_theta(const struct pulse *fleet);
+bool failures_outage(const struct pulse *fleet);

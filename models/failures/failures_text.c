@@ -3,13 +3,13 @@
 
 #include "failures/failures_text.h"
 
+#include "text.h"
+
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
-	NAME_CHARS_MAX = 64, // of an account in a sentence; the list beside it has all of it
 	NAMES_SHOWN_MAX = 3,
 };
 
@@ -23,77 +23,6 @@ static const struct alert_technique GUESSING
 static const struct alert_technique STUFFING
 	= {CREDENTIAL_ACCESS, "T1110.004", "Credential Stuffing"};
 static const struct alert_technique VALID = {INITIAL_ACCESS, "T1078", "Valid Accounts", NULL, NULL};
-
-// A text of fixed size that sentences are appended to. It ends at a whole UTF-8 character.
-struct text {
-	char *at;
-	size_t size;
-};
-
-static void cut_whole(char *text, size_t len) {
-	while (len > 0 && (text[len] & 0xc0) == 0x80)
-		len--;
-	text[len] = '\0';
-}
-
-__attribute__((format(printf, 2, 3))) static void say(struct text *text, const char *format, ...) {
-	va_list args;
-	va_start(args, format);
-	char whole[1024];
-	int len = vsnprintf(whole, sizeof(whole), format, args);
-	va_end(args);
-	if (len < 0 || text->size == 0)
-		return;
-	if ((size_t)len >= text->size) {
-		len = text->size - 1;
-		cut_whole(whole, len);
-		len = strlen(whole);
-	}
-	memcpy(text->at, whole, len + 1);
-	text->at += len;
-	text->size -= len;
-}
-
-static void say_name(struct text *text, const char *name) {
-	char shown[NAME_CHARS_MAX + 4];
-	size_t len = strlen(name);
-	if (len <= NAME_CHARS_MAX) {
-		say(text, "%s", name);
-		return;
-	}
-	memcpy(shown, name, NAME_CHARS_MAX + 1);
-	cut_whole(shown, NAME_CHARS_MAX);
-	say(text, "%s...", shown);
-}
-
-static void say_span(struct text *text, uint64_t from_ns, uint64_t to_ns) {
-	static const struct {
-		uint64_t seconds;
-		const char *one, *many;
-	} units[] = {
-		{86400, "a day", "days"},
-		{3600, "an hour", "hours"},
-		{60, "a minute", "minutes"},
-		{1, "a second", "seconds"},
-	};
-	uint64_t seconds = to_ns > from_ns ? (to_ns - from_ns) / 1000000000 : 0;
-	for (size_t i = 0; i < 4; i++) {
-		uint64_t n = (seconds + units[i].seconds / 2) / units[i].seconds;
-		if (n >= 2) {
-			say(text, "%lu %s", (unsigned long)n, units[i].many);
-			return;
-		}
-		if (seconds >= units[i].seconds) {
-			say(text, "%s", units[i].one);
-			return;
-		}
-	}
-	say(text, "a second");
-}
-
-static const char *plural(uint64_t n) {
-	return n == 1 ? "" : "s";
-}
 
 // Beyond the exact count the sketch hangs on the run's secret key for passwords: say no more than
 // is the same in every replay.
@@ -127,26 +56,18 @@ static const char *name_of(const struct failures *failures, uint64_t key) {
 	return account ? account->name : NULL;
 }
 
-static void add_user(struct alert *alert, const char *name) {
-	for (uint8_t i = 0; i < alert->n_users; i++)
-		if (!strcmp(alert->users[i], name))
-			return;
-	if (alert->n_users < ALERT_RELATED_MAX)
-		strcpy(alert->users[alert->n_users++], name);
-}
-
 // Those that were entered come first: they are why somebody is called.
 static void
 list_users(const struct failures *failures, const struct facts *facts, struct alert *alert) {
 	for (uint8_t i = 0; i < facts->n_got && i < ORIGIN_WINS_MAX; i++) {
 		const char *name = name_of(failures, facts->got[i]);
 		if (name)
-			add_user(alert, name);
+			text_user(alert, name);
 	}
 	for (uint32_t i = 0; i < facts->accounts.n_exact; i++) {
 		const char *name = name_of(failures, facts->accounts.key[i]);
 		if (name)
-			add_user(alert, name);
+			text_user(alert, name);
 	}
 	uint32_t total = count_in(facts, &facts->accounts);
 	alert->users_total = total > alert->n_users ? total : alert->n_users;
@@ -179,15 +100,6 @@ fill(const struct failures *failures,
 		alert->score = 0;
 	list_users(failures, facts, alert);
 	list_ips(facts, alert);
-}
-
-static struct alert_evidence *
-add_evidence(struct alert *alert, const char *channel, double nats, struct text *text) {
-	struct alert_evidence *evidence = &alert->evidence[alert->n_evidence++];
-	evidence->channel = channel;
-	evidence->nats = nats;
-	*text = (struct text){evidence->text, sizeof(evidence->text)};
-	return evidence;
 }
 
 static void say_got(const struct failures *failures, const struct facts *facts, struct text *text) {
@@ -226,7 +138,7 @@ static void evidence_contacts(
 ) {
 	struct text text;
 	struct alert_evidence *e
-		= add_evidence(alert, "failures", fmax(evidence_nats(&origin->evidence), 0), &text);
+		= text_evidence(alert, "failures", fmax(evidence_nats(&origin->evidence), 0), &text);
 	uint32_t n = count_in(&origin->facts, &origin->facts.accounts);
 	double theta = failures_theta(&failures->fleet);
 	say(&text,
@@ -244,7 +156,7 @@ evidence_got(const struct failures *failures, const struct facts *facts, struct 
 	if (facts->n_got == 0)
 		return;
 	struct text text;
-	struct alert_evidence *e = add_evidence(alert, "success", 0, &text);
+	struct alert_evidence *e = text_evidence(alert, "success", 0, &text);
 	say(&text, "Logged in, for the first time from there, to ");
 	say_got(failures, facts, &text);
 	say(&text, ".");
@@ -333,7 +245,7 @@ void text_password(
 		    "not stop it.");
 	}
 	struct text words;
-	struct alert_evidence *e = add_evidence(
+	struct alert_evidence *e = text_evidence(
 		alert, "password", fmax(evidence_nats(&password->evidence), 0), &words
 	);
 	say(&words,
@@ -385,7 +297,7 @@ void text_account(
 		    "a "
 		    "login from a new place.");
 	struct text words;
-	struct alert_evidence *e = add_evidence(
+	struct alert_evidence *e = text_evidence(
 		alert, "guesses", fmax(evidence_nats(&account->evidence), 0), &words
 	);
 	say(&words, "%u wrong attempts from %u network%s, ", facts->attempts, n_nets, plural(n_nets)
@@ -423,7 +335,7 @@ void text_crowd(const struct failures *failures, enum episode_kind kind, struct 
 	say_span(&text, facts->since_ns, facts->last_ns);
 	say(&text, ". Further ones are counted here. Consider limiting logins from outside.");
 	struct text words;
-	struct alert_evidence *e = add_evidence(alert, "campaign", failures->threshold, &words);
+	struct alert_evidence *e = text_evidence(alert, "campaign", failures->threshold, &words);
 	say(&words,
 	    "%u accounts and %u addresses crossed the threshold of %.1f nats each while %d "
 	    "such alerts were open.",
@@ -462,7 +374,7 @@ void text_takeover(
 	alert->n_ips = alert->ips_total = 1;
 	alert->asn = attempt->asn;
 	strcpy(alert->account, account->name);
-	add_user(alert, account->name);
+	text_user(alert, account->name);
 	alert->users_total = 1;
 
 	char place[64];
@@ -490,14 +402,14 @@ void text_takeover(
 	say(&text, ". Change its password, end its sessions and look at what was read.");
 
 	struct text words;
-	struct alert_evidence *e = add_evidence(alert, "series", fmax(nats[0], 0), &words);
+	struct alert_evidence *e = text_evidence(alert, "series", fmax(nats[0], 0), &words);
 	say(&words,
 	    "%u attempts were refused before; %.1f nats speak for guessing.",
 	    series->attempts,
 	    nats[0]);
 	snprintf(e->seen, sizeof(e->seen), "%u refused", series->attempts);
 	snprintf(e->usual, sizeof(e->usual), "2.5 refused");
-	e = add_evidence(alert, "novelty", fmax(nats[1], 0), &words);
+	e = text_evidence(alert, "novelty", fmax(nats[1], 0), &words);
 	say(&words,
 	    "The account never logged in from that network; of its %u visits (a place, a day) %u "
 	    "were "
@@ -532,7 +444,7 @@ void text_outage(const struct failures *failures, struct alert *alert) {
 	    share,
 	    n);
 	struct text words;
-	struct alert_evidence *e = add_evidence(alert, "fleet", alert->score, &words);
+	struct alert_evidence *e = text_evidence(alert, "fleet", alert->score, &words);
 	say(&words, "%.0f refused and %.0f accepted at home within ten minutes.", failed, ok);
 	snprintf(e->seen, sizeof(e->seen), "%.0f %% refused", share);
 	snprintf(e->usual, sizeof(e->usual), "at most 80 %% refused");

@@ -57,6 +57,30 @@ static void a_full_slab_refuses_and_recovers(void **) {
 	slab_close(slab);
 }
 
+// A flood of one size must not keep its memory from all others for good.
+static void pages_given_back_whole_serve_other_sizes(void **) {
+	enum { PAGES = 8, SIZE = 4096, N = PAGES * 65536 / SIZE };
+	struct slab *slab = slab_open(PAGES * 65536);
+	uint8_t *blocks[N], *other;
+	int n = 0;
+
+	for (int i = 0; i < N; i++) {
+		assert_non_null(blocks[i] = slab_get(slab, SIZE));
+		memset(blocks[i], 0xff, SIZE);
+	}
+	assert_null(slab_get(slab, 16));
+	for (int i = 0; i < N; i++)
+		slab_put(slab, blocks[i], SIZE);
+	// All but the one page that the class keeps, and zeroed although they were written to.
+	while ((other = slab_get(slab, 1000))) {
+		for (int i = 0; i < 1000; i++)
+			assert_int_equal(other[i], 0);
+		n++;
+	}
+	assert_int_equal(n, (PAGES - 1) * (65536 / 1024));
+	slab_close(slab);
+}
+
 static void growing_keeps_the_content_and_fails_without_loss(void **) {
 	struct slab *slab = slab_open(3 * 65536);
 	void *block = NULL;
@@ -114,6 +138,7 @@ int main(void) {
 		cmocka_unit_test(every_size_gives_a_zeroed_aligned_block),
 		cmocka_unit_test(sizes_out_of_range_are_refused),
 		cmocka_unit_test(a_full_slab_refuses_and_recovers),
+		cmocka_unit_test(pages_given_back_whole_serve_other_sizes),
 		cmocka_unit_test(growing_keeps_the_content_and_fails_without_loss),
 		cmocka_unit_test(blocks_in_use_never_overlap),
 	};

@@ -4,6 +4,7 @@
 #include "content.h"
 #include "engine.h"
 #include "match/scan.h"
+#include "session_match.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +21,7 @@ static const char rules_text[]
 	  "- {id: subject, look: header, pattern: '(?:^|\\n)Subject: urgent'}\n"
 	  "- {id: body-only, look: body, pattern: 'Subject: urgent'}\n"
 	  "- {id: sent-only, direction: sent, pattern: 'going out'}\n"
-	  "- {id: x, pattern: 'x'}\n";
+	  "- {id: x, look: [message, markup], pattern: 'x'}\n";
 
 enum { NUMBER, MARK, SUBJECT, BODY_ONLY, SENT_ONLY, X, RULES };
 
@@ -31,6 +32,7 @@ struct fixture {
 	struct scanner *scanner;
 	struct engine *engine;
 	struct session session;
+	struct activity *activity; // being collected for it
 };
 
 static void fixture_open(struct fixture *f, uint32_t n_streams) {
@@ -46,12 +48,14 @@ static void fixture_open(struct fixture *f, uint32_t n_streams) {
 		.slab_size = 1 << 20,
 		.decode = true,
 		.scanner = f->scanner,
-		.rules = f->rules,
 	});
 	assert_non_null(f->engine);
 	f->session.engine = f->engine;
-	// What session_match() adds to.
-	f->session.pending = slab_get(f->engine->slab, sizeof(struct activity));
+	// What session_found() adds to.
+	f->activity = slab_get(f->engine->slab, sizeof(struct activity));
+	f->engine->pending[0].session = &f->session;
+	f->engine->pending[0].activity = f->activity;
+	f->session.pending = 1;
 }
 
 static void fixture_close(struct fixture *f) {
@@ -66,7 +70,7 @@ static void session_reset(struct fixture *f) {
 	f->session.matches = NULL;
 	f->session.n_matches = 0;
 	f->session.matches_size = 0;
-	memset(f->session.pending, 0, sizeof(struct activity));
+	memset(f->activity, 0, sizeof(struct activity));
 }
 
 static void feed(struct content *content, const char *text, size_t size) {
@@ -79,7 +83,7 @@ static void feed(struct content *content, const char *text, size_t size) {
 
 static uint32_t count(const struct fixture *f, uint32_t rule) {
 	for (int i = 0; i < f->session.n_matches; i++)
-		if (f->session.matches[i].rule == rule)
+		if (strcmp(f->session.matches[i].rule, f->rules->rules[rule].id) == 0)
 			return f->session.matches[i].count;
 	return 0;
 }
@@ -217,11 +221,11 @@ static void matches_reach_the_session_and_its_activity(void **state) {
 	}
 	assert_int_equal(f.session.n_matches, 2);
 	assert_int_equal(count(&f, NUMBER), 4);
-	assert_int_equal(f.session.pending->n_matches, 2);
+	assert_int_equal(f.activity->n_matches, 2);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(
-			f.session.pending->matches[i].count,
-			strcmp(f.session.pending->matches[i].rule, "number") == 0 ? 4 : 2
+			f.activity->matches[i].count,
+			strcmp(f.activity->matches[i].rule, "number") == 0 ? 4 : 2
 		);
 	assert_int_equal(f.engine->stats.content_opened, 2);
 	assert_int_equal(f.engine->stats.content_bytes, 18);

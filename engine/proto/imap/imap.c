@@ -198,15 +198,18 @@ static bool tls_decide(struct imap_ctx *c, enum stream_dir dir, const uint8_t *d
 	return true;
 }
 
-static void side_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
+// Takes bytes up to where they are to be read another way. Returns how many.
+static size_t
+side_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, const size_t all) {
 	struct imap_side *side = &c->imap->busy->side[dir];
 	uint8_t *place = &c->imap->place[dir];
 	struct line_slice line;
-	size_t n;
+	size_t size = all, n;
 
-	while (size > 0 && !c->s->is_deaf) {
+	c->imap->is_switched = false;
+	while (size > 0 && !c->s->is_deaf && !c->imap->is_switched) {
 		if (c->imap->is_tls_next && !tls_decide(c, dir, data, size))
-			return;
+			return all;
 		if (*place == PLACE_ANNOUNCED)
 			*place = PLACE_LITERAL; // it comes: whatever the server will say of it
 		if (*place == PLACE_LITERAL) {
@@ -218,9 +221,34 @@ static void side_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *da
 			line_received(c, dir, &line);
 		}
 	}
-	session_unparsed(c->s, size);
 	if (line_is_start(&side->line))
 		line_reset(&side->line, session_slab(c->s));
+	return all - size;
+}
+
+void imap_layer_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
+	size_t n;
+
+	for (; size > 0 && !c->s->is_deaf; data += n, size -= n)
+		n = side_feed(c, dir, data, size);
+	session_unparsed(c->s, size);
+}
+
+void imap_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
+	size_t n;
+
+	while (size > 0 && !c->s->is_deaf) {
+		if (imap_compress_takes(c, dir)) {
+			imap_compress_data(c, dir, data, size);
+			return;
+		}
+		n = side_feed(c, dir, data, size);
+		data += n;
+		size -= n;
+		if (c->imap->is_switched)
+			imap_compress_settle(c);
+	}
+	session_unparsed(c->s, size);
 }
 
 // ---- Memory while something is half read
@@ -264,10 +292,12 @@ static void busy_free(struct imap_ctx *c) {
 static void busy_close_if_idle(struct imap_ctx *c) {
 	struct imap_busy *busy = c->imap->busy;
 
+	if (c->s->is_deaf)
+		imap_compress_free(c); // nothing more will come
 	if (busy == NULL)
 		return;
 	if (c->s->is_deaf)
-		imap_fetch_close(c); // nothing more will come
+		imap_fetch_close(c);
 	if (c->s->is_deaf
 	    || (busy->command == NULL && !busy->fetch.is_open && side_is_idle(c, STREAM_CLIENT)
 		&& side_is_idle(c, STREAM_SERVER)))
@@ -312,7 +342,7 @@ static void imap_data(
 		return;
 	}
 	c.imap->is_asked |= dir == STREAM_CLIENT;
-	side_feed(&c, dir, data, size);
+	imap_feed(&c, dir, data, size);
 	busy_close_if_idle(&c);
 }
 
@@ -343,6 +373,11 @@ imap_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, uin
 	struct imap_busy *busy = c.imap->busy;
 	uint64_t n;
 
+	if (c.imap->compress != NULL) {
+		imap_compress_gap(&c);
+		busy_close_if_idle(&c);
+		return;
+	}
 	if (busy != NULL && c.imap->place[dir] == PLACE_ANNOUNCED)
 		c.imap->place[dir] = PLACE_LITERAL;
 	if (busy != NULL && c.imap->place[dir] == PLACE_LITERAL) {
@@ -364,6 +399,7 @@ imap_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, uin
 static void imap_end(struct session *s, void *state, uint64_t now_ns) {
 	struct imap_ctx c = {s, state, now_ns};
 
+	imap_compress_end(&c);
 	if (c.imap->busy == NULL)
 		return;
 	imap_fetch_close(&c);
@@ -376,6 +412,7 @@ static void imap_free(struct session *s, void *state) {
 	struct imap_state *imap = state;
 	struct imap_flight *flight;
 
+	imap_compress_free(&c);
 	busy_free(&c);
 	while ((flight = imap->flights) != NULL) {
 		imap_flight_unlink(&c, flight);

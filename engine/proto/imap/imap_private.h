@@ -5,6 +5,7 @@
 //
 //	imap.c           both directions' bytes into lines and literals; commands in flight
 //	imap_token.c     what a line consists of
+//	imap_compress.c  what comes inflated
 //	imap_command.c   a client's commands: names, arguments, answers
 //	imap_login.c imap_id.c imap_select.c imap_append.c imap_store.c imap_search.c imap_verb.c
 //	                 what the arguments and the success of each command mean
@@ -242,6 +243,7 @@ struct imap_state {
 	struct imap_busy *busy; // NULL: between lines in both directions
 	struct imap_run *runs; // sorted, of the selected mailbox
 	struct imap_deleted *deleted; // of the selected mailbox; NULL: none
+	struct imap_compress *compress; // from COMPRESS on; NULL: none
 	uint8_t n_runs;
 	uint8_t runs_cap;
 	uint8_t n_flights;
@@ -253,10 +255,11 @@ struct imap_state {
 	bool is_preauth;
 	bool is_greeted; // the server has spoken
 	bool is_asked; // the client has
+	bool is_switched; // the bytes that follow are to be read another way
 };
 
 static_assert(sizeof(struct imap) == 96, "what an idle session costs");
-static_assert(sizeof(struct imap_state) <= 144, "what an idle session costs");
+static_assert(sizeof(struct imap_state) <= 160, "what an idle session costs");
 static_assert(sizeof(struct imap_mailbox) == 64, "what an idle session costs");
 
 // imap.c
@@ -270,6 +273,9 @@ struct imap_flight *
 imap_flight_oldest(struct imap_ctx *c, enum imap_command a, enum imap_command b);
 // Whether what the server sends was asked for by somebody it let in, as far as can be known.
 bool imap_is_access(const struct imap_ctx *c);
+// Reads bytes as they came, and (layer) as they came out of what they were wrapped in.
+void imap_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size);
+void imap_layer_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size);
 // The literal that ends this line follows now (or, is_sync, when the peer agrees).
 void imap_literal_begin(
 	struct imap_ctx *c,
@@ -300,6 +306,16 @@ bool imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor 
 
 // A mailbox's name out of an argument; NULL: none, or memory_full.
 char *imap_name_take(struct imap_ctx *c, const struct imap_token *arg, uint16_t *size);
+
+// imap_compress.c
+// Whether this direction's bytes belong to it.
+bool imap_compress_takes(const struct imap_ctx *c, enum stream_dir dir);
+void imap_compress_data(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size);
+// The answer has come: reads what was held until then.
+void imap_compress_settle(struct imap_ctx *c);
+void imap_compress_gap(struct imap_ctx *c); // something is missing: the reading ends
+void imap_compress_end(struct imap_ctx *c); // the connection is over
+void imap_compress_free(struct imap_ctx *c);
 
 // imap_login.c
 // Whether a line can be part of an exchange: no command is a single word.

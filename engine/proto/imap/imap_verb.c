@@ -78,6 +78,7 @@ static void starttls_ok(struct imap_ctx *c, struct imap_flight *flight, struct i
 	struct imap_busy *busy = c->imap->busy;
 	struct imap_flight *behind;
 
+	imap_compress_free(c);
 	c->imap->facts.is_starttls = true;
 	c->imap->is_tls_next = true;
 	if (c->imap->flights != NULL || busy->command != NULL
@@ -95,11 +96,6 @@ static void starttls_ok(struct imap_ctx *c, struct imap_flight *flight, struct i
 	c->imap->place[STREAM_CLIENT] = PLACE_LINE;
 }
 
-static void compress_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
-	c->imap->facts.is_compressed = true;
-	session_deafen(c->s, EVENT_compressed);
-}
-
 static void logout_complete(struct imap_ctx *c, struct imap_flight *flight) {
 	c->imap->facts.is_logout = true;
 }
@@ -115,6 +111,5 @@ const struct imap_verb imap_verb_fetch = {.arg = fetch_arg};
 const struct imap_verb imap_verb_copy = {.ok = copy_ok};
 const struct imap_verb imap_verb_move = {.ok = move_ok};
 const struct imap_verb imap_verb_starttls = {.ok = starttls_ok};
-const struct imap_verb imap_verb_compress = {.ok = compress_ok};
 const struct imap_verb imap_verb_logout = {.complete = logout_complete};
 const struct imap_verb imap_verb_none = {};

@@ -73,7 +73,7 @@ static void a_rule_says_everything_or_takes_defaults(void **state) {
 	assert_int_equal(rules->n, 2);
 	assert_string_equal(a->id, "a");
 	assert_string_equal(a->name, "a");
-	assert_int_equal(a->fields, 1 << RULE_HEADER | 1 << RULE_BODY);
+	assert_int_equal(a->fields, 1 << RULE_HEADER | 1 << RULE_BODY | 1 << RULE_ATTACHMENT);
 	assert_int_equal(
 		a->directions, 1 << CONTENT_SENT | 1 << CONTENT_FETCHED | 1 << CONTENT_APPENDED
 	);
@@ -125,7 +125,8 @@ static void each_mistake_is_shown_and_its_neighbours_live(void **state) {
 		{"  - id: x\n    pattern: a\n    severity: awful\n",
 		 "f.yaml:6:15: rule x: severity: \"awful\" is not known; write low, medium, high, "
 		 "critical"},
-		{"  - id: x\n    pattern: a\n    look: subject\n", "write message, header, body"},
+		{"  - id: x\n    pattern: a\n    look: subjects\n",
+		 "write message, body, attachment, markup, sieve, header, header:NAME, subject"},
 		{"  - id: x\n    pattern: a\n    direction: [sent, lost]\n",
 		 "write sent, fetched, appended"},
 		{"  - id: x\n    pattern: a\n    direction: []\n", "direction is an empty list"},

@@ -59,8 +59,10 @@ struct heard {
 	int n, max;
 };
 
-static bool on_match(void *ctx, uint32_t rule, uint64_t offset) {
+static bool on_match(void *ctx, const struct scan_hit *hit) {
 	struct heard *heard = ctx;
+	uint32_t rule = hit->rule;
+	uint64_t offset = hit->offset;
 
 	assert_true(heard->n < 64);
 	heard->rule[heard->n] = rule;
@@ -72,7 +74,7 @@ static bool on_match(void *ctx, uint32_t rule, uint64_t offset) {
 static void
 scan(struct scanner *scanner, const char *text, size_t size, size_t a, size_t b, struct heard *heard
 ) {
-	struct scan_stream *stream = scan_open(scanner, RULE_BODY);
+	struct scan_stream *stream = scan_open(scanner, RULE_BODY, on_match, heard);
 	size_t at = 0;
 
 	assert_non_null(stream);
@@ -82,11 +84,13 @@ scan(struct scanner *scanner, const char *text, size_t size, size_t a, size_t b,
 		piece = piece > size - at ? size - at : piece;
 		uint8_t *block = malloc(piece > 0 ? piece : 1);
 		memcpy(block, text + at, piece);
-		scan_data(stream, block, piece, on_match, heard);
+		scan_data(stream, block, piece);
+		if (b == 1)
+			scan_flush(scanner);
 		free(block);
 		at += piece;
 	}
-	scan_close(stream, on_match, heard);
+	scan_close(stream, true);
 }
 
 static void a_match_is_found_however_the_bytes_are_cut(void **state) {
@@ -132,21 +136,26 @@ static void a_stream_remembers_nothing_of_the_one_before(void **state) {
 static void so_many_streams_are_open_and_no_more(void **state) {
 	enum { N = 5 };
 	struct scan_stream *streams[N];
+	struct heard heard[N];
 	struct set set;
 
 	set_open(&set, "rules:\n- {id: a, pattern: 'ab'}\n", N);
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < N; i++)
-			assert_non_null(streams[i] = scan_open(set.scanner, RULE_BODY));
-		assert_null(scan_open(set.scanner, RULE_BODY));
+			assert_non_null(
+				streams[i]
+				= scan_open(set.scanner, RULE_BODY, on_match, &heard[i])
+			);
+		assert_null(scan_open(set.scanner, RULE_BODY, on_match, NULL));
 		// All are alive at once, and apart from each other.
 		for (int i = 0; i < N; i++)
-			scan_data(streams[i], (const uint8_t *)"a", 1, on_match, NULL);
+			scan_data(streams[i], (const uint8_t *)"a", 1);
 		for (int i = 0; i < N; i++) {
-			struct heard heard = {0};
-			scan_data(streams[i], (const uint8_t *)"b", 1, on_match, &heard);
-			assert_int_equal(heard.n, 1);
-			scan_close(streams[i], NULL, NULL);
+			memset(&heard[i], 0, sizeof(heard[i]));
+			scan_data(streams[i], (const uint8_t *)"b", 1);
+			scan_flush(set.scanner);
+			assert_int_equal(heard[i].n, 1);
+			scan_close(streams[i], false);
 		}
 	}
 	set_close(&set);
@@ -204,8 +213,8 @@ static void no_rule_at_all_scans_nothing(void **state) {
 	set_open(&set, "rules: []\n", 8);
 	assert_false(scanner_wants(set.scanner, RULE_HEADER));
 	assert_false(scanner_wants(set.scanner, RULE_BODY));
-	assert_null(scan_open(set.scanner, RULE_BODY));
-	scan_close(NULL, NULL, NULL);
+	assert_null(scan_open(set.scanner, RULE_BODY, on_match, NULL));
+	scan_close(NULL, false);
 	set_close(&set);
 }
 

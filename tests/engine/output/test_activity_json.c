@@ -144,6 +144,14 @@ static void random_activity(struct activity *a) {
 	for (int i = 0; i < a->n_matches; i++) {
 		random_text(a->matches[i].rule, sizeof(a->matches[i].rule));
 		a->matches[i].count = random_u32();
+		a->matches[i].n_values = (uint8_t)(rand() % (ACTIVITY_VALUES_MAX + 1));
+		for (int j = 0; j < a->matches[i].n_values; j++)
+			a->matches[i].values[j] = random_u32();
+		// What has no place has no offset.
+		random_text(a->matches[i].field, sizeof(a->matches[i].field));
+		a->matches[i].offset = a->matches[i].field[0] != '\0' ? random_u32() : 0;
+		random_text(a->matches[i].part, sizeof(a->matches[i].part));
+		random_text(a->matches[i].excerpt, sizeof(a->matches[i].excerpt));
 	}
 	a->idle = rand() % 2;
 	a->end = rand() % 2;
@@ -222,8 +230,16 @@ static void the_fullest_activity_fits_its_line(void **state) {
 		a.forward[i][ACTIVITY_ADDRESS_SIZE - 1] = '\0';
 	for (int i = 0; i < ACTIVITY_ACL_MAX; i++)
 		a.acl[i][ACCOUNT_SIZE - 1] = '\0';
-	for (int i = 0; i < ACTIVITY_MATCHES_MAX; i++)
-		a.matches[i].rule[ACTIVITY_RULE_SIZE - 1] = '\0';
+	for (int i = 0; i < ACTIVITY_MATCHES_MAX; i++) {
+		struct activity_match *match = &a.matches[i];
+
+		match->rule[sizeof(match->rule) - 1] = '\0';
+		match->field[sizeof(match->field) - 1] = '\0';
+		match->part[sizeof(match->part) - 1] = '\0';
+		match->excerpt[sizeof(match->excerpt) - 1] = '\0';
+		match->n_values = ACTIVITY_VALUES_MAX;
+		match->offset = INT64_MAX;
+	}
 	size = activity_json_write(&a, buffer, sizeof(buffer));
 	assert_true(size < ACTIVITY_LINE_SIZE_MAX);
 	assert_int_equal(buffer[size - 1], '}');

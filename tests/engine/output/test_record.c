@@ -8,6 +8,7 @@
 #include "lines.h"
 #include "output/community_id.h"
 #include "output/record.h"
+#include "session_match.h"
 #include "output/uid_set.h"
 #include "proto/imap/imap.h"
 #include "proto/proto.h"
@@ -29,6 +30,13 @@ struct stream {
 	uint64_t start_ns;
 	uint64_t n_bytes[2], n_packets[2];
 };
+
+void session_id(const struct session *, uint8_t id[16]) {
+	static const uint8_t fixed[16]
+		= {1, 0x94, 0xf1, 0xc2, 0, 1, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 9};
+
+	memcpy(id, fixed, sizeof(fixed));
+}
 
 void stream_tuple_get(const struct stream *stream, struct stream_tuple *tuple) {
 	*tuple = stream->tuple;
@@ -58,11 +66,6 @@ const char *imap_command_name(enum imap_command command) {
 	return names[command];
 }
 
-const char *engine_rule_id(const struct engine *engine, uint32_t rule) {
-	return rule == 7 ? "czech-classification"
-			 : "a-rule-id-of-as-many-characters-as-there-can-be";
-}
-
 // ---- A session to start from
 
 struct made {
@@ -90,9 +93,6 @@ static void tuple_set(struct stream_tuple *tuple, const char *client, const char
 
 static struct made *made(const struct proto *proto) {
 	static struct made m;
-	static const uint8_t id[16]
-		= {1, 0x94, 0xf1, 0xc2, 0, 1, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, 9};
-
 	m = (struct made){
 		.engine.config.observer_name = "sensor1",
 		.stream = {.start_ns = start_ns, .n_bytes = {812, 47270}, .n_packets = {14, 41}},
@@ -101,7 +101,6 @@ static struct made *made(const struct proto *proto) {
 	tuple_set(&m.stream.tuple, "203.0.113.31", "10.77.0.1");
 	m.stream.tuple.port[0] = 45123;
 	m.stream.tuple.port[1] = 143;
-	memcpy(m.s.id, id, sizeof(id));
 	m.s.engine = &m.engine;
 	m.s.stream = &m.stream;
 	m.s.state = proto == &proto_imap ? (void *)&m.imap : (void *)&m.smtp;
@@ -159,7 +158,12 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 	struct made *m = made(&proto_imap);
 	struct uid_range uids[] = {{1, 9}, {12, 12}};
 	struct imap_command_count commands[] = {{IMAP_SELECT, 1}, {IMAP_UID_FETCH, 2}};
-	struct session_match match = {.rule = 7, .count = 2};
+	struct session_match match = {
+		.rule = "czech-classification",
+		.count = 2,
+		.is_told = true,
+		.place = {.field = RULE_BODY, .part = "1.2", .offset = 99, .excerpt = "so"},
+	};
 	struct imap_mailbox mailbox = {
 		.name = (char[]){"INBOX"},
 		.mode = IMAP_EXAMINED,
@@ -202,7 +206,8 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 		{"postern.seen", "1.0"},
 		{"postern.gaps", "0"},
 		{"postern.events", "[\"literal_too_long\",\"urgent_data\"]"},
-		{"postern.matches", "[{\"rule\":\"czech-classification\",\"count\":2}]"},
+		{"postern.matches", "[{\"rule\":\"czech-classification\",\"count\":2,\"field\":\"body\",\"part\":\"1.2\","
+		 "\"offset\":99,\"excerpt\":\"so\"}]"},
 		{"postern.imap",
 		 "{\"login\":{\"outcome\":\"success\",\"mechanism\":\"PLAIN\",\"attempts\":1},"
 		 "\"client\":{\"id\":\"LabMail 4.2\",\"grammar\":\"0f2c41aa\"},"
@@ -392,6 +397,17 @@ static char *awkward(size_t n) {
 	return text;
 }
 
+static void awkward_match(struct session_match *match) {
+	*match = (struct session_match){
+		.count = UINT32_MAX,
+		.is_told = true,
+		.place = {.field = RULE_ATTACHMENT, .offset = UINT64_MAX},
+	};
+	memset(match->rule, 'a', sizeof(match->rule) - 1);
+	memset(match->place.part, '9', sizeof(match->place.part) - 1);
+	memset(match->place.excerpt, '"', sizeof(match->place.excerpt) - 1);
+}
+
 // Everything that is not a list as long as it can be, and of characters that all have to be escaped.
 static void make_awkward(struct made *m) {
 	static char account[ACCOUNT_NAME_SIZE_MAX + 1], observer[1000];
@@ -401,7 +417,7 @@ static void make_awkward(struct made *m) {
 	account[1] = '@';
 	memset(observer, 1, sizeof(observer) - 1);
 	for (int i = 0; i < MATCHES_PER_SESSION_MAX; i++)
-		matches[i] = (struct session_match){.count = UINT32_MAX};
+		awkward_match(&matches[i]);
 	m->engine.config.observer_name = observer;
 	m->s.account = account;
 	m->s.is_tls = 1;

@@ -139,12 +139,31 @@ static void i2_a_literal_is_read_inside_its_line_and_by_its_grammar(void **) {
 	}
 }
 
+// More connections at once than may be inflated are not, and say so; when one ends, another may.
+static void only_so_many_connections_are_inflated(void **) {
+	struct talk *talk;
+
+	for (talk_inflaters_max = 0; talk_inflaters_max <= 2; talk_inflaters_max++) {
+		talk = talk_logged_in();
+		say(talk, STREAM_CLIENT, "3 COMPRESS DEFLATE\r\n");
+		say(talk, STREAM_SERVER, "3 OK\r\n");
+		assert_int_equal(
+			(talk_session(talk)->events & UINT64_C(1) << EVENT_compressed) != 0,
+			talk_inflaters_max < 2
+		);
+		assert_null(strstr(talk_end(talk, NULL), "leaked "));
+		talk_close(talk);
+	}
+	talk_inflaters_max = 2;
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(i2_a_literal_is_read_inside_its_line_and_by_its_grammar),
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
 		cmocka_unit_test(an_idle_session_costs_a_few_hundred_bytes),
 		cmocka_unit_test(i1_memory_grows_with_bytes_received_only),
+		cmocka_unit_test(only_so_many_connections_are_inflated),
 		cmocka_unit_test(a_full_slab_is_stated_and_breaks_nothing),
 	};
 

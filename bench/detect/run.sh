@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the Postern authors
+
+# bench/detect/run.sh [--quick|--full] [--easy|--hard] [--population NAME]: what ./dev bench detect calls.
+# Populations with and without attacks past all detectors, then the tables; figures as CSV and plots in
+# bench/data/detect/. Runs that are there are not made again: remove the directory to begin anew.
+#
+#   --quick   2,000 accounts, 16 weeks, campaigns of 5 and 20       a few minutes
+#   (none)    5,000 accounts, 20 weeks, campaigns of 5 and 30
+#   --full    5,000 accounts, 52 weeks, campaigns of 5, 30 and 150  hours
+
+set -eu
+cd "$(dirname "$0")/../.."
+bin=${BUILD:-build-bench}/bench/detect
+accounts=5000 weeks=20 campaigns=5,30 parts=3 size=standard
+kinds='hard easy' population=ministry
+while [ $# -gt 0 ]; do
+	case $1 in
+	--quick) accounts=2000 weeks=16 campaigns=5,20 parts=3 size=quick ;;
+	--full) weeks=52 campaigns=5,30,150 parts=10 size=full ;;
+	--hard) kinds=hard ;;
+	--easy) kinds=easy ;;
+	--population) population=$2 && shift ;;
+	*) sed -n '5,12s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+	esac
+	shift
+done
+[ "$population" = ministry ] || accounts=$((accounts * 10))
+out=bench/data/detect/$population-$size
+mkdir -p "$out"
+
+# one NAME SETTING...: makes the run unless it is there; written under another name first.
+one() {
+	name=$1
+	shift
+	[ -s "$out/$name" ] && return
+	"$bin/detect_run" "$out/$name.part" population="$population" accounts=$accounts weeks=$weeks \
+		campaigns=$campaigns "$@" && mv "$out/$name.part" "$out/$name"
+}
+
+# Two at a time where there are two processors.
+jobs=0
+start() {
+	one "$@" &
+	jobs=$((jobs + 1))
+	[ $jobs -lt "$(nproc)" ] || { wait && jobs=0; }
+}
+
+for kind in $kinds; do
+	hard=$([ $kind = hard ] && echo 1 || echo 0)
+	start $kind-fit hard=$hard seed=1
+	start $kind-quiet hard=$hard seed=2
+	part=0
+	while [ $part -lt $parts ]; do
+		start $kind-attacked-$part hard=$hard seed=$((3 + part)) attacks=1 part=$part/$parts
+		part=$((part + 1))
+	done
+done
+wait
+rm -f "$out/figures.csv"
+for kind in $kinds; do
+	"$bin/detect_report" --csv "$out/figures.csv" "$out/$kind-fit" "$out/$kind-quiet" \
+		"$out/$kind"-attacked-*
+done | tee "$out/tables.txt"
+python3 bench/detect/plot.py "$out/figures.csv" "$out"

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Nothing is ever sent, but some drivers (AF_XDP) want queues in pairs.
+
+#include "nic.h"
+
+#include "rss.h"
+
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <rte_mbuf_dyn.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+	N_DESCRIPTORS = 1024,
+	N_DESCRIPTORS_TX = 64,
+	POOL_CACHE = 256,
+	// Jumbo frames, where the NIC takes them.
+	MTU_WANTED = 9216,
+};
+
+static const uint64_t rss_wanted = RTE_ETH_RSS_IPV4 | RTE_ETH_RSS_FRAG_IPV4
+	| RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_FRAG_IPV6
+	| RTE_ETH_RSS_NONFRAG_IPV6_TCP;
+static const uint64_t rss_needed = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP;
+
+// ---- Finding
+
+int nic_find_vdev(struct nic *nic, const char *vdev) {
+	char name[RTE_ETH_NAME_MAX_LEN];
+	int result = rte_dev_probe(vdev);
+
+	if (result < 0)
+		return result;
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(vdev, ","), vdev);
+	return rte_eth_dev_get_port_by_name(name, &nic->id);
+}
+
+int nic_find_pci(struct nic *nic, const char *pci) {
+	return rte_eth_dev_get_port_by_name(pci, &nic->id);
+}
+
+int nic_find_any(struct nic *nic) {
+	nic->id = (uint16_t)rte_eth_find_next_owned_by(0, RTE_ETH_DEV_NO_OWNER);
+	return nic->id < RTE_MAX_ETHPORTS ? 0 : -ENODEV;
+}
+
+// ---- Spreading over queues
+
+// Whether the device can be asked at all; else why not.
+static const char *rss_lacks(const struct rte_eth_dev_info *info) {
+	if ((info->flow_type_rss_offloads & rss_needed) != rss_needed)
+		return "the driver does not hash the ports of TCP over IPv4 and IPv6";
+	if (info->hash_key_size < 40 || info->hash_key_size > RSS_KEY_MAX)
+		return "the driver takes no key for its hash";
+	return NULL;
+}
+
+static void rss_ask(const struct rte_eth_dev_info *info, uint8_t *key, struct rte_eth_conf *conf) {
+	uint16_t random;
+
+	if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+		random = 0x6d5a;
+	rss_key_make(random, key, info->hash_key_size);
+	conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+	conf->rx_adv_conf.rss_conf = (struct rte_eth_rss_conf){
+		.rss_key = key,
+		.rss_key_len = info->hash_key_size,
+		.rss_hf = rss_wanted & info->flow_type_rss_offloads,
+	};
+}
+
+// What the device says that it does now. NULL when both directions land together.
+static const char *rss_fails(const struct nic *nic, size_t key_size) {
+	uint8_t key[RSS_KEY_MAX] = {0};
+	struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = (uint8_t)key_size};
+
+	if (rte_eth_dev_rss_hash_conf_get(nic->id, &conf) < 0)
+		return "the driver does not tell its hash's key";
+	if ((conf.rss_hf & rss_needed) != rss_needed)
+		return "the driver did not take the hash over the ports of TCP";
+	if (!rss_key_is_symmetric(key, key_size))
+		return "the driver did not take the symmetric key";
+	return NULL;
+}
+
+// ---- Starting
+
+static void rx_mode(const struct rte_eth_dev_info *info, struct rte_eth_conf *conf) {
+	if (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) {
+		conf->rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
+		conf->rxmode.mtu = RTE_MIN((uint16_t)MTU_WANTED, info->max_mtu);
+	}
+}
+
+static int pool_make(struct nic *nic, int queue) {
+	char name[RTE_MEMPOOL_NAMESIZE];
+	int node = nic->node < 0 ? SOCKET_ID_ANY : nic->node;
+
+	snprintf(name, sizeof(name), "postern_%u_%d", nic->id, queue);
+	nic->pools[queue] = rte_pktmbuf_pool_create(
+		name, NIC_BUFFERS, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, node
+	);
+	return nic->pools[queue] ? 0 : -rte_errno;
+}
+
+static int queues_make(struct nic *nic, int n_tx) {
+	uint16_t n_rx_desc = N_DESCRIPTORS, n_tx_desc = N_DESCRIPTORS_TX;
+	unsigned node = nic->node < 0 ? 0 : (unsigned)nic->node;
+	int result = rte_eth_dev_adjust_nb_rx_tx_desc(nic->id, &n_rx_desc, &n_tx_desc);
+
+	for (int i = 0; i < nic->n_queues && result == 0; i++) {
+		result = nic->pools[i] ? 0 : pool_make(nic, i);
+		if (result == 0)
+			result = rte_eth_rx_queue_setup(
+				nic->id, (uint16_t)i, n_rx_desc, node, NULL, nic->pools[i]
+			);
+		if (result == 0 && i < n_tx)
+			result = rte_eth_tx_queue_setup(
+				nic->id, (uint16_t)i, n_tx_desc, node, NULL
+			);
+	}
+	return result;
+}
+
+static int configure(struct nic *nic, const struct rte_eth_dev_info *info, int n_queues) {
+	uint8_t key[RSS_KEY_MAX];
+	struct rte_eth_conf conf = {0};
+	uint16_t n_rx = (uint16_t)n_queues;
+	int n_tx = 0, result;
+
+	nic->n_queues = n_queues;
+	rx_mode(info, &conf);
+	if (n_queues > 1)
+		rss_ask(info, key, &conf);
+	result = rte_eth_dev_configure(nic->id, n_rx, 0, &conf);
+	if (result < 0) {
+		n_tx = n_queues;
+		result = rte_eth_dev_configure(nic->id, n_rx, n_rx, &conf);
+	}
+	if (result == 0)
+		result = queues_make(nic, n_tx);
+	if (result == 0)
+		result = rte_eth_dev_start(nic->id);
+	nic->is_started = result == 0;
+	return result;
+}
+
+// Configures for several queues; when that does not hold, for one.
+static int configure_spread(struct nic *nic, const struct rte_eth_dev_info *info, int n_queues) {
+	nic->why_not = rss_lacks(info);
+	if (!nic->why_not && n_queues > info->max_rx_queues)
+		nic->why_not = "the driver has fewer receive queues";
+	if (!nic->why_not) {
+		if (configure(nic, info, n_queues) < 0)
+			nic->why_not = "the driver refused to spread over queues";
+		else
+			nic->why_not = rss_fails(nic, info->hash_key_size);
+		if (!nic->why_not) {
+			nic->is_symmetric = true;
+			return 0;
+		}
+		if (nic->is_started)
+			rte_eth_dev_stop(nic->id);
+		nic->is_started = false;
+	}
+	return configure(nic, info, 1);
+}
+
+static void stamps_find(struct nic *nic) {
+	int bit;
+
+	nic->stamp_offset = -1;
+	if (strcmp(nic->driver, "net_pcap") != 0)
+		return;
+	nic->stamp_offset = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, NULL);
+	bit = rte_mbuf_dynflag_lookup(RTE_MBUF_DYNFLAG_RX_TIMESTAMP_NAME, NULL);
+	nic->stamp_flag = bit < 0 ? 0 : 1ull << bit;
+}
+
+int nic_start(struct nic *nic, int n_queues, bool promiscuous) {
+	struct rte_eth_dev_info info;
+	uint16_t mtu = 0;
+	int result = rte_eth_dev_info_get(nic->id, &info);
+
+	if (result < 0)
+		return result;
+	snprintf(nic->driver, sizeof(nic->driver), "%s", info.driver_name);
+	nic->node = rte_eth_dev_socket_id(nic->id);
+	result = n_queues > 1 ? configure_spread(nic, &info, n_queues) : configure(nic, &info, 1);
+	if (result < 0)
+		return result;
+	if (promiscuous)
+		rte_eth_promiscuous_enable(nic->id); // what cannot, shows all anyway
+	rte_eth_dev_get_mtu(nic->id, &mtu);
+	nic->mtu = mtu;
+	stamps_find(nic);
+	return 0;
+}
+
+void nic_stop(struct nic *nic) {
+	if (nic->is_started) {
+		rte_eth_dev_stop(nic->id);
+		rte_eth_dev_close(nic->id);
+	}
+	for (int i = 0; i < NIC_QUEUES_MAX; i++)
+		rte_mempool_free(nic->pools[i]);
+	*nic = (struct nic){0};
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "channel/visit.h"
+
+#include "hash.h"
+
+#include <string.h>
+#include <strings.h>
+
+enum {
+	TOGETHER_MIN = 30, // minutes between two clients at one place that makes them companions
+	SETTLED_DAYS = 14, // of an account's life before somebody can be a stranger
+	NO_COMMITS_DAYS = 14, // active days without any commitment: this owner only reads
+};
+
+#define MINUTE_NS (60ull * 1000000000)
+#define DAY_MINUTES 1440
+#define NO_ASN 0x80000000u // a provider known by its prefix alone
+
+static uint32_t short_hash(const void *data, size_t size) {
+	return (uint32_t)hash_bytes(HASH_PUBLIC, data, size) | 1;
+}
+
+static uint32_t prefix_hash(const struct ip *ip, uint8_t bytes) {
+	uint8_t name[18] = {0};
+	memcpy(name, ip->addr, bytes);
+	name[16] = ip->family;
+	name[17] = bytes;
+	return short_hash(name, sizeof(name));
+}
+
+uint32_t visit_net(const struct ip *ip) {
+	return prefix_hash(ip, ip->family == 4 ? 3 : 6);
+}
+
+uint32_t visit_provider(const struct activity *activity) {
+	const struct ip *ip = &activity->source.ip;
+	if (activity->source.asn)
+		return activity->source.asn & ~NO_ASN;
+	return prefix_hash(ip, ip->family == 4 ? 2 : 4) | NO_ASN;
+}
+
+static uint32_t text_hash(const char *text, size_t size) {
+	size_t len = strnlen(text, size);
+	return len ? short_hash(text, len) : 0;
+}
+
+// The grammar is what a client cannot help; ID and JA4 stand in for it where there is none.
+static uint32_t client_key(const struct activity *activity, uint32_t id, uint32_t ja4) {
+	uint32_t words[] = {activity->client.grammar, 0, 0};
+	if (activity->client.grammar == 0) {
+		if (id == 0 && ja4 == 0)
+			return 0;
+		words[1] = id;
+		words[2] = ja4;
+	}
+	return short_hash(words, sizeof(words));
+}
+
+// ---- What was done
+
+static bool is_inbox(const struct activity_mailbox *mailbox) {
+	return strcasecmp(mailbox->name, "INBOX") == 0;
+}
+
+static bool is_known(const struct account *account, const char *address) {
+	uint32_t hash = text_hash(address, ACTIVITY_ADDRESS_SIZE);
+	for (int i = 0; i < 2; i++, hash = hash >> 16 | hash << 16)
+		if (!(account->correspondents[hash / 8 % ACCOUNT_BLOOM] & 1 << hash % 8))
+			return false;
+	return true;
+}
+
+// Mail to somebody he wrote to before is an owner's; a copy to a new address is anybody's.
+static bool wrote_to_known(const struct account *account, const struct activity *activity) {
+	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
+		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++)
+			if (is_known(account, activity->sent[i].to[k]))
+				return true;
+	return false;
+}
+
+static void take_mailbox(struct visit *visit, const struct activity_mailbox *seen) {
+	struct mailbox *mailbox = account_get_mailbox(visit->account, seen, visit->day);
+	uint32_t old = mailbox_old(mailbox, seen);
+	visit->old += old;
+	visit->fresh += seen->n_bodies > old ? seen->n_bodies - old : 0;
+	visit->headers += seen->n_headers;
+	visit->kib += seen->bytes / 1024 < UINT32_MAX / 8 ? seen->bytes / 1024 : UINT32_MAX / 8;
+	visit->searched |= seen->search.text || seen->search.header;
+	if (seen->n_bodies && !seen->examine)
+		visit->read_only = false;
+	if (is_inbox(seen))
+		visit->inbox_appends += seen->append;
+	visit->committed |= seen->store || seen->move || seen->copy || seen->expunge
+		|| (seen->append && !is_inbox(seen));
+}
+
+static void take_deeds(struct visit *visit) {
+	const struct activity *activity = visit->activity;
+	visit->read_only = true;
+	for (int i = 0; i < activity->n_mailboxes && i < ACTIVITY_MAILBOXES_MAX; i++)
+		take_mailbox(visit, &activity->mailboxes[i]);
+	if (visit->old + visit->fresh == 0)
+		visit->read_only = false;
+	visit->committed |= wrote_to_known(visit->account, activity);
+}
+
+// ---- How familiar it is
+
+static bool ages(const struct fleet *fleet, const struct account *account) {
+	return fleet_is_ageing(fleet)
+		|| (account->committed_days == 0 && account->active_days >= NO_COMMITS_DAYS);
+}
+
+// There from the beginning: of all we have watched, or of the account's own first day.
+static bool is_founder(
+	const struct fleet *fleet,
+	const struct account *account,
+	const struct residence *residence
+) {
+	if (residence->days == 0)
+		return false;
+	if (residence->since == account->founded)
+		return true;
+	return account->founded < fleet->founded + FLEET_YOUNG
+		&& residence->since < account->founded + FLEET_YOUNG;
+}
+
+static bool resides(
+	const struct fleet *fleet,
+	const struct account *account,
+	const struct residence *residence
+) {
+	return residence_is(residence, account->founded, ages(fleet, account))
+		|| is_founder(fleet, account, residence);
+}
+
+static bool knows_country(
+	const struct fleet *fleet,
+	const struct account *account,
+	const char country[2]
+) {
+	for (int i = 0; country[0] && i < ACCOUNT_PROVIDERS; i++) {
+		const struct provider *provider = &account->providers[i];
+		if (provider->id && memcmp(provider->country, country, 2) == 0
+		    && resides(fleet, account, &provider->residence))
+			return true;
+	}
+	return false;
+}
+
+static enum place_standing place_standing(const struct visit *visit, const struct fleet *fleet) {
+	const struct account *account = visit->account;
+	if (resides(fleet, account, &visit->place->residence))
+		return PLACE_HOME;
+	if (resides(fleet, account, &visit->provider->residence))
+		return PLACE_PROVIDER;
+	return knows_country(fleet, account, visit->activity->source.country) ? PLACE_COUNTRY
+									      : PLACE_STRANGE;
+}
+
+static enum client_standing client_standing(const struct visit *visit, const struct fleet *fleet) {
+	if (!visit->client || resides(fleet, visit->account, &visit->client->residence))
+		return CLIENT_OWN;
+	const struct residence *residence = &visit->client->residence;
+	return residence->days > 0 && residence->since < visit->day ? CLIENT_SEEN : CLIENT_NEW;
+}
+
+// A known ID or JA4 of this account over a grammar that is not its own.
+static bool mismatches(const struct visit *visit, const struct fleet *fleet) {
+	if (visit->with == CLIENT_OWN || visit->activity->client.grammar == 0)
+		return false;
+	for (int i = 0; i < ACCOUNT_CLIENTS; i++) {
+		const struct client *client = &visit->account->clients[i];
+		bool same = (visit->id && client->id == visit->id)
+			|| (visit->ja4 && client->ja4 == visit->ja4 && client->id == visit->id);
+		if (client->key && client->key != visit->client_key && same
+		    && resides(fleet, visit->account, &client->residence))
+			return true;
+	}
+	return false;
+}
+
+static bool is_settled(const struct visit *visit, const struct fleet *fleet) {
+	const struct account *account = visit->account;
+	if (fleet_is_young(fleet) || visit->day < account->founded + SETTLED_DAYS)
+		return false;
+	for (int i = 0; i < account->n_places; i++)
+		if (resides(fleet, account, &account->places[i].residence))
+			return true;
+	return false;
+}
+
+// ---- What it teaches
+
+static void learn_together(struct visit *visit) {
+	struct place *place = visit->place;
+	if (visit->with == CLIENT_OWN && visit->client && place->client
+	    && place->client != visit->client_key
+	    && visit->min - place->last_min <= TOGETHER_MIN && place->residence.together < 255)
+		place->residence.together++;
+	if (visit->with == CLIENT_OWN)
+		place->client = visit->client_key;
+}
+
+static void learn(struct visit *visit, struct fleet *fleet) {
+	struct account *account = visit->account;
+	bool new_provider = visit->provider->residence.days == 0;
+	bool new_client = visit->client && visit->client->residence.days == 0;
+	if (new_provider)
+		fleet_adopt(fleet, visit->provider_id);
+	if (new_client)
+		fleet_adopt(fleet, visit->client_key);
+	learn_together(visit);
+	account_visit_place(account, visit->place, visit->day, visit->at >= PLACE_COUNTRY);
+	residence_visit(&visit->provider->residence, visit->day);
+	if (visit->client)
+		residence_visit(&visit->client->residence, visit->day);
+	visit->place->last_min = account->last_min = visit->min;
+	if (visit->committed) {
+		residence_commit(&visit->place->residence, visit->day);
+		residence_commit(&visit->provider->residence, visit->day);
+		if (visit->client)
+			residence_commit(&visit->client->residence, visit->day);
+		if (account->commit_day != visit->day) {
+			account->commit_day = visit->day;
+			account->committed_days++;
+			fleet->committed_days++;
+		}
+	}
+	if (visit_is_home(visit)) {
+		account->resident_min = visit->min;
+		account_hour(account, visit->weekend, visit->hour);
+	}
+}
+
+void visit_take(
+	struct visit *visit,
+	struct fleet *fleet,
+	struct account *account,
+	const struct activity *activity,
+	uint64_t time_ns
+) {
+	uint32_t min = time_ns / MINUTE_NS;
+	*visit = (struct visit){
+		.activity = activity,
+		.account = account,
+		.time_ns = time_ns,
+		.min = min,
+		.day = min / DAY_MINUTES,
+		.hour = min % DAY_MINUTES / 60,
+		.weekend = (min / DAY_MINUTES + 4) % 7 % 6 == 0, // 1 January 1970 was a Thursday
+		.ip = prefix_hash(&activity->source.ip, activity->source.ip.family == 4 ? 4 : 8),
+		.net = visit_net(&activity->source.ip),
+		.provider_id = visit_provider(activity),
+		.id = text_hash(activity->client.id, sizeof(activity->client.id)),
+		.ja4 = text_hash(activity->client.ja4, sizeof(activity->client.ja4)),
+	};
+	// A day that is over stays over, whatever comes late.
+	if (visit->day < account->day)
+		visit->day = account->day;
+	visit->client_key = client_key(activity, visit->id, visit->ja4);
+	visit->place = account_get_place(account, visit->net);
+	visit->provider = account_get_provider(account, visit->provider_id);
+	memcpy(visit->provider->country, activity->source.country, 2);
+	visit->provider->network = activity->source.network;
+	if (visit->client_key) {
+		visit->client = account_get_client(account, visit->client_key);
+		visit->client->id = visit->id ? visit->id : visit->client->id;
+		visit->client->ja4 = visit->ja4 ? visit->ja4 : visit->client->ja4;
+	}
+	visit->at = place_standing(visit, fleet);
+	visit->with = client_standing(visit, fleet);
+	visit->settled = is_settled(visit, fleet);
+	visit->mismatch = mismatches(visit, fleet);
+	take_deeds(visit);
+	learn(visit, fleet);
+}
+
+bool visit_is_home(const struct visit *visit) {
+	return visit->at == PLACE_HOME && visit->with == CLIENT_OWN;
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "channel/visitor.h"
+
+#include <math.h>
+#include <string.h>
+
+enum {
+	SILENT_DAYS = 3, // of the residents, before it counts
+	DAY_MINUTES = 1440,
+};
+
+#define HABITUAL 0.3 // committed days of a visitor from which he is more likely known than not
+
+static double clamp(double nats, double max) {
+	return nats > 0 ? fmin(nats, max) : 0;
+}
+
+// How rare among accounts, in nats: -ln of the share that has it.
+static double rarity(const struct fleet *fleet, uint32_t key) {
+	return log((fleet->n_accounts + 2.0) / (fleet_adopters(fleet, key) + 1.0));
+}
+
+static bool hides(uint8_t network) {
+	return network == NETWORK_HOSTING || network == NETWORK_VPN || network == NETWORK_TOR;
+}
+
+static bool uses_network(const struct account *account, uint8_t network) {
+	for (int i = 0; i < ACCOUNT_PROVIDERS; i++)
+		if (account->providers[i].id && account->providers[i].network == network
+		    && account->providers[i].residence.commits)
+			return true;
+	return false;
+}
+
+static double place_nats(const struct visit *visit, const struct fleet *fleet) {
+	const struct account *account = visit->account;
+	if (visit->at == PLACE_HOME)
+		return 0;
+	if (visit->at == PLACE_PROVIDER)
+		return 0.5;
+	double nats = clamp(account_novelty(account), 3);
+	nats += clamp(0.25 * rarity(fleet, visit->provider_id), 2);
+	uint8_t network = visit->activity->source.network;
+	if (hides(network) && !uses_network(account, network))
+		nats += 1;
+	if (visit->at == PLACE_STRANGE && visit->activity->source.country[0])
+		nats += 0.5;
+	return clamp(nats, 6);
+}
+
+static double client_nats(const struct visit *visit, const struct fleet *fleet) {
+	if (visit->with == CLIENT_OWN)
+		return 0;
+	double nats = visit->with == CLIENT_NEW ? 1 : 0.75;
+	nats += clamp(0.3 * rarity(fleet, visit->client_key), 2);
+	if (visit->mismatch)
+		nats += 3;
+	return visit->at == PLACE_HOME ? clamp(nats, 1.5) : clamp(nats, 6);
+}
+
+static double coverage_nats(const struct account *account) {
+	double share = 0;
+	for (int i = 0; i < ACCOUNT_MAILBOXES; i++)
+		share = fmax(share, account->mailboxes[i].n_read / 256.0);
+	return clamp(log1p(20 * share) / 1.5, 2);
+}
+
+static double gap_nats(const struct visit *visit, const struct visitor *visitor) {
+	double nats = visitor->committed_days ? 0 : 0.9 * log(visitor->days);
+	if (!(visitor->flags & VISITOR_WROTE) && visitor->old + visitor->fresh > 0)
+		nats += 0.75;
+	return clamp(nats, 3);
+}
+
+static double absence_nats(const struct visit *visit) {
+	const struct account *account = visit->account;
+	if (account->resident_min == 0 || visit->min < account->resident_min)
+		return 0;
+	double days = (double)(visit->min - account->resident_min) / DAY_MINUTES;
+	double usual = (double)(visit->day - account->founded + 1) / (account->active_days + 1);
+	return days >= SILENT_DAYS ? clamp(log(days / (SILENT_DAYS * usual) + 1), 2) : 0;
+}
+
+// ---- A visitor's day
+
+static void begin_day(struct visitor *visitor, uint16_t day) {
+	if (visitor->day == day && visitor->days)
+		return;
+	visitor->day = day;
+	if (visitor->days < UINT8_MAX)
+		visitor->days++;
+	visitor->flags &= ~(VISITOR_COMMITTED | VISITOR_SEARCHED | VISITOR_BULK);
+	visitor->today_old = visitor->today_fresh = visitor->today_searches = 0;
+	visitor->today_hours = 0;
+	visitor->today_events = 0;
+	visitor->score = 0;
+}
+
+static void add_net(struct visitor *visitor, uint32_t net) {
+	uint8_t listed = visitor->n_nets < ACCOUNT_VISITOR_NETS ? visitor->n_nets
+								: ACCOUNT_VISITOR_NETS;
+	for (uint8_t i = 0; i < listed; i++)
+		if (visitor->net[i] == net)
+			return;
+	// The last places are remembered: one that returns to none of them moves all the time.
+	visitor->net[visitor->n_nets % ACCOUNT_VISITOR_NETS] = net;
+	if (visitor->n_nets < 250)
+		visitor->n_nets++;
+}
+
+static uint16_t add16(uint16_t to, uint32_t n) {
+	return n < (uint32_t)UINT16_MAX - to ? to + n : UINT16_MAX;
+}
+
+static void take(const struct visit *visit, struct visitor *visitor) {
+	const struct activity *activity = visit->activity;
+	begin_day(visitor, visit->day);
+	if (visitor->first_min == 0)
+		visitor->first_min = visit->min;
+	visitor->last_min = visit->min;
+	add_net(visitor, visit->net);
+	memcpy(visitor->ip, activity->source.ip.addr, sizeof(visitor->ip));
+	visitor->family = activity->source.ip.family;
+	visitor->network = activity->source.network;
+	visitor->asn = activity->source.asn;
+	memcpy(visitor->country, activity->source.country, 2);
+	visitor->old += visit->old;
+	visitor->fresh += visit->fresh;
+	visitor->kib += visit->kib;
+	visitor->today_old = add16(visitor->today_old, visit->old);
+	visitor->today_fresh = add16(visitor->today_fresh, visit->fresh);
+	if (visit->old + visit->fresh) {
+		visitor->hours |= 1u << visit->hour;
+		visitor->today_events = add16(visitor->today_events, 1);
+		visitor->today_hours
+			+= account_hour_nats(visit->account, visit->weekend, visit->hour);
+	}
+	if (visit->searched)
+		visitor->flags |= VISITOR_SEARCHED;
+	if (visit->old + visit->fresh && !visit->read_only)
+		visitor->flags |= VISITOR_WROTE;
+	if (visit->mismatch)
+		visitor->flags |= VISITOR_MISMATCH;
+	if (visit->with != CLIENT_OWN)
+		visitor->flags |= VISITOR_NEW_CLIENT;
+	if (visit->at >= PLACE_COUNTRY)
+		visitor->flags |= VISITOR_FAR;
+	if (visit->committed && !(visitor->flags & VISITOR_COMMITTED)) {
+		visitor->flags |= VISITOR_COMMITTED;
+		if (visitor->committed_days < UINT8_MAX)
+			visitor->committed_days++;
+	}
+	for (int i = 0; i < activity->n_mailboxes && i < ACTIVITY_MAILBOXES_MAX; i++)
+		if (activity->mailboxes[i].n_bodies)
+			mailbox_cover(
+				account_get_mailbox(
+					visit->account, &activity->mailboxes[i], visit->day
+				),
+				&activity->mailboxes[i].bodies
+			);
+}
+
+static double part_nats(
+	const struct visit *visit,
+	const struct fleet *fleet,
+	const struct visitor *visitor,
+	enum meter_part part
+) {
+	switch (part) {
+	case PART_PLACE:
+		return place_nats(visit, fleet);
+	case PART_CLIENT:
+		return client_nats(visit, fleet);
+	case PART_HOURS:
+		return visitor->today_events
+			? clamp(visitor->today_hours / visitor->today_events, 3)
+			: 0;
+	case PART_COLLECTION:
+		return clamp(
+			1.5 * log1p(visitor->today_old / (1 + visit->account->usual_old)), 6
+		);
+	case PART_COVERAGE:
+		return visitor->today_old ? coverage_nats(visit->account) : 0;
+	case PART_GAP:
+		return gap_nats(visit, visitor);
+	case PART_SEARCH:
+		return visitor->flags & VISITOR_SEARCHED && visitor->today_old ? 1 : 0;
+	case PART_ABSENCE:
+		return absence_nats(visit);
+	default:
+		return 0;
+	}
+}
+
+// Who commits now and then is more likely a known one elsewhere, or a new device.
+static double innocence(const struct visitor *visitor) {
+	if (visitor->flags & VISITOR_COMMITTED)
+		return 0;
+	double share = (double)visitor->committed_days / visitor->days;
+	return share >= HABITUAL ? 0.3 : 1 - share;
+}
+
+static void score(
+	const struct visit *visit,
+	const struct fleet *fleet,
+	uint32_t without,
+	struct visitor *visitor
+) {
+	double sum = 0;
+	for (int part = 0; part < METER_PARTS; part++) {
+		double nats = without >> part & 1 ? 0 : part_nats(visit, fleet, visitor, part);
+		uint8_t score = meter_score(nats);
+		if (score > visitor->part[part])
+			visitor->part[part] = score;
+		sum += nats;
+	}
+	// Who only asks whether there is mail has taken nothing yet.
+	if (visitor->today_old + visitor->today_fresh == 0)
+		sum *= 0.3;
+	uint8_t now = meter_score(sum * innocence(visitor));
+	if (now > visitor->score || visitor->flags & VISITOR_COMMITTED)
+		visitor->score = now;
+}
+
+// Without a client of the account's, whoever it is may come from anywhere.
+static struct visitor *find(const struct visit *visit) {
+	uint32_t provider = visit->with == CLIENT_OWN ? visit->provider_id : 0;
+	return account_get_visitor(visit->account, visit->client_key, provider);
+}
+
+struct visitor *visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without) {
+	if (visit_is_home(visit) || !visit->settled)
+		return NULL;
+	struct visitor *visitor = find(visit);
+	take(visit, visitor);
+	score(visit, fleet, without, visitor);
+	return visitor;
+}
+
+uint8_t visitor_score(const struct account *account) {
+	uint8_t highest = 0;
+	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
+		const struct visitor *visitor = &account->visitors[i];
+		if (visitor->days && visitor->day == account->day && visitor->score > highest)
+			highest = visitor->score;
+	}
+	return highest;
+}
+
+unsigned account_weeks(const struct account *account) {
+	return (account->day - account->founded) / 7u;
+}
+
+// A habit is what those do who commit; the fleet learns METER_TEACH_MAX days of each visitor.
+enum meter_lesson visitor_close_day(struct account *account, const struct fleet *fleet) {
+	enum meter_lesson lesson = METER_HABIT;
+	const struct meter *meter = &account->meters[METER_VISITOR];
+	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
+		struct visitor *visitor = &account->visitors[i];
+		if (visitor->days == 0 || visitor->day != account->day || visitor->score == 0)
+			continue;
+		visitor->nats += meter_day_nats(
+			meter,
+			&fleet->meters[METER_VISITOR],
+			account_weeks(account),
+			visitor->score
+		);
+		if (visitor->nats < 0)
+			visitor->nats = 0;
+		if (visitor->committed_days >= HABITUAL * visitor->days)
+			continue;
+		enum meter_lesson of = visitor->taught < METER_TEACH_MAX ? METER_TEACHES
+									: METER_SILENT;
+		visitor->taught += visitor->taught < METER_TEACH_MAX;
+		lesson = of < lesson ? of : lesson;
+	}
+	return lesson;
+}

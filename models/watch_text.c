@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "watch_text.h"
+
+#include "channel/visitor.h"
+#include "text.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MINUTE_NS (60ull * 1000000000)
+
+enum {
+	FEW = 5, // messages that are not worth a rule's name
+	BURST_SHARE = 4, // a quarter of all that was read came in one day
+};
+
+static const struct alert_technique COLLECTION
+	= {"TA0009", "Collection", "T1114", "Email Collection", "T1114.002", "Remote Email Collection"};
+static const struct alert_technique VALID
+	= {"TA0001", "Initial Access", "T1078", "Valid Accounts", NULL, NULL};
+
+static double part(const struct visitor *visitor, enum meter_part part) {
+	return visitor->part[part] * METER_UNIT;
+}
+
+// The visitor the alert is about: of today's, the one who scores; else the one who read most.
+static const struct visitor *suspect(const struct account *account) {
+	const struct visitor *most = NULL;
+	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
+		const struct visitor *visitor = &account->visitors[i];
+		if (visitor->days == 0 || visitor->day != account->day)
+			continue;
+		if (!most || visitor->score > most->score)
+			most = visitor;
+	}
+	return most;
+}
+
+static void say_places(struct text *text, const struct visitor *visitor) {
+	if (visitor->flags & VISITOR_FAR)
+		say(text,
+		    " from %u network%s never used with this account",
+		    visitor->n_nets,
+		    plural(visitor->n_nets));
+	else
+		say(text,
+		    " from %u network%s of a provider that it uses",
+		    visitor->n_nets,
+		    plural(visitor->n_nets));
+}
+
+static void say_client(struct text *text, const struct visitor *visitor, const struct visit *visit) {
+	char id[40] = "";
+	strncpy(id, visit->activity->client.id, sizeof(id) - 1);
+	text_cut(id, strlen(id));
+	if (visitor->flags & VISITOR_MISMATCH)
+		say(text, ", by a client that says %s and does not behave like it", id);
+	else if (visitor->flags & VISITOR_NEW_CLIENT)
+		say(text, ", by a client that is not its own");
+}
+
+static void say_message(
+	const struct visit *visit,
+	const struct visitor *visitor,
+	struct text *text
+) {
+	bool old = visitor->old >= FEW || visitor->old >= visitor->fresh;
+	say_name(text, visit->activity->account);
+	say(text,
+	    ": %u message%s%s read on %u day%s since ",
+	    old ? visitor->old : visitor->fresh,
+	    plural(old ? visitor->old : visitor->fresh),
+	    old ? " older than 30 days" : "",
+	    visitor->days,
+	    plural(visitor->days));
+	say_date(text, visitor->first_min * MINUTE_NS);
+	say_places(text, visitor);
+	say_client(text, visitor, visit);
+	if (visitor->committed_days == 0)
+		say(text, "; nothing was answered, flagged or moved from there");
+	say(text,
+	    ". Ask its owner; if it was somebody else, end the sessions, change the password and look "
+	    "at what was read.");
+}
+
+// "22-05 h", the shortest span of hours that holds all.
+static void say_hours(struct text *text, uint32_t hours) {
+	int best = 0, longest = -1;
+	for (int from = 0; from < 24; from++) {
+		int gap = 0;
+		while (gap < 24 && !(hours >> (from + gap) % 24 & 1))
+			gap++;
+		if (gap > longest)
+			longest = gap, best = from;
+	}
+	say(text, "%02d-%02d h", (best + longest) % 24, best);
+}
+
+// The share of the residents' visits in those hours.
+static double usual_share(const struct account *account, uint32_t hours) {
+	double in = 0, all = 0;
+	for (int i = 0; i < 48; i++) {
+		all += account->hours[i / 24][i % 24];
+		in += hours >> i % 24 & 1 ? account->hours[i / 24][i % 24] : 0;
+	}
+	return all ? in / all : 0;
+}
+
+#define PUT(field, ...) snprintf(field, sizeof(field), __VA_ARGS__)
+
+static void evidence_collection(
+	const struct account *account,
+	const struct visitor *visitor,
+	struct alert *alert
+) {
+	struct text text;
+	struct alert_evidence *e = text_evidence(
+		alert, "collection", part(visitor, PART_COLLECTION), &text
+	);
+	say(&text,
+	    "%u messages older than 30 days and %u newer ones, %.1f MB, on %u days; its residents "
+	    "read %.1f old ones a day.",
+	    visitor->old,
+	    visitor->fresh,
+	    visitor->kib / 1024.0,
+	    visitor->days,
+	    account->usual_old);
+	PUT(e->seen, "%.1f old messages a day", (double)visitor->old / visitor->days);
+	PUT(e->usual, "%.1f old messages a day", account->usual_old);
+}
+
+static void
+evidence_place(const struct account *account, const struct visitor *visitor, struct alert *alert) {
+	static const char *const kinds[] = {
+		[NETWORK_UNKNOWN] = "",
+		[NETWORK_ACCESS] = ", an access network",
+		[NETWORK_MOBILE] = ", a mobile network",
+		[NETWORK_HOSTING] = ", a hosting network",
+		[NETWORK_VPN] = ", a VPN's network",
+		[NETWORK_TOR] = ", the Tor network",
+		[NETWORK_OFFICE] = ", an office's network",
+	};
+	struct text text;
+	struct alert_evidence *e
+		= text_evidence(alert, "place", part(visitor, PART_PLACE), &text);
+	struct ip ip = {.family = visitor->family};
+	memcpy(ip.addr, visitor->ip, sizeof(ip.addr));
+	say(&text, "Last from ");
+	say_address(&text, &ip);
+	if (visitor->asn)
+		say(&text, " (AS%u)", visitor->asn);
+	if (visitor->country[0])
+		say(&text, " in %.2s", visitor->country);
+	if (visitor->network <= NETWORK_OFFICE)
+		say(&text, "%s", kinds[visitor->network]);
+	say(&text,
+	    "; of the account's %u visits (a place, a day) %u were to a place it did not return to.",
+	    account->visits,
+	    account->n_once);
+	PUT(e->seen, "%u strange networks", visitor->n_nets);
+	PUT(e->usual, "%u of %u visits", account->n_once, account->visits);
+}
+
+static void evidence_hours(
+	const struct account *account,
+	const struct visitor *visitor,
+	struct alert *alert
+) {
+	struct text text;
+	struct alert_evidence *e
+		= text_evidence(alert, "hours", part(visitor, PART_HOURS), &text);
+	double share = usual_share(account, visitor->hours);
+	say(&text, "Reads at ");
+	say_hours(&text, visitor->hours);
+	say(&text, " (UTC); usual share of those hours %.1f %%.", 100 * share);
+	PUT(e->seen, "1.00");
+	PUT(e->usual, "%.3f", share);
+}
+
+static void evidence_client(
+	const struct visit *visit,
+	const struct visitor *visitor,
+	struct alert *alert
+) {
+	struct text text;
+	struct alert_evidence *e
+		= text_evidence(alert, "client", part(visitor, PART_CLIENT), &text);
+	uint32_t grammar = visit->activity->client.grammar, n_own = 0;
+	char id[40] = "";
+	strncpy(id, visit->activity->client.id, sizeof(id) - 1);
+	text_cut(id, strlen(id));
+	for (int i = 0; i < ACCOUNT_CLIENTS; i++)
+		n_own += visit->account->clients[i].residence.commits > 0;
+	say(&text, "Command grammar %08x under the ID %s; ", grammar, id[0] ? id : "(none)");
+	say(&text, "none of the %u clients of this account behaves so.", n_own);
+	PUT(e->seen, "%08x", grammar);
+	PUT(e->usual, "%u other clients", n_own);
+}
+
+static void evidence_rest(
+	const struct account *account,
+	const struct visitor *visitor,
+	struct alert *alert
+) {
+	struct text text;
+	struct alert_evidence *e;
+	if (part(visitor, PART_COVERAGE) >= 0.5) {
+		unsigned n_read = 0;
+		for (int i = 0; i < ACCOUNT_MAILBOXES; i++)
+			n_read = fmax(n_read, account->mailboxes[i].n_read);
+		e = text_evidence(alert, "coverage", part(visitor, PART_COVERAGE), &text);
+		say(&text,
+		    "Strangers have looked into %.0f %% of the old mail of one mailbox.",
+		    100 * n_read / 256.0);
+		PUT(e->seen, "%.2f", n_read / 256.0);
+		PUT(e->usual, "0.00");
+	}
+	if (part(visitor, PART_GAP) >= 0.5) {
+		e = text_evidence(alert, "gap", part(visitor, PART_GAP), &text);
+		say(&text,
+		    "On %u of %u days something was flagged, moved or sent from there%s.",
+		    visitor->committed_days,
+		    visitor->days,
+		    visitor->flags & VISITOR_WROTE ? "" : "; mailboxes were opened read-only");
+		PUT(e->seen, "%u of %u days", visitor->committed_days, visitor->days);
+		PUT(e->usual, "%u of %u days", account->committed_days, account->active_days);
+	}
+	if (part(visitor, PART_SEARCH) > 0) {
+		e = text_evidence(alert, "search", part(visitor, PART_SEARCH), &text);
+		say(&text, "Searched for words, and fetched old messages after it.");
+		PUT(e->seen, "search, then old mail");
+		PUT(e->usual, "new mail");
+	}
+	if (part(visitor, PART_ABSENCE) > 0) {
+		e = text_evidence(alert, "absence", part(visitor, PART_ABSENCE), &text);
+		say(&text, "Its residents were silent for days when this reader came.");
+		PUT(e->seen, "residents absent");
+		PUT(e->usual, "residents present");
+	}
+}
+
+static void fill(
+	const struct watch *watch,
+	const struct visit *visit,
+	double nats,
+	struct alert *alert
+) {
+	struct alert fresh = {
+		.episode = alert->episode,
+		.campaign = alert->campaign,
+		.start_ns = alert->episode.since_ns,
+		.end_ns = visit->time_ns,
+		.category = "account-takeover",
+		.severity = ALERT_HIGH,
+		.score = nats,
+		.threshold = watch_threshold(watch),
+		.source = visit->activity->source.ip,
+		.asn = visit->activity->source.asn,
+		.n_ips = 1,
+		.ips_total = 1,
+		.users_total = 1,
+		.techniques = {&COLLECTION, &VALID},
+	};
+	*alert = fresh;
+	alert->ips[0] = alert->source;
+	strcpy(alert->account, visit->activity->account);
+	text_user(alert, visit->activity->account);
+}
+
+static void text_volume(const struct visit *visit, double nats, struct alert *alert) {
+	const struct account *account = visit->account;
+	alert->rule_id = "unusual-reading";
+	alert->rule_name = "More old mail read than usual";
+	alert->severity = ALERT_MEDIUM;
+	struct text text = {alert->message, sizeof(alert->message)};
+	say_name(&text, visit->activity->account);
+	say(&text,
+	    ": far more old mail than usual is read day after day, %u messages today (usually %.1f), "
+	    "from places and clients that are known. Ask its owner; somebody may use his computer "
+	    "or his connection.",
+	    account->today_old,
+	    account->usual_old);
+	struct text words;
+	struct alert_evidence *e = text_evidence(alert, "volume", nats, &words);
+	say(&words,
+	    "%u messages older than 30 days today; %.1f a day over the last month.",
+	    account->today_old,
+	    account->usual_old);
+	PUT(e->seen, "%u old messages", account->today_old);
+	PUT(e->usual, "%.1f old messages a day", account->usual_old);
+}
+
+uint32_t text_reader(
+	const struct watch *watch,
+	const struct visit *visit,
+	double nats,
+	enum meter_id most,
+	struct alert *alert
+) {
+	const struct account *account = visit->account;
+	const struct visitor *visitor = suspect(account);
+	fill(watch, visit, nats, alert);
+	if (most == METER_VOLUME || !visitor) {
+		text_volume(visit, nats, alert);
+		return account->today_old;
+	}
+	alert->episode.since_ns = alert->start_ns = visitor->first_min * MINUTE_NS;
+	uint32_t read = visitor->old + visitor->fresh;
+	bool burst = visitor->days <= 2
+		&& (visitor->today_old + visitor->today_fresh) * BURST_SHARE >= read
+		&& visitor->today_old >= 100;
+	alert->rule_id = burst		? "mailbox-burst"
+		: visitor->old >= FEW	? "slow-collection"
+					: "foreign-reader";
+	alert->rule_name = burst      ? "Mailbox copied by somebody else"
+		: visitor->old >= FEW ? "Mailbox read slowly by somebody else"
+				      : "New mail read by somebody else";
+	struct text text = {alert->message, sizeof(alert->message)};
+	say_message(visit, visitor, &text);
+	evidence_collection(account, visitor, alert);
+	if (part(visitor, PART_PLACE) >= 0.5)
+		evidence_place(account, visitor, alert);
+	if (part(visitor, PART_CLIENT) >= 0.5)
+		evidence_client(visit, visitor, alert);
+	if (part(visitor, PART_HOURS) >= 0.5)
+		evidence_hours(account, visitor, alert);
+	evidence_rest(account, visitor, alert);
+	return read;
+}
