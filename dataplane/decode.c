@@ -273,20 +273,20 @@ static enum pkt_checksum tcp_checksum(const struct cursor *c, const struct pkt *
 	return PKT_CHECKSUM_WRONG;
 }
 
-// The keyed hash of realm and endpoints, the smaller endpoint first so that both directions agree.
+// The keyed hash of the endpoints, the smaller one first so that both directions agree. Without the realm:
+// they may come in different ones (flow.h).
 static uint32_t hash(const uint64_t key[2], const struct pkt *pkt) {
 	uint32_t size = pkt->family == 4 ? 4 : 16;
 	const uint8_t *source = pkt->addr, *destination = pkt->addr + size;
 	int order = memcmp(source, destination, size);
 	bool swap = order > 0 || (order == 0 && pkt->port[0] > pkt->port[1]);
-	uint8_t message[40];
+	uint8_t message[36];
 
 	memcpy(message, swap ? destination : source, size);
 	memcpy(message + size, swap ? source : destination, size);
 	memcpy(message + 2 * size, &pkt->port[swap], 2);
 	memcpy(message + 2 * size + 2, &pkt->port[!swap], 2);
-	memcpy(message + 2 * size + 4, &pkt->realm, 4);
-	return (uint32_t)siphash(key, message, 2 * size + 8);
+	return (uint32_t)siphash(key, message, 2 * size + 4);
 }
 
 static void tcp_header(const struct decode_config *config, struct cursor *c, struct pkt *pkt) {

@@ -452,10 +452,10 @@ static void whole_copy(
 	memcpy(d->whole, &p->head, sizeof(p->head));
 	for (uint32_t at = 0; at < present; at += DEFRAG_CHUNK_SIZE) {
 		uint32_t left = present - at;
+		// All blocks are there, so the chunk is.
+		const struct chunk *chunk = pool_at(d->chunks, p->chunks[at / DEFRAG_CHUNK_SIZE]);
 
-		memcpy(to + at,
-		       chunk_at(d, p, at)->data,
-		       left < DEFRAG_CHUNK_SIZE ? left : DEFRAG_CHUNK_SIZE);
+		memcpy(to + at, chunk->data, left < DEFRAG_CHUNK_SIZE ? left : DEFRAG_CHUNK_SIZE);
 	}
 	*whole = (struct frame){
 		.data = d->whole,

@@ -49,19 +49,22 @@ struct flow_table *flow_open(const struct flow_config *config) {
 	table->handler = config->handler;
 	table->overlap = config->overlap;
 	table->urgent = config->urgent;
+	table->realm_key = (config->realm_key ? config->realm_key : 0x9e3779b97f4a7c15) | 1;
 	table->slots_size = slots_needed(n_flows) * sizeof(struct flow_slot);
 	table->slot_mask = (uint32_t)(slots_needed(n_flows) - 1);
 	table->order_size = n_flows * sizeof(*table->order);
 	if (n_holds > n_flows)
 		n_holds = n_flows;
 	table->slots = reserve_open(table->slots_size);
+	table->latest_size = ((size_t)table->slot_mask + 1) * sizeof(*table->latest);
+	table->latest = reserve_open(table->latest_size);
 	table->order = reserve_open(table->order_size);
 	table->pool = pool_open(sizeof(struct stream), n_flows);
 	table->holds = pool_open(sizeof(struct hold), n_holds ? (uint32_t)n_holds : 1);
 	table->slab = slab_open(held_size);
 	table->recent = recent_open(n_flows, config->recent_size);
-	if (!table->slots || !table->order || !table->pool || !table->holds || !table->slab
-	    || !table->recent) {
+	if (!table->slots || !table->latest || !table->order || !table->pool || !table->holds
+	    || !table->slab || !table->recent) {
 		int error = errno;
 		flow_close(table);
 		errno = error;
@@ -81,6 +84,8 @@ void flow_close(struct flow_table *table) {
 	pool_close(table->pool);
 	if (table->order)
 		reserve_close(table->order, table->order_size);
+	if (table->latest)
+		reserve_close(table->latest, table->latest_size);
 	if (table->slots)
 		reserve_close(table->slots, table->slots_size);
 	free(table);
@@ -113,8 +118,9 @@ uint32_t flow_n_open(const struct flow_table *table) {
 }
 
 size_t flow_memsize(const struct flow_table *table) {
-	return sizeof(*table) + table->slots_size + table->order_size + pool_memsize(table->pool)
-		+ pool_memsize(table->holds) + table->held_size + recent_memsize(table->recent);
+	return sizeof(*table) + table->slots_size + table->latest_size + table->order_size
+		+ pool_memsize(table->pool) + pool_memsize(table->holds) + table->held_size
+		+ recent_memsize(table->recent);
 }
 
 // ---- Lists by class, in the order of coming into it
@@ -223,24 +229,52 @@ static inline bool key_is(const struct stream *flow, const struct pkt *pkt, enum
 		&& memcmp(flow->addr + !dir * size, pkt->addr + size, size) == 0;
 }
 
-static struct stream *
-find(const struct flow_table *table, const struct pkt *pkt, enum stream_dir *dir) {
-	for (uint32_t i = pkt->hash & table->slot_mask; table->slots[i].index;
+// Where in the table: by endpoints and realm. Multiply-shift under a secret odd key is universal
+// (Dietzfelbinger 1996): whoever chooses realms cannot choose collisions.
+static inline uint32_t
+home_hash(const struct flow_table *table, uint32_t hash, uint32_t realm, bool is_any) {
+	uint64_t both = (uint64_t)hash << 32 | (is_any ? UINT32_MAX : realm);
+
+	return realm || is_any ? (uint32_t)(both * table->realm_key >> 32) : hash;
+}
+
+static inline uint32_t pkt_home(const struct flow_table *table, const struct pkt *pkt) {
+	return home_hash(table, pkt->hash, pkt->realm, false);
+}
+
+static uint32_t flow_home(const struct stream *flow) {
+	return home_hash(
+		flow->table, flow->hash, flow->realm, (flow->flags & FLOW_TWO_REALMS) != 0
+	);
+}
+
+// Whether the flow has the packet's endpoints, and which of them sent it.
+static inline bool
+has_ends(const struct stream *flow, const struct pkt *pkt, enum stream_dir *dir) {
+	if (flow->family != pkt->family)
+		return false;
+	*dir = STREAM_CLIENT;
+	if (key_is(flow, pkt, STREAM_CLIENT))
+		return true;
+	*dir = STREAM_SERVER;
+	return key_is(flow, pkt, STREAM_SERVER);
+}
+
+// is_any: among those that have their directions in two realms.
+static inline struct stream *
+find_in(const struct flow_table *table, const struct pkt *pkt, bool is_any, enum stream_dir *dir) {
+	uint32_t hash = home_hash(table, pkt->hash, pkt->realm, is_any);
+
+	for (uint32_t i = hash & table->slot_mask; table->slots[i].index;
 	     i = (i + 1) & table->slot_mask) {
 		struct stream *flow;
-
-		if (table->slots[i].hash != pkt->hash)
+		if (table->slots[i].hash != hash)
 			continue;
 		flow = flow_at(table, table->slots[i].index);
-		if (flow->family != pkt->family || flow->realm != pkt->realm)
+		if (((flow->flags & FLOW_TWO_REALMS) != 0) != is_any || !has_ends(flow, pkt, dir))
 			continue;
-		if (key_is(flow, pkt, STREAM_CLIENT))
-			*dir = STREAM_CLIENT;
-		else if (key_is(flow, pkt, STREAM_SERVER))
-			*dir = STREAM_SERVER;
-		else
-			continue;
-		return flow;
+		if (flow->realm == pkt->realm || (flow->half_flags[*dir] & HALF_ANY_REALM))
+			return flow;
 	}
 	return NULL;
 }
@@ -271,6 +305,41 @@ static void slot_remove(struct flow_table *table, uint32_t hash, uint32_t index)
 	table->slots[hole].index = 0;
 }
 
+// The connection of another realm that the segment answers, NULL when there is none. Among connections
+// with the same endpoints the latest; one that has been answered in its own realm is none.
+static struct stream *__attribute__((noinline))
+find_unanswered(struct flow_table *table, const struct pkt *pkt, enum stream_dir *dir) {
+	enum { SEQ_NEAR = 1 << 20 };
+	uint32_t index = table->latest[pkt->hash & table->slot_mask];
+	struct stream *flow = index ? flow_at(table, index) : NULL;
+	int32_t ahead;
+
+	if (!(pkt->flags & TCP_ACK) || !flow || flow->realm == pkt->realm
+	    || (flow->flags & FLOW_TWO_REALMS) || flow->state == FLOW_CLOSED
+	    || !has_ends(flow, pkt, dir))
+		return NULL;
+	if (flow->half[*dir].n_packets || !(flow->half_flags[!*dir] & HALF_SYNCED))
+		return NULL;
+	ahead = seq_diff(pkt->ack, flow->half[!*dir].next);
+	if (ahead > SEQ_NEAR || ahead < -SEQ_NEAR)
+		return NULL;
+	slot_remove(table, flow_home(flow), index);
+	flow->flags |= FLOW_TWO_REALMS;
+	flow->half_flags[*dir] |= HALF_ANY_REALM;
+	slot_add(table, flow_home(flow), index);
+	table->n_two_realms++;
+	table->stats.flow_two_realms++;
+	return flow;
+}
+
+static struct stream *find(struct flow_table *table, const struct pkt *pkt, enum stream_dir *dir) {
+	struct stream *flow = find_in(table, pkt, false, dir);
+
+	if (!flow && table->n_two_realms)
+		flow = find_in(table, pkt, true, dir);
+	return flow ? flow : find_unanswered(table, pkt, dir);
+}
+
 static void forget(struct stream *flow) {
 	struct flow_table *table = flow->table;
 	uint32_t index = flow_index(table, flow);
@@ -279,7 +348,10 @@ static void forget(struct stream *flow) {
 	recent_forget(table->recent, index);
 	wheel_remove(&table->wheel, index);
 	list_remove(flow);
-	slot_remove(table, flow->hash, index);
+	slot_remove(table, flow_home(flow), index);
+	table->n_two_realms -= (flow->flags & FLOW_TWO_REALMS) != 0;
+	if (table->latest[flow->hash & table->slot_mask] == index)
+		table->latest[flow->hash & table->slot_mask] = 0;
 	pool_put(table->pool, flow);
 }
 
@@ -376,7 +448,8 @@ static struct stream *add(struct flow_table *table, const struct pkt *pkt, enum 
 		stream_say(flow, STREAM_EVENT_midstream);
 	}
 	list_append(flow, class_of(flow));
-	slot_add(table, pkt->hash, index);
+	slot_add(table, flow_home(flow), index);
+	table->latest[flow->hash & table->slot_mask] = index;
 	wheel_add(&table->wheel, index, due_ns(flow));
 	return flow;
 }
@@ -467,9 +540,10 @@ static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
 
 // The first entry that can be the segment's: its connection is fetched while others are worked on.
 static inline void prefetch_flow(const struct flow_table *table, const struct pkt *pkt) {
-	struct flow_slot slot = table->slots[pkt->hash & table->slot_mask];
+	uint32_t hash = pkt_home(table, pkt);
+	struct flow_slot slot = table->slots[hash & table->slot_mask];
 
-	if (slot.hash != pkt->hash || !slot.index)
+	if (slot.hash != hash || !slot.index)
 		return;
 	__builtin_prefetch(flow_at(table, slot.index));
 	__builtin_prefetch((const uint8_t *)flow_at(table, slot.index) + 64);
@@ -477,7 +551,7 @@ static inline void prefetch_flow(const struct flow_table *table, const struct pk
 
 void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
 	for (int i = 0; i < n; i++)
-		__builtin_prefetch(&table->slots[pkts[i].hash & table->slot_mask]);
+		__builtin_prefetch(&table->slots[pkt_home(table, &pkts[i]) & table->slot_mask]);
 	for (int i = 0; i < n; i++)
 		prefetch_flow(table, &pkts[i]);
 	for (int i = 0; i < n; i++) {

@@ -8,6 +8,11 @@
 // first: half-open before closed before established without a reader, never an established one with
 // a reader while another kind is there. A sixteenth of the table stays with those that begin.
 //
+// Equal addresses in two realms are two hosts, and two connections. But the directions of one connection
+// may come in two realms: a mirror that tags what it sends and what it receives, routers that put each
+// into the network of its destination. So a segment that no connection of its realm knows, and that answers one
+// of another realm from whose other side nothing was ever seen, belongs to that (flow_two_realms).
+//
 // Checksums (enum pkt_checksum): a side that has once shown a right one is held to it, and its segments
 // with wrong ones are dropped and counted as segment_bad_checksum: end hosts drop them, which is what
 // insertion attacks live on. Only where the receiver acknowledges their bytes, and no better copy comes
@@ -29,6 +34,7 @@ struct flow_config {
 	uint32_t n_flows; // most connections at once; 0: FLOWS_DEFAULT
 	size_t held_size; // out-of-order data of all flows, bytes; 0: STREAM_POOL_SIZE_DEFAULT
 	size_t recent_size; // delivered data kept to be compared, bytes; 0: STREAM_RECENT_SIZE_DEFAULT
+	uint64_t realm_key; // drawn at start: realms may be an attacker's to choose
 	enum overlap overlap;
 	enum urgent urgent;
 	struct stream_handler handler; // copied

@@ -42,6 +42,7 @@ enum flow_flag {
 	FLOW_RESET_SEEN = 0x10, // one that may have ended it, or not: while opening, or signed
 	FLOW_ACTIVE = 0x20, // traffic since it was last looked at for eviction
 	FLOW_HAS_OPENED = 0x40, // payload has come: the handler was asked
+	FLOW_TWO_REALMS = 0x80, // one side has HALF_ANY_REALM
 };
 
 enum half_flag {
@@ -51,6 +52,7 @@ enum half_flag {
 	HALF_DONE = 0x08, // everything up to the FIN is delivered
 	HALF_EDGE = 0x10, // edge is known
 	HALF_RIGHT = 0x20, // a right checksum was seen
+	HALF_ANY_REALM = 0x40, // what it sends comes in another realm than the other side's
 };
 
 enum {
@@ -178,12 +180,15 @@ enum fate {
 
 struct flow_table {
 	struct flow_slot *slots;
+	uint32_t *latest; // by pkt.hash: the connection that was opened last
 	uint32_t slot_mask;
+	uint32_t n_two_realms; // connections with FLOW_TWO_REALMS
+	uint64_t realm_key;
 	struct stream *flows; // of index 1
 	struct pool *pool;
 	struct pool *holds;
 	struct slab *slab;
-	size_t slots_size;
+	size_t slots_size, latest_size;
 	size_t held_size;
 	struct recent *recent;
 	uint32_t *order; // scratch for flow_end

@@ -50,16 +50,19 @@ enum {
 	RECENT_LOOKS = 64,
 
 	// A peer's acknowledgement of bytes not seen means that the capture lost them, unless the
-	// capture swapped neighbours: so many further packets of the flow are waited for them.
-	STREAM_REORDER_PACKETS = 16,
+	// capture swapped neighbours: so many further packets of the flow are waited for them. In 359
+	// captures of others eight lose no bytes that more would find; three lose those of one stream.
+	STREAM_REORDER_PACKETS = 8,
 
 	// Where only one direction is captured nobody acknowledges; a hole there is given up after
 	// so many further packets: more than a retransmission takes on a busy connection.
 	STREAM_ONE_SIDED_PACKETS = 64,
 };
 
-// A hole that will not be filled by a retransmission (acknowledged, or one direction only) is given
-// up after so long at the latest, so that an answer is not kept from its reader.
+// A hole that will not be filled by a retransmission is given up after so long at the latest, so that
+// an answer is not kept from its reader: one that is acknowledged after what a capture may delay one
+// packet behind another; one of which only one direction is seen after what a retransmission takes.
+#define STREAM_ACKED_HOLE_NS (200ull * 1000000)
 #define STREAM_HOLE_NS (5ull * 1000000000)
 
 // A datagram is given up so long after its first fragment, as Linux does (RFC 1122 3.3.2 wants 60 to

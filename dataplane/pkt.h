@@ -47,7 +47,7 @@ struct pkt {
 	uint32_t ack; // meaningful with TCP_ACK only
 	uint32_t
 		realm; // which address space: VLAN and tunnel ids folded; equal addresses in two realms are two hosts
-	uint32_t hash; // keyed and symmetric: the same for both directions of a connection
+	uint32_t hash; // of the endpoints: keyed, and the same for both directions of a connection
 	uint16_t window;
 	uint16_t port[2]; // source, destination; host byte order
 	union {

@@ -676,7 +676,7 @@ static int wait_update(struct stream *flow, enum stream_dir dir, struct hold_sid
 	side->wait_seq = seq;
 	side->is_lost = is_lost;
 	side->n_waited = 0;
-	side->deadline_ns = flow->table->now_ns + STREAM_HOLE_NS;
+	side->deadline_ns = flow->table->now_ns + (is_lost ? STREAM_ACKED_HOLE_NS : STREAM_HOLE_NS);
 	flow_wake(flow, side->deadline_ns);
 	return 1;
 }

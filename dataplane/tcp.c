@@ -60,7 +60,7 @@ static void syn_is_right(struct stream *flow, enum stream_dir dir) {
 	if (flow->state != FLOW_OPENING || !(flow->half_flags[dir] & HALF_SYN))
 		return;
 	stream_drop_side(flow, dir);
-	flow->half_flags[dir] = 0;
+	flow->half_flags[dir] &= HALF_ANY_REALM;
 	flow->wscale[dir] = WSCALE_ABSENT;
 	memset(flow->isn[dir], 0, sizeof(flow->isn[dir]));
 }

@@ -171,6 +171,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 	struct flow_config flows
 		= {.n_flows = (uint32_t)config->max_flows,
 		   .held_size = config->reassembly,
+		   .realm_key = keys->hash[0] ^ keys->hash[1],
 		   .overlap = config->overlap,
 		   .urgent = config->urgent};
 

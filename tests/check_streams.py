@@ -19,7 +19,6 @@ CAPTURES = ROOT / "../shared/captures"
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 # Name of the capture (its end), and why what is read differs from tshark's reading.
-TWO_NETWORKS = "the two directions come in networks with different ids"
 EDITED = "edited by hand: a wrong checksum on bytes that right segments carry too, which are taken"
 UNHEARD = "the last segment has a wrong checksum, and the capture ends before it is acknowledged"
 DIFFERENT = {
@@ -32,10 +31,6 @@ DIFFERENT = {
     "tcpflow__tests__bug6.pcap": "sent after the client's reset",
     "test5-lines-randomized2.pcap": "a piece of a connection, its packets in random order",
     "http_out_of_order_2.pcap": "acknowledged more than a capture's reordering before it came",
-    "bug-4376__syn_retransmit_with_ts.pcap": TWO_NETWORKS,
-    "tcpdump-geneve.pcap": TWO_NETWORKS,
-    "mercury__unit_tests__pcaps__geneve.pcap": TWO_NETWORKS,
-    "Traces__erspan.pcap": TWO_NETWORKS,
     "frag_tcp_80_ipv4.pcap": "data on a SYN that is never acknowledged, only reset",
     "gtpv2.pcap": "one SYN with data: nothing was established",
     "ip_fragmented_garbage.pcap": "segments with impossible flags, which hosts drop",

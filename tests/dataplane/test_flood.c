@@ -55,16 +55,15 @@ static void put32(uint8_t *to, uint32_t value) {
 }
 
 // Raw IPv4 and TCP.
-static uint32_t segment(
-	uint8_t *to,
+static uint32_t
+segment(uint8_t *to,
 	uint32_t source,
 	uint32_t destination,
 	uint32_t ports,
 	uint8_t flags,
 	uint32_t seq,
 	uint32_t ack,
-	uint32_t payload
-) {
+	uint32_t payload) {
 	memset(to, 0, FRAME_MAX);
 	memcpy(to, (uint8_t[10]){0x45, 0, 0, (uint8_t)(40 + payload), 0, 0, 0, 0, 64, 6}, 10);
 	put32(to + 12, source);
@@ -129,7 +128,8 @@ static uint32_t fragment_cut(uint8_t *ip, uint32_t size, int i, bool is_second) 
 // ---- The source: flood and sessions
 
 static bool next(struct flood *f, uint8_t *to, uint32_t *size) {
-	if (f->n_sent < f->n_flood && f->n_sent < f->n_per_step * (uint64_t)(f->at + f->waiting + 1)) {
+	if (f->n_sent < f->n_flood
+	    && f->n_sent < f->n_per_step * (uint64_t)(f->at + f->waiting + 1)) {
 		*size = f->make(f, f->n_sent++, to);
 		return true;
 	}
@@ -171,7 +171,8 @@ static void *heard_open(void *ctx, struct stream *stream, uint64_t) {
 	return r;
 }
 
-static void heard_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t) {
+static void
+heard_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t) {
 	struct reader *r = reader;
 
 	if (r->session < 0)
@@ -206,9 +207,11 @@ static void run(struct flood *f, struct flow_stats *flows, struct defrag_stats *
 	struct flow_config config = {
 		.n_flows = 4 * SESSIONS,
 		.held_size = 1 << 20,
-		.handler = {f, heard_open, heard_data, heard_gap, heard_event, heard_timer, heard_close},
+		.handler
+		= {f, heard_open, heard_data, heard_gap, heard_event, heard_timer, heard_close},
 	};
-	struct defrag_config defrag_config = {.n_datagrams = 512, .n_chunks = 1024, .hash_key = {1}};
+	struct defrag_config defrag_config
+		= {.n_datagrams = 512, .n_chunks = 1024, .hash_key = {1}};
 	struct worker worker = {.source = &f->source, .decode.hash_key = {2}};
 
 	f->source.burst = flood_burst;
@@ -233,7 +236,16 @@ static void run(struct flood *f, struct flow_stats *flows, struct defrag_stats *
 // ---- Floods
 
 static uint32_t syn(struct flood *f, uint64_t, uint8_t *to) {
-	return segment(to, 0xc0000000 + draw(f) % 0x10000000, 0x0a000001, draw(f) << 16 | 143, TCP_SYN, draw(f), 0, 0);
+	return segment(
+		to,
+		0xc0000000 + draw(f) % 0x10000000,
+		0x0a000001,
+		draw(f) << 16 | 143,
+		TCP_SYN,
+		draw(f),
+		0,
+		0
+	);
 }
 
 // SYN, and the server's answer, to which nothing comes.
@@ -241,7 +253,9 @@ static uint32_t half_open(struct flood *f, uint64_t n, uint8_t *to) {
 	uint32_t client = 0xc0000000 + (uint32_t)(n / 2), port = (uint32_t)(n / 2) & 0xffff;
 
 	if (n % 2)
-		return segment(to, 0x0a000001, client, 143u << 16 | port, TCP_SYN | TCP_ACK, 7, 2, 0);
+		return segment(
+			to, 0x0a000001, client, 143u << 16 | port, TCP_SYN | TCP_ACK, 7, 2, 0
+		);
 	return segment(to, client, 0x0a000001, port << 16 | 143, TCP_SYN, 1, 0, 0);
 }
 
@@ -298,8 +312,13 @@ static void handshakes_without_a_word_cost_no_session(void **) {
 }
 
 static void fragments_that_never_complete_cost_no_session(void **) {
-	static struct flood all = {.make = fragment, .n_flood = 1000000, .n_per_step = 60, .is_fragmented = true};
-	static struct flood one = {.make = fragment_of_one, .n_flood = 1000000, .n_per_step = 60, .is_fragmented = true};
+	static struct flood all
+		= {.make = fragment, .n_flood = 1000000, .n_per_step = 60, .is_fragmented = true};
+	static struct flood one
+		= {.make = fragment_of_one,
+		   .n_flood = 1000000,
+		   .n_per_step = 60,
+		   .is_fragmented = true};
 	struct flow_stats flows;
 	struct defrag_stats defrag;
 

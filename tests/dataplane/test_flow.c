@@ -461,7 +461,10 @@ static void t29_acknowledged_bytes_that_never_come_are_a_gap(void **) {
 	t = talk_small();
 	talk_handshake(t, 0, 100, 300);
 	TALK(t, S, TCP_ACK, 300, 110, "a");
-	flow_advance(t->table, t->now_ns + STREAM_HOLE_NS);
+	flow_advance(t->table, t->now_ns - 1000 + STREAM_ACKED_HOLE_NS - 1);
+	assert_int_equal(t->n_readers, 0);
+	flow_advance(t->table, t->now_ns - 1000 + STREAM_ACKED_HOLE_NS);
+	assert_string_equal(t->log, "open C-10 S:a ");
 	assert_log(t, "open C-10 S:a input ");
 }
 
@@ -527,6 +530,66 @@ static void t35_family_and_realm_are_part_of_the_key(void **) {
 	talk_free(t);
 }
 
+// The two directions in networks with different ids, beside a connection with the same ends in another.
+static void directions_in_two_realms_are_one_connection(void **) {
+	for (int same_hash = 0; same_hash < 2; same_hash++) {
+		struct talk *t = talk_small();
+
+		t->hash = same_hash ? 77 : 0;
+		for (int i = 0; i < 3; i++) {
+			t->realm = 5;
+			TALK(t, C, TCP_SYN, 99);
+			t->realm = 6;
+			TALK(t, S, TCP_SYN | TCP_ACK, 299, 100);
+			t->realm = 5;
+			TALK(t, C, TCP_ACK, 100, 300);
+			TALK(t, C, TCP_ACK, 100, 300, "abc");
+			t->realm = 6;
+			TALK(t, S, TCP_ACK, 300, 103, "def");
+			t->realm = 9; // another network, whole in itself
+			talk_handshake(t, 0, 7000, 9000);
+			TALK(t, S, TCP_ACK, 9000, 7000, "xyz");
+			t->realm = 6;
+			TALK(t, S, TCP_ACK | TCP_FIN, 303, 103);
+			t->realm = 5;
+			TALK(t, C, TCP_ACK | TCP_FIN, 103, 304);
+			t->realm = 9;
+			TALK(t, C, TCP_RST, 7000);
+			// The next round finds nothing of this one.
+			flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSED_NS + second);
+			t->now_ns += FLOW_TIMEOUT_CLOSED_NS + second;
+			assert_int_equal(flow_n_open(t->table), 0);
+		}
+		assert_int_equal(flow_stats(t->table)->flow_two_realms, 3);
+		assert_int_equal(flow_stats(t->table)->flow_opened, 6);
+		assert_log(
+			t,
+			"open C:abc S:def open S:xyz close reset "
+			"open C:abc S:def open S:xyz close reset "
+			"open C:abc S:def open S:xyz close reset "
+		);
+	}
+}
+
+// What does not answer it, or comes when it has been answered, is of another network's connection.
+static void only_an_answer_joins_two_realms(void **) {
+	struct talk *t = talk_small();
+
+	t->realm = 5;
+	TALK(t, C, TCP_SYN, 99);
+	TALK(t, C, TCP_ACK, 100, 300, "a");
+	t->realm = 6;
+	TALK(t, S, TCP_ACK, 300, 100 + (2 << 20), "far"); // not near what was sent
+	TALK(t, C, TCP_ACK, 101, 303, "b"); // of the side that has been seen
+	t->realm = 5;
+	TALK(t, S, TCP_ACK, 300, 101, "c");
+	t->realm = 8;
+	TALK(t, S, TCP_ACK, 301, 101, "late");
+	assert_int_equal(flow_stats(t->table)->flow_two_realms, 0);
+	assert_int_equal(flow_n_open(t->table), 3);
+	talk_free(t);
+}
+
 static void cut_payload_is_a_gap_and_said(void **) {
 	struct talk *t = talk_small();
 
@@ -561,7 +624,7 @@ static void a_refused_stream_is_counted_and_not_told(void **) {
 
 // ---- Limits
 
-static void held_segments_stop_at_their_limit(void **) {
+static void t36_held_segments_stop_at_their_limit(void **) {
 	for (int n = STREAM_SEGMENTS_MAX - 1; n <= STREAM_SEGMENTS_MAX + 1; n++) {
 		struct talk *t = talk_small();
 		bool full = n > STREAM_SEGMENTS_MAX;
@@ -578,7 +641,7 @@ static void held_segments_stop_at_their_limit(void **) {
 	}
 }
 
-static void a_full_pool_gives_holes_up_and_loses_no_data(void **) {
+static void t36_a_full_pool_gives_holes_up_and_loses_no_data(void **) {
 	struct talk *t = talk_new(64, 65536);
 	char *block = malloc(2000);
 	size_t total = 0;
@@ -599,7 +662,7 @@ static void a_full_pool_gives_holes_up_and_loses_no_data(void **) {
 	talk_free(t);
 }
 
-static void a_full_table_gives_up_what_matters_least(void **) {
+static void t36_a_full_table_gives_up_what_matters_least(void **) {
 	struct talk *t = talk_new(4, 1 << 20);
 
 	talk_handshake(t, 1, 100, 300);
@@ -863,7 +926,7 @@ static void say_goodbye(struct oracle *o, struct talk *t, uint16_t client) {
 }
 
 // Half a hash: five values for all connections, of two families and realms with equal addresses.
-static void the_table_equals_a_list_under_random_traffic(void **) {
+static void q1_the_table_equals_a_list_under_random_traffic(void **) {
 	struct talk *t = talk_new(256, 1 << 20);
 	struct oracle o = {0};
 	const struct flow_stats *stats = flow_stats(t->table);
@@ -1028,18 +1091,20 @@ int main(void) {
 		cmocka_unit_test(t34_a_port_used_again_is_another_connection),
 		cmocka_unit_test(t34_a_syn_alone_does_not_end_a_connection),
 		cmocka_unit_test(t35_family_and_realm_are_part_of_the_key),
+		cmocka_unit_test(directions_in_two_realms_are_one_connection),
+		cmocka_unit_test(only_an_answer_joins_two_realms),
 		cmocka_unit_test(cut_payload_is_a_gap_and_said),
 		cmocka_unit_test(lost_fins_are_no_gaps),
 		cmocka_unit_test(a_refused_stream_is_counted_and_not_told),
-		cmocka_unit_test(held_segments_stop_at_their_limit),
-		cmocka_unit_test(a_full_pool_gives_holes_up_and_loses_no_data),
-		cmocka_unit_test(a_full_table_gives_up_what_matters_least),
+		cmocka_unit_test(t36_held_segments_stop_at_their_limit),
+		cmocka_unit_test(t36_a_full_pool_gives_holes_up_and_loses_no_data),
+		cmocka_unit_test(t36_a_full_table_gives_up_what_matters_least),
 		cmocka_unit_test(connections_are_counted_by_state),
 		cmocka_unit_test(connections_with_one_direction_are_counted),
 		cmocka_unit_test(each_state_has_its_patience),
 		cmocka_unit_test(timers_come_exactly_and_before_later_packets),
 		cmocka_unit_test(the_end_closes_the_oldest_first),
-		cmocka_unit_test(the_table_equals_a_list_under_random_traffic),
+		cmocka_unit_test(q1_the_table_equals_a_list_under_random_traffic),
 		cmocka_unit_test(bursts_of_any_size_tell_the_same),
 		cmocka_unit_test(a_fin_inside_held_data_ends_its_side),
 		cmocka_unit_test(t19_t20_tiny_segments_behind_holes_stop_at_the_limit),

@@ -167,7 +167,7 @@ static uint64_t fates(const struct talk *t) {
 		+ stats->segment_bad_checksum;
 }
 
-static void any_cut_and_any_swap_of_neighbours_tell_the_same_talk(void **) {
+static void t9_any_cut_and_any_swap_of_neighbours_tell_the_same_talk(void **) {
 	struct script *s = calloc(1, sizeof(*s));
 	uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : (uint64_t)time(NULL);
 
@@ -202,7 +202,7 @@ static void any_cut_and_any_swap_of_neighbours_tell_the_same_talk(void **) {
 }
 
 // Segments of one direction in any order at all, with repetitions: the same bytes in the end.
-static void any_order_of_segments_gives_the_same_bytes(void **) {
+static void t18_any_order_of_segments_gives_the_same_bytes(void **) {
 	struct script *s = calloc(1, sizeof(*s));
 	uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : (uint64_t)time(NULL);
 
@@ -501,8 +501,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plain_dialogue_is_told_in_order),
 		cmocka_unit_test(a_swapped_pair_is_put_in_order),
-		cmocka_unit_test(any_cut_and_any_swap_of_neighbours_tell_the_same_talk),
-		cmocka_unit_test(any_order_of_segments_gives_the_same_bytes),
+		cmocka_unit_test(t9_any_cut_and_any_swap_of_neighbours_tell_the_same_talk),
+		cmocka_unit_test(t18_any_order_of_segments_gives_the_same_bytes),
 		cmocka_unit_test(t15_the_urgent_byte_is_in_the_stream_or_beside_it),
 		cmocka_unit_test(t15_every_byte_may_be_urgent),
 		cmocka_unit_test(t30_a_retransmission_of_delivered_bytes_is_compared),

@@ -205,6 +205,14 @@ def swapped(frames):
         yield ns, frame
 
 
+def vlan_per_direction(frames):
+    """As a mirror leaves it that tags what it sends and what it receives."""
+    for ns, frame in frames:
+        s = Segment(frame)
+        tag = 100 if s.flow < s.reverse else 200
+        yield ns, frame[:12] + struct.pack(">HH", 0x8100, tag) + frame[12:]
+
+
 def around(function):
     def shape(frames):
         for ns, frame in frames:
@@ -213,7 +221,8 @@ def around(function):
 
 
 SHAPES = {f.__name__: around(f) for f in (qinq, mpls, vxlan, geneve, gre_teb, erspan_2)}
-SHAPES.update({f.__name__: f for f in (fragments, segments, wrap, overlap, duplicates, swapped)})
+SHAPES.update({f.__name__: f for f in (fragments, segments, wrap, overlap, duplicates, swapped,
+                                           vlan_per_direction)})
 
 
 def in_tunnel(tunnel, inner):

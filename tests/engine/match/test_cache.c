@@ -49,7 +49,11 @@ static int folder_remove(void **state) {
 		for (DIR *dir = opendir(*state); dir != NULL; closedir(dir), dir = NULL)
 			for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
 				snprintf(
-					path, sizeof(path), "%s/%s", (char *)*state, entry->d_name
+					path,
+					sizeof(path),
+					"%s/%s",
+					(char *)*state,
+					entry->d_name
 				);
 				if (entry->d_name[0] != '.')
 					unlink(path);
