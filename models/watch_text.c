@@ -13,14 +13,22 @@
 #define MINUTE_NS (60ull * 1000000000)
 
 enum {
+	ID_SIZE = 40,
 	FEW = 5, // messages that are not worth a rule's name
-	BURST_SHARE = 4, // a quarter of all that was read came in one day
 };
 
-static const struct alert_technique COLLECTION
+const struct alert_technique TECHNIQUE_COLLECTION
 	= {"TA0009", "Collection", "T1114", "Email Collection", "T1114.002", "Remote Email Collection"};
-static const struct alert_technique VALID
+const struct alert_technique TECHNIQUE_VALID
 	= {"TA0001", "Initial Access", "T1078", "Valid Accounts", NULL, NULL};
+
+// Cut at a whole character.
+static void copy_id(const struct visit *visit, char id[ID_SIZE]) {
+	const char *whole = visit->activity->client.id;
+	size_t len = strnlen(whole, ID_SIZE - 1);
+	memcpy(id, whole, len + 1);
+	text_cut(id, len);
+}
 
 static double part(const struct visitor *visitor, enum meter_part part) {
 	return visitor->part[part] * METER_UNIT;
@@ -53,9 +61,8 @@ static void say_places(struct text *text, const struct visitor *visitor) {
 }
 
 static void say_client(struct text *text, const struct visitor *visitor, const struct visit *visit) {
-	char id[40] = "";
-	strncpy(id, visit->activity->client.id, sizeof(id) - 1);
-	text_cut(id, strlen(id));
+	char id[ID_SIZE];
+	copy_id(visit, id);
 	if (visitor->flags & VISITOR_MISMATCH)
 		say(text, ", by a client that says %s and does not behave like it", id);
 	else if (visitor->flags & VISITOR_NEW_CLIENT)
@@ -188,10 +195,9 @@ static void evidence_client(
 	struct text text;
 	struct alert_evidence *e
 		= text_evidence(alert, "client", part(visitor, PART_CLIENT), &text);
-	uint32_t grammar = visit->activity->client.grammar, n_own = 0;
-	char id[40] = "";
-	strncpy(id, visit->activity->client.id, sizeof(id) - 1);
-	text_cut(id, strlen(id));
+	uint32_t grammar = visitor->grammar, n_own = 0;
+	char id[ID_SIZE];
+	copy_id(visit, id);
 	for (int i = 0; i < ACCOUNT_CLIENTS; i++)
 		n_own += visit->account->clients[i].residence.commits > 0;
 	say(&text, "Command grammar %08x under the ID %s; ", grammar, id[0] ? id : "(none)");
@@ -242,7 +248,7 @@ static void evidence_rest(
 	}
 }
 
-static void fill(
+void text_fill(
 	const struct watch *watch,
 	const struct visit *visit,
 	double nats,
@@ -262,7 +268,7 @@ static void fill(
 		.n_ips = 1,
 		.ips_total = 1,
 		.users_total = 1,
-		.techniques = {&COLLECTION, &VALID},
+		.techniques = {&TECHNIQUE_COLLECTION, &TECHNIQUE_VALID},
 	};
 	*alert = fresh;
 	alert->ips[0] = alert->source;
@@ -293,6 +299,22 @@ static void text_volume(const struct visit *visit, double nats, struct alert *al
 	PUT(e->usual, "%.1f old messages a day", account->usual_old);
 }
 
+static void visitor_evidence(
+	const struct visit *visit,
+	const struct visitor *visitor,
+	struct alert *alert
+) {
+	const struct account *account = visit->account;
+	evidence_collection(account, visitor, alert);
+	if (part(visitor, PART_PLACE) >= 0.5)
+		evidence_place(account, visitor, alert);
+	if (part(visitor, PART_CLIENT) >= 0.5)
+		evidence_client(visit, visitor, alert);
+	if (part(visitor, PART_HOURS) >= 0.5)
+		evidence_hours(account, visitor, alert);
+	evidence_rest(account, visitor, alert);
+}
+
 uint32_t text_reader(
 	const struct watch *watch,
 	const struct visit *visit,
@@ -302,31 +324,49 @@ uint32_t text_reader(
 ) {
 	const struct account *account = visit->account;
 	const struct visitor *visitor = suspect(account);
-	fill(watch, visit, nats, alert);
+	text_fill(watch, visit, nats, alert);
 	if (most == METER_VOLUME || !visitor) {
 		text_volume(visit, nats, alert);
 		return account->today_old;
 	}
 	alert->episode.since_ns = alert->start_ns = visitor->first_min * MINUTE_NS;
-	uint32_t read = visitor->old + visitor->fresh;
-	bool burst = visitor->days <= 2
-		&& (visitor->today_old + visitor->today_fresh) * BURST_SHARE >= read
-		&& visitor->today_old >= 100;
-	alert->rule_id = burst		? "mailbox-burst"
-		: visitor->old >= FEW	? "slow-collection"
-					: "foreign-reader";
-	alert->rule_name = burst      ? "Mailbox copied by somebody else"
-		: visitor->old >= FEW ? "Mailbox read slowly by somebody else"
-				      : "New mail read by somebody else";
+	bool slow = visitor->old >= FEW;
+	alert->rule_id = slow ? "slow-collection" : "foreign-reader";
+	alert->rule_name
+		= slow ? "Mailbox read slowly by somebody else" : "New mail read by somebody else";
 	struct text text = {alert->message, sizeof(alert->message)};
 	say_message(visit, visitor, &text);
-	evidence_collection(account, visitor, alert);
-	if (part(visitor, PART_PLACE) >= 0.5)
-		evidence_place(account, visitor, alert);
-	if (part(visitor, PART_CLIENT) >= 0.5)
-		evidence_client(visit, visitor, alert);
-	if (part(visitor, PART_HOURS) >= 0.5)
-		evidence_hours(account, visitor, alert);
-	evidence_rest(account, visitor, alert);
-	return read;
+	visitor_evidence(visit, visitor, alert);
+	return visitor->old + visitor->fresh;
+}
+
+uint32_t text_burst(
+	const struct watch *watch,
+	struct account *account,
+	const struct visitor *visitor,
+	double nats,
+	struct alert *alert
+) {
+	// What the visitor left behind stands in for his last activity.
+	struct activity activity = {
+		.source = {.asn = visitor->asn, .network = visitor->network},
+		.client = {.grammar = visitor->grammar},
+	};
+	memcpy(activity.account, account->name, sizeof(account->name));
+	memcpy(activity.source.ip.addr, visitor->ip, sizeof(visitor->ip));
+	activity.source.ip.family = visitor->family;
+	struct visit visit = {
+		.activity = &activity,
+		.account = account,
+		.time_ns = visitor->last_min * MINUTE_NS,
+	};
+	text_fill(watch, &visit, nats, alert);
+	alert->threshold = watch->nominal;
+	alert->episode.since_ns = alert->start_ns = visitor->first_min * MINUTE_NS;
+	alert->rule_id = "mailbox-burst";
+	alert->rule_name = "Mailbox copied by somebody else";
+	struct text text = {alert->message, sizeof(alert->message)};
+	say_message(&visit, visitor, &text);
+	visitor_evidence(&visit, visitor, alert);
+	return visitor->old + visitor->fresh;
 }

@@ -26,8 +26,8 @@ static void fade(struct fleet *fleet) {
 	fleet->committed_days *= FADE;
 	fleet->adopted *= FADE;
 	fleet->account_days *= FADE;
-	for (int i = 0; i < FLEET_BURSTS; i++)
-		fleet->bursts[i] *= FADE;
+	for (int i = 0; i < FLEET_DEEDS; i++)
+		fleet->deeds[i] *= FADE;
 	for (int i = 0; i < FLEET_PEAKS; i++)
 		fleet->peaks[i] *= FADE;
 	fleet->fortnights *= FADE;
@@ -87,6 +87,18 @@ void fleet_adopt(struct fleet *fleet, uint32_t key) {
 			*at = count + 1;
 	}
 	fleet->adopted++;
+}
+
+void fleet_share(struct fleet *fleet, uint32_t key) {
+	fleet->shared[fleet->n_shared++ % FLEET_SHARED] = key;
+}
+
+bool fleet_is_shared(const struct fleet *fleet, uint32_t key) {
+	uint32_t n = fleet->n_shared < FLEET_SHARED ? fleet->n_shared : FLEET_SHARED;
+	for (uint32_t i = 0; i < n; i++)
+		if (fleet->shared[i] == key)
+			return true;
+	return false;
 }
 
 void fleet_peak(struct fleet *fleet, double nats) {

@@ -27,9 +27,6 @@
 enum meter_id {
 	METER_VISITOR, // somebody who does not belong there reads
 	METER_VOLUME, // more old mail is read than usual, by whomever
-	METER_SENDING, // copies to a new correspondent
-	METER_OTHERS, // other people's mailboxes
-	METER_FILING, // messages put into mailboxes
 	METERS,
 };
 

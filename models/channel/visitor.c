@@ -9,6 +9,7 @@
 enum {
 	SILENT_DAYS = 3, // of the residents, before it counts
 	DAY_MINUTES = 1440,
+	DOUBT_DAYS = 14, // after a doubtful login
 };
 
 #define STRANGER 1.5 // nats of place and client
@@ -35,10 +36,17 @@ static bool uses_network(const struct account *account, uint8_t network) {
 	return false;
 }
 
+static bool is_doubted(const struct visit *visit) {
+	uint32_t since = visit->account->doubt_min;
+	return since && visit->min < since + DOUBT_DAYS * DAY_MINUTES;
+}
+
 static double place_nats(const struct visit *visit, const struct fleet *fleet) {
 	const struct account *account = visit->account;
 	if (visit->at == PLACE_HOME)
 		return 0;
+	// Somebody may have found the password: a stranger soon after is no coincidence.
+	double doubt = is_doubted(visit) && visit->at != PLACE_PROVIDER ? 3 : 0;
 	if (visit->at == PLACE_PROVIDER)
 		return 0.5;
 	double nats = clamp(account_novelty(account), 3);
@@ -48,12 +56,14 @@ static double place_nats(const struct visit *visit, const struct fleet *fleet) {
 		nats += 1;
 	if (visit->at == PLACE_STRANGE && visit->activity->source.country[0])
 		nats += 0.5;
-	return clamp(nats, 6);
+	return clamp(nats, 6) + doubt;
 }
 
 static double client_nats(const struct visit *visit, const struct fleet *fleet) {
 	if (visit->with == CLIENT_OWN)
 		return 0;
+	if (visit->upgraded)
+		return 0.5;
 	double nats = visit->with == CLIENT_NEW ? 1 : 0.75;
 	nats += clamp(0.3 * rarity(fleet, visit->client_key), 2);
 	if (visit->mismatch)
@@ -90,7 +100,7 @@ static void begin_day(struct visitor *visitor, uint16_t day) {
 	if (visitor->day == day)
 		return;
 	visitor->day = day;
-	visitor->flags &= ~(VISITOR_COMMITTED | VISITOR_SEARCHED | VISITOR_BULK);
+	visitor->flags &= ~(VISITOR_COMMITTED | VISITOR_SEARCHED);
 	visitor->today_old = visitor->today_fresh = visitor->today_searches = 0;
 	visitor->today_hours = 0;
 	visitor->today_events = 0;
@@ -119,11 +129,13 @@ static void take(const struct visit *visit, struct visitor *visitor) {
 	if (visitor->first_min == 0)
 		visitor->first_min = visit->min;
 	visitor->last_min = visit->min;
+	visitor->last_net = visit->net;
 	add_net(visitor, visit->net);
 	memcpy(visitor->ip, activity->source.ip.addr, sizeof(visitor->ip));
 	visitor->family = activity->source.ip.family;
 	visitor->network = activity->source.network;
 	visitor->asn = activity->source.asn;
+	visitor->grammar = activity->client.grammar;
 	memcpy(visitor->country, activity->source.country, 2);
 	if (visitor->today_old + visitor->today_fresh == 0 && visit->old + visit->fresh
 	    && visitor->days < UINT8_MAX)
@@ -245,7 +257,7 @@ static struct visitor *find(const struct visit *visit) {
 
 struct visitor *visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without) {
 	uint8_t protocol = visit->activity->protocol;
-	if (visit_is_home(visit) || !visit->settled
+	if (visit_is_home(visit) || !visit->settled || visit->served
 	    || (protocol != ACTIVITY_IMAP && protocol != ACTIVITY_POP3))
 		return NULL;
 	struct visitor *visitor = find(visit);
@@ -284,6 +296,8 @@ void visitor_measure(struct account *account, const struct fleet *fleet) {
 		const struct visitor *visitor = &account->visitors[i];
 		if (visitor->first_min == 0 || visitor->day != account->day || visitor->score == 0)
 			continue;
+		if (fleet_is_shared(fleet, visitor->client) || fleet_is_shared(fleet, visitor->last_net))
+			continue; // it turned out to be everybody's
 		double nats = visitor_today(account, fleet, visitor);
 		if (nats > most) {
 			most = nats;
