@@ -20,6 +20,7 @@ enum {
 
 #define LINK_SHARE 0.02 // … or this share of them
 #define TESTIMONY_MIN 0.5 // nats
+#define TODAY_MIN 0.5 // nats of a day that is told
 #define MINUTE_NS (60ull * 1000000000)
 #define DAY_NS (86400ull * 1000000000)
 
@@ -192,7 +193,16 @@ static void judge(struct watch *watch, const struct visit *visit) {
 	double nats = watch_nats(watch, account, &most);
 	if (nats > account->peak)
 		account->peak = nats;
-	if (nats >= watch_threshold(watch))
+	// What is told is what was done today; the days before only weigh it.
+	const struct meter *meter = &account->meters[most];
+	double today = meter_day_nats(
+		meter,
+		&watch->fleet->meters[most],
+		account_weeks(account),
+		meter->age,
+		meter->today
+	);
+	if (nats >= watch_threshold(watch) && today >= TODAY_MIN)
 		watch_tell_reader(watch, visit, nats, most);
 }
 
@@ -233,19 +243,20 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 	};
 	if (visitor->score == 0 || testimony.nats < TESTIMONY_MIN || watch->without >> 24 & 1)
 		return;
+	// Travellers meet in networks and providers, each with his own client; strangers' clients do not.
+	bool far = visit->at >= PLACE_COUNTRY, own = visit->with == CLIENT_OWN;
+	bool net = far && (!own || visit_hides(visit)) && links(watch, visit->net);
 	struct {
 		enum entity_kind kind;
 		uint32_t value;
 		bool counts;
 	} entities[] = {
-		{ENTITY_IP, visit->ip, visit->at >= PLACE_COUNTRY},
-		{ENTITY_NET, visit->net, visit->at >= PLACE_COUNTRY && links(watch, visit->net)},
-		{ENTITY_PROVIDER,
-		 visit->provider_id,
-		 visit->at >= PLACE_COUNTRY && links(watch, visit->provider_id)},
+		{ENTITY_IP, visit->ip, far},
+		{ENTITY_NET, visit->net, net},
+		{ENTITY_PROVIDER, visit->provider_id, far && !own && links(watch, visit->provider_id)},
 		{ENTITY_CLIENT,
 		 visit->client_key,
-		 visit->with != CLIENT_OWN && !visit->upgraded && links(watch, visit->client_key)},
+		 !own && !visit->upgraded && links(watch, visit->client_key)},
 	};
 	for (int i = 0; i < ENTITY_KINDS; i++) {
 		struct entity *entity = NULL;
@@ -296,7 +307,7 @@ static void release(struct watch *watch, struct pending pending) {
 			continue;
 		double nats = deed_nats(watch->fleet, pending.deed);
 		if (!(watch->without >> 26 & 1) && nats >= watch->nominal)
-			watch_tell_burst(watch, account, visitor, pending.deed, nats);
+			watch_tell_burst(watch, account, visitor, nats);
 		deed_count(watch->fleet, pending.deed);
 	}
 }

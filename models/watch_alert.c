@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+#define MINUTE_NS (60ull * 1000000000)
+#define WAVE_SILENCE_NS (7 * 86400ull * 1000000000)
+
 static struct episode *get_episode(
 	struct watch *watch,
 	enum episode_kind kind,
@@ -28,24 +31,36 @@ static void forget_evidence(struct account *account) {
 		meter_reset(&account->meters[i]);
 }
 
-// The told campaign that a visitor of the account belongs to, or NULL.
-static struct entity *campaign_of(struct watch *watch, const struct visit *visit) {
+// The entities that a visit goes through, those that are known.
+static int entities_of(struct watch *watch, const struct visit *visit, struct entity *found[]) {
 	const struct {
 		enum entity_kind kind;
 		uint32_t value;
-	} shared[] = {
-		{ENTITY_CLIENT, visit->client_key},
+	} shared[ENTITY_KINDS] = {
+		{ENTITY_CLIENT, visit->with == CLIENT_OWN ? 0 : visit->client_key},
 		{ENTITY_IP, visit->ip},
 		{ENTITY_NET, visit->net},
 		{ENTITY_PROVIDER, visit->provider_id},
 	};
-	for (size_t i = 0; i < sizeof(shared) / sizeof(shared[0]); i++) {
+	int n = 0;
+	for (int i = 0; i < ENTITY_KINDS; i++) {
 		struct entity *entity = campaigns_find(
 			&watch->campaigns, shared[i].kind, shared[i].value
 		);
-		if (entity && entity->told
-		    && episodes_find(watch->episodes, EPISODE_CAMPAIGN, entity->node.key))
-			return entity;
+		if (entity)
+			found[n++] = entity;
+	}
+	return n;
+}
+
+// The entity whose episode tells of a campaign that the visit belongs to, or NULL.
+static struct entity *campaign_of(struct watch *watch, const struct visit *visit) {
+	struct entity *found[ENTITY_KINDS];
+	int n = entities_of(watch, visit, found);
+	for (int i = 0; i < n; i++) {
+		uint64_t key = found[i]->campaign;
+		if (key && episodes_find(watch->episodes, EPISODE_CAMPAIGN, key))
+			return table_peek(&watch->campaigns.entities, key);
 	}
 	return NULL;
 }
@@ -87,21 +102,77 @@ void watch_tell_deed(
 	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
 }
 
+// What the visitor left behind stands in for his last activity.
+static void recall(
+	struct account *account,
+	const struct visitor *visitor,
+	struct activity *activity,
+	struct visit *visit
+) {
+	*activity = (struct activity){
+		.source = {.asn = visitor->asn, .network = visitor->network},
+		.client = {.grammar = visitor->grammar},
+	};
+	memcpy(activity->account, account->name, sizeof(account->name));
+	memcpy(activity->source.ip.addr, visitor->ip, sizeof(visitor->ip));
+	activity->source.ip.family = visitor->family;
+	*visit = (struct visit){
+		.activity = activity,
+		.account = account,
+		.min = visitor->last_min,
+		.time_ns = visitor->last_min * MINUTE_NS,
+		.net = visitor->last_net,
+		.client_key = visitor->client,
+		.at = visitor->flags & VISITOR_FAR ? PLACE_STRANGE : PLACE_PROVIDER,
+		.with = visitor->flags & VISITOR_NEW_CLIENT ? CLIENT_NEW : CLIENT_OWN,
+	};
+}
+
+static struct entity *hear_burst(
+	struct watch *watch,
+	const struct visit *visit,
+	const struct visitor *visitor,
+	double nats
+) {
+	struct testimony testimony = {
+		.account = visit->account->node.key,
+		.min = visit->min,
+		.since_min = visitor->first_min,
+		.nats = nats,
+		.old = visitor->old,
+		.fresh = visitor->fresh,
+		.ip = &visit->activity->source.ip,
+	};
+	struct entity *by_net
+		= campaigns_hear(&watch->campaigns, ENTITY_NET, visit->net, &testimony);
+	if (by_net || visit->with == CLIENT_OWN)
+		return by_net;
+	return campaigns_hear(&watch->campaigns, ENTITY_CLIENT, visit->client_key, &testimony);
+}
+
 void watch_tell_burst(
 	struct watch *watch,
 	struct account *account,
 	const struct visitor *visitor,
-	enum deed deed,
 	double nats
 ) {
-	struct episode *episode
-		= episodes_find(watch->episodes, EPISODE_READER, account->node.key);
-	if (episode)
+	uint64_t key = account->node.key;
+	if (episodes_find(watch->episodes, EPISODE_READER, key))
 		return; // it is told
-	uint64_t since_ns = visitor->first_min * 60ull * 1000000000;
-	episode = get_episode(watch, EPISODE_READER, account->node.key, since_ns);
-	uint32_t size = text_burst(watch, account, visitor, nats, &episode->alert);
+	struct activity activity;
+	struct visit visit;
+	recall(account, visitor, &activity, &visit);
+	struct entity *entity = hear_burst(watch, &visit, visitor, nats);
+	entity = entity ? entity : campaign_of(watch, &visit);
+	if (entity) {
+		watch_tell_campaign(watch, &visit, visitor, entity);
+		return;
+	}
+	struct episode *episode
+		= get_episode(watch, EPISODE_READER, key, visitor->first_min * MINUTE_NS);
+	uint32_t size = text_burst(watch, &visit, visitor, nats, &episode->alert);
 	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
+	table_touch(&watch->accounts, account);
 	account->flags |= ACCOUNT_ALARMED;
 	forget_evidence(account);
 }
@@ -112,8 +183,10 @@ void watch_tell_wave(
 	enum entity_kind kind,
 	uint32_t n
 ) {
-	uint32_t value = kind == ENTITY_NET ? visit->net : visit->client_key;
-	struct episode *episode = get_episode(watch, EPISODE_WAVE, value, visit->time_ns);
+	// What changes in one week is one change: an upgrade has a grammar on each system.
+	struct episode *episode = get_episode(watch, EPISODE_WAVE, 1, visit->time_ns);
+	episode->silence_ns = WAVE_SILENCE_NS;
+	n = n > episode->size ? n : episode->size;
 	text_wave(watch, visit, kind, n, &episode->alert);
 	episode_tell(watch->episodes, episode, n, false, watch->now_ns);
 }
@@ -124,11 +197,15 @@ bool watch_tell_campaign(
 	const struct visitor *visitor,
 	struct entity *entity
 ) {
-	if (!entity->told) {
-		struct entity *other = campaign_of(watch, visit);
-		if (other)
-			entity = other;
-	}
+	struct entity *told = campaign_of(watch, visit), *found[ENTITY_KINDS];
+	entity = told ? told : entity;
+	// Whatever else these accounts share is the same campaign.
+	int n_found = entities_of(watch, visit, found);
+	for (int i = 0; i < n_found; i++)
+		if (found[i]->n_suspect >= 2 && !found[i]->campaign) {
+			table_touch(&watch->campaigns.entities, found[i]);
+			found[i]->campaign = entity->node.key;
+		}
 	uint64_t since_ns = entity->since_min * 60ull * 1000000000;
 	struct episode *episode
 		= get_episode(watch, EPISODE_CAMPAIGN, entity->node.key, since_ns);
@@ -139,14 +216,14 @@ bool watch_tell_campaign(
 		listed |= entity->accounts[i] == visit->account->node.key;
 	if (!listed)
 		entity->accounts[entity->n_listed++ % CAMPAIGN_LISTED] = visit->account->node.key;
-	bool grown = entity->told && entity->n_suspect > episode->told_size;
-	entity->told = true;
+	bool grown = entity->n_suspect > episode->told_size;
+	entity->campaign = entity->node.key;
 	text_campaign(watch, visit, entity, &episode->alert);
 	episode_tell(
 		watch->episodes,
 		episode,
 		entity->n_suspect,
-		grown || !listed,
+		episode->told_size > 0 && (grown || !listed),
 		watch->now_ns
 	);
 	return true;

@@ -22,12 +22,11 @@ void watch_tell_deed(
 	const char *what,
 	double nats
 );
-// A burst out of quarantine.
+// A burst out of quarantine; it is told as one of a campaign where others share its network or client.
 void watch_tell_burst(
 	struct watch *watch,
 	struct account *account,
 	const struct visitor *visitor,
-	enum deed deed,
 	double nats
 );
 // n accounts took up the same today.

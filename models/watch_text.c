@@ -342,31 +342,18 @@ uint32_t text_reader(
 
 uint32_t text_burst(
 	const struct watch *watch,
-	struct account *account,
+	const struct visit *visit,
 	const struct visitor *visitor,
 	double nats,
 	struct alert *alert
 ) {
-	// What the visitor left behind stands in for his last activity.
-	struct activity activity = {
-		.source = {.asn = visitor->asn, .network = visitor->network},
-		.client = {.grammar = visitor->grammar},
-	};
-	memcpy(activity.account, account->name, sizeof(account->name));
-	memcpy(activity.source.ip.addr, visitor->ip, sizeof(visitor->ip));
-	activity.source.ip.family = visitor->family;
-	struct visit visit = {
-		.activity = &activity,
-		.account = account,
-		.time_ns = visitor->last_min * MINUTE_NS,
-	};
-	text_fill(watch, &visit, nats, alert);
+	text_fill(watch, visit, nats, alert);
 	alert->threshold = watch->nominal;
 	alert->episode.since_ns = alert->start_ns = visitor->first_min * MINUTE_NS;
 	alert->rule_id = "mailbox-burst";
 	alert->rule_name = "Mailbox copied by somebody else";
 	struct text text = {alert->message, sizeof(alert->message)};
-	say_message(&visit, visitor, &text);
-	visitor_evidence(&visit, visitor, alert);
+	say_message(visit, visitor, &text);
+	visitor_evidence(visit, visitor, alert);
 	return visitor->old + visitor->fresh;
 }

@@ -33,10 +33,10 @@ void text_deed(
 	double nats,
 	struct alert *alert
 );
-// A burst out of quarantine; what the visit looked like is gone, the visitor is not.
+// A burst out of quarantine.
 uint32_t text_burst(
 	const struct watch *watch,
-	struct account *account,
+	const struct visit *visit,
 	const struct visitor *visitor,
 	double nats,
 	struct alert *alert

@@ -164,9 +164,9 @@ struct entity *campaigns_hear(
 	list_ip(entity, testimony->ip);
 	if (nats > 0.7)
 		list_account(entity, testimony->account);
-	if (!is_campaign(campaigns, entity) && !entity->told)
+	if (!is_campaign(campaigns, entity) && !entity->campaign)
 		return NULL;
-	return news || !entity->told ? entity : NULL;
+	return news || !entity->campaign ? entity : NULL;
 }
 
 double entity_nats(const struct entity *entity) {

@@ -57,8 +57,8 @@ struct entity {
 	struct table_node node;
 	uint32_t value;
 	uint8_t kind;
-	bool told;
 	uint16_t day; // of the last visit
+	uint64_t campaign; // key of the entity whose episode tells of it; 0: not told
 	uint32_t since_min;
 	float nats[3]; // ln of the product, for each w
 	uint32_t n_accounts;

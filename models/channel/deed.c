@@ -28,10 +28,8 @@ enum deed deed_burst(const struct visitor *visitor, const struct visit *visit) {
 	if (read < BURST_MIN || visitor->today_old < BURST_OLD_MIN
 	    || visit->at == PLACE_HOME || visitor->committed_days)
 		return DEEDS;
-	uint8_t network = visit->activity->source.network;
-	bool hides = network == NETWORK_HOSTING || network == NETWORK_VPN || network == NETWORK_TOR;
 	return DEED_BURST + (visit->at >= PLACE_COUNTRY) + 2 * (visit->with != CLIENT_OWN)
-		+ 4 * hides;
+		+ 4 * visit_hides(visit);
 }
 
 // The part behind the @, or "".

@@ -14,6 +14,8 @@ enum {
 };
 
 static const double bets[METER_BETS] = {0.02, 0.2};
+// M only shrinks by it, which leaves the guarantee alone: a trip in spring is no evidence in autumn.
+static const double memory[METER_BETS] = {1 / 40.0, 1 / 15.0}; // nats a day
 
 uint8_t meter_score(double nats) {
 	if (!(nats > 0))
@@ -139,7 +141,7 @@ static void wait(struct meter *meter, struct meter_fleet *fleet, uint16_t lesson
 
 static void step(struct meter *meter, double e) {
 	for (int i = 0; i < METER_BETS; i++) {
-		double nats = bet_nats(i, e) + meter->m[i];
+		double nats = bet_nats(i, e) + meter->m[i] - memory[i];
 		meter->m[i] = nats > 40 ? fmin(nats, 60) : log1p(exp(nats));
 	}
 }

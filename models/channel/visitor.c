@@ -24,10 +24,6 @@ static double rarity(const struct fleet *fleet, uint32_t key) {
 	return log((fleet->n_accounts + 2.0) / (fleet_adopters(fleet, key) + 1.0));
 }
 
-static bool hides(uint8_t network) {
-	return network == NETWORK_HOSTING || network == NETWORK_VPN || network == NETWORK_TOR;
-}
-
 static bool uses_network(const struct account *account, uint8_t network) {
 	for (int i = 0; i < ACCOUNT_PROVIDERS; i++)
 		if (account->providers[i].id && account->providers[i].network == network
@@ -52,7 +48,7 @@ static double place_nats(const struct visit *visit, const struct fleet *fleet) {
 	double nats = clamp(account_novelty(account), 3);
 	nats += clamp(0.25 * rarity(fleet, visit->provider_id), 2);
 	uint8_t network = visit->activity->source.network;
-	if (hides(network) && !uses_network(account, network))
+	if (visit_hides(visit) && !uses_network(account, network))
 		nats += 1;
 	if (visit->at == PLACE_STRANGE && visit->activity->source.country[0])
 		nats += 0.5;
@@ -242,7 +238,8 @@ static void score(
 		sum += nats;
 	}
 	// Who only asks whether there is mail has taken nothing yet.
-	if (visitor->today_old + visitor->today_fresh == 0)
+	// And new mail read by a known client from a known provider is what they are for.
+	if (visitor->today_old + (identity >= STRANGER ? visitor->today_fresh : 0) == 0)
 		sum = 0;
 	uint8_t now = meter_score(sum * innocence(visitor));
 	if (now > visitor->score || visitor->flags & VISITOR_COMMITTED)
@@ -311,7 +308,16 @@ unsigned account_weeks(const struct account *account) {
 	return (account->day - account->founded) / 7u;
 }
 
-// A habit is what those do who commit; the fleet learns METER_TEACH_MAX days of each visitor.
+// His own client is his at a provider that he uses, and where it once committed; any other client where
+// it commits often.
+static bool is_known(const struct visitor *visitor) {
+	if (!(visitor->flags & VISITOR_NEW_CLIENT)
+	    && (visitor->committed_days || !(visitor->flags & VISITOR_FAR)))
+		return true;
+	return visitor->committed_days >= HABITUAL * visitor->days && visitor->committed_days;
+}
+
+// A habit is what those do who are known; the fleet learns METER_TEACH_MAX days of each visitor.
 enum meter_lesson visitor_close_day(struct account *account, const struct fleet *fleet) {
 	enum meter_lesson lesson = METER_HABIT;
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
@@ -321,7 +327,7 @@ enum meter_lesson visitor_close_day(struct account *account, const struct fleet 
 		visitor->nats += visitor_today(account, fleet, visitor);
 		if (visitor->nats < 0)
 			visitor->nats = 0;
-		if (visitor->committed_days >= HABITUAL * visitor->days)
+		if (is_known(visitor))
 			continue;
 		enum meter_lesson of = visitor->taught < METER_TEACH_MAX ? METER_TEACHES
 									: METER_SILENT;
