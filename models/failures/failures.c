@@ -488,8 +488,7 @@ static void observe_password(
 		return;
 	double nats = at_home ? NATS_PASSWORD_HOME
 			      : password_nats(fleet, password, attempt->time_ns);
-	if (known)
-		evidence_add(&password->evidence, nats);
+	evidence_add(&password->evidence, known ? nats : 0);
 }
 
 static void observe_account(
