@@ -293,7 +293,7 @@ static void take_deed(struct watch *watch, const struct visit *visit) {
 	account->deeds_day = visit->day;
 	account->deeds |= bit;
 	judge_deed(watch, visit, deed, what);
-	deed_count(watch->fleet, deed);
+	deed_count(watch->fleet, deed, visit->net);
 }
 
 static void release(struct watch *watch, struct pending pending) {
@@ -308,7 +308,7 @@ static void release(struct watch *watch, struct pending pending) {
 		double nats = deed_nats(watch->fleet, pending.deed);
 		if (!(watch->without >> 26 & 1) && nats >= watch->nominal)
 			watch_tell_burst(watch, account, visitor, nats);
-		deed_count(watch->fleet, pending.deed);
+		deed_count(watch->fleet, pending.deed, visitor->last_net);
 	}
 }
 

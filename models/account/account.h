@@ -143,6 +143,7 @@ struct account {
 	uint32_t doubt_min; // a doubtful login: somebody may have found the password; 0: none
 	uint32_t deeds; // bits of enum deed done …
 	uint16_t deeds_day; // … on that day
+	uint16_t renumbered_day; // a mailbox got a new UIDVALIDITY
 	uint8_t today_others; // other people's mailboxes opened for the first time
 	uint32_t week; // up to which the meters' weeks are counted
 	float peak; // highest evidence in the fortnight

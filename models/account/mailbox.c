@@ -53,6 +53,8 @@ account_get_mailbox(struct account *account, const struct activity_mailbox *seen
 	uint32_t name = (uint32_t)hash_bytes(HASH_PUBLIC, seen->name, len) | 1;
 	struct mailbox *mailbox = find(account, name);
 	uint32_t next = highest(seen);
+	if (mailbox->uidvalidity && mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)
+		account->renumbered_day = day;
 	if (mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)
 		*mailbox = (struct mailbox){.name = name, .uidvalidity = seen->uidvalidity};
 	if (mailbox->past_day == 0) {

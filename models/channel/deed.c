@@ -15,7 +15,13 @@ double deed_nats(const struct fleet *fleet, enum deed deed) {
 	return -log((fleet->deeds[deed] + 1.0) / (fleet->account_days + PRIOR_DAYS));
 }
 
-void deed_count(struct fleet *fleet, enum deed deed) {
+void deed_count(struct fleet *fleet, enum deed deed, uint32_t net) {
+	uint32_t key = net * 2654435761u + deed;
+	uint32_t n = fleet->n_deed_nets < FLEET_SHARED ? fleet->n_deed_nets : FLEET_SHARED;
+	for (uint32_t i = 0; i < n; i++)
+		if (fleet->deed_nets[i] == key)
+			return;
+	fleet->deed_nets[fleet->n_deed_nets++ % FLEET_SHARED] = key;
 	fleet->deeds[deed]++;
 }
 
@@ -26,7 +32,7 @@ bool deed_hides(enum deed deed) {
 enum deed deed_burst(const struct visitor *visitor, const struct visit *visit) {
 	uint32_t read = visitor->today_old + visitor->today_fresh;
 	if (read < BURST_MIN || visitor->today_old < BURST_OLD_MIN
-	    || visit->at == PLACE_HOME || visitor->committed_days)
+	    || visit->at == PLACE_HOME || visitor->committed_days || visit_is_resync(visit))
 		return DEEDS;
 	return DEED_BURST + (visit->at >= PLACE_COUNTRY) + 2 * (visit->with != CLIENT_OWN)
 		+ 4 * visit_hides(visit);

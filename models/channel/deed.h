@@ -40,4 +40,5 @@ enum deed deed_take(const struct visit *visit, const char **what_r);
 enum deed deed_burst(const struct visitor *visitor, const struct visit *visit);
 bool deed_hides(enum deed deed);
 double deed_nats(const struct fleet *fleet, enum deed deed);
-void deed_count(struct fleet *fleet, enum deed deed);
+// It was done from this network. One network teaches once, however many accounts it does it to.
+void deed_count(struct fleet *fleet, enum deed deed, uint32_t net);

@@ -116,5 +116,5 @@ double fleet_threshold(const struct fleet *fleet, double budget, double nominal)
 	while (i > 0 && above + fleet->peaks[i] <= allowed)
 		above += fleet->peaks[i--];
 	double nats = (i + 1) * PEAK_UNIT;
-	return fmin(fmax(nats, nominal - FLEET_SLACK), nominal + FLEET_SLACK);
+	return fmin(fmax(nats, nominal - FLEET_SLACK_DOWN), nominal + FLEET_SLACK_UP);
 }

@@ -34,6 +34,8 @@ struct fleet {
 	float deeds[FLEET_DEEDS]; // the same
 	uint32_t shared[FLEET_SHARED]; // keys of networks and clients; a ring
 	uint32_t n_shared;
+	uint32_t deed_nets[FLEET_SHARED]; // from where deeds were done lately; a ring
+	uint32_t n_deed_nets;
 	float peaks[FLEET_PEAKS]; // account-fortnights by their highest evidence
 	float fortnights;
 	struct meter_fleet meters[METERS];
@@ -56,7 +58,8 @@ bool fleet_is_shared(const struct fleet *fleet, uint32_t key);
 // One account's highest evidence in a fortnight.
 void fleet_peak(struct fleet *fleet, double nats);
 // The evidence that a budget (alerts per 1,000 accounts and week) of this fleet's own fortnights
-// reach. nominal where too few are known; never further than FLEET_SLACK from it.
+// reach. nominal where too few are known; never further than FLEET_SLACK_* from it.
 double fleet_threshold(const struct fleet *fleet, double budget, double nominal);
 
-#define FLEET_SLACK 3.0
+#define FLEET_SLACK_DOWN 2.0
+#define FLEET_SLACK_UP 2.0 // an attack on many accounts must not hide itself

@@ -11,6 +11,7 @@
 enum {
 	TOGETHER_MIN = 30, // minutes between two clients at one place that makes them companions
 	SETTLED_DAYS = 14, // of an account's life before somebody can be a stranger
+	RESYNC_DAYS = 7,
 	NO_COMMITS_DAYS = 14, // active days without any commitment: this owner only reads
 };
 
@@ -299,6 +300,8 @@ void visit_take(
 	visit->new_net = visit->place->residence.days == 0;
 	visit->new_client = visit->client && visit->client->residence.days == 0;
 	take_deeds(visit);
+	if (visit_is_resync(visit))
+		visit->old = 0;
 	visit->served = is_served(visit, fleet);
 	learn(visit, fleet);
 }
@@ -310,4 +313,9 @@ bool visit_is_home(const struct visit *visit) {
 bool visit_hides(const struct visit *visit) {
 	uint8_t network = visit->activity->source.network;
 	return network == NETWORK_HOSTING || network == NETWORK_VPN || network == NETWORK_TOR;
+}
+
+bool visit_is_resync(const struct visit *visit) {
+	uint16_t since = visit->account->renumbered_day;
+	return since && visit->day <= since + RESYNC_DAYS && visit->with == CLIENT_OWN;
 }

@@ -65,6 +65,8 @@ void visit_take(
 );
 // Neither the place nor the client give reason to ask who it is.
 bool visit_is_home(const struct visit *visit);
+// The server has numbered a mailbox anew within days: its own clients load all of it again.
+bool visit_is_resync(const struct visit *visit);
 // The network is known to hide who uses it: hosting, VPN, Tor.
 bool visit_hides(const struct visit *visit);
 // The key of the /24 or /48, and of the provider, as accounts know them. Never 0.
