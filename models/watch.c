@@ -14,7 +14,8 @@ enum {
 	FORTNIGHT = 14,
 	OLD_CLIP = 60, // a sync is no habit
 	QUARANTINE_MIN = 72 * 60, // minutes a burst waits for a commitment
-	QUARANTINE_HIDING_MIN = 100, // where nobody is expected to commit: for others to do the same
+	QUARANTINE_HIDING_MIN
+	= 100, // where nobody is expected to commit: for others to do the same
 	LINK_FEW = 40, // accounts that a link may be common to …
 };
 
@@ -118,11 +119,7 @@ static void close_day(struct watch *watch, struct account *account, unsigned n_q
 		enum meter_lesson of = i == METER_VISITOR ? lesson : METER_HABIT;
 		if (settled)
 			meter_close(
-				meter,
-				&fleet->meters[i],
-				weeks,
-				n_quiet,
-				told ? METER_SILENT : of
+				meter, &fleet->meters[i], weeks, n_quiet, told ? METER_SILENT : of
 			);
 		meter->today = 0;
 	}
@@ -196,11 +193,7 @@ static void judge(struct watch *watch, const struct visit *visit) {
 	// What is told is what was done today; the days before only weigh it.
 	const struct meter *meter = &account->meters[most];
 	double today = meter_day_nats(
-		meter,
-		&watch->fleet->meters[most],
-		account_weeks(account),
-		meter->age,
-		meter->today
+		meter, &watch->fleet->meters[most], account_weeks(account), meter->age, meter->today
 	);
 	if (nats >= watch_threshold(watch) && today >= TODAY_MIN)
 		watch_tell_reader(watch, visit, nats, most);
@@ -211,9 +204,7 @@ static void adopt(struct watch *watch, const struct visit *visit) {
 	struct campaigns *campaigns = &watch->campaigns;
 	uint32_t n = 0;
 	if (visit->new_net)
-		n = campaigns_adopt(
-			campaigns, watch->fleet, ENTITY_NET, visit->net, visit->day
-		);
+		n = campaigns_adopt(campaigns, watch->fleet, ENTITY_NET, visit->net, visit->day);
 	if (n)
 		watch_tell_wave(watch, visit, ENTITY_NET, n);
 	n = 0;
@@ -253,7 +244,9 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 	} entities[] = {
 		{ENTITY_IP, visit->ip, far},
 		{ENTITY_NET, visit->net, net},
-		{ENTITY_PROVIDER, visit->provider_id, far && !own && links(watch, visit->provider_id)},
+		{ENTITY_PROVIDER,
+		 visit->provider_id,
+		 far && !own && links(watch, visit->provider_id)},
 		{ENTITY_CLIENT,
 		 visit->client_key,
 		 !own && !visit->upgraded && links(watch, visit->client_key)},
@@ -281,12 +274,13 @@ judge_deed(struct watch *watch, const struct visit *visit, enum deed deed, const
 static void take_deed(struct watch *watch, const struct visit *visit) {
 	const char *what;
 	enum deed deed = deed_take(visit, &what);
-	if (deed == DEEDS || fleet_is_young(watch->fleet) || fleet_is_shared(watch->fleet, visit->net))
+	if (deed == DEEDS || fleet_is_young(watch->fleet)
+	    || fleet_is_shared(watch->fleet, visit->net))
 		return;
 	struct account *account = visit->account;
 	uint32_t bit = 1u << deed % 32;
-	if (deed != DEED_FORWARD && deed != DEED_FORWARD_STRANGER && account->deeds_day == visit->day
-	    && account->deeds & bit)
+	if (deed != DEED_FORWARD && deed != DEED_FORWARD_STRANGER
+	    && account->deeds_day == visit->day && account->deeds & bit)
 		return; // today's is counted
 	if (account->deeds_day != visit->day)
 		account->deeds = 0;

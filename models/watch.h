@@ -18,7 +18,8 @@
 #include "store/part.h"
 #include "table.h"
 
-#define WATCH_SILENCE_NS (21 * 86400ull * 1000000000) // repeated reading in two weeks is one episode
+#define WATCH_SILENCE_NS                                                                           \
+	(21 * 86400ull * 1000000000) // repeated reading in two weeks is one episode
 
 enum { WATCH_PENDING_MAX = 512 }; // bursts in quarantine; beyond, the oldest is judged at once
 

@@ -10,18 +10,12 @@
 #define MINUTE_NS (60ull * 1000000000)
 #define WAVE_SILENCE_NS (7 * 86400ull * 1000000000)
 
-static struct episode *get_episode(
-	struct watch *watch,
-	enum episode_kind kind,
-	uint64_t subject,
-	uint64_t since_ns
-) {
+static struct episode *
+get_episode(struct watch *watch, enum episode_kind kind, uint64_t subject, uint64_t since_ns) {
 	struct episode *episode = episodes_find(watch->episodes, kind, subject);
 	if (episode)
 		return episode;
-	episode = episodes_open(
-		watch->episodes, kind, subject, subject, since_ns, watch->now_ns
-	);
+	episode = episodes_open(watch->episodes, kind, subject, subject, since_ns, watch->now_ns);
 	episode->silence_ns = WATCH_SILENCE_NS;
 	return episode;
 }
@@ -44,9 +38,8 @@ static int entities_of(struct watch *watch, const struct visit *visit, struct en
 	};
 	int n = 0;
 	for (int i = 0; i < ENTITY_KINDS; i++) {
-		struct entity *entity = campaigns_find(
-			&watch->campaigns, shared[i].kind, shared[i].value
-		);
+		struct entity *entity
+			= campaigns_find(&watch->campaigns, shared[i].kind, shared[i].value);
 		if (entity)
 			found[n++] = entity;
 	}
@@ -103,12 +96,11 @@ void watch_tell_deed(
 }
 
 // What the visitor left behind stands in for his last activity.
-static void recall(
-	struct account *account,
-	const struct visitor *visitor,
-	struct activity *activity,
-	struct visit *visit
-) {
+static void
+recall(struct account *account,
+       const struct visitor *visitor,
+       struct activity *activity,
+       struct visit *visit) {
 	*activity = (struct activity){
 		.source = {.asn = visitor->asn, .network = visitor->network},
 		.client = {.grammar = visitor->grammar},
@@ -207,8 +199,7 @@ bool watch_tell_campaign(
 			found[i]->campaign = entity->node.key;
 		}
 	uint64_t since_ns = entity->since_min * 60ull * 1000000000;
-	struct episode *episode
-		= get_episode(watch, EPISODE_CAMPAIGN, entity->node.key, since_ns);
+	struct episode *episode = get_episode(watch, EPISODE_CAMPAIGN, entity->node.key, since_ns);
 	table_touch(&watch->campaigns.entities, entity);
 	bool listed = false;
 	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;

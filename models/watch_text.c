@@ -18,7 +18,12 @@ enum {
 };
 
 const struct alert_technique TECHNIQUE_COLLECTION
-	= {"TA0009", "Collection", "T1114", "Email Collection", "T1114.002", "Remote Email Collection"};
+	= {"TA0009",
+	   "Collection",
+	   "T1114",
+	   "Email Collection",
+	   "T1114.002",
+	   "Remote Email Collection"};
 const struct alert_technique TECHNIQUE_VALID
 	= {"TA0001", "Initial Access", "T1078", "Valid Accounts", NULL, NULL};
 
@@ -60,7 +65,8 @@ static void say_places(struct text *text, const struct visitor *visitor) {
 		    plural(visitor->n_nets));
 }
 
-static void say_client(struct text *text, const struct visitor *visitor, const struct visit *visit) {
+static void
+say_client(struct text *text, const struct visitor *visitor, const struct visit *visit) {
 	char id[ID_SIZE];
 	copy_id(visit, id);
 	if (visitor->flags & VISITOR_MISMATCH)
@@ -69,11 +75,8 @@ static void say_client(struct text *text, const struct visitor *visitor, const s
 		say(text, ", by a client that is not its own");
 }
 
-static void say_message(
-	const struct visit *visit,
-	const struct visitor *visitor,
-	struct text *text
-) {
+static void
+say_message(const struct visit *visit, const struct visitor *visitor, struct text *text) {
 	bool old = visitor->old >= FEW || visitor->old >= visitor->fresh;
 	say_name(text, visit->activity->account);
 	say(text,
@@ -89,7 +92,8 @@ static void say_message(
 	if (visitor->committed_days == 0)
 		say(text, "; nothing was answered, flagged or moved from there");
 	say(text,
-	    ". Ask its owner; if it was somebody else, end the sessions, change the password and look "
+	    ". Ask its owner; if it was somebody else, end the sessions, change the password and "
+	    "look "
 	    "at what was read.");
 }
 
@@ -124,9 +128,8 @@ static void evidence_collection(
 	struct alert *alert
 ) {
 	struct text text;
-	struct alert_evidence *e = text_evidence(
-		alert, "collection", part(visitor, PART_COLLECTION), &text
-	);
+	struct alert_evidence *e
+		= text_evidence(alert, "collection", part(visitor, PART_COLLECTION), &text);
 	say(&text,
 	    "%u messages older than 30 days and %u newer ones, %.1f MB, on %u days; its residents "
 	    "read %.1f old ones a day.",
@@ -151,8 +154,7 @@ evidence_place(const struct account *account, const struct visitor *visitor, str
 		[NETWORK_OFFICE] = ", an office's network",
 	};
 	struct text text;
-	struct alert_evidence *e
-		= text_evidence(alert, "place", part(visitor, PART_PLACE), &text);
+	struct alert_evidence *e = text_evidence(alert, "place", part(visitor, PART_PLACE), &text);
 	struct ip ip = {.family = visitor->family};
 	memcpy(ip.addr, visitor->ip, sizeof(ip.addr));
 	say(&text, "Last from ");
@@ -164,21 +166,18 @@ evidence_place(const struct account *account, const struct visitor *visitor, str
 	if (visitor->network <= NETWORK_OFFICE)
 		say(&text, "%s", kinds[visitor->network]);
 	say(&text,
-	    "; of the account's %u visits (a place, a day) %u were to a place it did not return to.",
+	    "; of the account's %u visits (a place, a day) %u were to a place it did not return "
+	    "to.",
 	    account->visits,
 	    account->n_once);
 	PUT(e->seen, "%u strange networks", visitor->n_nets);
 	PUT(e->usual, "%u of %u visits", account->n_once, account->visits);
 }
 
-static void evidence_hours(
-	const struct account *account,
-	const struct visitor *visitor,
-	struct alert *alert
-) {
+static void
+evidence_hours(const struct account *account, const struct visitor *visitor, struct alert *alert) {
 	struct text text;
-	struct alert_evidence *e
-		= text_evidence(alert, "hours", part(visitor, PART_HOURS), &text);
+	struct alert_evidence *e = text_evidence(alert, "hours", part(visitor, PART_HOURS), &text);
 	double share = usual_share(account, visitor->hours);
 	say(&text, "Reads at ");
 	say_hours(&text, visitor->hours);
@@ -187,11 +186,8 @@ static void evidence_hours(
 	PUT(e->usual, "%.3f", share);
 }
 
-static void evidence_client(
-	const struct visit *visit,
-	const struct visitor *visitor,
-	struct alert *alert
-) {
+static void
+evidence_client(const struct visit *visit, const struct visitor *visitor, struct alert *alert) {
 	struct text text;
 	struct alert_evidence *e
 		= text_evidence(alert, "client", part(visitor, PART_CLIENT), &text);
@@ -206,11 +202,8 @@ static void evidence_client(
 	PUT(e->usual, "%u other clients", n_own);
 }
 
-static void evidence_rest(
-	const struct account *account,
-	const struct visitor *visitor,
-	struct alert *alert
-) {
+static void
+evidence_rest(const struct account *account, const struct visitor *visitor, struct alert *alert) {
 	struct text text;
 	struct alert_evidence *e;
 	if (part(visitor, PART_COVERAGE) >= 0.5) {
@@ -284,7 +277,8 @@ static void text_volume(const struct visit *visit, double nats, struct alert *al
 	struct text text = {alert->message, sizeof(alert->message)};
 	say_name(&text, visit->activity->account);
 	say(&text,
-	    ": far more old mail than usual is read day after day, %u messages today (usually %.1f), "
+	    ": far more old mail than usual is read day after day, %u messages today (usually "
+	    "%.1f), "
 	    "from places and clients that are known. Ask its owner; somebody may use his computer "
 	    "or his connection.",
 	    account->today_old,
@@ -299,11 +293,8 @@ static void text_volume(const struct visit *visit, double nats, struct alert *al
 	PUT(e->usual, "%.1f old messages a day", account->usual_old);
 }
 
-static void visitor_evidence(
-	const struct visit *visit,
-	const struct visitor *visitor,
-	struct alert *alert
-) {
+static void
+visitor_evidence(const struct visit *visit, const struct visitor *visitor, struct alert *alert) {
 	const struct account *account = visit->account;
 	evidence_collection(account, visitor, alert);
 	if (part(visitor, PART_PLACE) >= 0.5)
@@ -325,7 +316,7 @@ uint32_t text_reader(
 	const struct account *account = visit->account;
 	const struct visitor *visitor = suspect(account);
 	text_fill(watch, visit, nats, alert);
-	if (most == METER_VOLUME || !visitor) {
+	if (!visitor || visitor->score == 0 || (most == METER_VOLUME && visitor->today_old < FEW)) {
 		text_volume(visit, nats, alert);
 		return account->today_old;
 	}

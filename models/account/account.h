@@ -53,7 +53,8 @@ struct place {
 };
 
 struct provider {
-	uint32_t id; // autonomous system; without one a hash of the /16 or /32, highest bit set; 0: free
+	uint32_t
+		id; // autonomous system; without one a hash of the /16 or /32, highest bit set; 0: free
 	struct residence residence;
 	char country[2]; // zero: unknown
 	uint8_t network; // enum activity_network
@@ -79,7 +80,8 @@ enum visitor_flags {
 
 // Line by line: who; since when; what it did in all; what it did today.
 struct visitor {
-	uint32_t client, provider; // provider 0: any (a client that is not resident); client 0: unknown
+	uint32_t client,
+		provider; // provider 0: any (a client that is not resident); client 0: unknown
 	uint32_t first_min, last_min;
 	uint32_t net[ACCOUNT_VISITOR_NETS];
 	uint32_t last_net;

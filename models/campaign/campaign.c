@@ -113,7 +113,8 @@ static struct entity *get_entity(
 	return entity;
 }
 
-static struct edge *get_edge(struct campaigns *campaigns, const struct entity *entity, uint64_t account) {
+static struct edge *
+get_edge(struct campaigns *campaigns, const struct entity *entity, uint64_t account) {
 	uint64_t words[] = {entity->node.key, account, entity->since_min / 1440 / CAMPAIGN_DAYS};
 	uint64_t key = hash_bytes(HASH_PUBLIC, words, 2 * sizeof(words[0]));
 	struct edge *edge = table_find(&campaigns->edges, key);

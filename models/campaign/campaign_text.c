@@ -101,12 +101,14 @@ void text_campaign(
 		say_name(&text, alert->users[i]);
 	}
 	say(&text,
-	    ". If it is no service of yours, end its sessions, change the passwords and look at what "
+	    ". If it is no service of yours, end its sessions, change the passwords and look at "
+	    "what "
 	    "was read.");
 	struct text words;
 	struct alert_evidence *e = text_evidence(alert, "campaign", nats, &words);
 	say(&words,
-	    "%u accounts share %s, %u of them read as by a stranger; alone, most would stay below the "
+	    "%u accounts share %s, %u of them read as by a stranger; alone, most would stay below "
+	    "the "
 	    "threshold of %.1f nats.",
 	    entity->n_accounts,
 	    kinds[entity->kind],
@@ -139,13 +141,15 @@ void text_wave(
 	say(&text, "%u accounts were used through ", n);
 	say_entity(&text, kind, visit->activity);
 	say(&text,
-	    " for the first time today: a server that moved, a backup, a migration or an upgrade, it "
+	    " for the first time today: a server that moved, a backup, a migration or an upgrade, "
+	    "it "
 	    "seems. It is taken for yours from now on; if it is not, block it and change the "
 	    "passwords.");
 	struct text words;
 	struct alert_evidence *e = text_evidence(alert, "fleet", watch->nominal, &words);
 	say(&words,
-	    "%u accounts on one day; %.0f are active on a day, and what 3 %% of them take up together "
+	    "%u accounts on one day; %.0f are active on a day, and what 3 %% of them take up "
+	    "together "
 	    "is no single intruder's.",
 	    n,
 	    watch->fleet->n_active);

@@ -31,8 +31,8 @@ bool deed_hides(enum deed deed) {
 
 enum deed deed_burst(const struct visitor *visitor, const struct visit *visit) {
 	uint32_t read = visitor->today_old + visitor->today_fresh;
-	if (read < BURST_MIN || visitor->today_old < BURST_OLD_MIN
-	    || visit->at == PLACE_HOME || visitor->committed_days || visit_is_resync(visit))
+	if (read < BURST_MIN || visitor->today_old < BURST_OLD_MIN || visit->at == PLACE_HOME
+	    || visitor->committed_days || visit_is_resync(visit))
 		return DEEDS;
 	return DEED_BURST + (visit->at >= PLACE_COUNTRY) + 2 * (visit->with != CLIENT_OWN)
 		+ 4 * visit_hides(visit);
@@ -56,7 +56,8 @@ static struct sink *get_sink(struct account *account, uint32_t address, uint16_t
 		struct sink *sink = &account->sinks[i];
 		if (sink->address == address)
 			return sink;
-		if (sink->seen < oldest->seen || (sink->seen == oldest->seen && sink->messages < oldest->messages))
+		if (sink->seen < oldest->seen
+		    || (sink->seen == oldest->seen && sink->messages < oldest->messages))
 			oldest = sink;
 	}
 	*oldest = (struct sink){.address = address, .since = day};

@@ -52,13 +52,12 @@ void meter_fleet_day(struct meter_fleet *fleet) {
 
 // ---- evidence
 
-static double p_value(
-	const struct meter *meter,
+static double
+p_value(const struct meter *meter,
 	const struct meter_fleet *fleet,
 	unsigned weeks,
 	uint8_t age,
-	uint8_t score
-) {
+	uint8_t score) {
 	double p_fleet = exp(-(double)fleet->of[age].nats[score]);
 	if (age != AGE_FIRST)
 		return p_fleet;
@@ -89,13 +88,12 @@ static double e_quiet(const struct meter_fleet *fleet) {
 	return (1 - below) / (1 - p);
 }
 
-static double day_e(
-	const struct meter *meter,
-	const struct meter_fleet *fleet,
-	unsigned weeks,
-	uint8_t age,
-	uint8_t score
-) {
+static double
+day_e(const struct meter *meter,
+      const struct meter_fleet *fleet,
+      unsigned weeks,
+      uint8_t age,
+      uint8_t score) {
 	return score ? e_value(p_value(meter, fleet, weeks, age, score)) : e_quiet(fleet);
 }
 
@@ -133,9 +131,8 @@ static void learn(struct meter *meter, struct meter_fleet *fleet, uint16_t lesso
 
 static void wait(struct meter *meter, struct meter_fleet *fleet, uint16_t lesson) {
 	learn(meter, fleet, meter->waiting[0]);
-	memmove(&meter->waiting[0],
-		&meter->waiting[1],
-		(METER_LAG - 1) * sizeof(meter->waiting[0]));
+	memmove(&meter->waiting[0], &meter->waiting[1], (METER_LAG - 1) * sizeof(meter->waiting[0])
+	);
 	meter->waiting[METER_LAG - 1] = lesson;
 }
 

@@ -77,7 +77,8 @@ struct meter_fleet {
 	struct meter_days {
 		float days[METER_SCORES]; // how many had this score
 		float total;
-		float nats[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
+		float nats
+			[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
 	} of[METER_AGES];
 };
 

@@ -133,20 +133,15 @@ static bool is_founder(
 		&& residence->since < account->founded + FLEET_YOUNG;
 }
 
-static bool resides(
-	const struct fleet *fleet,
-	const struct account *account,
-	const struct residence *residence
+static bool
+resides(const struct fleet *fleet, const struct account *account, const struct residence *residence
 ) {
 	return residence_is(residence, account->founded, ages(fleet, account))
 		|| is_founder(fleet, account, residence);
 }
 
-static bool knows_country(
-	const struct fleet *fleet,
-	const struct account *account,
-	const char country[2]
-) {
+static bool
+knows_country(const struct fleet *fleet, const struct account *account, const char country[2]) {
 	for (int i = 0; country[0] && i < ACCOUNT_PROVIDERS; i++) {
 		const struct provider *provider = &account->providers[i];
 		if (provider->id && memcmp(provider->country, country, 2) == 0
@@ -158,8 +153,7 @@ static bool knows_country(
 
 static enum place_standing place_standing(const struct visit *visit, const struct fleet *fleet) {
 	const struct account *account = visit->account;
-	if (resides(fleet, account, &visit->place->residence)
-	    || fleet_is_shared(fleet, visit->net))
+	if (resides(fleet, account, &visit->place->residence) || fleet_is_shared(fleet, visit->net))
 		return PLACE_HOME;
 	if (resides(fleet, account, &visit->provider->residence))
 		return PLACE_PROVIDER;
@@ -198,7 +192,8 @@ static void compare_clients(struct visit *visit, const struct fleet *fleet) {
 // Robots read all mail without ever being a person's: their reading is no habit of his and no alarm.
 static bool is_served(const struct visit *visit, const struct fleet *fleet) {
 	if (fleet_is_shared(fleet, visit->client_key) || fleet_is_shared(fleet, visit->net))
-		return visit->read_only || visit->client == NULL || !visit->client->residence.commits;
+		return visit->read_only || visit->client == NULL
+			|| !visit->client->residence.commits;
 	return visit->client && visit->client->residence.commits == 0
 		&& is_founder(fleet, visit->account, &visit->client->residence)
 		&& !ages(fleet, visit->account);
@@ -219,8 +214,8 @@ static bool is_settled(const struct visit *visit, const struct fleet *fleet) {
 static void learn_together(struct visit *visit) {
 	struct place *place = visit->place;
 	if (visit->with == CLIENT_OWN && visit->client && place->client
-	    && place->client != visit->client_key
-	    && visit->min - place->last_min <= TOGETHER_MIN && place->residence.together < 255)
+	    && place->client != visit->client_key && visit->min - place->last_min <= TOGETHER_MIN
+	    && place->residence.together < 255)
 		place->residence.together++;
 	if (visit->with == CLIENT_OWN)
 		place->client = visit->client_key;

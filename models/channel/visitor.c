@@ -9,6 +9,7 @@
 enum {
 	SILENT_DAYS = 3, // of the residents, before it counts
 	DAY_MINUTES = 1440,
+	JOURNEY_DAYS = 4, // reading on as many, a known client elsewhere should have committed
 	DOUBT_DAYS = 14, // after a doubtful login
 };
 
@@ -104,8 +105,8 @@ static void begin_day(struct visitor *visitor, uint16_t day) {
 }
 
 static void add_net(struct visitor *visitor, uint32_t net) {
-	uint8_t listed = visitor->n_nets < ACCOUNT_VISITOR_NETS ? visitor->n_nets
-								: ACCOUNT_VISITOR_NETS;
+	uint8_t listed
+		= visitor->n_nets < ACCOUNT_VISITOR_NETS ? visitor->n_nets : ACCOUNT_VISITOR_NETS;
 	for (uint8_t i = 0; i < listed; i++)
 		if (visitor->net[i] == net)
 			return;
@@ -188,9 +189,7 @@ static double part_nats(
 			? clamp(visitor->today_hours / visitor->today_events, 3)
 			: 0;
 	case PART_COLLECTION:
-		return clamp(
-			1.5 * log1p(visitor->today_old / (1 + visit->account->usual_old)), 6
-		);
+		return clamp(1.5 * log1p(visitor->today_old / (1 + visit->account->usual_old)), 6);
 	case PART_COVERAGE:
 		return visitor->today_old ? coverage_nats(visit->account) : 0;
 	case PART_GAP:
@@ -219,12 +218,11 @@ static bool counts(enum meter_part part, double identity) {
 	return always || identity >= STRANGER;
 }
 
-static void score(
-	const struct visit *visit,
-	const struct fleet *fleet,
-	uint32_t without,
-	struct visitor *visitor
-) {
+static void
+score(const struct visit *visit,
+      const struct fleet *fleet,
+      uint32_t without,
+      struct visitor *visitor) {
 	double sum = 0, identity = 0;
 	for (int part = 0; part < METER_PARTS; part++) {
 		double nats = without >> part & 1 ? 0 : part_nats(visit, fleet, visitor, part);
@@ -239,7 +237,10 @@ static void score(
 	}
 	// Who only asks whether there is mail has taken nothing yet.
 	// And new mail read by a known client from a known provider is what they are for.
-	if (visitor->today_old + (identity >= STRANGER ? visitor->today_fresh : 0) == 0)
+	// Elsewhere it is a journey, until it has gone on for days without any commitment.
+	bool gone_on = visitor->days >= JOURNEY_DAYS && visitor->committed_days == 0;
+	bool fresh_counts = identity >= STRANGER && (visit->with != CLIENT_OWN || gone_on);
+	if (visitor->today_old + (fresh_counts ? visitor->today_fresh : 0) == 0)
 		sum = 0;
 	uint8_t now = meter_score(sum * innocence(visitor));
 	if (now > visitor->score || visitor->flags & VISITOR_COMMITTED)
@@ -252,7 +253,8 @@ static struct visitor *find(const struct visit *visit) {
 	return account_get_visitor(visit->account, visit->client_key, provider);
 }
 
-struct visitor *visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without) {
+struct visitor *
+visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without) {
 	uint8_t protocol = visit->activity->protocol;
 	if (visit_is_home(visit) || !visit->settled || visit->served
 	    || (protocol != ACTIVITY_IMAP && protocol != ACTIVITY_POP3))
@@ -264,10 +266,10 @@ struct visitor *visitor_take(const struct visit *visit, const struct fleet *flee
 }
 
 static uint8_t age_of(const struct visitor *visitor) {
-	return visitor->days <= 1 ? AGE_FIRST
-		: visitor->days <= 3	? AGE_SECOND
-		: visitor->days <= 10	? AGE_WEEK
-					: AGE_LONG;
+	return visitor->days <= 1     ? AGE_FIRST
+		: visitor->days <= 3  ? AGE_SECOND
+		: visitor->days <= 10 ? AGE_WEEK
+				      : AGE_LONG;
 }
 
 double visitor_today(
@@ -293,7 +295,8 @@ void visitor_measure(struct account *account, const struct fleet *fleet) {
 		const struct visitor *visitor = &account->visitors[i];
 		if (visitor->first_min == 0 || visitor->day != account->day || visitor->score == 0)
 			continue;
-		if (fleet_is_shared(fleet, visitor->client) || fleet_is_shared(fleet, visitor->last_net))
+		if (fleet_is_shared(fleet, visitor->client)
+		    || fleet_is_shared(fleet, visitor->last_net))
 			continue; // it turned out to be everybody's
 		double nats = visitor_today(account, fleet, visitor);
 		if (nats > most) {
@@ -329,8 +332,8 @@ enum meter_lesson visitor_close_day(struct account *account, const struct fleet 
 			visitor->nats = 0;
 		if (is_known(visitor))
 			continue;
-		enum meter_lesson of = visitor->taught < METER_TEACH_MAX ? METER_TEACHES
-									: METER_SILENT;
+		enum meter_lesson of
+			= visitor->taught < METER_TEACH_MAX ? METER_TEACHES : METER_SILENT;
 		visitor->taught += visitor->taught < METER_TEACH_MAX;
 		lesson = of < lesson ? of : lesson;
 	}

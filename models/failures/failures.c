@@ -462,7 +462,8 @@ static void observe_origin(
 
 // The share of strangers' wrong passwords that others were refused with before: the internet tries a
 // few thousand favourites on everybody, all the time. One password teaches little of it.
-static double password_nats(struct pulse *fleet, const struct password *password, uint64_t time_ns) {
+static double
+password_nats(struct pulse *fleet, const struct password *password, uint64_t time_ns) {
 	uint32_t n = password->facts.accounts.n_exact;
 	fleet->password_new
 		= fade(fleet->password_new, &fleet->password_ns, time_ns, CONTACT_MEMORY_NS);
@@ -486,8 +487,8 @@ static void observe_password(
 	bool known = password->facts.accounts.n_exact > 0;
 	if (!facts_add(&password->facts, attempt))
 		return;
-	double nats = at_home ? NATS_PASSWORD_HOME
-			      : password_nats(fleet, password, attempt->time_ns);
+	double nats
+		= at_home ? NATS_PASSWORD_HOME : password_nats(fleet, password, attempt->time_ns);
 	evidence_add(&password->evidence, known ? nats : 0);
 }
 
@@ -706,11 +707,8 @@ static void settle_all(struct failures *failures, const struct party *party, uin
 	       &party->account->alarmed);
 }
 
-enum verdict failures_run(
-	struct failures *failures,
-	const struct activity *activity,
-	uint64_t time_ns
-) {
+enum verdict
+failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns) {
 	uint32_t n_failed = activity->auth.failure, n_ok = activity->auth.success;
 	if ((!n_failed && !n_ok) || !activity->account[0] || !activity->source.ip.family)
 		return VERDICT_INNOCENT;

@@ -25,8 +25,8 @@
 
 #pragma once
 
-#include "failures/target.h"
 #include "episode.h"
+#include "failures/target.h"
 #include "store/part.h"
 
 struct password {
@@ -74,11 +74,8 @@ enum verdict {
 };
 
 // time_ns is the activity's, as far as it is believed; now_ns in *failures is the latest of all.
-enum verdict failures_run(
-	struct failures *failures,
-	const struct activity *activity,
-	uint64_t time_ns
-);
+enum verdict
+failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
 // The share of first contacts that is refused innocently, as believed now.
 double failures_theta(const struct pulse *fleet);
 bool failures_outage(const struct pulse *fleet);

@@ -454,7 +454,9 @@ int main(void) {
 		cmocka_unit_test(a_spray_of_two_a_day_is_told_within_a_week),
 		cmocka_unit_test(a_network_that_sprays_from_many_addresses_is_one_alert),
 		cmocka_unit_test(one_password_from_ever_new_addresses_is_told),
-		cmocka_unit_test(a_login_from_a_new_place_during_a_distributed_spray_is_not_told_by_itself),
+		cmocka_unit_test(
+			a_login_from_a_new_place_during_a_distributed_spray_is_not_told_by_itself
+		),
 		cmocka_unit_test(
 			one_address_with_one_password_after_another_spray_is_told_and_so_is_the_success
 		),
@@ -469,9 +471,7 @@ int main(void) {
 		cmocka_unit_test(unseen_passwords_that_are_retried_are_no_guessing),
 		cmocka_unit_test(unseen_passwords_tried_by_the_hundred_are_guessing),
 		cmocka_unit_test(ever_new_addresses_of_one_ipv6_subscriber_are_one_source),
-		cmocka_unit_test(
-			a_campaign_is_few_alerts_and_owners_in_hotels_are_left_alone
-		),
+		cmocka_unit_test(a_campaign_is_few_alerts_and_owners_in_hotels_are_left_alone),
 		cmocka_unit_test(a_benign_population_stays_within_the_budget),
 		cmocka_unit_test(it_does_without_a_network_database),
 	};
