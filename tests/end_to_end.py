@@ -196,11 +196,59 @@ def score(postern, folder):
     same("alerts", scored.lines("alerts"), replay.lines("alerts"))
 
 
+def store(postern, folder):
+    """With a restart in the middle the store gives the alerts of one run; what is read again counts
+    once; an account can be looked at; a second writer is refused."""
+    folder = pathlib.Path(folder)
+    lines = Run(postern, folder, DEMO).done().lines("activity")
+    kept, whole = folder / "kept", folder / "whole.ndjson"
+    whole.write_bytes(b"".join(line + b"\n" for line in lines))
+    expected = Run(postern, folder, whole, command="score").done().lines("alerts")
+    got = []
+    for at in range(0, len(lines), len(lines) // 3):
+        part = folder / "part.ndjson"
+        part.write_bytes(b"".join(line + b"\n" for line in lines[at:at + len(lines) // 3]))
+        got += Run(postern, folder, "--store", kept, part, command="score").done().lines("alerts")
+    same("alerts", got, expected)
+    again = Run(postern, folder, "--store", kept, whole, command="score").done()
+    if again.lines("alerts") or b"were known already" not in again.stderr:
+        fail("what was learnt before was learnt again:", again.stderr.decode())
+    name = next(account for line in lines if (account := json.loads(line).get("account")))
+    for options in ([], ["--json"]):
+        page = subprocess.run([postern, "account", "--store", kept, *options, name],
+                              capture_output=True, text=True)
+        if page.returncode or name not in page.stdout:
+            fail(f"postern account {name}:", page.stdout + page.stderr)
+        if options:
+            json.loads(page.stdout)
+    page = subprocess.run([postern, "account", "--store", kept, "nobody@nowhere"],
+                          capture_output=True, text=True)
+    if page.returncode != 1 or "knows no account" not in page.stderr:
+        fail("an account that is not there:", page.stderr)
+    first = subprocess.Popen([postern, "score", "--store", str(kept), "-"], stdin=subprocess.PIPE,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    second = None
+    for _ in range(200):
+        second = subprocess.run([postern, "score", "--store", kept, "/dev/null"],
+                                capture_output=True, text=True)
+        if second.returncode:
+            break
+        time.sleep(0.05)
+    first.communicate()
+    if second.returncode != 1 or "another postern writes it" not in second.stderr:
+        fail("a second writer:", second.stderr)
+
+
 def schema(postern, folder):
     """Every line written is what the schemas, and ECS where its list is there, allow."""
     ecs = ROOT / "../shared/accept/ecs_check.py"
+    networks = pathlib.Path(folder) / "networks"
+    networks.write_text("0.0.0.0/0 vpn AS64500 NL\n::/0 hosting AS4294967295 CZ\n")
     for capture in (LAB, DEMO):
-        run = Run(postern, folder, "--rules", ROOT / "rules", capture).done()
+        run = Run(postern, folder, "--rules", ROOT / "rules", "--networks", networks, capture).done()
+        record = json.loads(run.lines("sessions")[0])["source"]
+        if record["as"]["number"] != 64500 or record["geo"]["country_iso_code"] != "NL":
+            fail("a record does not say what the list says:", record)
         files = [str(path) for path in run.out.values() if path.stat().st_size]
         # Debian's own Python, for which python3-jsonschema is installed.
         subprocess.run(["/usr/bin/python3", str(TESTS / "schema_check.py"), *files], check=True)
@@ -221,9 +269,11 @@ def no_secret(postern, folder):
         for account, (password, _) in module.accounts().items():
             secrets |= {password, encoded(password), encoded(f"\0{account}\0{password}")}
     for capture in (LAB, DEMO):
-        run = Run(postern, folder, "--rules", ROOT / "rules", "--text", capture).done()
+        kept = pathlib.Path(folder) / f"kept-{capture.name}"
+        run = Run(postern, folder, "--rules", ROOT / "rules", "--text", "--store", kept,
+                  capture).done()
         everything = run.stdout + run.stderr + b"".join(
-            path.read_bytes() for path in run.out.values())
+            path.read_bytes() for path in (*run.out.values(), kept / "data.mdb"))
         if len(everything) < 10000:
             fail("there is hardly anything to look through")
         for secret in secrets:
@@ -239,7 +289,7 @@ def encoded(text):
 
 
 CASES = (lab, one_byte_segments, dpdk_port, every_container, any_number_of_workers, demo, score,
-         schema, no_secret)
+         store, schema, no_secret)
 
 
 def main():
