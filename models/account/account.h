@@ -38,7 +38,7 @@ enum {
 	ACCOUNT_OTHERS_BLOOM = 16, // bytes: other people's mailboxes that it reads
 	// Raised with every change of struct account's layout: what the store has of an older one is learnt
 	// anew, unless watch_parts() names a way to migrate it.
-	ACCOUNT_LAYOUT = 2,
+	ACCOUNT_LAYOUT = 3,
 };
 
 struct place {

@@ -20,7 +20,7 @@ enum {
 #define NO_ASN 0x80000000u // a provider known by its prefix alone
 
 static uint32_t short_hash(const void *data, size_t size) {
-	return (uint32_t)hash_bytes(HASH_PUBLIC, data, size) | 1;
+	return (uint32_t)hash_quick(data, size) | 1;
 }
 
 static uint32_t prefix_hash(const struct ip *ip, uint8_t bytes) {
