@@ -112,7 +112,8 @@ static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
 	world_open(&w, 60);
 	for (uint32_t day = 60; day < 68; day++) {
 		for (uint32_t user = 3; user < 8; user++) {
-			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, IP(5, 101, 7, 9), 999);
+			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, IP(5, 101, 7, 9), 999
+			);
 			w.activity.mailboxes[0].examine = true;
 			read_bodies(&w, 100 + day * 10, 3, 3);
 			models_run(w.models, &w.activity);
