@@ -22,6 +22,7 @@ enum config_type {
 	CONFIG_VALUE_overlap,
 	CONFIG_VALUE_urgent,
 	CONFIG_VALUE_tunnel_ports,
+	CONFIG_VALUE_milli, // a decimal number, kept in thousandths: "0.1" is 100
 };
 
 // Reads text into value, whose type is the CONFIG_TYPE_… of that name; what it held is freed. min and

@@ -50,9 +50,11 @@ static struct mailbox *find(struct account *account, uint32_t name) {
 struct mailbox *
 account_get_mailbox(struct account *account, const struct activity_mailbox *seen, uint16_t day) {
 	size_t len = strnlen(seen->name, sizeof(seen->name));
-	uint32_t name = (uint32_t)hash_bytes(HASH_PUBLIC, seen->name, len) | 1;
+	uint32_t name = (uint32_t)hash_quick(seen->name, len) | 1;
 	struct mailbox *mailbox = find(account, name);
 	uint32_t next = highest(seen);
+	if (mailbox->uidvalidity && mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)
+		account->renumbered_day = day;
 	if (mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)
 		*mailbox = (struct mailbox){.name = name, .uidvalidity = seen->uidvalidity};
 	if (mailbox->past_day == 0) {
