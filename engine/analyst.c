@@ -187,7 +187,10 @@ struct analyst *
 analyst_open(const struct config *config, const struct rules *rules, char *error, int size) {
 	struct analyst *analyst = calloc(1, sizeof(*analyst));
 	struct models_config models
-		= {.n_accounts = config->max_accounts, .alert = alert_out, .ctx = analyst};
+		= {.n_accounts = config->max_accounts,
+		   .alert = alert_out,
+		   .ctx = analyst,
+		   .budget = config->budget / 1000.0};
 
 	struct match_alerts_config content = {.rules = rules, .alert = alert_out, .ctx = analyst};
 

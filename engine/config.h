@@ -53,6 +53,7 @@ enum config_origin {
 #define CONFIG_TYPE_string char *
 #define CONFIG_TYPE_path char *
 #define CONFIG_TYPE_count uint64_t
+#define CONFIG_TYPE_milli uint64_t
 #define CONFIG_TYPE_size uint64_t
 #define CONFIG_TYPE_duration uint64_t
 #define CONFIG_TYPE_flag bool

@@ -334,6 +334,39 @@ static void numbers_text(const struct config_numbers *numbers, char *buffer, siz
 		)snprintf(buffer + used, size - used, "%s%u", i > 0 ? "," : "", numbers->number[i]);
 }
 
+// ---- Decimal numbers, in thousandths.
+
+static int milli_set(
+	const char *text,
+	uint64_t min,
+	uint64_t max,
+	uint64_t *value,
+	char *error,
+	size_t error_size
+) {
+	uint64_t number = 0, unit = 1000;
+	const char *p = text;
+
+	for (; *p >= '0' && *p <= '9' && number < 1000000000; p++)
+		number = number * 10 + (uint64_t)(*p - '0') * 1000;
+	bool is_number = p > text;
+	if (*p == '.')
+		for (p++; *p >= '0' && *p <= '9' && unit > 1; p++)
+			number += (uint64_t)(*p - '0') * (unit /= 10);
+	if (is_number && *p == '\0' && number >= min && number <= max) {
+		*value = number;
+		return 0;
+	}
+	snprintf(
+		error,
+		error_size,
+		"a number from %g to %g, such as 0.5, is wanted",
+		(double)min / 1000,
+		(double)max / 1000
+	);
+	return -1;
+}
+
 // ---- All types.
 
 int config_value_set(
@@ -359,6 +392,8 @@ int config_value_set(
 		return prefixes_set(text, value, error, error_size);
 	case CONFIG_VALUE_numbers:
 		return numbers_set(text, min, max, value, error, error_size);
+	case CONFIG_VALUE_milli:
+		return milli_set(text, min, max, value, error, error_size);
 	}
 	assert(false);
 	return -1;
@@ -393,6 +428,9 @@ void config_value_text(enum config_type type, const void *value, char *buffer, s
 		break;
 	case CONFIG_VALUE_numbers:
 		numbers_text(value, buffer, size);
+		break;
+	case CONFIG_VALUE_milli:
+		snprintf(buffer, size, "%g", (double)*(const uint64_t *)value / 1000);
 		break;
 	}
 }

@@ -19,6 +19,7 @@ enum config_type {
 	CONFIG_VALUE_flag,
 	CONFIG_VALUE_prefixes,
 	CONFIG_VALUE_numbers, // "25,143,990-995"
+	CONFIG_VALUE_milli, // a decimal number, kept in thousandths: "0.1" is 100
 };
 
 // Reads text into value, whose type is the CONFIG_TYPE_… of that name; what it held is freed. min and

@@ -97,7 +97,8 @@ struct activity_match {
 	char rule[ACTIVITY_RULE_SIZE];
 	uint32_t count;
 	uint8_t n_values;
-	uint32_t values[ACTIVITY_VALUES_MAX]; // keyed hashes of different ones, of rules that count those
+	uint32_t values
+		[ACTIVITY_VALUES_MAX]; // keyed hashes of different ones, of rules that count those
 	char field[16]; // where the first was: see engine/match/field.def; empty: not known
 	char part[24]; // of the message, as IMAP numbers parts; empty: none
 	uint64_t offset; // of its end in that text

@@ -33,6 +33,9 @@ enum episode_kind {
 	EPISODE_TAKEOVER,
 	EPISODE_OUTAGE,
 	EPISODE_READER, // somebody else reads an account
+	EPISODE_DEED, // a single deed of an account (channel/deed.h)
+	EPISODE_CAMPAIGN,
+	EPISODE_WAVE, // all take up the same
 	EPISODE_KINDS,
 };
 

@@ -56,3 +56,19 @@ uint64_t hash_bytes(const uint64_t key[2], const void *data, size_t size) {
 		round_once(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
+
+uint64_t hash_quick(const void *data, size_t size) {
+	const uint64_t odd = 0x9e3779b97f4a7c15;
+	const uint8_t *p = data;
+	uint64_t hash = size * odd, word;
+	for (; size >= 8; size -= 8, p += 8) {
+		memcpy(&word, p, 8);
+		hash = (hash ^ word) * odd;
+		hash ^= hash >> 29;
+	}
+	word = 0;
+	memcpy(&word, p, size);
+	hash = (hash ^ word) * odd;
+	hash = (hash ^ hash >> 32) * odd;
+	return hash ^ hash >> 29;
+}

@@ -92,6 +92,7 @@ void models_advance(struct models *models, uint64_t now_ns) {
 	for (size_t i = 0; i < models->n_parts; i++)
 		if (models->parts[i].table)
 			table_pass(models->parts[i].table, models->advanced_ns);
+	watch_advance(&models->watch, models->failures.now_ns);
 	episodes_advance(&models->failures.episodes, models->failures.now_ns);
 }
 
@@ -115,8 +116,14 @@ bool models_run(struct models *models, const struct activity *activity) {
 		return false;
 	uint64_t time_ns = believed(models, activity->time_ns);
 	models_advance(models, time_ns);
-	failures_run(&models->failures, activity, time_ns);
-	watch_run(&models->watch, activity, time_ns, models->failures.now_ns);
+	enum verdict verdict = failures_run(&models->failures, activity, time_ns);
+	watch_run(
+		&models->watch,
+		activity,
+		time_ns,
+		models->failures.now_ns,
+		verdict != VERDICT_INNOCENT
+	);
 	return true;
 }
 

@@ -5,7 +5,7 @@
 
 #include "channel/visitor.h"
 #include "hash.h"
-#include "watch_text.h"
+#include "watch_alert.h"
 
 #include <math.h>
 #include <string.h>
@@ -13,19 +13,26 @@
 enum {
 	FORTNIGHT = 14,
 	OLD_CLIP = 60, // a sync is no habit
+	QUARANTINE_MIN = 72 * 60, // minutes a burst waits for a commitment
+	QUARANTINE_HIDING_MIN
+	= 100, // where nobody is expected to commit: for others to do the same
+	LINK_FEW = 40, // accounts that a link may be common to …
 };
 
+#define LINK_SHARE 0.02 // … or this share of them
+#define TESTIMONY_MIN 0.5 // nats
+#define TODAY_MIN 0.5 // nats of a day that is told
+#define MINUTE_NS (60ull * 1000000000)
+#define DAY_NS (86400ull * 1000000000)
+
 static const double weights[METERS] = {
-	[METER_VISITOR] = 0.5,
-	[METER_VOLUME] = 0.2,
-	[METER_SENDING] = 0.1,
-	[METER_OTHERS] = 0.1,
-	[METER_FILING] = 0.1,
+	[METER_VISITOR] = 0.75,
+	[METER_VOLUME] = 0.25,
 };
 
 size_t watch_memsize(size_t n_accounts) {
 	return table_memsize(n_accounts, sizeof(struct account))
-		+ ((sizeof(struct fleet) + 63) & ~(size_t)63);
+		+ ((sizeof(struct fleet) + 63) & ~(size_t)63) + campaigns_memsize(n_accounts);
 }
 
 void watch_init(
@@ -44,14 +51,22 @@ void watch_init(
 	};
 	size_t n = config->n_accounts;
 	table_init(&watch->accounts, config->hash_key, n, sizeof(struct account), memory);
-	watch->fleet = (void *)((uint8_t *)memory + table_memsize(n, sizeof(struct account)));
+	uint8_t *at = (uint8_t *)memory + table_memsize(n, sizeof(struct account));
+	watch->fleet = (void *)at;
+	at += (sizeof(struct fleet) + 63) & ~(size_t)63;
+	campaigns_init(&watch->campaigns, n, config->hash_key, at);
 }
 
 size_t watch_parts(struct watch *watch, struct store_part *parts) {
 	parts[0] = STORE_PART_TABLE("accounts", KEPT_ACCOUNTS, ACCOUNT_LAYOUT, &watch->accounts);
-	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, 1, watch->fleet);
+	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, 2, watch->fleet);
 	parts[2] = STORE_PART_BLOB("time of accounts", KEPT_WATCH_NOW, 1, &watch->now_ns);
-	return 3;
+	parts[3] = STORE_PART_BLOB("quarantine", KEPT_CAMPAIGN, 1, &watch->quarantine);
+	struct campaigns *c = &watch->campaigns;
+	parts[4] = STORE_PART_TABLE("adopted", KEPT_CAMPAIGN + 1, 1, &c->adopted);
+	parts[5] = STORE_PART_TABLE("entities", KEPT_CAMPAIGN + 2, 1, &c->entities);
+	parts[6] = STORE_PART_TABLE("edges", KEPT_CAMPAIGN + 3, 1, &c->edges);
+	return 7;
 }
 
 double watch_threshold(const struct watch *watch) {
@@ -90,7 +105,8 @@ static void close_fortnight(struct watch *watch, struct account *account, uint16
 }
 
 static bool is_told(const struct watch *watch, const struct account *account) {
-	return episodes_find(watch->episodes, EPISODE_READER, account->node.key) != NULL;
+	return account->flags & ACCOUNT_ALARMED
+		&& episodes_find(watch->episodes, EPISODE_READER, account->node.key) != NULL;
 }
 
 static void close_day(struct watch *watch, struct account *account, unsigned n_quiet) {
@@ -103,17 +119,14 @@ static void close_day(struct watch *watch, struct account *account, unsigned n_q
 		enum meter_lesson of = i == METER_VISITOR ? lesson : METER_HABIT;
 		if (settled)
 			meter_close(
-				meter,
-				&fleet->meters[i],
-				weeks,
-				n_quiet,
-				told ? METER_SILENT : of
+				meter, &fleet->meters[i], weeks, n_quiet, told ? METER_SILENT : of
 			);
 		meter->today = 0;
 	}
 	float home_old = fminf(account->today_home_old, OLD_CLIP);
 	account->usual_old += (home_old - account->usual_old) / 30;
 	account->usual_sent += ((float)account->today_sent - account->usual_sent) / 30;
+	account->today_others = 0;
 	account->today_old = account->today_home_old = account->today_sent = 0;
 	account->flags &= ~ACCOUNT_ACTIVE;
 }
@@ -160,30 +173,10 @@ get_account(struct watch *watch, const struct activity *activity, uint16_t day) 
 	return account;
 }
 
-static void
-tell(struct watch *watch, const struct visit *visit, double nats, enum meter_id most) {
-	struct account *account = visit->account;
-	struct episode *episode
-		= episodes_find(watch->episodes, EPISODE_READER, account->node.key);
-	if (!episode) {
-		episode = episodes_open(
-			watch->episodes,
-			EPISODE_READER,
-			account->node.key,
-			account->node.key,
-			visit->time_ns,
-			watch->now_ns
-		);
-		episode->silence_ns = WATCH_SILENCE_NS;
-	}
-	uint32_t size = text_reader(watch, visit, nats, most, &episode->alert);
-	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
-	for (int i = 0; i < METERS; i++)
-		meter_reset(&account->meters[i]);
-}
-
 static void volume_take(const struct visit *visit, struct meter *meter) {
 	struct account *account = visit->account;
+	if (visit->served)
+		return;
 	account->today_old += visit->old;
 	if (visit_is_home(visit))
 		account->today_home_old += visit->old;
@@ -197,8 +190,165 @@ static void judge(struct watch *watch, const struct visit *visit) {
 	double nats = watch_nats(watch, account, &most);
 	if (nats > account->peak)
 		account->peak = nats;
-	if (nats >= watch_threshold(watch))
-		tell(watch, visit, nats, most);
+	// What is told is what was done today; the days before only weigh it.
+	const struct meter *meter = &account->meters[most];
+	double today = meter_day_nats(
+		meter, &watch->fleet->meters[most], account_weeks(account), meter->age, meter->today
+	);
+	if (nats >= watch_threshold(watch) && today >= TODAY_MIN)
+		watch_tell_reader(watch, visit, nats, most);
+}
+
+// What the account takes up with this visit, and whether all do.
+static void adopt(struct watch *watch, const struct visit *visit) {
+	struct campaigns *campaigns = &watch->campaigns;
+	uint32_t n = 0;
+	if (visit->new_net)
+		n = campaigns_adopt(campaigns, watch->fleet, ENTITY_NET, visit->net, visit->day);
+	if (n)
+		watch_tell_wave(watch, visit, ENTITY_NET, n);
+	n = 0;
+	if (visit->new_client)
+		n = campaigns_adopt(
+			campaigns, watch->fleet, ENTITY_CLIENT, visit->client_key, visit->day
+		);
+	if (n)
+		watch_tell_wave(watch, visit, ENTITY_CLIENT, n);
+}
+
+// What few use links those who are visited by it.
+static bool links(const struct watch *watch, uint32_t key) {
+	double share = watch->fleet->n_accounts * LINK_SHARE;
+	return fleet_adopters(watch->fleet, key) <= fmax(share, LINK_FEW);
+}
+
+static void testify(struct watch *watch, const struct visit *visit, const struct visitor *visitor) {
+	struct testimony testimony = {
+		.account = visit->account->node.key,
+		.min = visit->min,
+		.since_min = visitor->first_min,
+		.nats = visitor->nats + visitor_today(visit->account, watch->fleet, visitor),
+		.old = visitor->old,
+		.fresh = visitor->fresh,
+		.ip = &visit->activity->source.ip,
+	};
+	if (visitor->score == 0 || testimony.nats < TESTIMONY_MIN || watch->without >> 24 & 1)
+		return;
+	// Travellers meet in networks and providers, each with his own client; strangers' clients do not.
+	bool far = visit->at >= PLACE_COUNTRY, own = visit->with == CLIENT_OWN;
+	bool net = far && (!own || visit_hides(visit)) && links(watch, visit->net);
+	struct {
+		enum entity_kind kind;
+		uint32_t value;
+		bool counts;
+	} entities[] = {
+		{ENTITY_IP, visit->ip, far},
+		{ENTITY_NET, visit->net, net},
+		{ENTITY_PROVIDER,
+		 visit->provider_id,
+		 far && !own && links(watch, visit->provider_id)},
+		{ENTITY_CLIENT,
+		 visit->client_key,
+		 !own && !visit->upgraded && links(watch, visit->client_key)},
+	};
+	for (int i = 0; i < ENTITY_KINDS; i++) {
+		struct entity *entity = NULL;
+		if (entities[i].counts)
+			entity = campaigns_hear(
+				&watch->campaigns, entities[i].kind, entities[i].value, &testimony
+			);
+		if (entity && watch_tell_campaign(watch, visit, visitor, entity))
+			break;
+	}
+}
+
+// ---- single deeds
+
+static void
+judge_deed(struct watch *watch, const struct visit *visit, enum deed deed, const char *what) {
+	double nats = deed_nats(watch->fleet, deed);
+	if (!(watch->without >> 25 & 1) && nats >= watch->nominal)
+		watch_tell_deed(watch, visit, deed, what, nats);
+}
+
+static void take_deed(struct watch *watch, const struct visit *visit) {
+	const char *what;
+	enum deed deed = deed_take(visit, &what);
+	if (deed == DEEDS || fleet_is_young(watch->fleet)
+	    || fleet_is_shared(watch->fleet, visit->net))
+		return;
+	struct account *account = visit->account;
+	uint32_t bit = 1u << deed % 32;
+	if (deed != DEED_FORWARD && deed != DEED_FORWARD_STRANGER
+	    && account->deeds_day == visit->day && account->deeds & bit)
+		return; // today's is counted
+	if (account->deeds_day != visit->day)
+		account->deeds = 0;
+	account->deeds_day = visit->day;
+	account->deeds |= bit;
+	judge_deed(watch, visit, deed, what);
+	deed_count(watch->fleet, deed, visit->net);
+}
+
+static void release(struct watch *watch, struct pending pending) {
+	struct account *account = table_peek(&watch->accounts, pending.account);
+	for (int i = 0; account && i < ACCOUNT_VISITORS; i++) {
+		struct visitor *visitor = &account->visitors[i];
+		if (visitor->first_min == 0 || visitor->client != pending.client
+		    || visitor->provider != pending.provider || visitor->committed_days
+		    || fleet_is_shared(watch->fleet, visitor->client)
+		    || fleet_is_shared(watch->fleet, visitor->last_net))
+			continue;
+		double nats = deed_nats(watch->fleet, pending.deed);
+		if (!(watch->without >> 26 & 1) && nats >= watch->nominal)
+			watch_tell_burst(watch, account, visitor, nats);
+		deed_count(watch->fleet, pending.deed, visitor->last_net);
+	}
+}
+
+static void quarantine_put(struct watch *watch, struct pending pending) {
+	struct quarantine *quarantine = &watch->quarantine;
+	if (quarantine->n == WATCH_PENDING_MAX) {
+		release(watch, quarantine->pending[quarantine->first]);
+		quarantine->pending[quarantine->first] = pending;
+		quarantine->first = (quarantine->first + 1) % WATCH_PENDING_MAX;
+		return;
+	}
+	quarantine->pending[quarantine->n++] = pending;
+}
+
+void watch_advance(struct watch *watch, uint64_t now_ns) {
+	struct quarantine *quarantine = &watch->quarantine;
+	uint32_t now_min = now_ns / MINUTE_NS;
+	watch->now_ns = now_ns > watch->now_ns ? now_ns : watch->now_ns;
+	for (uint32_t i = 0; i < quarantine->n;) {
+		struct pending pending = quarantine->pending[i];
+		if (pending.due_min > now_min) {
+			i++;
+			continue;
+		}
+		quarantine->pending[i] = quarantine->pending[--quarantine->n];
+		quarantine->first = 0;
+		release(watch, pending);
+	}
+}
+
+static void take_burst(struct watch *watch, const struct visit *visit, struct visitor *visitor) {
+	enum deed deed = deed_burst(visitor, visit);
+	if (deed == DEEDS || visitor->flags & VISITOR_BULK)
+		return;
+	visitor->flags |= VISITOR_BULK;
+	uint32_t wait = deed_hides(deed) ? QUARANTINE_HIDING_MIN : QUARANTINE_MIN;
+	quarantine_put(
+		watch,
+		(struct pending){
+			.account = visit->account->node.key,
+			.due_min = visit->min + wait,
+			.client = visitor->client,
+			.provider = visitor->provider,
+			.deed = deed,
+		}
+	);
 }
 
 static bool is_accepted(const struct activity *activity) {
@@ -210,27 +360,36 @@ void watch_run(
 	struct watch *watch,
 	const struct activity *activity,
 	uint64_t time_ns,
-	uint64_t now_ns
+	uint64_t now_ns,
+	bool doubtful
 ) {
 	watch->now_ns = now_ns;
 	if (!is_accepted(activity))
 		return;
-	uint16_t day = time_ns / (86400ull * 1000000000);
+	uint16_t day = time_ns / DAY_NS;
 	struct fleet *fleet = watch->fleet;
-	fleet_day(fleet, now_ns / (86400ull * 1000000000));
+	fleet_day(fleet, now_ns / DAY_NS);
 	struct account *account = get_account(watch, activity, day);
 	roll(watch, account, day);
 	count_active(watch, account);
 	struct visit visit;
 	visit_take(&visit, fleet, account, activity, time_ns);
+	if (doubtful)
+		account->doubt_min = visit.min;
+	account->today_sent += activity->n_sent;
 	table_prove(&watch->accounts, account);
+	adopt(watch, &visit);
 	struct visitor *visitor = visitor_take(&visit, fleet, watch->without);
 	struct meter *meters = account->meters;
 	uint8_t before[] = {meters[METER_VISITOR].today, meters[METER_VOLUME].today};
-	if (visitor)
+	if (visitor) {
 		visitor_measure(account, fleet);
+		testify(watch, &visit, visitor);
+		take_burst(watch, &visit, visitor);
+	}
 	volume_take(&visit, &meters[METER_VOLUME]);
 	if (visit.settled
 	    && (meters[METER_VISITOR].today > before[0] || meters[METER_VOLUME].today > before[1]))
 		judge(watch, &visit);
+	take_deed(watch, &visit);
 }

@@ -9,6 +9,8 @@
 
 #pragma once
 
+#include "campaign/campaign.h"
+#include "channel/deed.h"
 #include "channel/fleet.h"
 #include "channel/visit.h"
 #include "episode.h"
@@ -16,11 +18,29 @@
 #include "store/part.h"
 #include "table.h"
 
-#define WATCH_SILENCE_NS (21 * 86400ull * 1000000000) // repeated reading in two weeks is one episode
+#define WATCH_SILENCE_NS                                                                           \
+	(21 * 86400ull * 1000000000) // repeated reading in two weeks is one episode
+
+enum { WATCH_PENDING_MAX = 512 }; // bursts in quarantine; beyond, the oldest is judged at once
+
+// A burst that waits for a commitment, or for others to show that it is everybody's.
+struct pending {
+	uint64_t account;
+	uint32_t due_min;
+	uint32_t client, provider; // of the visitor
+	uint32_t deed;
+};
+
+struct quarantine {
+	uint32_t first, n; // a ring, not sorted by due_min
+	struct pending pending[WATCH_PENDING_MAX];
+};
 
 struct watch {
 	struct table accounts;
 	struct fleet *fleet;
+	struct quarantine quarantine;
+	struct campaigns campaigns;
 	struct episodes *episodes;
 	double budget;
 	double nominal; // nats: ln(7000 / budget)
@@ -47,14 +67,17 @@ void watch_init(
 );
 // Adds what the store keeps to parts; returns how many.
 size_t watch_parts(struct watch *watch, struct store_part *parts);
-// time_ns is the activity's as far as it is believed, now_ns the latest of all. believed: the login is
-// not the fruit of guessing.
+// time_ns is the activity's as far as it is believed, now_ns the latest of all. doubtful: this login may
+// be the fruit of guessing.
 void watch_run(
 	struct watch *watch,
 	const struct activity *activity,
 	uint64_t time_ns,
-	uint64_t now_ns
+	uint64_t now_ns,
+	bool doubtful
 );
+// Event time has come to now_ns: what was in quarantine long enough is judged.
+void watch_advance(struct watch *watch, uint64_t now_ns);
 double watch_threshold(const struct watch *watch);
 // Evidence about an account as it stands, in nats, and the channel that weighs most.
 double watch_nats(const struct watch *watch, const struct account *account, enum meter_id *most_r);

@@ -13,14 +13,27 @@
 #define MINUTE_NS (60ull * 1000000000)
 
 enum {
+	ID_SIZE = 40,
 	FEW = 5, // messages that are not worth a rule's name
-	BURST_SHARE = 4, // a quarter of all that was read came in one day
 };
 
-static const struct alert_technique COLLECTION
-	= {"TA0009", "Collection", "T1114", "Email Collection", "T1114.002", "Remote Email Collection"};
-static const struct alert_technique VALID
+const struct alert_technique TECHNIQUE_COLLECTION
+	= {"TA0009",
+	   "Collection",
+	   "T1114",
+	   "Email Collection",
+	   "T1114.002",
+	   "Remote Email Collection"};
+const struct alert_technique TECHNIQUE_VALID
 	= {"TA0001", "Initial Access", "T1078", "Valid Accounts", NULL, NULL};
+
+// Cut at a whole character.
+static void copy_id(const struct visit *visit, char id[ID_SIZE]) {
+	const char *whole = visit->activity->client.id;
+	size_t len = strnlen(whole, ID_SIZE - 1);
+	memcpy(id, whole, len + 1);
+	text_cut(id, len);
+}
 
 static double part(const struct visitor *visitor, enum meter_part part) {
 	return visitor->part[part] * METER_UNIT;
@@ -52,21 +65,18 @@ static void say_places(struct text *text, const struct visitor *visitor) {
 		    plural(visitor->n_nets));
 }
 
-static void say_client(struct text *text, const struct visitor *visitor, const struct visit *visit) {
-	char id[40] = "";
-	strncpy(id, visit->activity->client.id, sizeof(id) - 1);
-	text_cut(id, strlen(id));
+static void
+say_client(struct text *text, const struct visitor *visitor, const struct visit *visit) {
+	char id[ID_SIZE];
+	copy_id(visit, id);
 	if (visitor->flags & VISITOR_MISMATCH)
 		say(text, ", by a client that says %s and does not behave like it", id);
 	else if (visitor->flags & VISITOR_NEW_CLIENT)
 		say(text, ", by a client that is not its own");
 }
 
-static void say_message(
-	const struct visit *visit,
-	const struct visitor *visitor,
-	struct text *text
-) {
+static void
+say_message(const struct visit *visit, const struct visitor *visitor, struct text *text) {
 	bool old = visitor->old >= FEW || visitor->old >= visitor->fresh;
 	say_name(text, visit->activity->account);
 	say(text,
@@ -82,7 +92,8 @@ static void say_message(
 	if (visitor->committed_days == 0)
 		say(text, "; nothing was answered, flagged or moved from there");
 	say(text,
-	    ". Ask its owner; if it was somebody else, end the sessions, change the password and look "
+	    ". Ask its owner; if it was somebody else, end the sessions, change the password and "
+	    "look "
 	    "at what was read.");
 }
 
@@ -117,9 +128,8 @@ static void evidence_collection(
 	struct alert *alert
 ) {
 	struct text text;
-	struct alert_evidence *e = text_evidence(
-		alert, "collection", part(visitor, PART_COLLECTION), &text
-	);
+	struct alert_evidence *e
+		= text_evidence(alert, "collection", part(visitor, PART_COLLECTION), &text);
 	say(&text,
 	    "%u messages older than 30 days and %u newer ones, %.1f MB, on %u days; its residents "
 	    "read %.1f old ones a day.",
@@ -144,8 +154,7 @@ evidence_place(const struct account *account, const struct visitor *visitor, str
 		[NETWORK_OFFICE] = ", an office's network",
 	};
 	struct text text;
-	struct alert_evidence *e
-		= text_evidence(alert, "place", part(visitor, PART_PLACE), &text);
+	struct alert_evidence *e = text_evidence(alert, "place", part(visitor, PART_PLACE), &text);
 	struct ip ip = {.family = visitor->family};
 	memcpy(ip.addr, visitor->ip, sizeof(ip.addr));
 	say(&text, "Last from ");
@@ -157,21 +166,18 @@ evidence_place(const struct account *account, const struct visitor *visitor, str
 	if (visitor->network <= NETWORK_OFFICE)
 		say(&text, "%s", kinds[visitor->network]);
 	say(&text,
-	    "; of the account's %u visits (a place, a day) %u were to a place it did not return to.",
+	    "; of the account's %u visits (a place, a day) %u were to a place it did not return "
+	    "to.",
 	    account->visits,
 	    account->n_once);
 	PUT(e->seen, "%u strange networks", visitor->n_nets);
 	PUT(e->usual, "%u of %u visits", account->n_once, account->visits);
 }
 
-static void evidence_hours(
-	const struct account *account,
-	const struct visitor *visitor,
-	struct alert *alert
-) {
+static void
+evidence_hours(const struct account *account, const struct visitor *visitor, struct alert *alert) {
 	struct text text;
-	struct alert_evidence *e
-		= text_evidence(alert, "hours", part(visitor, PART_HOURS), &text);
+	struct alert_evidence *e = text_evidence(alert, "hours", part(visitor, PART_HOURS), &text);
 	double share = usual_share(account, visitor->hours);
 	say(&text, "Reads at ");
 	say_hours(&text, visitor->hours);
@@ -180,18 +186,14 @@ static void evidence_hours(
 	PUT(e->usual, "%.3f", share);
 }
 
-static void evidence_client(
-	const struct visit *visit,
-	const struct visitor *visitor,
-	struct alert *alert
-) {
+static void
+evidence_client(const struct visit *visit, const struct visitor *visitor, struct alert *alert) {
 	struct text text;
 	struct alert_evidence *e
 		= text_evidence(alert, "client", part(visitor, PART_CLIENT), &text);
-	uint32_t grammar = visit->activity->client.grammar, n_own = 0;
-	char id[40] = "";
-	strncpy(id, visit->activity->client.id, sizeof(id) - 1);
-	text_cut(id, strlen(id));
+	uint32_t grammar = visitor->grammar, n_own = 0;
+	char id[ID_SIZE];
+	copy_id(visit, id);
 	for (int i = 0; i < ACCOUNT_CLIENTS; i++)
 		n_own += visit->account->clients[i].residence.commits > 0;
 	say(&text, "Command grammar %08x under the ID %s; ", grammar, id[0] ? id : "(none)");
@@ -200,11 +202,8 @@ static void evidence_client(
 	PUT(e->usual, "%u other clients", n_own);
 }
 
-static void evidence_rest(
-	const struct account *account,
-	const struct visitor *visitor,
-	struct alert *alert
-) {
+static void
+evidence_rest(const struct account *account, const struct visitor *visitor, struct alert *alert) {
 	struct text text;
 	struct alert_evidence *e;
 	if (part(visitor, PART_COVERAGE) >= 0.5) {
@@ -242,7 +241,7 @@ static void evidence_rest(
 	}
 }
 
-static void fill(
+void text_fill(
 	const struct watch *watch,
 	const struct visit *visit,
 	double nats,
@@ -262,7 +261,7 @@ static void fill(
 		.n_ips = 1,
 		.ips_total = 1,
 		.users_total = 1,
-		.techniques = {&COLLECTION, &VALID},
+		.techniques = {&TECHNIQUE_COLLECTION, &TECHNIQUE_VALID},
 	};
 	*alert = fresh;
 	alert->ips[0] = alert->source;
@@ -278,7 +277,8 @@ static void text_volume(const struct visit *visit, double nats, struct alert *al
 	struct text text = {alert->message, sizeof(alert->message)};
 	say_name(&text, visit->activity->account);
 	say(&text,
-	    ": far more old mail than usual is read day after day, %u messages today (usually %.1f), "
+	    ": far more old mail than usual is read day after day, %u messages today (usually "
+	    "%.1f), "
 	    "from places and clients that are known. Ask its owner; somebody may use his computer "
 	    "or his connection.",
 	    account->today_old,
@@ -293,6 +293,19 @@ static void text_volume(const struct visit *visit, double nats, struct alert *al
 	PUT(e->usual, "%.1f old messages a day", account->usual_old);
 }
 
+static void
+visitor_evidence(const struct visit *visit, const struct visitor *visitor, struct alert *alert) {
+	const struct account *account = visit->account;
+	evidence_collection(account, visitor, alert);
+	if (part(visitor, PART_PLACE) >= 0.5)
+		evidence_place(account, visitor, alert);
+	if (part(visitor, PART_CLIENT) >= 0.5)
+		evidence_client(visit, visitor, alert);
+	if (part(visitor, PART_HOURS) >= 0.5)
+		evidence_hours(account, visitor, alert);
+	evidence_rest(account, visitor, alert);
+}
+
 uint32_t text_reader(
 	const struct watch *watch,
 	const struct visit *visit,
@@ -302,31 +315,36 @@ uint32_t text_reader(
 ) {
 	const struct account *account = visit->account;
 	const struct visitor *visitor = suspect(account);
-	fill(watch, visit, nats, alert);
-	if (most == METER_VOLUME || !visitor) {
+	text_fill(watch, visit, nats, alert);
+	if (!visitor || visitor->score == 0 || (most == METER_VOLUME && visitor->today_old < FEW)) {
 		text_volume(visit, nats, alert);
 		return account->today_old;
 	}
 	alert->episode.since_ns = alert->start_ns = visitor->first_min * MINUTE_NS;
-	uint32_t read = visitor->old + visitor->fresh;
-	bool burst = visitor->days <= 2
-		&& (visitor->today_old + visitor->today_fresh) * BURST_SHARE >= read
-		&& visitor->today_old >= 100;
-	alert->rule_id = burst		? "mailbox-burst"
-		: visitor->old >= FEW	? "slow-collection"
-					: "foreign-reader";
-	alert->rule_name = burst      ? "Mailbox copied by somebody else"
-		: visitor->old >= FEW ? "Mailbox read slowly by somebody else"
-				      : "New mail read by somebody else";
+	bool slow = visitor->old >= FEW;
+	alert->rule_id = slow ? "slow-collection" : "foreign-reader";
+	alert->rule_name
+		= slow ? "Mailbox read slowly by somebody else" : "New mail read by somebody else";
 	struct text text = {alert->message, sizeof(alert->message)};
 	say_message(visit, visitor, &text);
-	evidence_collection(account, visitor, alert);
-	if (part(visitor, PART_PLACE) >= 0.5)
-		evidence_place(account, visitor, alert);
-	if (part(visitor, PART_CLIENT) >= 0.5)
-		evidence_client(visit, visitor, alert);
-	if (part(visitor, PART_HOURS) >= 0.5)
-		evidence_hours(account, visitor, alert);
-	evidence_rest(account, visitor, alert);
-	return read;
+	visitor_evidence(visit, visitor, alert);
+	return visitor->old + visitor->fresh;
+}
+
+uint32_t text_burst(
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct visitor *visitor,
+	double nats,
+	struct alert *alert
+) {
+	text_fill(watch, visit, nats, alert);
+	alert->threshold = watch->nominal;
+	alert->episode.since_ns = alert->start_ns = visitor->first_min * MINUTE_NS;
+	alert->rule_id = "mailbox-burst";
+	alert->rule_name = "Mailbox copied by somebody else";
+	struct text text = {alert->message, sizeof(alert->message)};
+	say_message(visit, visitor, &text);
+	visitor_evidence(visit, visitor, alert);
+	return visitor->old + visitor->fresh;
 }

@@ -7,11 +7,50 @@
 
 #include "watch.h"
 
+extern const struct alert_technique TECHNIQUE_COLLECTION, TECHNIQUE_VALID;
+
+// What all alerts about an account's visit begin with.
+void text_fill(
+	const struct watch *watch,
+	const struct visit *visit,
+	double nats,
+	struct alert *alert
+);
 // Fills alert (all but episode). Returns how much was read, as an episode's size.
 uint32_t text_reader(
 	const struct watch *watch,
 	const struct visit *visit,
 	double nats,
 	enum meter_id most,
+	struct alert *alert
+);
+// One deed.
+void text_deed(
+	const struct watch *watch,
+	const struct visit *visit,
+	enum deed deed,
+	const char *what,
+	double nats,
+	struct alert *alert
+);
+// A burst out of quarantine.
+uint32_t text_burst(
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct visitor *visitor,
+	double nats,
+	struct alert *alert
+);
+void text_wave(
+	const struct watch *watch,
+	const struct visit *visit,
+	enum entity_kind kind,
+	uint32_t n,
+	struct alert *alert
+);
+void text_campaign(
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct entity *entity,
 	struct alert *alert
 );

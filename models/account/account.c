@@ -103,7 +103,8 @@ struct visitor *account_get_visitor(struct account *account, uint32_t client, ui
 	struct visitor *least = &account->visitors[0];
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
 		struct visitor *visitor = &account->visitors[i];
-		if (visitor->first_min && visitor->client == client && visitor->provider == provider)
+		if (visitor->first_min && visitor->client == client
+		    && visitor->provider == provider)
 			return visitor;
 		if (weight(visitor) < weight(least))
 			least = visitor;

@@ -39,7 +39,7 @@ enum {
 	ACCOUNT_OTHERS_BLOOM = 16, // bytes: other people's mailboxes that it reads
 	// Raised with every change of struct account's layout: what the store has of an older one is learnt
 	// anew, unless watch_parts() names a way to migrate it.
-	ACCOUNT_LAYOUT = 1,
+	ACCOUNT_LAYOUT = 3,
 };
 
 struct place {
@@ -54,7 +54,8 @@ struct place {
 };
 
 struct provider {
-	uint32_t id; // autonomous system; without one a hash of the /16 or /32, highest bit set; 0: free
+	uint32_t
+		id; // autonomous system; without one a hash of the /16 or /32, highest bit set; 0: free
 	struct residence residence;
 	char country[2]; // zero: unknown
 	uint8_t network; // enum activity_network
@@ -63,6 +64,7 @@ struct provider {
 struct client {
 	uint32_t key; // 0: free
 	uint32_t id, ja4; // hashes; 0 unknown
+	uint32_t family; // of the ID without its version
 	struct residence residence;
 };
 
@@ -74,14 +76,16 @@ enum visitor_flags {
 	VISITOR_TOLD = 16, // an alert has named it
 	VISITOR_NEW_CLIENT = 32,
 	VISITOR_FAR = 64, // the provider was unknown
-	VISITOR_BULK = 128, // today: so much at once that it is a burst
+	VISITOR_BULK = 128, // read so much at once that it is a burst, which is noted
 };
 
 // Line by line: who; since when; what it did in all; what it did today.
 struct visitor {
-	uint32_t client, provider; // provider 0: any (a client that is not resident); client 0: unknown
+	uint32_t client,
+		provider; // provider 0: any (a client that is not resident); client 0: unknown
 	uint32_t first_min, last_min;
 	uint32_t net[ACCOUNT_VISITOR_NETS];
+	uint32_t last_net;
 	uint8_t ip[16]; // the last
 	uint8_t family;
 	uint8_t n_nets; // different ones, as far as the list tells
@@ -90,6 +94,7 @@ struct visitor {
 	uint8_t network; // enum activity_network
 	char country[2];
 	uint32_t asn;
+	uint32_t grammar;
 	uint32_t hours; // bit h: seen in that hour of a day (UTC)
 	uint32_t old, fresh; // bodies read
 	uint32_t kib;
@@ -138,6 +143,11 @@ struct account {
 	float usual_old; // old bodies a day by residents, averaged over a month
 	float usual_sent; // messages sent a day
 	uint32_t today_old, today_home_old, today_sent;
+	uint32_t doubt_min; // a doubtful login: somebody may have found the password; 0: none
+	uint32_t deeds; // bits of enum deed done …
+	uint16_t deeds_day; // … on that day
+	uint16_t renumbered_day; // a mailbox got a new UIDVALIDITY
+	uint8_t today_others; // other people's mailboxes opened for the first time
 	uint32_t week; // up to which the meters' weeks are counted
 	float peak; // highest evidence in the fortnight
 	uint16_t peak_day; // in which it began

@@ -48,7 +48,7 @@ static struct mailbox *find(struct account *account, uint32_t name) {
 }
 
 uint32_t mailbox_hash(const char *name, size_t size) {
-	return (uint32_t)hash_bytes(HASH_PUBLIC, name, size) | 1;
+	return (uint32_t)hash_quick(name, size) | 1;
 }
 
 struct mailbox *
@@ -56,6 +56,8 @@ account_get_mailbox(struct account *account, const struct activity_mailbox *seen
 	uint32_t name = mailbox_hash(seen->name, strnlen(seen->name, sizeof(seen->name)));
 	struct mailbox *mailbox = find(account, name);
 	uint32_t next = highest(seen);
+	if (mailbox->uidvalidity && mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)
+		account->renumbered_day = day;
 	if (mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)
 		*mailbox = (struct mailbox){.name = name, .uidvalidity = seen->uidvalidity};
 	if (mailbox->past_day == 0) {

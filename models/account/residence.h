@@ -14,7 +14,8 @@ enum {
 	RESIDENCE_COMMITS = 3, // days with a commitment …
 	RESIDENCE_SPREAD = 7, // … over at least so many days
 	RESIDENCE_TOGETHER = 2, // or: times seen beside a resident (co-location)
-	RESIDENCE_FOUNDERS = 14, // days from an account's first sight in which one commitment is enough
+	RESIDENCE_FOUNDERS
+	= 14, // days from an account's first sight in which one commitment is enough
 	RESIDENCE_AGE = 14, // days, where the whole fleet shows no commitments at all
 	RESIDENCE_AGE_ACTIVE = 7,
 };

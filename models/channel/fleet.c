@@ -26,8 +26,8 @@ static void fade(struct fleet *fleet) {
 	fleet->committed_days *= FADE;
 	fleet->adopted *= FADE;
 	fleet->account_days *= FADE;
-	for (int i = 0; i < FLEET_BURSTS; i++)
-		fleet->bursts[i] *= FADE;
+	for (int i = 0; i < FLEET_DEEDS; i++)
+		fleet->deeds[i] *= FADE;
 	for (int i = 0; i < FLEET_PEAKS; i++)
 		fleet->peaks[i] *= FADE;
 	fleet->fortnights *= FADE;
@@ -89,6 +89,18 @@ void fleet_adopt(struct fleet *fleet, uint32_t key) {
 	fleet->adopted++;
 }
 
+void fleet_share(struct fleet *fleet, uint32_t key) {
+	fleet->shared[fleet->n_shared++ % FLEET_SHARED] = key;
+}
+
+bool fleet_is_shared(const struct fleet *fleet, uint32_t key) {
+	uint32_t n = fleet->n_shared < FLEET_SHARED ? fleet->n_shared : FLEET_SHARED;
+	for (uint32_t i = 0; i < n; i++)
+		if (fleet->shared[i] == key)
+			return true;
+	return false;
+}
+
 void fleet_peak(struct fleet *fleet, double nats) {
 	double bin = nats / PEAK_UNIT;
 	int i = bin > 0 ? (bin < FLEET_PEAKS - 1 ? (int)bin : FLEET_PEAKS - 1) : 0;
@@ -104,5 +116,5 @@ double fleet_threshold(const struct fleet *fleet, double budget, double nominal)
 	while (i > 0 && above + fleet->peaks[i] <= allowed)
 		above += fleet->peaks[i--];
 	double nats = (i + 1) * PEAK_UNIT;
-	return fmin(fmax(nats, nominal - FLEET_SLACK), nominal + FLEET_SLACK);
+	return fmin(fmax(nats, nominal - FLEET_SLACK_DOWN), nominal + FLEET_SLACK_UP);
 }

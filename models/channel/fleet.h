@@ -12,7 +12,8 @@ enum {
 	SKETCH_ROWS = 4,
 	SKETCH_WIDTH = 1 << 17, // error at most e/width of all = 2e-5, with probability 98 %
 	FLEET_PEAKS = 96, // quarter nats, from 0
-	FLEET_BURSTS = 8, // classes (channel/burst.h)
+	FLEET_DEEDS = 16, // kinds (channel/deed.h)
+	FLEET_SHARED = 64, // infrastructure that is remembered
 	FLEET_YOUNG = 14, // days in which everything is new
 };
 
@@ -30,7 +31,11 @@ struct fleet {
 	float active_days, committed_days; // of accounts; what is older counts half after 28 days
 	float adopted; // places, providers and clients taken up, the same
 	float account_days; // known ones, the same
-	float bursts[FLEET_BURSTS];
+	float deeds[FLEET_DEEDS]; // the same
+	uint32_t shared[FLEET_SHARED]; // keys of networks and clients; a ring
+	uint32_t n_shared;
+	uint32_t deed_nets[FLEET_SHARED]; // from where deeds were done lately; a ring
+	uint32_t n_deed_nets;
 	float peaks[FLEET_PEAKS]; // account-fortnights by their highest evidence
 	float fortnights;
 	struct meter_fleet meters[METERS];
@@ -47,10 +52,14 @@ bool fleet_is_ageing(const struct fleet *fleet);
 void fleet_adopt(struct fleet *fleet, uint32_t key);
 // How many accounts did.
 uint32_t fleet_adopters(const struct fleet *fleet, uint32_t key);
+// This network or client is the organisation's own: nobody is a stranger for it.
+void fleet_share(struct fleet *fleet, uint32_t key);
+bool fleet_is_shared(const struct fleet *fleet, uint32_t key);
 // One account's highest evidence in a fortnight.
 void fleet_peak(struct fleet *fleet, double nats);
 // The evidence that a budget (alerts per 1,000 accounts and week) of this fleet's own fortnights
-// reach. nominal where too few are known; never further than FLEET_SLACK from it.
+// reach. nominal where too few are known; never further than FLEET_SLACK_* from it.
 double fleet_threshold(const struct fleet *fleet, double budget, double nominal);
 
-#define FLEET_SLACK 3.0
+#define FLEET_SLACK_DOWN 2.0
+#define FLEET_SLACK_UP 2.0 // an attack on many accounts must not hide itself

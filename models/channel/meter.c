@@ -14,6 +14,8 @@ enum {
 };
 
 static const double bets[METER_BETS] = {0.02, 0.2};
+// M only shrinks by it, which leaves the guarantee alone: a trip in spring is no evidence in autumn.
+static const double memory[METER_BETS] = {1 / 40.0, 1 / 15.0}; // nats a day
 
 uint8_t meter_score(double nats) {
 	if (!(nats > 0))
@@ -50,13 +52,12 @@ void meter_fleet_day(struct meter_fleet *fleet) {
 
 // ---- evidence
 
-static double p_value(
-	const struct meter *meter,
+static double
+p_value(const struct meter *meter,
 	const struct meter_fleet *fleet,
 	unsigned weeks,
 	uint8_t age,
-	uint8_t score
-) {
+	uint8_t score) {
 	double p_fleet = exp(-(double)fleet->of[age].nats[score]);
 	if (age != AGE_FIRST)
 		return p_fleet;
@@ -87,13 +88,12 @@ static double e_quiet(const struct meter_fleet *fleet) {
 	return (1 - below) / (1 - p);
 }
 
-static double day_e(
-	const struct meter *meter,
-	const struct meter_fleet *fleet,
-	unsigned weeks,
-	uint8_t age,
-	uint8_t score
-) {
+static double
+day_e(const struct meter *meter,
+      const struct meter_fleet *fleet,
+      unsigned weeks,
+      uint8_t age,
+      uint8_t score) {
 	return score ? e_value(p_value(meter, fleet, weeks, age, score)) : e_quiet(fleet);
 }
 
@@ -131,15 +131,14 @@ static void learn(struct meter *meter, struct meter_fleet *fleet, uint16_t lesso
 
 static void wait(struct meter *meter, struct meter_fleet *fleet, uint16_t lesson) {
 	learn(meter, fleet, meter->waiting[0]);
-	memmove(&meter->waiting[0],
-		&meter->waiting[1],
-		(METER_LAG - 1) * sizeof(meter->waiting[0]));
+	memmove(&meter->waiting[0], &meter->waiting[1], (METER_LAG - 1) * sizeof(meter->waiting[0])
+	);
 	meter->waiting[METER_LAG - 1] = lesson;
 }
 
 static void step(struct meter *meter, double e) {
 	for (int i = 0; i < METER_BETS; i++) {
-		double nats = bet_nats(i, e) + meter->m[i];
+		double nats = bet_nats(i, e) + meter->m[i] - memory[i];
 		meter->m[i] = nats > 40 ? fmin(nats, 60) : log1p(exp(nats));
 	}
 }

@@ -27,9 +27,6 @@
 enum meter_id {
 	METER_VISITOR, // somebody who does not belong there reads
 	METER_VOLUME, // more old mail is read than usual, by whomever
-	METER_SENDING, // copies to a new correspondent
-	METER_OTHERS, // other people's mailboxes
-	METER_FILING, // messages put into mailboxes
 	METERS,
 };
 
@@ -80,7 +77,8 @@ struct meter_fleet {
 	struct meter_days {
 		float days[METER_SCORES]; // how many had this score
 		float total;
-		float nats[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
+		float nats
+			[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
 	} of[METER_AGES];
 };
 

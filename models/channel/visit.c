@@ -11,6 +11,7 @@
 enum {
 	TOGETHER_MIN = 30, // minutes between two clients at one place that makes them companions
 	SETTLED_DAYS = 14, // of an account's life before somebody can be a stranger
+	RESYNC_DAYS = 7,
 	NO_COMMITS_DAYS = 14, // active days without any commitment: this owner only reads
 };
 
@@ -19,7 +20,7 @@ enum {
 #define NO_ASN 0x80000000u // a provider known by its prefix alone
 
 static uint32_t short_hash(const void *data, size_t size) {
-	return (uint32_t)hash_bytes(HASH_PUBLIC, data, size) | 1;
+	return (uint32_t)hash_quick(data, size) | 1;
 }
 
 static uint32_t prefix_hash(const struct ip *ip, uint8_t bytes) {
@@ -44,6 +45,12 @@ uint32_t visit_provider(const struct activity *activity) {
 static uint32_t text_hash(const char *text, size_t size) {
 	size_t len = strnlen(text, size);
 	return len ? short_hash(text, len) : 0;
+}
+
+// The ID up to its first digit: "Thunderbird ".
+static uint32_t family_hash(const char id[96]) {
+	size_t len = strcspn(id, "0123456789");
+	return len && id[0] ? short_hash(id, len) : 0;
 }
 
 // The grammar is what a client cannot help; ID and JA4 stand in for it where there is none.
@@ -98,6 +105,9 @@ static void take_deeds(struct visit *visit) {
 		visit->read_only = false;
 	visit->committed |= wrote_to_known(visit->account, activity);
 	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
+		visit->known_to[i] = activity->sent[i].n_to
+			&& account_knows(visit->account, activity->sent[i].to[0]);
+	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
 		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++)
 			account_wrote(visit->account, activity->sent[i].to[k]);
 }
@@ -123,20 +133,15 @@ static bool is_founder(
 		&& residence->since < account->founded + FLEET_YOUNG;
 }
 
-static bool resides(
-	const struct fleet *fleet,
-	const struct account *account,
-	const struct residence *residence
+static bool
+resides(const struct fleet *fleet, const struct account *account, const struct residence *residence
 ) {
 	return residence_is(residence, account->founded, ages(fleet, account))
 		|| is_founder(fleet, account, residence);
 }
 
-static bool knows_country(
-	const struct fleet *fleet,
-	const struct account *account,
-	const char country[2]
-) {
+static bool
+knows_country(const struct fleet *fleet, const struct account *account, const char country[2]) {
 	for (int i = 0; country[0] && i < ACCOUNT_PROVIDERS; i++) {
 		const struct provider *provider = &account->providers[i];
 		if (provider->id && memcmp(provider->country, country, 2) == 0
@@ -148,7 +153,7 @@ static bool knows_country(
 
 static enum place_standing place_standing(const struct visit *visit, const struct fleet *fleet) {
 	const struct account *account = visit->account;
-	if (resides(fleet, account, &visit->place->residence))
+	if (resides(fleet, account, &visit->place->residence) || fleet_is_shared(fleet, visit->net))
 		return PLACE_HOME;
 	if (resides(fleet, account, &visit->provider->residence))
 		return PLACE_PROVIDER;
@@ -157,25 +162,41 @@ static enum place_standing place_standing(const struct visit *visit, const struc
 }
 
 static enum client_standing client_standing(const struct visit *visit, const struct fleet *fleet) {
-	if (!visit->client || resides(fleet, visit->account, &visit->client->residence))
+	if (!visit->client || resides(fleet, visit->account, &visit->client->residence)
+	    || fleet_is_shared(fleet, visit->client_key))
 		return CLIENT_OWN;
 	const struct residence *residence = &visit->client->residence;
 	return residence->days > 0 && residence->since < visit->day ? CLIENT_SEEN : CLIENT_NEW;
 }
 
-// A known ID or JA4 of this account over a grammar that is not its own.
-static bool mismatches(const struct visit *visit, const struct fleet *fleet) {
+// Says by its ID that it is a client of this account, and behaves otherwise. A new version says so:
+// another ID of the same family, or none, over the same TLS library.
+static void compare_clients(struct visit *visit, const struct fleet *fleet) {
 	if (visit->with == CLIENT_OWN || visit->activity->client.grammar == 0)
-		return false;
+		return;
 	for (int i = 0; i < ACCOUNT_CLIENTS; i++) {
 		const struct client *client = &visit->account->clients[i];
-		bool same = (visit->id && client->id == visit->id)
-			|| (visit->ja4 && client->ja4 == visit->ja4 && client->id == visit->id);
-		if (client->key && client->key != visit->client_key && same
-		    && resides(fleet, visit->account, &client->residence))
-			return true;
+		if (client->key == 0 || client->key == visit->client_key
+		    || !resides(fleet, visit->account, &client->residence))
+			continue;
+		bool same_tls = client->ja4 == visit->ja4;
+		if (visit->id && client->id == visit->id)
+			visit->mismatch = true;
+		else if (client->family == visit->family && same_tls && (visit->ja4 || visit->id))
+			visit->upgraded = true;
 	}
-	return false;
+	if (visit->mismatch)
+		visit->upgraded = false;
+}
+
+// Robots read all mail without ever being a person's: their reading is no habit of his and no alarm.
+static bool is_served(const struct visit *visit, const struct fleet *fleet) {
+	if (fleet_is_shared(fleet, visit->client_key) || fleet_is_shared(fleet, visit->net))
+		return visit->read_only || visit->client == NULL
+			|| !visit->client->residence.commits;
+	return visit->client && visit->client->residence.commits == 0
+		&& is_founder(fleet, visit->account, &visit->client->residence)
+		&& !ages(fleet, visit->account);
 }
 
 static bool is_settled(const struct visit *visit, const struct fleet *fleet) {
@@ -193,8 +214,8 @@ static bool is_settled(const struct visit *visit, const struct fleet *fleet) {
 static void learn_together(struct visit *visit) {
 	struct place *place = visit->place;
 	if (visit->with == CLIENT_OWN && visit->client && place->client
-	    && place->client != visit->client_key
-	    && visit->min - place->last_min <= TOGETHER_MIN && place->residence.together < 255)
+	    && place->client != visit->client_key && visit->min - place->last_min <= TOGETHER_MIN
+	    && place->residence.together < 255)
 		place->residence.together++;
 	if (visit->with == CLIENT_OWN)
 		place->client = visit->client_key;
@@ -203,10 +224,9 @@ static void learn_together(struct visit *visit) {
 static void learn(struct visit *visit, struct fleet *fleet) {
 	struct account *account = visit->account;
 	bool new_provider = visit->provider->residence.days == 0;
-	bool new_client = visit->client && visit->client->residence.days == 0;
 	if (new_provider)
 		fleet_adopt(fleet, visit->provider_id);
-	if (new_client)
+	if (visit->new_client)
 		fleet_adopt(fleet, visit->client_key);
 	learn_together(visit);
 	account_visit_place(account, visit->place, visit->day, visit->at >= PLACE_COUNTRY);
@@ -251,6 +271,7 @@ void visit_take(
 		.net = visit_net(&activity->source.ip),
 		.provider_id = visit_provider(activity),
 		.id = text_hash(activity->client.id, sizeof(activity->client.id)),
+		.family = family_hash(activity->client.id),
 		.ja4 = text_hash(activity->client.ja4, sizeof(activity->client.ja4)),
 	};
 	// A day that is over stays over, whatever comes late.
@@ -264,16 +285,32 @@ void visit_take(
 	if (visit->client_key) {
 		visit->client = account_get_client(account, visit->client_key);
 		visit->client->id = visit->id ? visit->id : visit->client->id;
+		visit->client->family = visit->family;
 		visit->client->ja4 = visit->ja4 ? visit->ja4 : visit->client->ja4;
 	}
 	visit->at = place_standing(visit, fleet);
 	visit->with = client_standing(visit, fleet);
 	visit->settled = is_settled(visit, fleet);
-	visit->mismatch = mismatches(visit, fleet);
+	compare_clients(visit, fleet);
+	visit->new_net = visit->place->residence.days == 0;
+	visit->new_client = visit->client && visit->client->residence.days == 0;
 	take_deeds(visit);
+	if (visit_is_resync(visit))
+		visit->old = 0;
+	visit->served = is_served(visit, fleet);
 	learn(visit, fleet);
 }
 
 bool visit_is_home(const struct visit *visit) {
 	return visit->at == PLACE_HOME && visit->with == CLIENT_OWN;
+}
+
+bool visit_hides(const struct visit *visit) {
+	uint8_t network = visit->activity->source.network;
+	return network == NETWORK_HOSTING || network == NETWORK_VPN || network == NETWORK_TOR;
+}
+
+bool visit_is_resync(const struct visit *visit) {
+	uint16_t since = visit->account->renumbered_day;
+	return since && visit->day <= since + RESYNC_DAYS && visit->with == CLIENT_OWN;
 }

@@ -33,7 +33,7 @@ struct visit {
 	uint8_t hour;
 	bool weekend;
 	uint32_t ip, net, provider_id; // hashes
-	uint32_t client_key, id, ja4; // hashes; 0 unknown
+	uint32_t client_key, id, ja4, family; // hashes; 0 unknown
 	struct place *place;
 	struct provider *provider;
 	struct client *client; // NULL: unknown
@@ -47,6 +47,10 @@ struct visit {
 	uint32_t old, fresh; // bodies
 	uint32_t headers;
 	uint32_t kib;
+	bool upgraded; // a new version of a client of this account, as far as ID and JA4 tell
+	bool new_net, new_client; // seen with this account for the first time
+	bool served; // by what is the organisation's, or only reads and was always there
+	bool known_to[ACTIVITY_SENT_MAX]; // the first recipient of each was written to before
 	uint32_t inbox_appends; // messages put where mail arrives
 };
 
@@ -61,6 +65,10 @@ void visit_take(
 );
 // Neither the place nor the client give reason to ask who it is.
 bool visit_is_home(const struct visit *visit);
+// The server has numbered a mailbox anew within days: its own clients load all of it again.
+bool visit_is_resync(const struct visit *visit);
+// The network is known to hide who uses it: hosting, VPN, Tor.
+bool visit_hides(const struct visit *visit);
 // The key of the /24 or /48, and of the provider, as accounts know them. Never 0.
 uint32_t visit_net(const struct ip *ip);
 uint32_t visit_provider(const struct activity *activity);

@@ -9,6 +9,8 @@
 enum {
 	SILENT_DAYS = 3, // of the residents, before it counts
 	DAY_MINUTES = 1440,
+	JOURNEY_DAYS = 4, // reading on as many, a known client elsewhere should have committed
+	DOUBT_DAYS = 14, // after a doubtful login
 };
 
 #define STRANGER 1.5 // nats of place and client
@@ -23,10 +25,6 @@ static double rarity(const struct fleet *fleet, uint32_t key) {
 	return log((fleet->n_accounts + 2.0) / (fleet_adopters(fleet, key) + 1.0));
 }
 
-static bool hides(uint8_t network) {
-	return network == NETWORK_HOSTING || network == NETWORK_VPN || network == NETWORK_TOR;
-}
-
 static bool uses_network(const struct account *account, uint8_t network) {
 	for (int i = 0; i < ACCOUNT_PROVIDERS; i++)
 		if (account->providers[i].id && account->providers[i].network == network
@@ -35,25 +33,34 @@ static bool uses_network(const struct account *account, uint8_t network) {
 	return false;
 }
 
+static bool is_doubted(const struct visit *visit) {
+	uint32_t since = visit->account->doubt_min;
+	return since && visit->min < since + DOUBT_DAYS * DAY_MINUTES;
+}
+
 static double place_nats(const struct visit *visit, const struct fleet *fleet) {
 	const struct account *account = visit->account;
 	if (visit->at == PLACE_HOME)
 		return 0;
+	// Somebody may have found the password: a stranger soon after is no coincidence.
+	double doubt = is_doubted(visit) && visit->at != PLACE_PROVIDER ? 3 : 0;
 	if (visit->at == PLACE_PROVIDER)
 		return 0.5;
 	double nats = clamp(account_novelty(account), 3);
 	nats += clamp(0.25 * rarity(fleet, visit->provider_id), 2);
 	uint8_t network = visit->activity->source.network;
-	if (hides(network) && !uses_network(account, network))
+	if (visit_hides(visit) && !uses_network(account, network))
 		nats += 1;
 	if (visit->at == PLACE_STRANGE && visit->activity->source.country[0])
 		nats += 0.5;
-	return clamp(nats, 6);
+	return clamp(nats, 6) + doubt;
 }
 
 static double client_nats(const struct visit *visit, const struct fleet *fleet) {
 	if (visit->with == CLIENT_OWN)
 		return 0;
+	if (visit->upgraded)
+		return 0.5;
 	double nats = visit->with == CLIENT_NEW ? 1 : 0.75;
 	nats += clamp(0.3 * rarity(fleet, visit->client_key), 2);
 	if (visit->mismatch)
@@ -90,7 +97,7 @@ static void begin_day(struct visitor *visitor, uint16_t day) {
 	if (visitor->day == day)
 		return;
 	visitor->day = day;
-	visitor->flags &= ~(VISITOR_COMMITTED | VISITOR_SEARCHED | VISITOR_BULK);
+	visitor->flags &= ~(VISITOR_COMMITTED | VISITOR_SEARCHED);
 	visitor->today_old = visitor->today_fresh = visitor->today_searches = 0;
 	visitor->today_hours = 0;
 	visitor->today_events = 0;
@@ -98,8 +105,8 @@ static void begin_day(struct visitor *visitor, uint16_t day) {
 }
 
 static void add_net(struct visitor *visitor, uint32_t net) {
-	uint8_t listed = visitor->n_nets < ACCOUNT_VISITOR_NETS ? visitor->n_nets
-								: ACCOUNT_VISITOR_NETS;
+	uint8_t listed
+		= visitor->n_nets < ACCOUNT_VISITOR_NETS ? visitor->n_nets : ACCOUNT_VISITOR_NETS;
 	for (uint8_t i = 0; i < listed; i++)
 		if (visitor->net[i] == net)
 			return;
@@ -119,11 +126,13 @@ static void take(const struct visit *visit, struct visitor *visitor) {
 	if (visitor->first_min == 0)
 		visitor->first_min = visit->min;
 	visitor->last_min = visit->min;
+	visitor->last_net = visit->net;
 	add_net(visitor, visit->net);
 	memcpy(visitor->ip, activity->source.ip.addr, sizeof(visitor->ip));
 	visitor->family = activity->source.ip.family;
 	visitor->network = activity->source.network;
 	visitor->asn = activity->source.asn;
+	visitor->grammar = activity->client.grammar;
 	memcpy(visitor->country, activity->source.country, 2);
 	if (visitor->today_old + visitor->today_fresh == 0 && visit->old + visit->fresh
 	    && visitor->days < UINT8_MAX)
@@ -180,9 +189,7 @@ static double part_nats(
 			? clamp(visitor->today_hours / visitor->today_events, 3)
 			: 0;
 	case PART_COLLECTION:
-		return clamp(
-			1.5 * log1p(visitor->today_old / (1 + visit->account->usual_old)), 6
-		);
+		return clamp(1.5 * log1p(visitor->today_old / (1 + visit->account->usual_old)), 6);
 	case PART_COVERAGE:
 		return visitor->today_old ? coverage_nats(visit->account) : 0;
 	case PART_GAP:
@@ -211,12 +218,11 @@ static bool counts(enum meter_part part, double identity) {
 	return always || identity >= STRANGER;
 }
 
-static void score(
-	const struct visit *visit,
-	const struct fleet *fleet,
-	uint32_t without,
-	struct visitor *visitor
-) {
+static void
+score(const struct visit *visit,
+      const struct fleet *fleet,
+      uint32_t without,
+      struct visitor *visitor) {
 	double sum = 0, identity = 0;
 	for (int part = 0; part < METER_PARTS; part++) {
 		double nats = without >> part & 1 ? 0 : part_nats(visit, fleet, visitor, part);
@@ -230,7 +236,11 @@ static void score(
 		sum += nats;
 	}
 	// Who only asks whether there is mail has taken nothing yet.
-	if (visitor->today_old + visitor->today_fresh == 0)
+	// And new mail read by a known client from a known provider is what they are for.
+	// Elsewhere it is a journey, until it has gone on for days without any commitment.
+	bool gone_on = visitor->days >= JOURNEY_DAYS && visitor->committed_days == 0;
+	bool fresh_counts = identity >= STRANGER && (visit->with != CLIENT_OWN || gone_on);
+	if (visitor->today_old + (fresh_counts ? visitor->today_fresh : 0) == 0)
 		sum = 0;
 	uint8_t now = meter_score(sum * innocence(visitor));
 	if (now > visitor->score || visitor->flags & VISITOR_COMMITTED)
@@ -243,9 +253,10 @@ static struct visitor *find(const struct visit *visit) {
 	return account_get_visitor(visit->account, visit->client_key, provider);
 }
 
-struct visitor *visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without) {
+struct visitor *
+visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without) {
 	uint8_t protocol = visit->activity->protocol;
-	if (visit_is_home(visit) || !visit->settled
+	if (visit_is_home(visit) || !visit->settled || visit->served
 	    || (protocol != ACTIVITY_IMAP && protocol != ACTIVITY_POP3))
 		return NULL;
 	struct visitor *visitor = find(visit);
@@ -255,10 +266,10 @@ struct visitor *visitor_take(const struct visit *visit, const struct fleet *flee
 }
 
 static uint8_t age_of(const struct visitor *visitor) {
-	return visitor->days <= 1 ? AGE_FIRST
-		: visitor->days <= 3	? AGE_SECOND
-		: visitor->days <= 10	? AGE_WEEK
-					: AGE_LONG;
+	return visitor->days <= 1     ? AGE_FIRST
+		: visitor->days <= 3  ? AGE_SECOND
+		: visitor->days <= 10 ? AGE_WEEK
+				      : AGE_LONG;
 }
 
 double visitor_today(
@@ -284,6 +295,9 @@ void visitor_measure(struct account *account, const struct fleet *fleet) {
 		const struct visitor *visitor = &account->visitors[i];
 		if (visitor->first_min == 0 || visitor->day != account->day || visitor->score == 0)
 			continue;
+		if (fleet_is_shared(fleet, visitor->client)
+		    || fleet_is_shared(fleet, visitor->last_net))
+			continue; // it turned out to be everybody's
 		double nats = visitor_today(account, fleet, visitor);
 		if (nats > most) {
 			most = nats;
@@ -297,7 +311,16 @@ unsigned account_weeks(const struct account *account) {
 	return (account->day - account->founded) / 7u;
 }
 
-// A habit is what those do who commit; the fleet learns METER_TEACH_MAX days of each visitor.
+// His own client is his at a provider that he uses, and where it once committed; any other client where
+// it commits often.
+static bool is_known(const struct visitor *visitor) {
+	if (!(visitor->flags & VISITOR_NEW_CLIENT)
+	    && (visitor->committed_days || !(visitor->flags & VISITOR_FAR)))
+		return true;
+	return visitor->committed_days >= HABITUAL * visitor->days && visitor->committed_days;
+}
+
+// A habit is what those do who are known; the fleet learns METER_TEACH_MAX days of each visitor.
 enum meter_lesson visitor_close_day(struct account *account, const struct fleet *fleet) {
 	enum meter_lesson lesson = METER_HABIT;
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
@@ -307,10 +330,10 @@ enum meter_lesson visitor_close_day(struct account *account, const struct fleet 
 		visitor->nats += visitor_today(account, fleet, visitor);
 		if (visitor->nats < 0)
 			visitor->nats = 0;
-		if (visitor->committed_days >= HABITUAL * visitor->days)
+		if (is_known(visitor))
 			continue;
-		enum meter_lesson of = visitor->taught < METER_TEACH_MAX ? METER_TEACHES
-									: METER_SILENT;
+		enum meter_lesson of
+			= visitor->taught < METER_TEACH_MAX ? METER_TEACHES : METER_SILENT;
 		visitor->taught += visitor->taught < METER_TEACH_MAX;
 		lesson = of < lesson ? of : lesson;
 	}

@@ -26,7 +26,8 @@
 
 // The visitor that this visit belongs to, brought up to date, with today's score; NULL when the visit
 // is at home, or too little is known of the account. without: bit p leaves PART p out.
-struct visitor *visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without);
+struct visitor *
+visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without);
 // Sets the meter to today's visitor who says most.
 void visitor_measure(struct account *account, const struct fleet *fleet);
 // The nats that a visitor's day adds, as it stands.

@@ -14,12 +14,13 @@
 #define CONTACT_MEMORY_NS (28 * 86400 * NS)
 #define HOME_MEMORY_NS (600 * NS)
 #define DISORDER_NS (3600 * NS)
-#define OUTAGE_SILENCE_NS (3600 * NS)
+#define OUTAGE_SILENCE_NS (3 * 86400 * NS) // a storm of old passwords lasts for days
 
 enum {
 	OUTAGE_MIN = 20, // accounts refused at home within some ten minutes
 	OUTAGE_RATIO = 4, // … for each one let in
 	OWNER_TRIES_MAX = 10, // wrong ones in a row by somebody who has the password
+	PASSWORD_LESSONS = 3, // accounts of one password that teach how common passwords are
 	NAT_MIN = 5, // accounts at home that make an address a shared one
 };
 
@@ -27,7 +28,7 @@ enum {
 #define THETA_MIN 0.10
 #define THETA_MAX 0.30 // what the fleet may teach: whoever poisons it gains a factor of three
 #define THETA_PROVIDER 0.50
-#define NATS_PASSWORD 2.25
+#define THETA_PASSWORD_MAX 0.90
 #define NATS_PASSWORD_HOME 1.15
 #define NATS_GUESS 0.51
 #define NATS_GUESS_HOME 0.22
@@ -80,7 +81,7 @@ size_t failures_parts(struct failures *failures, struct store_part *parts) {
 	parts[n++] = STORE_PART_TABLE("networks", KEPT_NETWORKS, 1, &failures->networks);
 	// Hashes under a key that ends with the run; within it they go on meaning something.
 	parts[n++] = STORE_PART_TABLE("passwords", KEPT_PASSWORDS, 1, &failures->passwords);
-	parts[n++] = STORE_PART_BLOB("pulse", KEPT_PULSE, 1, &failures->fleet);
+	parts[n++] = STORE_PART_BLOB("pulse", KEPT_PULSE, 2, &failures->fleet);
 	parts[n++] = STORE_PART_BLOB("crowd", KEPT_CROWD, 1, &failures->crowd);
 	parts[n] = STORE_PART_TABLE("episodes", KEPT_EPISODES, 1, &failures->episodes.table);
 	parts[n].image_size = EPISODE_PACKED_MAX;
@@ -459,16 +460,36 @@ static void observe_origin(
 		fleet_contact(&failures->fleet, attempt->time_ns, false);
 }
 
-static void
-observe_password(struct password *password, bool at_home, const struct attempt *attempt) {
+// The share of strangers' wrong passwords that others were refused with before: the internet tries a
+// few thousand favourites on everybody, all the time. One password teaches little of it.
+static double
+password_nats(struct pulse *fleet, const struct password *password, uint64_t time_ns) {
+	uint32_t n = password->facts.accounts.n_exact;
+	fleet->password_new
+		= fade(fleet->password_new, &fleet->password_ns, time_ns, CONTACT_MEMORY_NS);
+	fleet->password_again
+		= fade(fleet->password_again, &fleet->password_ns, time_ns, CONTACT_MEMORY_NS);
+	if (time_ns > fleet->password_ns)
+		fleet->password_ns = time_ns;
+	if (n <= PASSWORD_LESSONS)
+		*(n <= 1 ? &fleet->password_new : &fleet->password_again) += 1;
+	double all = fleet->password_new + fleet->password_again;
+	double theta = (fleet->password_again + 2) / (all + 20);
+	return log(ATTACK_FAILS / fmin(fmax(theta, THETA_MIN), THETA_PASSWORD_MAX));
+}
+
+static void observe_password(
+	struct pulse *fleet,
+	struct password *password,
+	bool at_home,
+	const struct attempt *attempt
+) {
 	bool known = password->facts.accounts.n_exact > 0;
-	if (facts_add(&password->facts, attempt))
-		evidence_add(
-			&password->evidence,
-			!known		  ? 0
-				: at_home ? NATS_PASSWORD_HOME
-					  : NATS_PASSWORD
-		);
+	if (!facts_add(&password->facts, attempt))
+		return;
+	double nats
+		= at_home ? NATS_PASSWORD_HOME : password_nats(fleet, password, attempt->time_ns);
+	evidence_add(&password->evidence, known ? nats : 0);
 }
 
 static void observe_account(
@@ -502,7 +523,7 @@ refused(struct failures *failures, const struct party *party, const struct attem
 		return;
 	}
 	if (party->password)
-		observe_password(party->password, at_home, attempt);
+		observe_password(&failures->fleet, party->password, at_home, attempt);
 	if (!at_home) {
 		observe_origin(failures, party, false, attempt);
 		observe_origin(failures, party, true, attempt);
@@ -535,7 +556,7 @@ static struct password *sprayed_with(struct failures *failures, const struct tar
 }
 
 // Was this login the fruit of a series? True when it was told, and is not to be learned from.
-static bool
+static enum verdict
 entered(struct failures *failures, const struct party *party, const struct attempt *attempt) {
 	struct target *account = party->account;
 	struct origin *origin = party->origin;
@@ -545,18 +566,18 @@ entered(struct failures *failures, const struct party *party, const struct attem
 		double nats = evidence_nats(&origin->evidence);
 		takeover(failures, account, attempt, &origin->facts, nats, true);
 		tell_origin(failures, origin, false, attempt, news);
-		return true;
+		return VERDICT_STOLEN;
 	}
 	if (party->network->alarmed && origin->facts.accounts.n_exact > 0) {
 		bool news = facts_got(&party->network->facts, attempt->account);
 		double nats = evidence_nats(&party->network->evidence);
 		takeover(failures, account, attempt, &party->network->facts, nats, true);
 		tell_origin(failures, party->network, true, attempt, news);
-		return true;
+		return VERDICT_STOLEN;
 	}
 	struct password *password = sprayed_with(failures, account);
 	if (!account->alarmed && !password)
-		return false;
+		return VERDICT_INNOCENT;
 	const struct facts *series = account->alarmed ? &account->facts : &password->facts;
 	const struct evidence *evidence
 		= account->alarmed ? &account->evidence : &password->evidence;
@@ -571,13 +592,17 @@ entered(struct failures *failures, const struct party *party, const struct attem
 	// not, and a place where nobody is at home is not an office.
 	bool strange = nobodys && (account->n_homes == 0 || target_novelty(account) >= NATS_NOVEL);
 	if (!sure && !strange)
-		return false;
+		return VERDICT_INNOCENT;
+	// Nothing but the place speaks against it: that the account is watched more closely has to do, for
+	// owners in hotels would else be told by the dozen while a spray lasts.
+	if (!sure)
+		return VERDICT_DOUBTFUL;
 	takeover(failures, account, attempt, series, evidence_nats(evidence), sure);
 	if (account->alarmed && facts_got(&account->facts, attempt->account))
 		tell_account(failures, account, attempt, true);
 	if (!account->alarmed && facts_got(&password->facts, attempt->account))
 		tell_password(failures, password, attempt, true);
-	return true;
+	return VERDICT_STOLEN;
 }
 
 // The refused first contact turns out to have been its owner's slip.
@@ -595,15 +620,16 @@ static void speak_for(struct failures *failures, struct origin *origin) {
 		evidence_add(&origin->evidence, log((1 - ATTACK_FAILS) / (1 - theta)));
 }
 
-static void
+static enum verdict
 accepted(struct failures *failures, const struct party *party, const struct attempt *attempt) {
 	struct target *account = party->account;
 	bool at_home = party->familiarity == AT_HOME;
 	if (at_home) {
 		fleet_home(failures, account, attempt, true);
 	} else {
-		if (entered(failures, party, attempt))
-			return;
+		enum verdict verdict = entered(failures, party, attempt);
+		if (verdict != VERDICT_INNOCENT)
+			return verdict;
 		excuse(failures, party->origin, attempt);
 		excuse(failures, party->network, attempt);
 		origin_won(party->origin, attempt);
@@ -622,6 +648,7 @@ accepted(struct failures *failures, const struct party *party, const struct atte
 	table_prove(&failures->accounts, account);
 	table_prove(&failures->origins, party->origin);
 	table_prove(&failures->networks, party->network);
+	return VERDICT_INNOCENT;
 }
 
 // ---- the door's side
@@ -680,10 +707,11 @@ static void settle_all(struct failures *failures, const struct party *party, uin
 	       &party->account->alarmed);
 }
 
-void failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns) {
+enum verdict
+failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns) {
 	uint32_t n_failed = activity->auth.failure, n_ok = activity->auth.success;
 	if ((!n_failed && !n_ok) || !activity->account[0] || !activity->source.ip.family)
-		return;
+		return VERDICT_INNOCENT;
 	struct ip ip, net;
 	uint8_t ip_bits, net_bits;
 	origin_prefix(&activity->source.ip, false, &ip, &ip_bits);
@@ -710,6 +738,5 @@ void failures_run(struct failures *failures, const struct activity *activity, ui
 	if (n_failed)
 		refused(failures, &party, &attempt);
 	attempt.count = 0;
-	if (n_ok)
-		accepted(failures, &party, &attempt);
+	return n_ok ? accepted(failures, &party, &attempt) : VERDICT_INNOCENT;
 }

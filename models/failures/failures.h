@@ -10,7 +10,7 @@
 //   network    refused                            are refused (fleet, .10 – .30)
 //              first contact accepted, or an      1 - theta                  ln(.05/(1-theta)) = -2.89
 //              account at home logs in (each 6 h)
-//   password   one more account refused with it   .10; where it is at home .30   2.25; 1.15
+//   password   one more account refused with it   fleet, .10 – .90; at home .30   2.25 at .10; 1.15
 //   account    one more different wrong password  .60; where it is at home .80   .51; .22
 //              … from one more network            .22                            + 1.5
 //
@@ -25,8 +25,8 @@
 
 #pragma once
 
-#include "failures/target.h"
 #include "episode.h"
+#include "failures/target.h"
 #include "store/part.h"
 
 struct password {
@@ -42,6 +42,8 @@ struct pulse {
 	uint64_t contact_ns;
 	double home_ok, home_failed;
 	uint64_t home_ns;
+	double password_new, password_again; // strangers' wrong passwords
+	uint64_t password_ns;
 	struct facts outage;
 };
 
@@ -64,8 +66,16 @@ void failures_init(
 );
 // Adds what the store keeps to parts; returns how many.
 size_t failures_parts(struct failures *failures, struct store_part *parts);
+// What is to be thought of a login that was accepted.
+enum verdict {
+	VERDICT_INNOCENT,
+	VERDICT_DOUBTFUL, // a stranger's place, while the account is being guessed at: not told, but watched
+	VERDICT_STOLEN, // told
+};
+
 // time_ns is the activity's, as far as it is believed; now_ns in *failures is the latest of all.
-void failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
+enum verdict
+failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
 // The share of first contacts that is refused innocently, as believed now.
 double failures_theta(const struct pulse *fleet);
 bool failures_outage(const struct pulse *fleet);

@@ -137,8 +137,9 @@ static void evidence_contacts(
 	struct alert *alert
 ) {
 	struct text text;
-	struct alert_evidence *e
-		= text_evidence(alert, "failures", fmax(evidence_nats(&origin->evidence), 0), &text);
+	struct alert_evidence *e = text_evidence(
+		alert, "failures", fmax(evidence_nats(&origin->evidence), 0), &text
+	);
 	uint32_t n = count_in(&origin->facts, &origin->facts.accounts);
 	double theta = failures_theta(&failures->fleet);
 	say(&text,

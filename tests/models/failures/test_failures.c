@@ -148,7 +148,7 @@ static void one_password_from_ever_new_addresses_is_told(void **) {
 	world_close(&w);
 }
 
-static void a_distributed_spray_that_gets_in_names_the_account(void **) {
+static void a_login_from_a_new_place_during_a_distributed_spray_is_not_told_by_itself(void **) {
 	struct world w;
 	world_open(&w, 1000);
 	ordinary(&w, 20);
@@ -157,9 +157,9 @@ static void a_distributed_spray_that_gets_in_names_the_account(void **) {
 		add(&w, 10 * DAY + i * 15 * MINUTE, i, IP(120 + i, 5, i, 9), 4711);
 	add(&w, 10 * DAY + 12 * HOUR, 17, IP(190, 5, 6, 7), 0);
 	run(&w);
-	const struct alert *a = only_open(&w, "login-after-guessing");
-	assert_string_equal(a->account, "u17");
-	assert_int_equal(a->severity, ALERT_MEDIUM); // nothing says for sure whose login it was
+	// Nothing says for sure whose login it was: what is read after it has to tell (test_watch).
+	only_open(&w, "password-spraying-distributed");
+	assert_int_equal(desk_count(&w.desk, "login-after-guessing", ALERT_OPEN), 0);
 	world_close(&w);
 }
 
@@ -292,7 +292,7 @@ static void an_outage_is_one_alert_about_the_server(void **) {
 			    home_ip(user),
 			    900 + user);
 	run(&w);
-	models_advance(w.models, START + 6 * DAY);
+	models_advance(w.models, START + 9 * DAY);
 	only_open(&w, "logins-refused-everywhere");
 	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
 	assert_int_equal(desk_count(&w.desk, NULL, ALERT_CLOSE), 1);
@@ -366,7 +366,7 @@ static void ever_new_addresses_of_one_ipv6_subscriber_are_one_source(void **) {
 
 // STRONTIUM's manner (attack S7): a fifth of the accounts, each attempt from another address, for
 // ten days, then one success from elsewhere.
-static void a_campaign_is_few_alerts_and_its_success_is_among_the_doubtful_logins(void **) {
+static void a_campaign_is_few_alerts_and_owners_in_hotels_are_left_alone(void **) {
 	struct population p = {.random = SEED, .n_users = 1000, .days = 14};
 	population_make(&p);
 	struct world w;
@@ -391,16 +391,10 @@ static void a_campaign_is_few_alerts_and_its_success_is_among_the_doubtful_login
 	logins_run(&p.logins, w.models);
 	desk_print(&w.desk);
 	size_t n_told = desk_count(&w.desk, "login-after-guessing", ALERT_OPEN);
-	bool found = false;
-	for (size_t i = 0; i < w.desk.n; i++)
-		found |= !strcmp(w.desk.alert[i].account, "u42")
-			&& w.desk.alert[i].source.addr[0] == 5;
-	print_message("  seed %d: %zu takeovers told, 1 true\n", SEED, n_told);
-	assert_true(found);
+	print_message("  seed %d: %zu takeovers told\n", SEED, n_told);
 	// Owners who log in from a hotel while their account is attacked cannot be told apart at that
-	// moment: they are told as doubtful, and never as sure.
-	assert_int_equal(desk_count_critical(&w.desk, "login-after-guessing"), 0);
-	assert_true(n_told <= 40);
+	// moment; at one alert per 1,000 accounts and week, two weeks have room for two.
+	assert_true(n_told <= 2);
 	assert_true(w.desk.alert[0].time_ns < START + 4 * DAY);
 	assert_true(desk_count(&w.desk, NULL, ALERT_OPEN) - n_told <= 20);
 	free(p.logins.login);
@@ -460,7 +454,9 @@ int main(void) {
 		cmocka_unit_test(a_spray_of_two_a_day_is_told_within_a_week),
 		cmocka_unit_test(a_network_that_sprays_from_many_addresses_is_one_alert),
 		cmocka_unit_test(one_password_from_ever_new_addresses_is_told),
-		cmocka_unit_test(a_distributed_spray_that_gets_in_names_the_account),
+		cmocka_unit_test(
+			a_login_from_a_new_place_during_a_distributed_spray_is_not_told_by_itself
+		),
 		cmocka_unit_test(
 			one_address_with_one_password_after_another_spray_is_told_and_so_is_the_success
 		),
@@ -475,9 +471,7 @@ int main(void) {
 		cmocka_unit_test(unseen_passwords_that_are_retried_are_no_guessing),
 		cmocka_unit_test(unseen_passwords_tried_by_the_hundred_are_guessing),
 		cmocka_unit_test(ever_new_addresses_of_one_ipv6_subscriber_are_one_source),
-		cmocka_unit_test(
-			a_campaign_is_few_alerts_and_its_success_is_among_the_doubtful_logins
-		),
+		cmocka_unit_test(a_campaign_is_few_alerts_and_owners_in_hotels_are_left_alone),
 		cmocka_unit_test(a_benign_population_stays_within_the_budget),
 		cmocka_unit_test(it_does_without_a_network_database),
 	};

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Evidence across accounts. An entity is what several accounts' visitors share: an address, a network,
+// a provider that few use, a client's grammar. Each account it visits gives it an e-value e_a (the
+// visitor's own, from his first day on); together
+//
+//	E = mean over w of prod_a (1 - w + w e_a),   w in {.05, .2, .5}
+//
+// tolerates benign accounts among them, and is an e-value where the accounts are independent given the
+// past. An entity is a campaign when E reaches G / .1 for the G entities known: the first rejection of
+// e-BH at a false discovery rate of 10 % under any dependence (Wang, Ramdas: JRSS B 2022).
+//
+// What more than 3 % of all active accounts take up on one day is no intruder's but the
+// organisation's (a server moved, a backup appliance, an upgrade): one alert about the infrastructure,
+// and from then on it makes nobody a stranger.
+
+#pragma once
+
+#include "alert.h"
+#include "channel/fleet.h"
+#include "table.h"
+
+enum entity_kind {
+	ENTITY_IP, // an address, or an IPv6 /64
+	ENTITY_NET, // its /24 or /48
+	ENTITY_PROVIDER,
+	ENTITY_CLIENT, // command grammar, or ID and JA4
+	ENTITY_KINDS,
+};
+
+enum {
+	CAMPAIGN_MIN = 3, // accounts
+	CAMPAIGN_LISTED = ALERT_RELATED_MAX,
+	CAMPAIGN_DAYS = 45, // without a visit, and it is forgotten
+	WAVE_MIN = 20, // accounts that take something up on one day …
+};
+
+#define WAVE_SHARE 0.03 // … and of those active
+
+// Who took up a network or a client today.
+struct adopted {
+	struct table_node node;
+	uint16_t day;
+	uint16_t n; // on that day
+};
+
+// What one account's visitor has contributed.
+struct edge {
+	struct table_node node;
+	float nats;
+	uint32_t old, fresh; // bodies read
+	uint32_t pad;
+};
+
+struct entity {
+	struct table_node node;
+	uint32_t value;
+	uint8_t kind;
+	uint16_t day; // of the last visit
+	uint64_t campaign; // key of the entity whose episode tells of it; 0: not told
+	uint32_t since_min;
+	float nats[3]; // ln of the product, for each w
+	uint32_t n_accounts;
+	uint32_t n_suspect; // with e_a > 1
+	uint32_t old, fresh;
+	uint32_t n_ips;
+	struct ip ips[8];
+	uint32_t n_listed; // ever; a ring
+	uint64_t accounts[CAMPAIGN_LISTED];
+};
+
+static_assert(sizeof(struct edge) % 8 == 0 && sizeof(struct entity) % 8 == 0);
+static_assert(sizeof(struct adopted) % 8 == 0);
+
+struct campaigns {
+	struct table adopted, entities, edges;
+};
+
+// What an account's visitor has to say about an entity.
+struct testimony {
+	uint64_t account;
+	uint32_t min, since_min; // now; his first visit
+	double nats; // ln e_a so far
+	uint32_t old, fresh;
+	const struct ip *ip;
+};
+
+size_t campaigns_memsize(size_t n_accounts);
+void campaigns_init(
+	struct campaigns *campaigns,
+	size_t n_accounts,
+	const uint64_t hash_key[2],
+	void *memory
+);
+// An account took this up for the first time. Returns how many did today when that has just become a
+// wave, else 0; the fleet then knows it as infrastructure.
+uint32_t campaigns_adopt(
+	struct campaigns *campaigns,
+	struct fleet *fleet,
+	enum entity_kind kind,
+	uint32_t value,
+	uint16_t day
+);
+// Takes a testimony; the entity if it is a campaign now or was before and the account is new to it or
+// says much more than before; else NULL. Valid until the next call.
+struct entity *campaigns_hear(
+	struct campaigns *campaigns,
+	enum entity_kind kind,
+	uint32_t value,
+	const struct testimony *testimony
+);
+// ln E, and what it takes.
+double entity_nats(const struct entity *entity);
+double campaigns_threshold(const struct campaigns *campaigns);
+// The entity if it is known; NULL: none.
+struct entity *campaigns_find(struct campaigns *campaigns, enum entity_kind kind, uint32_t value);

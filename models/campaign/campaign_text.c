@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// The words of alerts about many accounts: a campaign, and what turns out to be everybody's.
+
+#include "text.h"
+#include "watch_text.h"
+
+#include <arpa/inet.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static const char *const kinds[ENTITY_KINDS] = {
+	[ENTITY_IP] = "one address",
+	[ENTITY_NET] = "one network",
+	[ENTITY_PROVIDER] = "one provider",
+	[ENTITY_CLIENT] = "one client",
+};
+
+// "5.101.7.9", "5.101.7.0/24", "AS65011", "client 2ca51e00".
+static void say_entity(struct text *text, enum entity_kind kind, const struct activity *activity) {
+	struct ip ip = activity->source.ip;
+	bool v4 = ip.family == 4;
+	char address[INET6_ADDRSTRLEN];
+	if (kind == ENTITY_CLIENT && activity->client.grammar) {
+		say(text, "a client with the command grammar %08x", activity->client.grammar);
+		return;
+	}
+	if (kind == ENTITY_CLIENT) {
+		say(text, "a client with the ID %.40s", activity->client.id);
+		return;
+	}
+	if (kind == ENTITY_PROVIDER && activity->source.asn) {
+		say(text, "AS%u", activity->source.asn);
+		return;
+	}
+	int bits = kind == ENTITY_IP ? (v4 ? 32 : 64)
+		: kind == ENTITY_NET ? (v4 ? 24 : 48)
+				     : (v4 ? 16 : 32);
+	memset(ip.addr + bits / 8, 0, sizeof(ip.addr) - bits / 8);
+	inet_ntop(v4 ? AF_INET : AF_INET6, ip.addr, address, sizeof(address));
+	say(text, bits == 32 && v4 ? "%s" : "%s/%d", address, bits);
+}
+
+static void list_accounts(
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct entity *entity,
+	struct alert *alert
+) {
+	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
+	alert->n_users = 0;
+	text_user(alert, visit->activity->account);
+	// The newest first: who was told before stands in the alerts before.
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t key = entity->accounts[(entity->n_listed - 1 - i) % CAMPAIGN_LISTED];
+		const struct account *account = table_peek(&watch->accounts, key);
+		if (account)
+			text_user(alert, account->name);
+	}
+	alert->users_total = fmax(entity->n_suspect, alert->n_users);
+	alert->n_ips = entity->n_ips < 8 ? entity->n_ips : 8;
+	memcpy(alert->ips, entity->ips, alert->n_ips * sizeof(struct ip));
+	alert->ips_total = entity->n_ips;
+}
+
+void text_campaign(
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct entity *entity,
+	struct alert *alert
+) {
+	double nats = entity_nats(entity);
+	uint64_t since_ns = entity->since_min * 60ull * 1000000000;
+	text_fill(watch, visit, nats, alert);
+	alert->account[0] = '\0';
+	alert->threshold = campaigns_threshold(&watch->campaigns);
+	alert->scope = ALERT_CAMPAIGN;
+	alert->severity = ALERT_CRITICAL;
+	alert->rule_id = "campaign";
+	alert->rule_name = "Several mailboxes read by the same stranger";
+	alert->episode.since_ns = alert->start_ns = since_ns;
+	list_accounts(watch, visit, entity, alert);
+	alert->campaign.id = entity->node.key;
+	alert->campaign.size = alert->users_total;
+	alert->campaign.since_ns = since_ns;
+
+	struct text text = {alert->message, sizeof(alert->message)};
+	say(&text, "%u mailboxes are read by the same stranger since ", alert->users_total);
+	say_date(&text, since_ns);
+	say(&text, ", all through ");
+	say_entity(&text, entity->kind, visit->activity);
+	say(&text,
+	    ": %u messages so far, %u of them older than 30 days; among them ",
+	    entity->old + entity->fresh,
+	    entity->old);
+	for (uint8_t i = 0; i < alert->n_users && i < 3; i++) {
+		say(&text, "%s", i ? ", " : "");
+		say_name(&text, alert->users[i]);
+	}
+	say(&text,
+	    ". If it is no service of yours, end its sessions, change the passwords and look at "
+	    "what "
+	    "was read.");
+	struct text words;
+	struct alert_evidence *e = text_evidence(alert, "campaign", nats, &words);
+	say(&words,
+	    "%u accounts share %s, %u of them read as by a stranger; alone, most would stay below "
+	    "the "
+	    "threshold of %.1f nats.",
+	    entity->n_accounts,
+	    kinds[entity->kind],
+	    entity->n_suspect,
+	    watch_threshold(watch));
+	snprintf(e->seen, sizeof(e->seen), "%u accounts", entity->n_suspect);
+	snprintf(e->usual, sizeof(e->usual), "strangers share nothing");
+}
+
+void text_wave(
+	const struct watch *watch,
+	const struct visit *visit,
+	enum entity_kind kind,
+	uint32_t n,
+	struct alert *alert
+) {
+	text_fill(watch, visit, watch->nominal, alert);
+	alert->account[0] = '\0';
+	alert->n_users = 0;
+	alert->users_total = 0;
+	alert->techniques[0] = NULL;
+	alert->techniques[1] = NULL;
+	alert->threshold = watch->nominal;
+	alert->category = "infrastructure";
+	alert->scope = ALERT_INFRASTRUCTURE;
+	alert->severity = ALERT_LOW;
+	alert->rule_id = "infrastructure-change";
+	alert->rule_name = "All accounts take up something new";
+	struct text text = {alert->message, sizeof(alert->message)};
+	say(&text, "%u accounts were used through ", n);
+	say_entity(&text, kind, visit->activity);
+	say(&text,
+	    " for the first time today: a server that moved, a backup, a migration or an upgrade, "
+	    "it "
+	    "seems. It is taken for yours from now on; if it is not, block it and change the "
+	    "passwords.");
+	struct text words;
+	struct alert_evidence *e = text_evidence(alert, "fleet", watch->nominal, &words);
+	say(&words,
+	    "%u accounts on one day; %.0f are active on a day, and what 3 %% of them take up "
+	    "together "
+	    "is no single intruder's.",
+	    n,
+	    watch->fleet->n_active);
+	snprintf(e->seen, sizeof(e->seen), "%u accounts today", n);
+	snprintf(e->usual, sizeof(e->usual), "below %.0f accounts", 0.03 * watch->fleet->n_active);
+}

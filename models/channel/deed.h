@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Single deeds that speak for themselves where they are rare: a mailbox copied within a day by somebody
+// who is not at home, mail forwarded outside, messages put into an inbox, other people's mailboxes
+// opened. The evidence is what the fleet says of each kind: -ln of how often it happens in an
+// account-day. What is as rare as the budget's false alerts is told, what is common here is not.
+
+#pragma once
+
+#include "channel/visit.h"
+
+enum deed {
+	// A burst, by: strange place (else a provider it uses) 1, client not its own 2, a network that
+	// hides its users 4.
+	DEED_BURST,
+	DEED_BURST_LAST = DEED_BURST + 7,
+	DEED_FORWARD, // a sieve script forwards to a new address outside
+	DEED_FORWARD_STRANGER, // … set from where the account is not at home
+	DEED_SINK, // copies of mail go to one new address outside
+	DEED_FILING, // a stranger puts messages into the inbox
+	DEED_OTHERS, // three other people's mailboxes, never opened before, on one day
+	DEED_RIGHTS, // a stranger gives others rights on a mailbox
+	DEEDS,
+};
+
+static_assert((int)DEEDS <= (int)FLEET_DEEDS);
+
+enum {
+	BURST_MIN = 150, // bodies in a day that are a burst …
+	BURST_OLD_MIN = 100, // … and so many of them old
+	SINK_DAYS = 14, // an address is new for so long
+	SINK_MIN = 10, // messages to it
+	OTHERS_MIN = 3,
+};
+
+// What this visit amounts to, or DEEDS. Counts sinks and others' mailboxes in the account. With
+// DEED_SINK and DEED_FORWARD*, *what_r is the address; with DEED_OTHERS the last mailbox; else "".
+enum deed deed_take(const struct visit *visit, const char **what_r);
+enum deed deed_burst(const struct visitor *visitor, const struct visit *visit);
+bool deed_hides(enum deed deed);
+double deed_nats(const struct fleet *fleet, enum deed deed);
+// It was done from this network. One network teaches once, however many accounts it does it to.
+void deed_count(struct fleet *fleet, enum deed deed, uint32_t net);

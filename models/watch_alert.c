@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "watch_alert.h"
+
+#include "watch_text.h"
+
+#include <string.h>
+
+#define MINUTE_NS (60ull * 1000000000)
+#define WAVE_SILENCE_NS (7 * 86400ull * 1000000000)
+
+static struct episode *
+get_episode(struct watch *watch, enum episode_kind kind, uint64_t subject, uint64_t since_ns) {
+	struct episode *episode = episodes_find(watch->episodes, kind, subject);
+	if (episode)
+		return episode;
+	episode = episodes_open(watch->episodes, kind, subject, subject, since_ns, watch->now_ns);
+	episode->silence_ns = WATCH_SILENCE_NS;
+	return episode;
+}
+
+static void forget_evidence(struct account *account) {
+	for (int i = 0; i < METERS; i++)
+		meter_reset(&account->meters[i]);
+}
+
+// The entities that a visit goes through, those that are known.
+static int entities_of(struct watch *watch, const struct visit *visit, struct entity *found[]) {
+	const struct {
+		enum entity_kind kind;
+		uint32_t value;
+	} shared[ENTITY_KINDS] = {
+		{ENTITY_CLIENT, visit->with == CLIENT_OWN ? 0 : visit->client_key},
+		{ENTITY_IP, visit->ip},
+		{ENTITY_NET, visit->net},
+		{ENTITY_PROVIDER, visit->provider_id},
+	};
+	int n = 0;
+	for (int i = 0; i < ENTITY_KINDS; i++) {
+		struct entity *entity
+			= campaigns_find(&watch->campaigns, shared[i].kind, shared[i].value);
+		if (entity)
+			found[n++] = entity;
+	}
+	return n;
+}
+
+// The entity whose episode tells of a campaign that the visit belongs to, or NULL.
+static struct entity *campaign_of(struct watch *watch, const struct visit *visit) {
+	struct entity *found[ENTITY_KINDS];
+	int n = entities_of(watch, visit, found);
+	for (int i = 0; i < n; i++) {
+		uint64_t key = found[i]->campaign;
+		if (key && episodes_find(watch->episodes, EPISODE_CAMPAIGN, key))
+			return table_peek(&watch->campaigns.entities, key);
+	}
+	return NULL;
+}
+
+void watch_tell_reader(
+	struct watch *watch,
+	const struct visit *visit,
+	double nats,
+	enum meter_id most
+) {
+	struct account *account = visit->account;
+	uint64_t key = account->node.key;
+	struct episode *episode = episodes_find(watch->episodes, EPISODE_READER, key);
+	struct entity *entity = episode || visit_is_home(visit) ? NULL : campaign_of(watch, visit);
+	if (entity) {
+		watch_tell_campaign(watch, visit, NULL, entity);
+		forget_evidence(account);
+		return;
+	}
+	episode = get_episode(watch, EPISODE_READER, key, visit->time_ns);
+	uint32_t size = text_reader(watch, visit, nats, most, &episode->alert);
+	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
+	account->flags |= ACCOUNT_ALARMED;
+	forget_evidence(account);
+}
+
+void watch_tell_deed(
+	struct watch *watch,
+	const struct visit *visit,
+	enum deed deed,
+	const char *what,
+	double nats
+) {
+	uint64_t key = visit->account->node.key + deed;
+	struct episode *episode = get_episode(watch, EPISODE_DEED, key, visit->time_ns);
+	bool first = episode->alert.episode.sequence == 0;
+	uint32_t size = first ? 1 : episode->size + 1;
+	text_deed(watch, visit, deed, what, nats, &episode->alert);
+	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
+}
+
+// What the visitor left behind stands in for his last activity.
+static void
+recall(struct account *account,
+       const struct visitor *visitor,
+       struct activity *activity,
+       struct visit *visit) {
+	*activity = (struct activity){
+		.source = {.asn = visitor->asn, .network = visitor->network},
+		.client = {.grammar = visitor->grammar},
+	};
+	memcpy(activity->account, account->name, sizeof(account->name));
+	memcpy(activity->source.ip.addr, visitor->ip, sizeof(visitor->ip));
+	activity->source.ip.family = visitor->family;
+	*visit = (struct visit){
+		.activity = activity,
+		.account = account,
+		.min = visitor->last_min,
+		.time_ns = visitor->last_min * MINUTE_NS,
+		.net = visitor->last_net,
+		.client_key = visitor->client,
+		.at = visitor->flags & VISITOR_FAR ? PLACE_STRANGE : PLACE_PROVIDER,
+		.with = visitor->flags & VISITOR_NEW_CLIENT ? CLIENT_NEW : CLIENT_OWN,
+	};
+}
+
+static struct entity *hear_burst(
+	struct watch *watch,
+	const struct visit *visit,
+	const struct visitor *visitor,
+	double nats
+) {
+	struct testimony testimony = {
+		.account = visit->account->node.key,
+		.min = visit->min,
+		.since_min = visitor->first_min,
+		.nats = nats,
+		.old = visitor->old,
+		.fresh = visitor->fresh,
+		.ip = &visit->activity->source.ip,
+	};
+	struct entity *by_net
+		= campaigns_hear(&watch->campaigns, ENTITY_NET, visit->net, &testimony);
+	if (by_net || visit->with == CLIENT_OWN)
+		return by_net;
+	return campaigns_hear(&watch->campaigns, ENTITY_CLIENT, visit->client_key, &testimony);
+}
+
+void watch_tell_burst(
+	struct watch *watch,
+	struct account *account,
+	const struct visitor *visitor,
+	double nats
+) {
+	uint64_t key = account->node.key;
+	if (episodes_find(watch->episodes, EPISODE_READER, key))
+		return; // it is told
+	struct activity activity;
+	struct visit visit;
+	recall(account, visitor, &activity, &visit);
+	struct entity *entity = hear_burst(watch, &visit, visitor, nats);
+	entity = entity ? entity : campaign_of(watch, &visit);
+	if (entity) {
+		watch_tell_campaign(watch, &visit, visitor, entity);
+		return;
+	}
+	struct episode *episode
+		= get_episode(watch, EPISODE_READER, key, visitor->first_min * MINUTE_NS);
+	uint32_t size = text_burst(watch, &visit, visitor, nats, &episode->alert);
+	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
+	table_touch(&watch->accounts, account);
+	account->flags |= ACCOUNT_ALARMED;
+	forget_evidence(account);
+}
+
+void watch_tell_wave(
+	struct watch *watch,
+	const struct visit *visit,
+	enum entity_kind kind,
+	uint32_t n
+) {
+	// What changes in one week is one change: an upgrade has a grammar on each system.
+	struct episode *episode = get_episode(watch, EPISODE_WAVE, 1, visit->time_ns);
+	episode->silence_ns = WAVE_SILENCE_NS;
+	n = n > episode->size ? n : episode->size;
+	text_wave(watch, visit, kind, n, &episode->alert);
+	episode_tell(watch->episodes, episode, n, false, watch->now_ns);
+}
+
+bool watch_tell_campaign(
+	struct watch *watch,
+	const struct visit *visit,
+	const struct visitor *visitor,
+	struct entity *entity
+) {
+	struct entity *told = campaign_of(watch, visit), *found[ENTITY_KINDS];
+	entity = told ? told : entity;
+	// Whatever else these accounts share is the same campaign.
+	int n_found = entities_of(watch, visit, found);
+	for (int i = 0; i < n_found; i++)
+		if (found[i]->n_suspect >= 2 && !found[i]->campaign) {
+			table_touch(&watch->campaigns.entities, found[i]);
+			found[i]->campaign = entity->node.key;
+		}
+	uint64_t since_ns = entity->since_min * 60ull * 1000000000;
+	struct episode *episode = get_episode(watch, EPISODE_CAMPAIGN, entity->node.key, since_ns);
+	table_touch(&watch->campaigns.entities, entity);
+	bool listed = false;
+	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
+	for (uint32_t i = 0; i < n; i++)
+		listed |= entity->accounts[i] == visit->account->node.key;
+	if (!listed)
+		entity->accounts[entity->n_listed++ % CAMPAIGN_LISTED] = visit->account->node.key;
+	bool grown = entity->n_suspect > episode->told_size;
+	entity->campaign = entity->node.key;
+	text_campaign(watch, visit, entity, &episode->alert);
+	episode_tell(
+		watch->episodes,
+		episode,
+		entity->n_suspect,
+		episode->told_size > 0 && (grown || !listed),
+		watch->now_ns
+	);
+	return true;
+}

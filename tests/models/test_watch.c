@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "models/desk.h"
+
+enum { ACCOUNTS = 40, SEED = 20161 };
+
+#define HOME(user) (IP(80, 1, 0, 0) + 256 * (user))
+
+struct world {
+	struct desk desk;
+	struct models *models;
+	struct activity activity;
+	uint64_t random;
+};
+
+static void begin(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint32_t grammar) {
+	struct activity *a = &w->activity;
+	memset(a, 0, sizeof(*a));
+	a->time_ns = START + at;
+	snprintf(a->account, sizeof(a->account), "u%u@mzv.example", user);
+	a->source.ip = (struct ip){.family = 4, .addr = {ip >> 24, ip >> 16, ip >> 8, ip}};
+	a->client.grammar = grammar;
+	a->auth.success = 1;
+	a->n_mailboxes = 1;
+	strcpy(a->mailboxes[0].name, "INBOX");
+	a->mailboxes[0].uidvalidity = 1;
+	a->mailboxes[0].uidnext = 5000 + at / DAY * 20;
+	memcpy(a->session, &w->random, 8);
+	random_next(&w->random);
+}
+
+static void read_bodies(struct world *w, uint32_t first, uint32_t n, uint32_t n_old) {
+	struct activity_mailbox *m = &w->activity.mailboxes[0];
+	m->bodies.n = 1;
+	m->bodies.range[0] = (struct uid_range){first, first + n - 1};
+	m->n_bodies = m->dated = n;
+	m->old = n_old;
+	m->bytes = n * 20000;
+}
+
+// Everybody reads the day's mail at home in the morning, flags some of it, and now and then looks
+// something up.
+static void ordinary_day(struct world *w, uint32_t day) {
+	for (uint32_t user = 0; user < ACCOUNTS; user++) {
+		begin(w, day * DAY + 8 * HOUR + user * MINUTE, user, HOME(user), 100 + user % 5);
+		uint32_t n_old = random_below(&w->random, 20) == 0;
+		read_bodies(w, w->activity.mailboxes[0].uidnext - 10, 10, n_old);
+		w->activity.mailboxes[0].store = 3;
+		models_run(w->models, &w->activity);
+	}
+}
+
+static void world_open(struct world *w, uint32_t days) {
+	*w = (struct world){.random = SEED};
+	w->models = desk_models(&w->desk, 1000);
+	for (uint32_t day = 0; day < days; day++)
+		ordinary_day(w, day);
+	assert_int_equal(w->desk.n, 0);
+}
+
+static void world_close(struct world *w) {
+	desk_print(&w->desk);
+	models_close(w->models);
+	free(w->desk.alert);
+}
+
+static void an_ordinary_population_is_left_alone(void **) {
+	struct world w;
+	world_open(&w, 120);
+	world_close(&w);
+}
+
+// Ten old messages a night for two weeks, beside the owner.
+static void old_mail_read_slowly_by_a_stranger_is_told_once(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 74; day++) {
+		begin(&w, day * DAY + 2 * HOUR, 7, IP(5, 101, 7, 9), 999);
+		w.activity.mailboxes[0].examine = true;
+		read_bodies(&w, 100 + day * 10, 10, 10);
+		models_run(w.models, &w.activity);
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	const struct alert *a = &w.desk.alert[0];
+	assert_string_equal(a->rule_id, "slow-collection");
+	assert_string_equal(a->account, "u7@mzv.example");
+	assert_string_equal(a->techniques[0]->sub_id, "T1114.002");
+	assert_true(a->time_ns < START + 70 * DAY);
+	assert_true(a->score >= a->threshold);
+	assert_non_null(strstr(a->message, "older than 30 days read on"));
+	world_close(&w);
+}
+
+static void a_journey_of_the_owner_is_left_alone(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 66; day++) {
+		begin(&w, day * DAY + 9 * HOUR, 7, IP(150, 3, day, 9), 100 + 7 % 5);
+		read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, 0);
+		w.activity.mailboxes[0].store = day % 2;
+		models_run(w.models, &w.activity);
+	}
+	assert_int_equal(w.desk.n, 0);
+	world_close(&w);
+}
+
+// The same client and network in five mailboxes, three messages each a night: no account alone is told.
+static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 68; day++) {
+		for (uint32_t user = 3; user < 8; user++) {
+			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, IP(5, 101, 7, 9), 999
+			);
+			w.activity.mailboxes[0].examine = true;
+			read_bodies(&w, 100 + day * 10, 3, 3);
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	const struct alert *a = desk_last(&w.desk, "campaign");
+	assert_int_equal(a->scope, ALERT_CAMPAIGN);
+	assert_true(a->campaign.id != 0 && a->campaign.size == 5);
+	assert_int_equal(a->n_users, 5);
+	assert_true(a->campaign.since_ns >= START + 60 * DAY);
+	assert_int_equal(a->severity, ALERT_CRITICAL);
+	world_close(&w);
+}
+
+static void mail_forwarded_outside_by_a_new_rule_is_told(void **) {
+	struct world w;
+	world_open(&w, 60);
+	begin(&w, 60 * DAY + 2 * HOUR, 7, IP(5, 101, 7, 9), 999);
+	w.activity.protocol = ACTIVITY_SIEVE;
+	w.activity.n_mailboxes = 0;
+	w.activity.n_forward = 1;
+	strcpy(w.activity.forward[0], "drop@elsewhere.example");
+	models_run(w.models, &w.activity);
+	assert_int_equal(desk_count(&w.desk, "new-forwarding", ALERT_OPEN), 1);
+	assert_non_null(strstr(w.desk.alert[0].message, "drop@elsewhere.example"));
+	world_close(&w);
+}
+
+static void mail_forwarded_to_a_colleague_is_not(void **) {
+	struct world w;
+	world_open(&w, 60);
+	begin(&w, 60 * DAY + 8 * HOUR, 7, HOME(7), 102);
+	w.activity.n_forward = 1;
+	strcpy(w.activity.forward[0], "u8@mzv.example");
+	models_run(w.models, &w.activity);
+	assert_int_equal(w.desk.n, 0);
+	world_close(&w);
+}
+
+// 4,000 messages within the hour, and no commitment in the three days after.
+static void a_mailbox_copied_at_once_is_told_when_nobody_commits(void **) {
+	for (int commits = 0; commits < 2; commits++) {
+		struct world w;
+		world_open(&w, 60);
+		for (uint32_t i = 0; i < 10; i++) {
+			begin(&w, 60 * DAY + 2 * HOUR + i * MINUTE, 7, IP(5, 101, 7, 9), 999);
+			read_bodies(&w, 1 + i * 400, 400, 400);
+			models_run(w.models, &w.activity);
+		}
+		begin(&w, 61 * DAY, 7, IP(5, 101, 7, 9), 999);
+		w.activity.mailboxes[0].store = commits;
+		models_run(w.models, &w.activity);
+		for (uint32_t day = 61; day < 65; day++)
+			ordinary_day(&w, day);
+		assert_int_equal(desk_count(&w.desk, "mailbox-burst", ALERT_OPEN), !commits);
+		world_close(&w);
+	}
+}
+
+// A webmail server moves: everybody comes from a new place with a new client on one day.
+static void what_all_take_up_is_one_alert_about_the_infrastructure(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 70; day++)
+		for (uint32_t user = 0; user < ACCOUNTS; user++) {
+			begin(&w, day * DAY + 9 * HOUR + user * MINUTE, user, IP(10, 9, 9, 9), 555);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, user % 5 == 0);
+			w.activity.mailboxes[0].store = 1;
+			models_run(w.models, &w.activity);
+		}
+	assert_int_equal(desk_count(&w.desk, "infrastructure-change", ALERT_OPEN), 1);
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	world_close(&w);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_ordinary_population_is_left_alone),
+		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
+		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
+		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
+		cmocka_unit_test(mail_forwarded_outside_by_a_new_rule_is_told),
+		cmocka_unit_test(mail_forwarded_to_a_colleague_is_not),
+		cmocka_unit_test(a_mailbox_copied_at_once_is_told_when_nobody_commits),
+		cmocka_unit_test(what_all_take_up_is_one_alert_about_the_infrastructure),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
