@@ -24,17 +24,11 @@ enum {
 static const char *const meter_names[METERS] = {
 	[METER_VISITOR] = "visitors",
 	[METER_VOLUME] = "volume",
-	[METER_SENDING] = "sending",
-	[METER_OTHERS] = "others' mailboxes",
-	[METER_FILING] = "filing",
 };
 
 static const char *const meter_words[METERS] = {
 	[METER_VISITOR] = "somebody who does not belong there reads",
 	[METER_VOLUME] = "more old mail is read than usual",
-	[METER_SENDING] = "copies go to a new correspondent",
-	[METER_OTHERS] = "other people's mailboxes are read",
-	[METER_FILING] = "messages are put into mailboxes",
 };
 
 static const char *const part_names[METER_PARTS] = {

@@ -7,6 +7,7 @@
 #include "account_page.h"
 #include "cmd.h"
 #include "hash.h"
+#include "models.h"
 #include "store/view.h"
 
 #include <math.h>
@@ -17,6 +18,7 @@
 // All that is read out of the store; large, so not on the stack.
 struct look {
 	struct view *view;
+	struct models *models; // empty, for the layouts it has
 	struct fleet fleet;
 	struct watch watch;
 	struct account account;
@@ -24,7 +26,18 @@ struct look {
 	struct account_page page;
 };
 
-static bool look_at_fleet(struct look *look, const struct config *config) {
+// The layout of a part as this program knows it.
+static uint16_t layout(const struct look *look, enum store_kept id) {
+	size_t n;
+	const struct store_part *parts = models_parts(look->models, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (parts[i].id == id)
+			return parts[i].version;
+	return 0;
+}
+
+static bool look_at_fleet(struct look *look) {
 	double budget = EVIDENCE_BUDGET_DEFAULT;
 
 	look->watch = (struct watch){
@@ -32,7 +45,13 @@ static bool look_at_fleet(struct look *look, const struct config *config) {
 		.budget = budget,
 		.nominal = log(7000 / budget),
 	};
-	return view_blob(look->view, KEPT_FLEET, 1, &look->fleet, sizeof(look->fleet));
+	return view_blob(
+		look->view,
+		KEPT_FLEET,
+		layout(look, KEPT_FLEET),
+		&look->fleet,
+		sizeof(look->fleet)
+	);
 }
 
 // An origin that one of the account's places is of.
@@ -60,12 +79,33 @@ static bool look_at_account(struct look *look, const char *name) {
 		.now_ns = view_mark(view)->now_ns,
 		.watch = &look->watch,
 	};
-	if (view_entry(view, KEPT_ACCOUNTS, ACCOUNT_LAYOUT, key, &look->account, sizeof(look->account)))
+	if (view_entry(
+		    view,
+		    KEPT_ACCOUNTS,
+		    layout(look, KEPT_ACCOUNTS),
+		    key,
+		    &look->account,
+		    sizeof(look->account)
+	    ))
 		look->page.account = &look->account;
-	if (view_entry(view, KEPT_TARGETS, 1, key, &look->target, sizeof(look->target)))
+	if (view_entry(
+		    view,
+		    KEPT_TARGETS,
+		    layout(look, KEPT_TARGETS),
+		    key,
+		    &look->target,
+		    sizeof(look->target)
+	    ))
 		look->page.target = &look->target;
 	if (look->page.account)
-		view_each(view, KEPT_NETWORKS, 1, sizeof(struct origin), look_at_origin, &look->page);
+		view_each(
+			view,
+			KEPT_NETWORKS,
+			layout(look, KEPT_NETWORKS),
+			sizeof(struct origin),
+			look_at_origin,
+			&look->page
+		);
 	return look->page.account || look->page.target;
 }
 
@@ -98,20 +138,24 @@ enum exit_status cmd_account(const struct config *config) {
 		return EXIT_USAGE;
 	}
 	look = calloc(1, sizeof(*look));
-	if (!look) {
+	if (look)
+		look->models = models_open(&(struct models_config){.n_accounts = 16});
+	if (!look || !look->models) {
+		free(look);
 		fputs("postern: out of memory\n", stderr);
 		return EXIT_BAD_INPUT;
 	}
 	look->view = view_open(config->store, error, sizeof(error));
 	if (!look->view)
 		fprintf(stderr, "postern: %s\n", error);
-	else if (!look_at_fleet(look, config))
+	else if (!look_at_fleet(look))
 		fprintf(stderr,
 			"postern: store %s: it was written by another version of postern\n",
 			config->store);
 	else
 		status = accounts_print(look, config);
 	view_close(look->view);
+	models_close(look->models);
 	free(look);
 	return status;
 }
