@@ -1,40 +1,161 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// postern account: what the store knows of an account, for a person at three in the morning.
+// postern account: what the store knows of an account. Reads single things out of it, also while a
+// postern writes it.
 
+#include "account_page.h"
 #include "cmd.h"
-#include "failures/target.h"
 #include "hash.h"
+#include "models.h"
 #include "store/view.h"
 
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum exit_status cmd_account(const struct config *config) {
+// All that is read out of the store; large, so not on the stack.
+struct look {
+	struct view *view;
+	struct models *models; // empty, for the layouts it has
+	struct fleet fleet;
+	struct watch watch;
+	struct account account;
+	struct target target;
+	struct account_page page;
+};
+
+// The layout of a part as this program knows it.
+static uint16_t layout(const struct look *look, enum store_kept id) {
+	size_t n;
+	const struct store_part *parts = models_parts(look->models, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (parts[i].id == id)
+			return parts[i].version;
+	return 0;
+}
+
+static bool look_at_fleet(struct look *look) {
+	double budget = EVIDENCE_BUDGET_DEFAULT;
+
+	look->watch = (struct watch){
+		.fleet = &look->fleet,
+		.budget = budget,
+		.nominal = log(7000 / budget),
+	};
+	return view_blob(
+		look->view,
+		KEPT_FLEET,
+		layout(look, KEPT_FLEET),
+		&look->fleet,
+		sizeof(look->fleet)
+	);
+}
+
+// An origin that one of the account's places is of.
+static void look_at_origin(void *ctx, const void *entry) {
+	struct account_page *page = ctx;
+	const struct origin *origin = entry;
+	uint32_t hash = visit_net(&origin->ip);
+
+	for (int i = 0; i < ACCOUNT_PLACES; i++) {
+		if (!page->account->places[i].net || page->account->places[i].net != hash
+		    || page->n_nets == ACCOUNT_PAGE_NETS_MAX)
+			continue;
+		page->nets[page->n_nets++]
+			= (struct page_net){.hash = hash, .ip = origin->ip, .bits = origin->prefix};
+		return;
+	}
+}
+
+static bool look_at_account(struct look *look, const char *name) {
+	uint64_t key = hash_bytes(HASH_PUBLIC, name, strnlen(name, ACCOUNT_SIZE - 1));
+	struct view *view = look->view;
+
+	look->page = (struct account_page){
+		.name = name,
+		.now_ns = view_mark(view)->now_ns,
+		.watch = &look->watch,
+	};
+	if (view_entry(
+		    view,
+		    KEPT_ACCOUNTS,
+		    layout(look, KEPT_ACCOUNTS),
+		    key,
+		    &look->account,
+		    sizeof(look->account)
+	    ))
+		look->page.account = &look->account;
+	if (view_entry(
+		    view,
+		    KEPT_TARGETS,
+		    layout(look, KEPT_TARGETS),
+		    key,
+		    &look->target,
+		    sizeof(look->target)
+	    ))
+		look->page.target = &look->target;
+	if (look->page.account)
+		view_each(
+			view,
+			KEPT_NETWORKS,
+			layout(look, KEPT_NETWORKS),
+			sizeof(struct origin),
+			look_at_origin,
+			&look->page
+		);
+	return look->page.account || look->page.target;
+}
+
+static enum exit_status accounts_print(struct look *look, const struct config *config) {
 	enum exit_status status = EXIT_DONE;
+
+	for (int i = 0; i < config->n_inputs; i++) {
+		if (!look_at_account(look, config->inputs[i])) {
+			fprintf(stderr,
+				"postern: store %s knows no account %s\n",
+				config->store,
+				config->inputs[i]);
+			status = EXIT_BAD_INPUT;
+		} else if (config->json) {
+			account_page_json(&look->page, stdout);
+		} else {
+			account_page_text(&look->page, stdout);
+		}
+	}
+	return status;
+}
+
+enum exit_status cmd_account(const struct config *config) {
+	enum exit_status status = EXIT_BAD_INPUT;
+	struct look *look;
 	char error[512];
 
 	if (!config->store || config->n_inputs == 0) {
 		fputs("postern: account needs --store DIR and the NAME of an account\n", stderr);
 		return EXIT_USAGE;
 	}
-	struct view *view = view_open(config->store, error, sizeof(error));
-	if (!view) {
-		fprintf(stderr, "postern: %s\n", error);
+	look = calloc(1, sizeof(*look));
+	if (look)
+		look->models = models_open(&(struct models_config){.n_accounts = 16});
+	if (!look || !look->models) {
+		free(look);
+		fputs("postern: out of memory\n", stderr);
 		return EXIT_BAD_INPUT;
 	}
-	for (int i = 0; i < config->n_inputs; i++) {
-		const char *name = config->inputs[i];
-		struct target target;
-		uint64_t key = hash_bytes(HASH_PUBLIC, name, strnlen(name, ACCOUNT_SIZE - 1));
-		if (!view_entry(view, KEPT_TARGETS, 1, key, &target, sizeof(target))) {
-			fprintf(stderr, "postern: %s: the store knows no such account\n", name);
-			status = EXIT_BAD_INPUT;
-			continue;
-		}
-		printf("%s: %u places\n", target.name, target.n_homes);
-	}
-	view_close(view);
+	look->view = view_open(config->store, error, sizeof(error));
+	if (!look->view)
+		fprintf(stderr, "postern: %s\n", error);
+	else if (!look_at_fleet(look))
+		fprintf(stderr,
+			"postern: store %s: it was written by another version of postern\n",
+			config->store);
+	else
+		status = accounts_print(look, config);
+	view_close(look->view);
+	models_close(look->models);
+	free(look);
 	return status;
 }

@@ -266,13 +266,10 @@ def store(postern, folder):
         fail("an account that is not there:", page.stderr)
     first = subprocess.Popen([postern, "score", "--store", str(kept), "-"], stdin=subprocess.PIPE,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    second = None
-    for _ in range(200):
-        second = subprocess.run([postern, "score", "--store", kept, "/dev/null"],
-                                capture_output=True, text=True)
-        if second.returncode:
-            break
-        time.sleep(0.05)
+    lock = kept / "postern.lock"
+    stop_when(first, lambda: lock.read_text().strip() == str(first.pid))
+    second = subprocess.run([postern, "score", "--store", kept, "/dev/null"],
+                            capture_output=True, text=True)
     first.communicate()
     if second.returncode != 1 or "another postern writes it" not in second.stderr:
         fail("a second writer:", second.stderr)

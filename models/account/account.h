@@ -22,6 +22,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -181,6 +182,8 @@ struct provider *account_get_provider(struct account *account, uint32_t id);
 struct client *account_get_client(struct account *account, uint32_t key);
 struct visitor *account_get_visitor(struct account *account, uint32_t client, uint32_t provider);
 
+// What a mailbox is known by.
+uint32_t mailbox_hash(const char *name, size_t size);
 // The mailbox as an activity names it, brought up to date; made when it is not there.
 struct mailbox *
 account_get_mailbox(struct account *account, const struct activity_mailbox *seen, uint16_t day);

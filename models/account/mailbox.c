@@ -47,10 +47,13 @@ static struct mailbox *find(struct account *account, uint32_t name) {
 	return least;
 }
 
+uint32_t mailbox_hash(const char *name, size_t size) {
+	return (uint32_t)hash_quick(name, size) | 1;
+}
+
 struct mailbox *
 account_get_mailbox(struct account *account, const struct activity_mailbox *seen, uint16_t day) {
-	size_t len = strnlen(seen->name, sizeof(seen->name));
-	uint32_t name = (uint32_t)hash_quick(seen->name, len) | 1;
+	uint32_t name = mailbox_hash(seen->name, strnlen(seen->name, sizeof(seen->name)));
 	struct mailbox *mailbox = find(account, name);
 	uint32_t next = highest(seen);
 	if (mailbox->uidvalidity && mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)

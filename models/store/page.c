@@ -40,7 +40,6 @@ struct head {
 		};
 		uint32_t n_pages; // overflow
 	};
-	uint16_t at[]; // of nodes
 };
 
 struct tree {
@@ -121,8 +120,13 @@ static uint16_t n_nodes(const struct head *page) {
 	return (page->lower - sizeof(struct head)) / 2;
 }
 
+// Where on the page a node is: a list behind the head.
+static uint16_t node_offset(const struct head *page, uint16_t i) {
+	return ((const uint16_t *)(page + 1))[i];
+}
+
 static const struct node *node_at(const struct head *page, uint16_t i) {
-	return (const struct node *)((const uint8_t *)page + page->at[i]);
+	return (const struct node *)((const uint8_t *)page + node_offset(page, i));
 }
 
 static uint32_t value_size(const struct node *node) {
@@ -148,7 +152,7 @@ static bool nodes_check(struct check *c, const struct head *page, bool is_leaf) 
 	    || page->upper > c->page_size)
 		return broken(c, "page %llu has wrong bounds", number);
 	for (uint16_t i = 0; i < n_nodes(page); i++) {
-		size_t at = page->at[i];
+		size_t at = node_offset(page, i);
 		if (at < page->upper || at % 2 || at + sizeof(struct node) > c->page_size
 		    || node_size(node_at(page, i), is_leaf) > c->page_size - at)
 			return broken(c, "page %llu: entry %u is not on it", number, i);
