@@ -208,9 +208,20 @@ uint32_t sim_spray_of(const struct sim *sim, uint32_t account) {
 	return sim->attacks.spray_of[account];
 }
 
-void sim_name(const struct sim *sim, uint32_t account, char *name) {
-	static const char *const domains[SIM_POPULATIONS]
-		= {"ministry.example", "university.example", "mail.example"};
+// The most frequent in the country of the incident, without diacritics.
+static const char *const surnames[] = {
+	"novakova", "svobodova",  "novotny", "dvorakova",     "cerny",	  "prochazkova",
+	"kucera",   "vesela",	  "horak",   "nemcova",	      "marek",	  "pospisilova",
+	"hajek",    "jelinkova",  "kral",    "ruzickova",     "benes",	  "fialova",
+	"sedlacek", "dolezalova", "zeman",   "kolarova",      "navratil", "cermakova",
+	"vanek",    "urbanova",	  "blazek",  "kratochvilova", "kovar",	  "bartosova",
+	"vlcek",    "polakova",	  "musil",   "kopecka",	      "simek",	  "konecna",
+	"maly",	    "hola",	  "cech",    "stankova",      "kadlec",	  "sramkova",
+	"soukup",   "mareskova",  "jaros",   "ticha",	      "bures",	  "vavrova",
+	"ptacek",   "liskova",
+};
+
+static void number_name(uint32_t account, const char *domain, char *name) {
 	char digits[12];
 	size_t n = 0;
 
@@ -222,13 +233,28 @@ void sim_name(const struct sim *sim, uint32_t account, char *name) {
 	while (n > 0)
 		*name++ = digits[--n];
 	*name++ = '@';
-	strcpy(name, domains[sim->config->population]);
+	strcpy(name, domain);
+}
+
+void sim_name(const struct sim *sim, uint32_t account, char *name) {
+	static const char *const domains[SIM_POPULATIONS]
+		= {"ministry.example", "university.example", "mail.example"};
+	const char *domain = domains[sim->config->population];
+
+	if (sim->config->surnames && account < COUNT_OF(surnames))
+		snprintf(name, SIM_NAME_SIZE, "%s@%s", surnames[account], domain);
+	else
+		number_name(account, domain, name);
 }
 
 uint32_t sim_account_of(const struct sim *sim, const char *name) {
+	size_t size = strcspn(name, "@");
 	char *end;
 	unsigned long number;
 
+	for (uint32_t i = 0; sim->config->surnames && i < COUNT_OF(surnames); i++)
+		if (strlen(surnames[i]) == size && !memcmp(surnames[i], name, size))
+			return i;
 	if (name[0] != 'u')
 		return SIM_NOBODY;
 	number = strtoul(name + 1, &end, 10);
