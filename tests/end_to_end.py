@@ -20,6 +20,7 @@ ROOT = TESTS.parent
 DATA = TESTS / "data"
 LAB = DATA / "lab.pcap.zst"
 DEMO = DATA / "demo.pcap.zst"
+WEEKS = DATA / "weeks.pcap.zst"
 SKIPPED = 77
 PACKETS = ("source.packets", "destination.packets")
 
@@ -189,6 +190,20 @@ def demo(postern, folder):
         fail("an alert about somebody who mistyped a password once:", bystanders[0]["message"])
 
 
+def weeks(postern, folder):
+    """Six weeks of a small ministry (bench/detect) end with alerts that name whose mail is read, and
+    nobody else's."""
+    attacked = {truth["account"] for truth in map(json.loads, open(DATA / "weeks.ndjson"))}
+    run = Run(postern, folder, WEEKS).done()
+    alerts = [json.loads(line) for line in run.lines("alerts")]
+    named = {account for alert in alerts for account in
+             [alert.get("user", {}).get("id")] + alert.get("related", {}).get("user", []) if account}
+    print(f"{len(alerts)} alerts name {len(named & attacked)} of {len(attacked)} accounts that are read, "
+          f"and {len(named - attacked)} others")
+    if len(named & attacked) < 4 or named - attacked:
+        fail(*(alert["message"] for alert in alerts))
+
+
 def score(postern, folder):
     """What the activity lines say is all that the models heard: they give the same alerts."""
     replay = Run(postern, folder, DEMO).done()
@@ -238,7 +253,7 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, one_byte_segments, dpdk_port, every_container, any_number_of_workers, demo, score,
+CASES = (lab, one_byte_segments, dpdk_port, every_container, any_number_of_workers, demo, weeks, score,
          schema, no_secret)
 
 

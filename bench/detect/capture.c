@@ -437,7 +437,7 @@ static void bodies_fetch(
 	send_said(w, c, SERVER);
 }
 
-// Flags or moves the newest n messages.
+// Flags or moves the newest n messages, each with a command of its own, as people do.
 static void
 act(struct capture_writer *w,
     struct connection *c,
@@ -445,15 +445,22 @@ act(struct capture_writer *w,
     const char *command,
     const char *how,
     uint32_t n) {
-	const char *tag = tag_next(c);
-	uint32_t first = m->uidnext > n ? m->uidnext - n : 1;
+	char line[120], answer[40];
 
-	if (n == 0 || m->uidnext < 2)
-		return;
-	say(w, "%s %s %u:%u %s\r\n", tag, command, first, m->uidnext - 1, how);
-	send_said(w, c, CLIENT);
-	say(w, "%s OK done\r\n", tag);
-	send_said(w, c, SERVER);
+	for (uint32_t i = 1; i <= n; i++) {
+		const char *tag = tag_next(c);
+		snprintf(
+			line,
+			sizeof(line),
+			"%s %s %u %s",
+			tag,
+			command,
+			m->uidnext > i ? m->uidnext - i : 1,
+			how
+		);
+		snprintf(answer, sizeof(answer), "%s OK done", tag);
+		exchange(w, c, line, answer);
+	}
 }
 
 static void append(struct capture_writer *w, struct connection *c, const char *mailbox) {
