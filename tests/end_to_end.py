@@ -200,7 +200,7 @@ def weeks(postern, folder):
              [alert.get("user", {}).get("id")] + alert.get("related", {}).get("user", []) if account}
     print(f"{len(alerts)} alerts name {len(named & attacked)} of {len(attacked)} accounts that are read, "
           f"and {len(named - attacked)} others")
-    if len(named & attacked) < 4 or named - attacked:
+    if 2 * len(named & attacked) < len(attacked) or named - attacked:
         fail(*(alert["message"] for alert in alerts))
 
 
