@@ -43,7 +43,8 @@ static int usage(void) {
 	fputs("usage: detect_simulate [--population ministry|university|provider] [--accounts N]\n"
 	      "    [--weeks N] [--learning WEEKS] [--seed N] [--easy] [--no-networks] [--mail "
 	      "FACTOR]\n"
-	      "    [--surnames] [--attacks] [--only SCENARIO] [--campaign N] [--capture]\n"
+	      "    [--sparse SHARE] [--surnames] [--attacks] [--only SCENARIO] [--campaign N] "
+	      "[--capture]\n"
 	      "    [--truth FILE] > FILE\n",
 	      stderr);
 	return 2;
@@ -80,6 +81,8 @@ option(struct sim_config *config, struct writer *writer, char **argv, int *i, co
 		return config->n_days = (uint16_t)(7 * strtoul(value, NULL, 10)), 0;
 	if (!strcmp(name, "--learning"))
 		return config->learning_days = (uint16_t)(7 * strtoul(value, NULL, 10)), 0;
+	if (!strcmp(name, "--sparse"))
+		return config->sparse = strtod(value, NULL), 0;
 	if (!strcmp(name, "--mail"))
 		return config->mail = strtod(value, NULL), 0;
 	if (!strcmp(name, "--seed"))

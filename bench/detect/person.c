@@ -97,7 +97,7 @@ static void traits_draw(
 		p->traits |= TRAIT_DELEGATED;
 	if (rng_chance(rng, h->diplomat))
 		p->traits |= TRAIT_DIPLOMAT;
-	if (rng_chance(rng, h->sparse) && p->traits == 0)
+	if (rng_chance(rng, config->sparse > 0 ? config->sparse : h->sparse) && p->traits == 0)
 		p->traits |= TRAIT_SPARSE;
 	if (rng_chance(rng, h->newcomers * config->n_days / 364))
 		p->traits |= TRAIT_NEWCOMER;
