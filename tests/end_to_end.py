@@ -20,6 +20,7 @@ ROOT = TESTS.parent
 DATA = TESTS / "data"
 LAB = DATA / "lab.pcap.zst"
 DEMO = DATA / "demo.pcap.zst"
+WEEKS = DATA / "weeks.pcap.zst"
 SKIPPED = 77
 PACKETS = ("source.packets", "destination.packets")
 # What swapping two packets may move by the time between them.
@@ -228,6 +229,20 @@ def demo(postern, folder):
         fail("an alert about somebody who mistyped a password once:", bystanders[0]["message"])
 
 
+def weeks(postern, folder):
+    """Six weeks of a small ministry (bench/detect) end with alerts that name whose mail is read, and
+    nobody else's."""
+    attacked = {truth["account"] for truth in map(json.loads, open(DATA / "weeks.ndjson"))}
+    run = Run(postern, folder, WEEKS).done()
+    alerts = [json.loads(line) for line in run.lines("alerts")]
+    named = {account for alert in alerts for account in
+             [alert.get("user", {}).get("id")] + alert.get("related", {}).get("user", []) if account}
+    print(f"{len(alerts)} alerts name {len(named & attacked)} of {len(attacked)} accounts that are read, "
+          f"and {len(named - attacked)} others")
+    if 2 * len(named & attacked) < len(attacked) or named - attacked:
+        fail(*(alert["message"] for alert in alerts))
+
+
 def score(postern, folder):
     """What the activity lines say is all that the models heard: they give the same alerts."""
     replay = Run(postern, folder, DEMO).done()
@@ -356,8 +371,8 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, demo, score,
-         store, schema, clients, no_secret)
+CASES = (lab, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, demo,
+         score, store, schema, clients, no_secret, weeks)
 
 
 def main():

@@ -105,7 +105,8 @@ static bool is_victim(const struct sim *sim, int behaviour, uint32_t account) {
 	const struct person *p = &sim->person[account];
 	bool newcomer = p->begins > 0 && p->begins + 30 < sim->config->n_days;
 
-	if (sim->attacks.of_account[account] != SIM_NO_ATTACK || p->traits & TRAIT_ROBOT)
+	if (sim->attacks.of_account[account] != SIM_NO_ATTACK || p->traits & TRAIT_ROBOT
+	    || (sim->config->sparse > 0 && p->traits & TRAIT_SPARSE))
 		return false;
 	return behaviour == COLD ? newcomer : p->begins == 0;
 }

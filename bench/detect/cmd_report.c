@@ -319,6 +319,58 @@ static void peers_table(const struct report *r, const struct judged *all, size_t
 	printf("\n");
 }
 
+// Each part of the models left out, at the same setting: what is found without it, and which alerts
+// were false.
+static void ablation_table(const struct report *r) {
+	static const char *const rows[]
+		= {"S1-isp",
+		   "S2-2",
+		   "S2-10",
+		   "S2-CZ",
+		   "S3-10",
+		   "S4c",
+		   "S5",
+		   "S6b",
+		   "S8-smtp",
+		   "S10",
+		   "S12"};
+	size_t n_rows = sizeof(rows) / sizeof(rows[0]);
+
+	printf("\nFound in 30 d without one part, hard or easy as above, with a network database\n "
+	       " %-*s",
+	       ROW,
+	       "without");
+	for (size_t i = 0; i < n_rows; i++)
+		printf(" %7s", rows[i]);
+	printf("     all   days  false\n");
+	for (size_t i = 0; i < r->quiet->n_detectors; i++) {
+		struct judged j = judge(r, r->quiet->detector[i].name, VIEW_NETWORKS, 1);
+		bool whole = !strcmp(j.key.name, "Postern");
+		printf("  %-*s", ROW, whole ? "nothing" : j.key.name);
+		for (size_t k = 0; k < n_rows; k++)
+			for (int s = 0; s < sim_scenarios(); s++)
+				if (!strcmp(sim_scenario_name(s), rows[k])) {
+					struct outcomes o = judged_outcomes(r, &j, s);
+					printf(" %7.2f", outcomes_recall(&o, 30));
+					outcomes_free(&o);
+				}
+		struct outcomes o = judged_outcomes(r, &j, -1);
+		printf(" %7.2f %6s %6.2f\n",
+		       outcomes_recall(&o, 30),
+		       number(outcomes_quantile(&o, MEASURE_DAYS, .5), "%.1f", "-"),
+		       j.false_rate);
+		csv_put(r, "ablation", &j, "all", "30", outcomes_recall(&o, 30));
+		outcomes_free(&o);
+	}
+}
+
+static bool is_ablation(const struct run *run) {
+	for (size_t i = 0; i < run->n_detectors; i++)
+		if (strcmp(run->detector[i].name, "Postern") && run->detector[i].fit == FIT_OWN)
+			return true;
+	return false;
+}
+
 static void view_report(const struct report *r, uint8_t view) {
 	const struct run *run = r->quiet;
 
@@ -379,7 +431,9 @@ int main(int argc, char **argv) {
 	r.quiet = run_open(argv[first + 1]);
 	for (int i = first + 2; i < argc; i++)
 		r.attacked[r.n_attacked++] = run_open(argv[i]);
-	for (uint8_t view = 0; view < VIEWS; view++)
+	if (is_ablation(r.quiet))
+		ablation_table(&r);
+	for (uint8_t view = 0; view < VIEWS && !is_ablation(r.quiet); view++)
 		view_report(&r, view);
 	run_free(r.fit);
 	run_free(r.quiet);

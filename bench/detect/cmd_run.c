@@ -343,12 +343,13 @@ static int baselines_add(struct judge *judge, uint8_t view) {
 }
 
 static int
-postern_add(struct judge *judge, const char *name, uint8_t view, uint8_t fit, double budget) {
-	struct seat *seat = seat_add(judge, name, view, fit);
+postern_add(struct judge *judge, const char *name, uint8_t view, double budget, uint32_t without) {
+	struct seat *seat = seat_add(judge, name, view, FIT_OWN);
 	struct models_config config = {
 		.n_accounts = judge->config.n_accounts + judge->config.n_accounts / 2,
 		.hash_key = {0x0123456789abcdef, 0xfedcba9876543210},
 		.budget = budget,
+		.without = without,
 		.alert = alert_take,
 		.ctx = seat,
 	};
@@ -358,14 +359,32 @@ postern_add(struct judge *judge, const char *name, uint8_t view, uint8_t fit, do
 	return seat->models ? 0 : -1;
 }
 
-static int detectors_add(struct judge *judge, bool baselines) {
+// Postern as it is, and with one part left out after the other.
+static int ablations_add(struct judge *judge) {
+	static const struct {
+		const char *name;
+		uint8_t bit;
+	} ablations[] = {
+#define ABLATION(name, bit) {name, bit},
+#include "ablation.def"
+#undef ABLATION
+	};
+	int rc = postern_add(judge, "Postern", VIEW_NETWORKS, 1, 0);
+
+	for (size_t i = 0; i < sizeof(ablations) / sizeof(ablations[0]) && rc == 0; i++)
+		rc = postern_add(
+			judge, ablations[i].name, VIEW_NETWORKS, 1, 1u << ablations[i].bit
+		);
+	return rc;
+}
+
+static int detectors_add(struct judge *judge) {
 	int rc = 0;
 
 	for (uint8_t view = 0; view < VIEWS && rc == 0; view++) {
-		rc = postern_add(judge, "Postern", view, FIT_OWN, 1);
-		rc = rc ? rc : postern_add(judge, "Postern", view, FIT_OWN, .1);
-		if (baselines && rc == 0)
-			rc = baselines_add(judge, view);
+		rc = postern_add(judge, "Postern", view, 1, 0);
+		rc = rc ? rc : postern_add(judge, "Postern", view, .1, 0);
+		rc = rc ? rc : baselines_add(judge, view);
 	}
 	return rc;
 }
@@ -398,11 +417,11 @@ static void progress(const struct judge *judge, int day) {
 			judge->config.n_days);
 }
 
-static int judge_run(struct judge *judge, bool baselines, const char *path) {
+static int judge_run(struct judge *judge, bool ablation, const char *path) {
 	int day = 0;
 
 	judge->sim = sim_open(&judge->config);
-	if (!judge->sim || detectors_add(judge, baselines))
+	if (!judge->sim || (ablation ? ablations_add(judge) : detectors_add(judge)))
 		return -ENOMEM;
 	while (sim_day(judge->sim, activity_take, judge))
 		progress(judge, ++day);
@@ -424,7 +443,7 @@ static int usage(void) {
 	      "seed=N\n"
 	      "    [hard=0] [attacks=1] [part=K/N] [only=SCENARIO] [campaigns=N,N,…] "
 	      "[spray=PERMILLE]\n"
-	      "    [baselines=0]\n",
+	      "    [ablation=1]\n",
 	      stderr);
 	return 2;
 }
@@ -439,8 +458,7 @@ static void campaigns_set(struct sim_config *config, const char *value) {
 	}
 }
 
-static bool
-setting(struct sim_config *config, const char *key, const char *value, bool *baselines) {
+static bool setting(struct sim_config *config, const char *key, const char *value, bool *ablation) {
 	unsigned long n = strtoul(value, NULL, 10);
 
 	if (!strcmp(key, "population")) {
@@ -467,8 +485,8 @@ setting(struct sim_config *config, const char *key, const char *value, bool *bas
 		campaigns_set(config, value);
 	else if (!strcmp(key, "spray"))
 		config->spray_share = (uint16_t)n;
-	else if (!strcmp(key, "baselines"))
-		*baselines = n;
+	else if (!strcmp(key, "ablation"))
+		*ablation = n;
 	else
 		return false;
 	return true;
@@ -476,7 +494,7 @@ setting(struct sim_config *config, const char *key, const char *value, bool *bas
 
 int main(int argc, char **argv) {
 	static struct judge judge;
-	bool baselines = true;
+	bool ablation = false;
 	int rc;
 
 	judge.config = (struct sim_config){
@@ -493,13 +511,13 @@ int main(int argc, char **argv) {
 		if (!value)
 			return usage();
 		*value = '\0';
-		if (!setting(&judge.config, argv[i], value + 1, &baselines))
+		if (!setting(&judge.config, argv[i], value + 1, &ablation))
 			return usage();
 	}
 	if (argc < 2 || judge.config.n_accounts == 0
 	    || judge.config.n_days <= judge.config.learning_days)
 		return usage();
-	rc = judge_run(&judge, baselines, argv[1]);
+	rc = judge_run(&judge, ablation, argv[1]);
 	if (rc) {
 		fprintf(stderr, "detect_run: %s: %s\n", argv[1], strerror(-rc));
 		return 1;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// detect_simulate: writes a population's activity as JSON lines to standard output, and the truth
-// about it to a file.
+// detect_simulate: writes a population's activity to standard output, as JSON lines or as a capture of
+// the conversations it could have come from, and the truth about it to a file.
 
+#include "capture.h"
 #include "limits.h"
 #include "output/activity_json.h"
 #include "simulate.h"
@@ -13,7 +14,8 @@
 
 struct writer {
 	char line[ACTIVITY_LINE_SIZE_MAX + 1];
-	bool has_networks;
+	bool has_networks, is_capture;
+	struct capture_writer *capture;
 	uint64_t n;
 };
 
@@ -22,6 +24,11 @@ static void line_write(void *ctx, const struct sim_seen *seen) {
 	struct activity activity = *seen->activity;
 	size_t size;
 
+	writer->n++;
+	if (writer->capture) {
+		capture_writer_add(writer->capture, seen->activity);
+		return;
+	}
 	if (!writer->has_networks) {
 		activity.source.asn = 0;
 		activity.source.country[0] = '\0';
@@ -30,15 +37,15 @@ static void line_write(void *ctx, const struct sim_seen *seen) {
 	size = activity_json_write(&activity, writer->line, sizeof(writer->line) - 1);
 	writer->line[size] = '\n';
 	fwrite(writer->line, 1, size + 1, stdout);
-	writer->n++;
 }
 
 static int usage(void) {
-	fputs("usage: detect_simulate [--population ministry|university|provider] [--accounts N] "
-	      "[--weeks N]\n"
-	      "    [--seed N] [--easy] [--no-networks] [--attacks] [--only SCENARIO] [--campaign "
-	      "N]\n"
-	      "    [--truth FILE] > activity.ndjson\n",
+	fputs("usage: detect_simulate [--population ministry|university|provider] [--accounts N]\n"
+	      "    [--weeks N] [--learning WEEKS] [--seed N] [--easy] [--no-networks] [--mail "
+	      "FACTOR]\n"
+	      "    [--sparse SHARE] [--surnames] [--attacks] [--only SCENARIO] [--campaign N] "
+	      "[--capture]\n"
+	      "    [--truth FILE] > FILE\n",
 	      stderr);
 	return 2;
 }
@@ -55,6 +62,10 @@ option(struct sim_config *config, struct writer *writer, char **argv, int *i, co
 		return writer->has_networks = false, 0;
 	if (!strcmp(name, "--attacks"))
 		return config->attacks = true, 0;
+	if (!strcmp(name, "--capture"))
+		return writer->is_capture = true, 0;
+	if (!strcmp(name, "--surnames"))
+		return config->surnames = true, 0;
 	if (!value)
 		return -1;
 	++*i;
@@ -68,6 +79,12 @@ option(struct sim_config *config, struct writer *writer, char **argv, int *i, co
 		return config->n_accounts = (uint32_t)strtoul(value, NULL, 10), 0;
 	if (!strcmp(name, "--weeks"))
 		return config->n_days = (uint16_t)(7 * strtoul(value, NULL, 10)), 0;
+	if (!strcmp(name, "--learning"))
+		return config->learning_days = (uint16_t)(7 * strtoul(value, NULL, 10)), 0;
+	if (!strcmp(name, "--sparse"))
+		return config->sparse = strtod(value, NULL), 0;
+	if (!strcmp(name, "--mail"))
+		return config->mail = strtod(value, NULL), 0;
 	if (!strcmp(name, "--seed"))
 		return config->seed = strtoull(value, NULL, 10), 0;
 	if (!strcmp(name, "--only"))
@@ -109,8 +126,14 @@ int main(int argc, char **argv) {
 		perror("detect_simulate");
 		return 1;
 	}
+	if (writer.is_capture && !(writer.capture = capture_writer_open(stdout))) {
+		perror("detect_simulate");
+		return 1;
+	}
 	while (sim_day(sim, line_write, &writer))
 		;
+	if (capture_writer_close(writer.capture))
+		perror("detect_simulate");
 	if (out) {
 		sim_truth_write(sim, out);
 		fclose(out);

@@ -145,7 +145,7 @@ static void phone(struct use *use, double night_share) {
 
 		session_begin(use);
 		e = use_event(use, hour);
-		e->flags |= EVENT_LOGIN | EVENT_IDLE | (i + 1 == n ? EVENT_END : 0);
+		e->flags |= EVENT_LOGIN | EVENT_END;
 		e->n_headers = use->n_new / n;
 		uint32_t n_read = rng_poisson(&use->rng, use->n_new * .3 / n);
 		if (n_read > 0 && of_day > n_read) {
@@ -157,7 +157,7 @@ static void phone(struct use *use, double night_share) {
 	if (rng_chance(&use->rng, .25)) {
 		session_begin(use);
 		struct event *e = use_event(use, rng_between(&use->rng, 0, 5));
-		e->flags |= EVENT_LOGIN | EVENT_IDLE;
+		e->flags |= EVENT_LOGIN | EVENT_END;
 		e->n_headers = 1 + rng_below(&use->rng, 4);
 	}
 }
@@ -173,7 +173,7 @@ static void webmail(struct use *use, double from, double to, bool only) {
 
 		session_begin(use);
 		e = use_event(use, hour);
-		e->flags |= EVENT_LOGIN | (i + 1 == n ? EVENT_END : 0);
+		e->flags |= EVENT_LOGIN | EVENT_END;
 		e->n_headers = 50;
 		if (n_read > 0 && use->person->uidnext > n_read) {
 			bodies(use, e, use->person->uidnext - n_read, n_read);
@@ -201,11 +201,13 @@ static void storm(struct use *use, uint16_t changed) {
 		= rng_hash(use->sim->config->seed, use->person->number, changed + use->device);
 	double hours = (double)(until % 1000) / 1000 * 20, rate = 1 + (double)(until >> 20 & 1);
 
+	double begins = 8 + (double)(until >> 40 & 1023) / 512;
+
 	if (use->sim->day > changed) // one device in four keeps trying into the next days
 		hours = until >> 30 & 3 ? 0 : 24;
 	if (use->client.software == SOFTWARE_WEBMAIL)
 		return;
-	for (double hour = 9; hour < 9 + hours && hour < 24; hour += 1 / rate) {
+	for (double hour = begins; hour < begins + hours && hour < 24; hour += 1 / rate) {
 		struct event *e = use_event(use, hour);
 		e->failures = 1;
 		e->password = rng_hash(use->person->number, changed, 9);

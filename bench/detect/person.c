@@ -97,7 +97,7 @@ static void traits_draw(
 		p->traits |= TRAIT_DELEGATED;
 	if (rng_chance(rng, h->diplomat))
 		p->traits |= TRAIT_DIPLOMAT;
-	if (rng_chance(rng, h->sparse) && p->traits == 0)
+	if (rng_chance(rng, config->sparse > 0 ? config->sparse : h->sparse) && p->traits == 0)
 		p->traits |= TRAIT_SPARSE;
 	if (rng_chance(rng, h->newcomers * config->n_days / 364))
 		p->traits |= TRAIT_NEWCOMER;
@@ -115,8 +115,9 @@ static void traits_draw(
 
 static void habits_draw(const struct sim_config *config, struct rng *rng, struct person *p) {
 	const struct habits *h = &habits[config->population];
+	double mail = config->mail > 0 ? config->mail : 1;
 
-	p->received = rng_lognormal(rng, h->received, .99);
+	p->received = rng_lognormal(rng, h->received * mail, .99);
 	if (p->received > 1500)
 		p->received = 1500;
 	p->sent = rng_lognormal(rng, .69, .96);
@@ -132,7 +133,8 @@ static void habits_draw(const struct sim_config *config, struct rng *rng, struct
 	if (p->traits & TRAIT_ROBOT)
 		p->night_share = .3, p->weekend = .9, p->refind = 0;
 	p->uidnext = 1
-		+ (uint32_t)rng_pareto(rng, 50 + rng_lognormal(rng, h->mailbox, 1.1), 3, 300000);
+		+ (uint32_t
+		)rng_pareto(rng, 50 + rng_lognormal(rng, h->mailbox * mail, 1.1), 3, 300000);
 	if (p->traits & TRAIT_NEWCOMER) {
 		p->begins = test_day(rng, config);
 		p->uidnext = 1;

@@ -12,7 +12,7 @@ enum {
 	RUN_MAGIC = 0x504a5532,
 	RUN_NAME_SIZE = 40,
 	RUN_DETECTORS_MAX = 64,
-	RUN_RECORDS_MAX = 1 << 20, // of one detector; beyond it the lower scores go
+	RUN_RECORDS_MAX = 1 << 19, // of one detector; beyond it the lower scores go
 };
 
 enum run_view {

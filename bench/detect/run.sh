@@ -2,19 +2,21 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the Postern authors
 
-# bench/detect/run.sh [--quick|--full] [--easy|--hard] [--population NAME]: what ./dev bench detect calls.
+# bench/detect/run.sh [--quick|--full] [--easy|--hard] [--ablation] [--population NAME]: what ./dev bench
+# detect calls.
 # Populations with and without attacks past all detectors, then the tables; figures as CSV and plots in
 # bench/data/detect/. Runs that are there are not made again: remove the directory to begin anew.
 #
 #   --quick   2,000 accounts, 16 weeks, campaigns of 5 and 20       a few minutes
 #   (none)    5,000 accounts, 20 weeks, campaigns of 5 and 30
 #   --full    5,000 accounts, 52 weeks, campaigns of 5, 30 and 150  hours
+#   --ablation  each part of the models left out in turn, hard population
 
 set -eu
 cd "$(dirname "$0")/../.."
 bin=${BUILD:-build-bench}/bench/detect
 accounts=5000 weeks=20 campaigns=5,30 parts=3 size=standard
-kinds='hard easy' population=ministry
+kinds='hard easy' population=ministry ablation=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) accounts=2000 weeks=16 campaigns=5,20 parts=3 size=quick ;;
@@ -22,12 +24,14 @@ while [ $# -gt 0 ]; do
 	--hard) kinds=hard ;;
 	--easy) kinds=easy ;;
 	--population) population=$2 && shift ;;
-	*) sed -n '5,12s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+	--ablation) kinds=hard ablation=1 ;;
+	*) sed -n '5,14s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 	esac
 	shift
 done
 [ "$population" = ministry ] || accounts=$((accounts * 10))
 out=bench/data/detect/$population-$size
+[ $ablation = 0 ] || out=$out-ablation
 mkdir -p "$out"
 
 # one NAME SETTING...: makes the run unless it is there; written under another name first.
@@ -36,7 +40,7 @@ one() {
 	shift
 	[ -s "$out/$name" ] && return
 	"$bin/detect_run" "$out/$name.part" population="$population" accounts=$accounts weeks=$weeks \
-		campaigns=$campaigns "$@" && mv "$out/$name.part" "$out/$name"
+		campaigns=$campaigns ablation=$ablation "$@" && mv "$out/$name.part" "$out/$name"
 }
 
 # Two at a time where there are two processors.
@@ -63,4 +67,4 @@ for kind in $kinds; do
 	"$bin/detect_report" --csv "$out/figures.csv" "$out/$kind-fit" "$out/$kind-quiet" \
 		"$out/$kind"-attacked-*
 done | tee "$out/tables.txt"
-python3 bench/detect/plot.py "$out/figures.csv" "$out"
+[ $ablation = 1 ] || python3 bench/detect/plot.py "$out/figures.csv" "$out"

@@ -208,9 +208,22 @@ uint32_t sim_spray_of(const struct sim *sim, uint32_t account) {
 	return sim->attacks.spray_of[account];
 }
 
-void sim_name(const struct sim *sim, uint32_t account, char *name) {
-	static const char *const domains[SIM_POPULATIONS]
-		= {"ministry.example", "university.example", "mail.example"};
+// The most frequent in the country of the incident, without diacritics.
+static const char *const surnames[] = {
+	"novakova", "svobodova",  "novotny", "dvorakova",     "cerny",	  "prochazkova",
+	"kucera",   "vesela",	  "horak",   "nemcova",	      "marek",	  "pospisilova",
+	"hajek",    "jelinkova",  "kral",    "ruzickova",     "benes",	  "fialova",
+	"sedlacek", "dolezalova", "zeman",   "kolarova",      "navratil", "cermakova",
+	"vanek",    "urbanova",	  "blazek",  "kratochvilova", "kovar",	  "bartosova",
+	"vlcek",    "polakova",	  "musil",   "kopecka",	      "simek",	  "konecna",
+	"maly",	    "hola",	  "cech",    "stankova",      "kadlec",	  "sramkova",
+	"soukup",   "mareskova",  "jaros",   "ticha",	      "bures",	  "vavrova",
+	"ptacek",   "liskova",
+};
+
+#define SURNAMES_MAX (26 * COUNT_OF(surnames))
+
+static void number_name(uint32_t account, const char *domain, char *name) {
 	char digits[12];
 	size_t n = 0;
 
@@ -222,13 +235,41 @@ void sim_name(const struct sim *sim, uint32_t account, char *name) {
 	while (n > 0)
 		*name++ = digits[--n];
 	*name++ = '@';
-	strcpy(name, domains[sim->config->population]);
+	strcpy(name, domain);
+}
+
+void sim_name(const struct sim *sim, uint32_t account, char *name) {
+	static const char *const domains[SIM_POPULATIONS]
+		= {"ministry.example", "university.example", "mail.example"};
+	const char *domain = domains[sim->config->population];
+
+	if (!sim->config->surnames || account >= SURNAMES_MAX)
+		number_name(account, domain, name);
+	else if (account < COUNT_OF(surnames))
+		snprintf(name, SIM_NAME_SIZE, "%s@%s", surnames[account], domain);
+	else // with an initial
+		snprintf(
+			name,
+			SIM_NAME_SIZE,
+			"%c.%s@%s",
+			'a' + (char)(account / COUNT_OF(surnames) - 1),
+			surnames[account % COUNT_OF(surnames)],
+			domain
+		);
 }
 
 uint32_t sim_account_of(const struct sim *sim, const char *name) {
+	bool initial = name[0] && name[1] == '.';
+	uint32_t first = initial ? (uint32_t)(name[0] - 'a' + 1) * COUNT_OF(surnames) : 0;
+	const char *surname = initial ? name + 2 : name;
+	size_t size = strcspn(surname, "@");
 	char *end;
 	unsigned long number;
 
+	for (uint32_t i = 0; sim->config->surnames && i < COUNT_OF(surnames); i++)
+		if (strlen(surnames[i]) == size && !memcmp(surnames[i], surname, size)
+		    && first + i < sim->config->n_accounts)
+			return first + i;
 	if (name[0] != 'u')
 		return SIM_NOBODY;
 	number = strtoul(name + 1, &end, 10);

@@ -35,6 +35,9 @@ struct sim_config {
 	const char *only; // a row's name, or NULL
 	uint16_t campaign_sizes[4]; // of each row, one after the other; ends with 0
 	uint16_t spray_share; // of accounts that a spray touches, in 1/1000
+	double mail; // factor of how much mail there is; 0: 1
+	double sparse; // share of accounts that are hardly used, none of them attacked; 0: the population's
+	bool surnames; // accounts have names that people can tell apart
 };
 
 // One activity as it goes to the detectors.

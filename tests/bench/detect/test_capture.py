@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the Postern authors
+
+"""test_capture.py POSTERN DETECT_SIMULATE: weeks of a simulated population as packets and as activity
+must be the same to the models: what each account did, counted, from a replay of the
+capture and from the simulator itself."""
+
+import collections
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+POPULATION = ["--accounts", "30", "--weeks", "5", "--learning", "3", "--seed", "4", "--mail", ".1",
+              "--attacks", "--campaign", "1"]
+COUNTED = ("dated", "old", "peek", "store", "move", "copy", "append", "delete")
+
+
+def uids(text):
+    return sum(int(part.split(":")[-1]) - int(part.split(":")[0]) + 1 for part in text.split(",") if part)
+
+
+def counts(path):
+    """account -> what was done, counted."""
+    done = collections.defaultdict(collections.Counter)
+    for line in open(path):
+        activity = json.loads(line)
+        account = done[activity.get("account", "")]
+        auth = activity.get("auth", {})
+        account["refused"] += auth.get("failure", 0)
+        for mailbox in activity.get("mailboxes", []):
+            account["bodies"] += mailbox.get("body_count", uids(mailbox.get("bodies", "")))
+            account["searches"] += sum(mailbox.get("search", {}).values())
+            for name in COUNTED:
+                account[name] += mailbox.get(name, 0)
+        for sent in activity.get("sent", []):
+            account["sent"] += 1
+            account["recipients"] += sent.get("recipients", len(sent["to"]))
+        account["forward"] += len(activity.get("forward", []))
+        account["acl"] += len(activity.get("acl", []))
+    return done
+
+
+def main():
+    postern, simulate = sys.argv[1:3]
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        with open(folder / "lines", "wb") as out:
+            subprocess.run([simulate, *POPULATION], stdout=out, check=True)
+        with open(folder / "pcap", "wb") as out:
+            subprocess.run([simulate, *POPULATION, "--capture"], stdout=out, check=True)
+        subprocess.run([postern, "replay", "--activity", folder / "replayed", "--alerts", "/dev/null",
+                        folder / "pcap"], check=True)
+        simulated, replayed = counts(folder / "lines"), counts(folder / "replayed")
+    total = sum(simulated.values(), collections.Counter())
+    print(dict(total))
+    wrong = [(account, {key: (simulated[account][key], replayed[account][key])
+                        for key in simulated[account] | replayed[account]
+                        if simulated[account][key] != replayed[account][key]})
+             for account in sorted(set(simulated) | set(replayed))
+             if +simulated[account] != +replayed[account]]
+    for account, differences in wrong[:10]:
+        print(f"{account}: simulated and replayed: {differences}")
+    print(f"{len(simulated)} accounts, {len(wrong)} of them not the same")
+    sys.exit(bool(wrong) or min(total[key] for key in ("bodies", "old", "sent", "forward", "acl")) == 0)
+
+
+main()
