@@ -138,7 +138,6 @@ static void list_remove(struct stream *flow) {
 		flow_at(table, flow->class_next)->class_prev = flow->class_prev;
 	else
 		list->last = flow->class_prev;
-	list->n--;
 }
 
 static void list_append(struct stream *flow, enum flow_class class) {
@@ -155,7 +154,6 @@ static void list_append(struct stream *flow, enum flow_class class) {
 	else
 		list->first = index;
 	list->last = index;
-	list->n++;
 }
 
 static enum flow_class class_of(const struct stream *flow) {

@@ -17,7 +17,6 @@ ROWS += ["Q1", "Q3", "Q12"]
 
 # Why a row has no test of its own, or what of it is not done.
 REASONS = {
-    "Q12": "the key of RSS is drawn by the port, which has its own tests where a NIC is there",
 }
 PARTLY = {
     "T6": "time to live is not compared; what comes again with other bytes is stated (t30)",

@@ -397,7 +397,10 @@ void steer_sockets(const struct steer *steer, struct steer_sockets *sockets) {
 }
 
 const volatile uint64_t *steer_n_unstamped(const struct steer *steer) {
-	return (const volatile uint64_t *)&steer->skeleton->bss->n_unstamped;
+	// The kernel's __u64 has another name than uint64_t, and is the same.
+	const volatile void *n = &steer->skeleton->bss->n_unstamped;
+
+	return n;
 }
 
 const char *steer_iface(const struct steer *steer) {
