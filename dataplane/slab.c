@@ -237,8 +237,8 @@ int slab_grow(struct slab *slab, void **block, uint32_t *size, uint32_t need, in
 
 	// Powers of two, so that what grows by doubling ends at a limit that is one.
 	size_t want = *size > SLAB_BLOCK_SIZE_MAX / 2 ? SLAB_BLOCK_SIZE_MAX
-		: *size ? (size_t)2 << (31 - __builtin_clz(*size))
-			: 0;
+		: *size				      ? (size_t)2 << (31 - __builtin_clz(*size))
+						      : 0;
 	size_t capacity = slab_capacity(want > need ? want : need);
 	void *bigger = capacity ? slab_get(slab, capacity) : NULL;
 

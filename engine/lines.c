@@ -74,8 +74,7 @@ static int fill(struct lines *lines, int wait_ms) {
 	return 1;
 }
 
-enum lines_result
-lines_next(struct lines *lines, int wait_ms, char **line_r, size_t *size_r) {
+enum lines_result lines_next(struct lines *lines, int wait_ms, char **line_r, size_t *size_r) {
 	char *lf;
 	int rc;
 

@@ -18,7 +18,6 @@ enum lines_result {
 	LINES_END,
 	LINES_FAILED, // errno
 };
-enum lines_result
-lines_next(struct lines *lines, int wait_ms, char **line_r, size_t *size_r);
+enum lines_result lines_next(struct lines *lines, int wait_ms, char **line_r, size_t *size_r);
 // Accepts NULL.
 void lines_close(struct lines *lines);

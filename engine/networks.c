@@ -80,7 +80,10 @@ static void asn_get(MMDB_entry_s *entry, struct network *network) {
 	else if (text_get(entry, PATH("asn"), text, sizeof(text)) && !strncmp(text, "AS", 2))
 		network->asn = (uint32_t)strtoul(text + 2, NULL, 10);
 	if (!text_get(
-		    entry, PATH("autonomous_system_organization"), network->name, sizeof(network->name)
+		    entry,
+		    PATH("autonomous_system_organization"),
+		    network->name,
+		    sizeof(network->name)
 	    ))
 		text_get(entry, PATH("as_name"), network->name, sizeof(network->name));
 }
@@ -118,7 +121,8 @@ static void kind_get(MMDB_entry_s *entry, struct network *network) {
 		network->kind = NETWORK_ACCESS;
 }
 
-static void dbs_find(const struct networks *networks, const struct ip *ip, struct network *network) {
+static void
+dbs_find(const struct networks *networks, const struct ip *ip, struct network *network) {
 	struct sockaddr_in v4 = {.sin_family = AF_INET};
 	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
 	bool is_v4 = ip->family == 4;
@@ -150,11 +154,9 @@ static int db_open(struct networks *, const char *path, FILE *err) {
 	return -1;
 }
 
-static void dbs_close(struct networks *) {
-}
+static void dbs_close(struct networks *) {}
 
-static void dbs_find(const struct networks *, const struct ip *, struct network *) {
-}
+static void dbs_find(const struct networks *, const struct ip *, struct network *) {}
 
 #endif
 

@@ -13,7 +13,10 @@
 #include <string.h>
 
 static_assert(sizeof(((struct activity_match *)0)->part) == FOUND_PART_SIZE, "a part fits");
-static_assert(sizeof(((struct activity_match *)0)->excerpt) == FOUND_EXCERPT_SIZE, "an excerpt fits");
+static_assert(
+	sizeof(((struct activity_match *)0)->excerpt) == FOUND_EXCERPT_SIZE,
+	"an excerpt fits"
+);
 
 bool session_match_wants(const struct session *s, const struct rule *rule) {
 	return s->proto == NULL || (rule->protocols >> s->proto->activity & 1) != 0;
@@ -171,7 +174,9 @@ session_enough(struct session *s, const struct rule *rule, struct session_found 
 		found_values_add(values, found->values->hash[i]);
 	if (match->count == 0)
 		match->place = found->place;
-	if (!found_is_enough(rule, (uint64_t)match->count + found->count, n_values(match->values))) {
+	if (!found_is_enough(
+		    rule, (uint64_t)match->count + found->count, n_values(match->values)
+	    )) {
 		match->count += found->count;
 		return false;
 	}

@@ -18,7 +18,8 @@ struct session_match {
 	bool is_told; // enough was found, and the rule is not silent
 	bool is_seen; // enough was found: counts for combinations
 	struct found_place place;
-	struct found_values *values; // so far, of rules that count different ones in a session; or NULL
+	struct found_values
+		*values; // so far, of rules that count different ones in a session; or NULL
 };
 
 // Whether a match of this rule counts here at all: in the session's protocol.

@@ -79,7 +79,8 @@ struct match_alerts {
 	uint32_t n_known;
 	struct episode *episodes; // 1 … n
 	struct window *windows; // by episode; touched by those that count within an account
-	uint32_t *buckets, *rule_buckets; // rule_buckets: number of the known rule + 1, open addressing
+	uint32_t *buckets,
+		*rule_buckets; // rule_buckets: number of the known rule + 1, open addressing
 	uint32_t bucket_mask, rule_mask;
 	uint32_t n, free, newest, oldest;
 	uint64_t now_ns;
@@ -467,11 +468,7 @@ episode_begin(struct match_alerts *alerts, uint32_t rule, const struct activity 
 	episode->id = key_hash(
 		id_key,
 		activity->time_ns
-			^ siphash(
-				id_key,
-				alerts->known[rule].id,
-				strlen(alerts->known[rule].id)
-			),
+			^ siphash(id_key, alerts->known[rule].id, strlen(alerts->known[rule].id)),
 		episode->account,
 		&episode->source
 	);
@@ -542,7 +539,9 @@ static uint64_t window_advance(struct window *window, uint64_t window_ns, uint64
 	if (slice < window->slice)
 		return window->slice - slice;
 	for (; window->slice < slice && n < MATCH_ALERT_SLICES; window->slice++, n++) {
-		memmove(window->count + 1, window->count, sizeof(window->count) - sizeof(window->count[0]));
+		memmove(window->count + 1,
+			window->count,
+			sizeof(window->count) - sizeof(window->count[0]));
 		window->count[0] = 0;
 	}
 	window->slice = slice;

@@ -6,12 +6,11 @@
 
 #include "match/cache.h"
 
-#include <openssl/evp.h>
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/limits.h>
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,9 +8,8 @@
 #include "match/found.h"
 #include "match/scan.h"
 
-#include <openssl/evp.h>
-
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,22 +122,14 @@ static int patterns_gather(const struct database *db, int field, struct patterns
 }
 
 // The set as a whole was refused and no culprit named: each is tried alone.
-static bool
-culprits_find(struct database *db, const struct patterns *patterns, unsigned how) {
+static bool culprits_find(struct database *db, const struct patterns *patterns, unsigned how) {
 	uint32_t n_out = db->n_out;
 
 	for (unsigned i = 0; i < patterns->n; i++) {
 		hs_database_t *alone = NULL;
 		hs_compile_error_t *error = NULL;
 
-		if (hs_compile(
-			    patterns->text[i],
-			    patterns->flags[i],
-			    how,
-			    NULL,
-			    &alone,
-			    &error
-		    )
+		if (hs_compile(patterns->text[i], patterns->flags[i], how, NULL, &alone, &error)
 		    != HS_SUCCESS)
 			pattern_out(db, patterns->ids[i], error);
 		hs_free_compile_error(error);
@@ -217,8 +208,7 @@ static void field_keep(struct database *db, int field) {
 	size_t size;
 	char *bytes;
 
-	if (db->cache == NULL
-	    || hs_serialize_database(db->dbs[field], &bytes, &size) != HS_SUCCESS)
+	if (db->cache == NULL || hs_serialize_database(db->dbs[field], &bytes, &size) != HS_SUCCESS)
 		return;
 	cache_put(db->cache, &db->keys[field], bytes, size);
 	free(bytes);
@@ -479,7 +469,6 @@ uint32_t database_n(const struct database *db) {
 size_t database_stream_size(const struct database *db, enum rule_field field) {
 	return db->stream_size[field];
 }
-
 
 int database_n_cached(const struct database *db) {
 	return db->n_cached;

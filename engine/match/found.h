@@ -22,7 +22,8 @@ struct found_place {
 	uint8_t field; // enum rule_field
 	char part[FOUND_PART_SIZE]; // of a message, as IMAP numbers them; empty: no part
 	uint64_t offset; // of its end, in the decoded text of that field
-	char excerpt[FOUND_EXCERPT_SIZE]; // UTF-8 without control characters; empty: the rule allows none
+	char excerpt
+		[FOUND_EXCERPT_SIZE]; // UTF-8 without control characters; empty: the rule allows none
 };
 
 // Occurrences of one rule in one text. Hyperscan tells of every end that a text can have: "a{2,4}" on "aaaa"
@@ -53,7 +54,8 @@ struct session_found {
 	uint32_t rule; // in the set it was found by
 	uint32_t count;
 	struct found_place place; // of the first
-	struct found_values *values; // of rules that count different ones; in the session's slab, or NULL
+	struct found_values
+		*values; // of rules that count different ones; in the session's slab, or NULL
 };
 
 // Adds one that is new. False when it was known, or there is no room.

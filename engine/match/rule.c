@@ -322,7 +322,10 @@ static void window_read(struct reader *reader, const struct yaml_node *node) {
 				= (uint64_t)number * (uint64_t)unit->value * 1000000000;
 			return;
 		}
-	wrong(reader, node, "window: \"%.40s\"; write a time such as 24h (s, m, h, d), at most 1d", text);
+	wrong(reader,
+	      node,
+	      "window: \"%.40s\"; write a time such as 24h (s, m, h, d), at most 1d",
+	      text);
 }
 
 static void direction_read(struct reader *reader, const struct yaml_node *node) {
@@ -432,7 +435,8 @@ static void member_add(struct reader *reader, const struct yaml_node *node) {
 
 	short_text_read(reader, node, id, sizeof(id));
 	if (rule->n_members == RULE_MEMBERS_MAX) {
-		wrong(reader, node, "%s has more than %d rules", reader->key->text, RULE_MEMBERS_MAX);
+		wrong(reader, node, "%s has more than %d rules", reader->key->text, RULE_MEMBERS_MAX
+		);
 		return;
 	}
 	if (rule->member_ids == NULL)
@@ -441,8 +445,7 @@ static void member_add(struct reader *reader, const struct yaml_node *node) {
 		memcpy(rule->member_ids[rule->n_members++], id, sizeof(id));
 }
 
-static void
-members_read(struct reader *reader, const struct yaml_node *node, enum rule_kind kind) {
+static void members_read(struct reader *reader, const struct yaml_node *node, enum rule_kind kind) {
 	struct rule *rule = reader->rule;
 
 	if (rule->kind != RULE_PATTERN) {
@@ -600,12 +603,11 @@ static bool is_given(const struct reader *reader, const char *key) {
 }
 
 // Keys that say nothing here would be taken for something by who wrote them.
-static void refuse(
-	struct reader *reader,
-	const struct yaml_node *node,
-	const char *const *names,
-	const char *why
-) {
+static void
+refuse(struct reader *reader,
+       const struct yaml_node *node,
+       const char *const *names,
+       const char *why) {
 	for (; *names != NULL; names++)
 		if (is_given(reader, *names))
 			wrong(reader, node, "%s %s; leave it out", *names, why);
@@ -613,19 +615,32 @@ static void refuse(
 
 static void combination_check(struct reader *reader, const struct yaml_node *node) {
 	static const char *const ours[] = {
-		"pattern", "flags", "look", "direction", "protocol", "validate", "count", "distinct",
-		"window", "excerpt", NULL,
+		"pattern",
+		"flags",
+		"look",
+		"direction",
+		"protocol",
+		"validate",
+		"count",
+		"distinct",
+		"window",
+		"excerpt",
+		NULL,
 	};
 	struct rule *rule = reader->rule;
 
-	refuse(reader, node, ours, "is for rules with a pattern; a combination's members have theirs");
+	refuse(reader,
+	       node,
+	       ours,
+	       "is for rules with a pattern; a combination's members have theirs");
 	if (rule->scope == RULE_ACCOUNT)
 		wrong(reader, node, "within: a combination is within message or session");
 	rule->fields = 0;
 }
 
 static void pattern_check(struct reader *reader, const struct yaml_node *node) {
-	static const char *const of_messages[] = {"direction", NULL}, *const of_accounts[] = {"window", NULL};
+	static const char *const of_messages[] = {"direction", NULL},
+				 *const of_accounts[] = {"window", NULL};
 	struct rule *rule = reader->rule;
 	bool is_message = false;
 

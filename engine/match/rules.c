@@ -257,7 +257,8 @@ members_fault(const struct rules *rules, const struct rule *rule, const char **a
 		if (member->scope == RULE_ACCOUNT)
 			return "is counted per account, so never seen within one session";
 		for (int field = 0; field < RULE_FIELDS; field++)
-			is_message |= (member->fields >> field & 1) != 0 && rule_field_is_message(field);
+			is_message |= (member->fields >> field & 1) != 0
+				&& rule_field_is_message(field);
 		if (rule->scope == RULE_MESSAGE && (!is_message || member->scope != RULE_MESSAGE))
 			return "is not seen within one message; write within: session";
 	}

@@ -109,6 +109,4 @@ void scan_flush(struct scanner *) {}
 
 void scan_close(struct scan_stream *, bool) {}
 
-void scan_token(
-	struct scanner *, enum rule_field, const uint8_t *, size_t, scan_match *, void *
-) {}
+void scan_token(struct scanner *, enum rule_field, const uint8_t *, size_t, scan_match *, void *) {}

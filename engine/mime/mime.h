@@ -53,13 +53,8 @@ struct mime_handler {
 	void (*text_end)(void *ctx, bool whole);
 	void (*event)(void *ctx, enum session_event event);
 	// A whole field: its name as it stands, its value decoded. May be NULL, as may the next two.
-	void (*field)(
-		void *ctx,
-		const uint8_t *name,
-		size_t name_size,
-		const uint8_t *value,
-		size_t size
-	);
+	void (*field
+	)(void *ctx, const uint8_t *name, size_t name_size, const uint8_t *value, size_t size);
 	// A name of an attachment, decoded.
 	void (*name)(void *ctx, const char *name);
 	// An attachment that is over; of those that are remembered.

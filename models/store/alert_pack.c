@@ -27,7 +27,8 @@ enum {
 	N_NAMES = sizeof(NAMES) / sizeof(NAMES[0]),
 	N_TECHNIQUE_NAMES = sizeof(TECHNIQUE_NAMES) / sizeof(TECHNIQUE_NAMES[0]),
 	TEXTS_MAX = 4096,
-	KEPT_MAX = 4096, // texts that a program ever reads from its store: they are its own, and few
+	KEPT_MAX
+	= 4096, // texts that a program ever reads from its store: they are its own, and few
 };
 
 static_assert(sizeof(struct alert_technique) == N_TECHNIQUE_NAMES * sizeof(char *), "all of them");
@@ -151,7 +152,8 @@ static bool technique_unpack(const struct texts *texts, const struct alert_techn
 	if (at == 0)
 		return true;
 	for (int i = 0; i < N_TECHNIQUE_NAMES; i++) {
-		const char *text = text_at(texts, at), *name = text && text[0] ? text_keep(text) : NULL;
+		const char *text = text_at(texts, at),
+			   *name = text && text[0] ? text_keep(text) : NULL;
 		if (!text || (text[0] && !name))
 			return false;
 		memcpy((uint8_t *)&technique + TECHNIQUE_NAMES[i], &name, sizeof(name));

@@ -61,6 +61,5 @@ struct store_part {
 #define STORE_PART_TABLE(what, number, layout, where)                                              \
 	((struct store_part){.name = what, .id = number, .version = layout, .table = where})
 #define STORE_PART_BLOB(what, number, layout, where)                                               \
-	((struct store_part){                                                                      \
-		.name = what, .id = number, .version = layout, .blob = where, .size = sizeof(*(where)) \
-	})
+	((struct store_part                                                                        \
+	){.name = what, .id = number, .version = layout, .blob = where, .size = sizeof(*(where))})

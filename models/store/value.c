@@ -28,7 +28,8 @@ uint32_t value_slot(const struct value_key *key) {
 }
 
 static uint64_t value_sum(const struct value_key *key, const uint8_t *value, size_t size) {
-	uint64_t words[2] = {0, hash_bytes(HASH_PUBLIC, value + sizeof(uint64_t), size - sizeof(uint64_t))};
+	uint64_t words[2]
+		= {0, hash_bytes(HASH_PUBLIC, value + sizeof(uint64_t), size - sizeof(uint64_t))};
 	memcpy(words, key, sizeof(*key));
 	return hash_bytes(HASH_PUBLIC, words, sizeof(words));
 }

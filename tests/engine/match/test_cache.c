@@ -49,11 +49,7 @@ static int folder_remove(void **state) {
 		for (DIR *dir = opendir(*state); dir != NULL; closedir(dir), dir = NULL)
 			for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
 				snprintf(
-					path,
-					sizeof(path),
-					"%s/%s",
-					(char *)*state,
-					entry->d_name
+					path, sizeof(path), "%s/%s", (char *)*state, entry->d_name
 				);
 				if (entry->d_name[0] != '.')
 					unlink(path);

@@ -143,8 +143,7 @@ static void so_many_streams_are_open_and_no_more(void **state) {
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < N; i++)
 			assert_non_null(
-				streams[i]
-				= scan_open(set.scanner, RULE_BODY, on_match, &heard[i])
+				streams[i] = scan_open(set.scanner, RULE_BODY, on_match, &heard[i])
 			);
 		assert_null(scan_open(set.scanner, RULE_BODY, on_match, NULL));
 		// All are alive at once, and apart from each other.

@@ -14,7 +14,8 @@
 static struct charsets *charsets;
 
 // In pieces of a, then of b bytes. Returns how many bytes came out.
-static size_t convert(const char *name, const char *text, size_t size, size_t a, size_t b, char *out) {
+static size_t
+convert(const char *name, const char *text, size_t size, size_t a, size_t b, char *out) {
 	struct charset charset;
 	size_t n = 0;
 
@@ -55,9 +56,22 @@ static const struct {
 	{"iso-2022-jp", "a\x1b$B$\"\x1b(Bb\x1b$B$$\x1b(B", "aあbい", 0},
 	{"iso-2022-jp", "a\x1b$B$", "a\xef\xbf\xbd", 0},
 	{"utf-16le", "a\0\x0d", "a\xef\xbf\xbd", 3},
-	{"utf-16le", "\x00\xd8\x61\0", "\xef\xbf\xbd" "a", 4}, // half of a pair
-	{"big5", "a\xff\xff" "b", "a\xef\xbf\xbd\xef\xbf\xbd" "b", 0},
-	{"utf-16be", "\xd8\x00\0a", "\xef\xbf\xbd" "a", 4},
+	{"utf-16le",
+	 "\x00\xd8\x61\0",
+	 "\xef\xbf\xbd"
+	 "a",
+	 4}, // half of a pair
+	{"big5",
+	 "a\xff\xff"
+	 "b",
+	 "a\xef\xbf\xbd\xef\xbf\xbd"
+	 "b",
+	 0},
+	{"utf-16be",
+	 "\xd8\x00\0a",
+	 "\xef\xbf\xbd"
+	 "a",
+	 4},
 };
 
 static void m14_any_cut_of_a_text_gives_the_same_utf8(void **) {
@@ -76,8 +90,16 @@ static void m14_any_cut_of_a_text_gives_the_same_utf8(void **) {
 
 static void m14_random_bytes_stay_inside_their_bounds_and_cuts_do_not_matter(void **) {
 	static const char *const names[] = {
-		"windows-1250", "iso-2022-jp", "utf-7", "utf-16", "gb18030",
-		"big5", "euc-jp", "euc-kr", "cp932", "iso-2022-kr",
+		"windows-1250",
+		"iso-2022-jp",
+		"utf-7",
+		"utf-16",
+		"gb18030",
+		"big5",
+		"euc-jp",
+		"euc-kr",
+		"cp932",
+		"iso-2022-kr",
 	};
 	static char text[300], whole[300 * CHARSET_GROWTH + 200], cut[300 * CHARSET_GROWTH + 200];
 
@@ -85,23 +107,44 @@ static void m14_random_bytes_stay_inside_their_bounds_and_cuts_do_not_matter(voi
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		for (int round = 0; round < 1000; round++) {
 			for (size_t c = 0; c < sizeof(text); c++)
-				text[c] = (char)(random() % 3 ? random() : "\x1b$B(+-A"[random() % 7]);
+				text[c] = (char
+				)(random() % 3 ? random() : "\x1b$B(+-A"[random() % 7]);
 			convert(names[i], text, sizeof(text), sizeof(text), 1, whole);
-			convert(names[i], text, sizeof(text), (size_t)random() % 300, 1 + random() % 9, cut);
+			convert(names[i],
+				text,
+				sizeof(text),
+				(size_t)random() % 300,
+				1 + random() % 9,
+				cut);
 			if (strcmp(whole, cut) != 0)
 				fail_msg("%s, round %d", names[i], round);
 		}
 }
 
 static void a_set_nobody_knows_lets_bytes_pass(void **) {
-	static const char *const names[] = {"", "x-none", "utf-8//TRANSLIT", "a\nb", "a-name-longer-than-any-set-has"};
+	static const char *const names[]
+		= {"", "x-none", "utf-8//TRANSLIT", "a\nb", "a-name-longer-than-any-set-has"};
 	struct charset charset;
 	uint8_t out[CHARSET_GROWTH * 3 + CHARSET_EXTRA_MAX];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		assert_false(charset_begin(&charset, charsets, names[i], strlen(names[i])));
-		assert_int_equal(charset_data(&charset, (const uint8_t *)"\xff" "a\0", 3, out), 3);
-		assert_memory_equal(out, "\xff" "a\0", 3);
+		assert_int_equal(
+			charset_data(
+				&charset,
+				(const uint8_t *)"\xff"
+						 "a\0",
+				3,
+				out
+			),
+			3
+		);
+		assert_memory_equal(
+			out,
+			"\xff"
+			"a\0",
+			3
+		);
 		assert_int_equal(charset_end(&charset, out), 0);
 	}
 	assert_false(charset_begin(&charset, NULL, "utf-16", 6));

@@ -42,7 +42,8 @@ static void fields_split_at_their_colon(void **) {
 		{"", NULL, NULL, -1, 0},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct header_slice field = slice(cases[i].field, strlen(cases[i].field)), name, value;
+		struct header_slice field = slice(cases[i].field, strlen(cases[i].field)), name,
+				    value;
 		uint32_t flaws = 0;
 		assert_int_equal(header_split(field, &name, &value, &flaws), cases[i].result);
 		assert_int_equal(flaws, cases[i].flaws);
@@ -117,11 +118,15 @@ static void m11_parameters_are_read_as_rfc_2231_says(void **) {
 		{"attachment (; filename=no); filename=yes", "yes", 0},
 		{"attachment; filename*=utf-8''%C4%8D", "č", 0},
 		{"attachment; filename*=windows-1250'cs'%E8", "č", 0},
-		{"attachment; filename*=utf-8'no quote", "utf-8'no quote", HEADER_BAD_PARAM | HEADER_OFF_GRAMMAR},
+		{"attachment; filename*=utf-8'no quote",
+		 "utf-8'no quote",
+		 HEADER_BAD_PARAM | HEADER_OFF_GRAMMAR},
 		{"attachment; filename*=utf-8''%4", "%4", HEADER_BAD_PARAM},
 		{"attachment; filename*0=a; filename*1=b", "ab", 0},
 		{"attachment; filename*1=b; filename*0=a", "ab", HEADER_BAD_PARAM},
-		{"attachment; filename*0*=utf-8''%C4; filename*1*=%8D; filename*2=.txt", "č.txt", 0},
+		{"attachment; filename*0*=utf-8''%C4; filename*1*=%8D; filename*2=.txt",
+		 "č.txt",
+		 0},
 		{"attachment; filename*0=a; filename*2=c", "ac", HEADER_BAD_PARAM},
 		{"attachment; filename*00=a", "a", 0},
 		{"attachment; filename*4294967295=a", NULL, HEADER_BAD_PARAM},
@@ -141,7 +146,9 @@ static void m11_parameters_are_read_as_rfc_2231_says(void **) {
 		uint8_t out[HEADER_NAME_SIZE_MAX];
 		uint32_t flaws = 0;
 		int n = header_param(charsets, value, "filename", out, sizeof(out), &flaws);
-		if (cases[i].text == NULL ? n != -1 : n < 0 || (size_t)n != strlen(cases[i].text) || memcmp(out, cases[i].text, (size_t)n) != 0)
+		if (cases[i].text == NULL ? n != -1
+					  : n < 0 || (size_t)n != strlen(cases[i].text)
+				    || memcmp(out, cases[i].text, (size_t)n) != 0)
 			fail_msg("%s: %d %.*s", cases[i].value, n, n > 0 ? n : 0, out);
 		if (flaws != cases[i].flaws)
 			fail_msg("%s: flaws %x", cases[i].value, flaws);

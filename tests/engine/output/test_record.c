@@ -8,12 +8,12 @@
 #include "lines.h"
 #include "output/community_id.h"
 #include "output/record.h"
-#include "session_match.h"
 #include "output/uid_set.h"
 #include "proto/imap/imap.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
 #include "proto/smtp/smtp.h"
+#include "session_match.h"
 
 #include <arpa/inet.h>
 #include <jansson.h>
@@ -206,7 +206,9 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 		{"postern.seen", "1.0"},
 		{"postern.gaps", "0"},
 		{"postern.events", "[\"literal_too_long\",\"urgent_data\"]"},
-		{"postern.matches", "[{\"rule\":\"czech-classification\",\"count\":2,\"field\":\"body\",\"part\":\"1.2\","
+		{"postern.matches",
+		 "[{\"rule\":\"czech-classification\",\"count\":2,\"field\":\"body\",\"part\":\"1."
+		 "2\","
 		 "\"offset\":99,\"excerpt\":\"so\"}]"},
 		{"postern.imap",
 		 "{\"login\":{\"outcome\":\"success\",\"mechanism\":\"PLAIN\",\"attempts\":1},"

@@ -59,7 +59,11 @@ static void live_nothing_waits_and_what_was_late_is_counted(void **) {
 	config.interval_ns = 2 * WORLD_STEP_NS;
 	assert_int_equal(world_open_with(&world, &config), 0);
 	world_run(&world, 20 * STEPS);
-	print_message("  %lu snapshots, late %lu times\n", store_stats(world.store)->generation, store_stats(world.store)->n_late);
+	print_message(
+		"  %lu snapshots, late %lu times\n",
+		store_stats(world.store)->generation,
+		store_stats(world.store)->n_late
+	);
 	assert_true(store_stats(world.store)->generation > 1);
 	assert_int_equal(world_sync(&world), 0);
 	world_close(&world);
@@ -97,7 +101,9 @@ static void d6_d7_a_second_writer_is_told_who_the_first_is(void **) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_kept_is_there_again_byte_by_byte),
-		cmocka_unit_test(after_a_loss_of_at_most_the_interval_the_missing_steps_lead_to_the_same),
+		cmocka_unit_test(
+			after_a_loss_of_at_most_the_interval_the_missing_steps_lead_to_the_same
+		),
 		cmocka_unit_test(live_nothing_waits_and_what_was_late_is_counted),
 		cmocka_unit_test(d6_d7_a_second_writer_is_told_who_the_first_is),
 	};

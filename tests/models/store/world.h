@@ -60,17 +60,27 @@ static inline void world_init(struct world *world, uint32_t n) {
 	world->memory = calloc(1, table_memsize(n, sizeof(struct thing)));
 	table_init(&world->table, key, n, sizeof(struct thing), world->memory);
 	world->parts[0] = (struct store_part){
-		.name = "things", .id = 1, .version = 1, .table = &world->table,
+		.name = "things",
+		.id = 1,
+		.version = 1,
+		.table = &world->table,
 	};
 	world->parts[1] = (struct store_part){
-		.name = "fleet", .id = 2, .version = 1, .blob = &world->blob,
+		.name = "fleet",
+		.id = 2,
+		.version = 1,
+		.blob = &world->blob,
 		.size = sizeof(world->blob),
 	};
 }
 
 static inline struct store_config world_config(struct world *world, const char *dir) {
 	return (struct store_config){
-		.dir = dir, .interval_ns = MINUTE, .wait = true, .say = world_hear, .ctx = world,
+		.dir = dir,
+		.interval_ns = MINUTE,
+		.wait = true,
+		.say = world_hear,
+		.ctx = world,
 	};
 }
 
@@ -93,7 +103,8 @@ static inline int world_open(struct world *world, const char *dir) {
 
 static inline struct store_mark world_mark(const struct world *world) {
 	return (struct store_mark){
-		.now_ns = START + world->step * WORLD_STEP_NS, .n_activities = world->step,
+		.now_ns = START + world->step * WORLD_STEP_NS,
+		.n_activities = world->step,
 	};
 }
 
@@ -142,7 +153,8 @@ static inline void world_close(struct world *world) {
 }
 
 static inline int thing_order(const void *a, const void *b) {
-	const struct thing *x = *(const struct thing *const *)a, *y = *(const struct thing *const *)b;
+	const struct thing *x = *(const struct thing *const *)a,
+			   *y = *(const struct thing *const *)b;
 	return x->node.key < y->node.key ? -1 : x->node.key > y->node.key;
 }
 
@@ -199,7 +211,14 @@ static inline const char *dir_new(void) {
 	static int n;
 	const char *tmp = getenv("TMPDIR");
 	char *dir = dirs[n++ % 64];
-	snprintf(dir, sizeof(dirs[0]), "%s/postern-store-%ld-%d", tmp ? tmp : "/tmp", (long)getpid(), n);
+	snprintf(
+		dir,
+		sizeof(dirs[0]),
+		"%s/postern-store-%ld-%d",
+		tmp ? tmp : "/tmp",
+		(long)getpid(),
+		n
+	);
 	dir_remove(dir);
 	return dir;
 }
