@@ -54,8 +54,21 @@ static const char *const network_names[] = {
 
 // Mailboxes are known by hashes too: the usual ones can be told.
 static const char *const mailbox_names[] = {
-	"INBOX", "Sent", "Drafts", "Trash", "Junk", "Archive", "INBOX.Sent", "INBOX.Trash", "Spam",
-	"Sent Items", "Sent Messages", "Deleted Items", "Archives", "Odeslan\xc3\xa9", "Ko\xc5\xa1",
+	"INBOX",
+	"Sent",
+	"Drafts",
+	"Trash",
+	"Junk",
+	"Archive",
+	"INBOX.Sent",
+	"INBOX.Trash",
+	"Spam",
+	"Sent Items",
+	"Sent Messages",
+	"Deleted Items",
+	"Archives",
+	"Odeslan\xc3\xa9",
+	"Ko\xc5\xa1",
 };
 
 // One of both is written.
@@ -192,16 +205,16 @@ static void evidence_write(struct out *out, const struct account_page *page) {
 
 	begin(out,
 	      "evidence",
-	      "Evidence, in nats: the tests as they stand, and the highest score of a day in each of "
+	      "Evidence, in nats: the tests as they stand, and the highest score of a day in each "
+	      "of "
 	      "eight weeks");
 	for (int m = 0; m < METERS; m++)
 		for (int w = 0; w < METER_WEEKS; w++)
 			most = fmax(most, account->meters[m].week_max[w] * METER_UNIT);
 	for (int m = 0; m < METERS; m++) {
 		const struct meter *meter = &account->meters[m];
-		double nats = meter_nats(
-			meter, &page->watch->fleet->meters[m], account_weeks(account)
-		);
+		double nats
+			= meter_nats(meter, &page->watch->fleet->meters[m], account_weeks(account));
 		for (int w = 0; w < METER_WEEKS; w++)
 			weeks[w] = meter->week_max[METER_WEEKS - 1 - w] * METER_UNIT;
 		item(out);
@@ -270,7 +283,10 @@ static void residence_write(
 	    day_text(residence->seen),
 	    residence->commits);
 	if (residence->together)
-		say(out, ", beside a resident %u time%s", residence->together, s(residence->together));
+		say(out,
+		    ", beside a resident %u time%s",
+		    residence->together,
+		    s(residence->together));
 	put_bool(out, "resident", is);
 	put_number(out, "days", residence->days);
 	put_number(out, "committed_days", residence->commits);
@@ -521,7 +537,7 @@ static void head_write(struct out *out, const struct account_page *page) {
 	}
 	say(out,
 	    "%s: %.1f nats of evidence; %.1f raise an alert%s%s.\n",
-	    is_alarmed		     ? "ALARM"
+	    is_alarmed			    ? "ALARM"
 		    : nats >= threshold / 2 ? "Watch it"
 					    : "Quiet",
 	    nats,
@@ -554,7 +570,12 @@ static void head_write(struct out *out, const struct account_page *page) {
 
 static void page_write(struct out *out, const struct account_page *page) {
 	static void (*const sections[])(struct out *, const struct account_page *) = {
-		evidence_write, visitors_write, places_write, clients_write, hours_write, mailboxes_write,
+		evidence_write,
+		visitors_write,
+		places_write,
+		clients_write,
+		hours_write,
+		mailboxes_write,
 	};
 
 	head_write(out, page);

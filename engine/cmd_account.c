@@ -46,11 +46,7 @@ static bool look_at_fleet(struct look *look) {
 		.nominal = log(7000 / budget),
 	};
 	return view_blob(
-		look->view,
-		KEPT_FLEET,
-		layout(look, KEPT_FLEET),
-		&look->fleet,
-		sizeof(look->fleet)
+		look->view, KEPT_FLEET, layout(look, KEPT_FLEET), &look->fleet, sizeof(look->fleet)
 	);
 }
 

@@ -35,8 +35,7 @@ static void place(const struct networks *networks, struct activity *activity) {
 }
 
 // Reads one file; returns the number of lines that were no activity, or -1 when it cannot be opened.
-static long
-file_score(struct analyst *analyst, const struct networks *networks, const char *path) {
+static long file_score(struct analyst *analyst, const struct networks *networks, const char *path) {
 	static struct activity activity;
 	struct lines *lines = lines_open(path);
 	enum lines_result result = LINES_NONE;
@@ -113,7 +112,8 @@ enum exit_status cmd_score(const struct config *config) {
 		(unsigned long long)analyst_stats(analyst)->n_alerts);
 	if (analyst_stats(analyst)->n_known)
 		fprintf(stderr,
-			"postern: %llu of them were known already (learnt before, or sent twice) and "
+			"postern: %llu of them were known already (learnt before, or sent twice) "
+			"and "
 			"count once\n",
 			(unsigned long long)analyst_stats(analyst)->n_known);
 	if (analyst_stats(analyst)->is_unkept && status == EXIT_DONE)

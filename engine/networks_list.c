@@ -64,7 +64,8 @@ static const char *prefix_read(char *word, struct network_prefix *prefix) {
 		unsigned long most = bits;
 		bits = strtoul(slash + 1, &end, 10);
 		if (!isdigit((unsigned char)slash[1]) || *end || bits > most)
-			return "write the prefix' length behind the slash: 0 to 32, or to 128 for IPv6";
+			return "write the prefix' length behind the slash: 0 to 32, or to 128 for "
+			       "IPv6";
 	}
 	prefix->bits = (uint8_t)bits;
 	if (bits_beyond(prefix->addr, prefix->family == 4 ? 4 : 16, (unsigned)bits))
@@ -86,12 +87,14 @@ static const char *word_read(const char *word, struct network_prefix *prefix) {
 		prefix->asn = (uint32_t)asn;
 		return NULL;
 	}
-	if (strlen(word) == 2 && isalpha((unsigned char)word[0]) && isalpha((unsigned char)word[1])) {
+	if (strlen(word) == 2 && isalpha((unsigned char)word[0])
+	    && isalpha((unsigned char)word[1])) {
 		prefix->country[0] = (char)toupper((unsigned char)word[0]);
 		prefix->country[1] = (char)toupper((unsigned char)word[1]);
 		return NULL;
 	}
-	return "a kind (access, mobile, hosting, vpn, tor, office), AS and a number, or a country of "
+	return "a kind (access, mobile, hosting, vpn, tor, office), AS and a number, or a country "
+	       "of "
 	       "two letters is needed here";
 }
 
@@ -140,7 +143,12 @@ static void list_nest(struct network_list *list) {
 	qsort(list->prefix, list->n, sizeof(list->prefix[0]), prefix_order);
 	for (size_t i = 1; i < list->n; i++) {
 		uint32_t around = (uint32_t)i;
-		while (around && !prefix_has(&list->prefix[around - 1], list->prefix[i].addr, list->prefix[i].family))
+		while (around
+		       && !prefix_has(
+			       &list->prefix[around - 1],
+			       list->prefix[i].addr,
+			       list->prefix[i].family
+		       ))
 			around = list->prefix[around - 1].around;
 		list->prefix[i].around = around;
 	}
@@ -179,7 +187,10 @@ static long lines_read(struct network_list *list, const char *path, FILE *file, 
 			fprintf(err, "postern: %s:%ld: %s\n", path, number, wrong);
 	}
 	if (n_wrong > MISTAKES_SHOWN)
-		fprintf(err, "postern: %s: %ld more lines are wrong\n", path, n_wrong - MISTAKES_SHOWN);
+		fprintf(err,
+			"postern: %s: %ld more lines are wrong\n",
+			path,
+			n_wrong - MISTAKES_SHOWN);
 	free(line);
 	return n_wrong;
 }

@@ -468,8 +468,7 @@ static void decide(struct session *s, enum detect verdict) {
 }
 
 // Tells the parser what was kept, in the order it came.
-static void
-early_replay(struct session *s, const struct detect_buffer *early, uint64_t now_ns) {
+static void early_replay(struct session *s, const struct detect_buffer *early, uint64_t now_ns) {
 	uint32_t at[2] = {0, 0};
 
 	for (int i = 0; i < early->n_runs; i++) {

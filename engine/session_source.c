@@ -3,11 +3,10 @@
 
 // Whom a connection is of: for records and activity, which must say the same.
 
-#include "session.h"
-
 #include "engine.h"
 #include "hash.h"
 #include "networks.h"
+#include "session.h"
 
 #include <string.h>
 

@@ -61,7 +61,8 @@ static bool is_remote(const char *dir) {
 	struct statfs fs;
 	return statfs(dir, &fs) == 0
 		&& (fs.f_type == NFS_SUPER_MAGIC || fs.f_type == SMB_SUPER_MAGIC
-		    || (uint32_t)fs.f_type == CIFS_MAGIC || (uint32_t)fs.f_type == SMB2_SUPER_MAGIC);
+		    || (uint32_t)fs.f_type == CIFS_MAGIC
+		    || (uint32_t)fs.f_type == SMB2_SUPER_MAGIC);
 }
 
 // The kernel lets go of the lock when its holder dies, however it dies.
@@ -84,14 +85,12 @@ static int lock_take(const char *dir, char *error, size_t error_size) {
 	} else {
 		ssize_t n = pread(fd, holder, sizeof(holder) - 1, 0);
 		long pid = n > 0 ? strtol(holder, NULL, 10) : 0;
-		fail(
-			error,
-			error_size,
-			"store %s: another postern writes it (its process %ld): give this one a "
-			"directory of its own",
-			dir,
-			pid
-		);
+		fail(error,
+		     error_size,
+		     "store %s: another postern writes it (its process %ld): give this one a "
+		     "directory of its own",
+		     dir,
+		     pid);
 	}
 	close(fd);
 	return -1;
@@ -111,14 +110,12 @@ static int set_aside(struct disk *disk, char *error, size_t error_size) {
 			return 0;
 		break;
 	}
-	fail(
-		error,
-		error_size,
-		"store %s: data.mdb is broken (%s) and cannot be set aside: %s",
-		disk->config.dir,
-		disk->why,
-		strerror(errno)
-	);
+	fail(error,
+	     error_size,
+	     "store %s: data.mdb is broken (%s) and cannot be set aside: %s",
+	     disk->config.dir,
+	     disk->why,
+	     strerror(errno));
 	return -1;
 }
 
@@ -165,7 +162,8 @@ static int rescue(struct disk *disk) {
 	snprintf(
 		text,
 		sizeof(text),
-		"store %s: data.mdb is broken (%s) and is kept as %s. %llu of its %llu values could "
+		"store %s: data.mdb is broken (%s) and is kept as %s. %llu of its %llu values "
+		"could "
 		"be read and are used; the rest is learnt anew",
 		disk->config.dir,
 		disk->why,
@@ -185,13 +183,11 @@ static int dir_take(struct disk *disk, char *error, size_t error_size) {
 		return -1;
 	}
 	if (is_remote(config->dir)) {
-		fail(
-			error,
-			error_size,
-			"store %s: this is a network file system, where LMDB is not safe: use a "
-			"local directory",
-			config->dir
-		);
+		fail(error,
+		     error_size,
+		     "store %s: this is a network file system, where LMDB is not safe: use a "
+		     "local directory",
+		     config->dir);
 		return -1;
 	}
 	disk->lock_fd = lock_take(config->dir, error, error_size);
@@ -236,8 +232,7 @@ static int reader_open(struct disk *disk) {
 	return env_open(disk, MDB_RDONLY | MDB_NOLOCK);
 }
 
-struct disk *
-disk_open(const struct disk_config *config, char *error, size_t error_size) {
+struct disk *disk_open(const struct disk_config *config, char *error, size_t error_size) {
 	struct disk *disk = calloc(1, sizeof(*disk));
 	if (!disk) {
 		fail(error, error_size, "out of memory");
@@ -298,7 +293,8 @@ static int remember(struct disk *disk, int rc) {
 
 int disk_put(struct disk *disk, const struct value_key *key, const void *value, size_t size) {
 	MDB_val k = {sizeof(*key), (void *)key}, v = {size, (void *)value};
-	return disk->failed ? disk->failed : remember(disk, mdb_put(disk->txn, disk->dbi, &k, &v, 0));
+	return disk->failed ? disk->failed
+			    : remember(disk, mdb_put(disk->txn, disk->dbi, &k, &v, 0));
 }
 
 int disk_delete(struct disk *disk, const struct value_key *key) {
@@ -356,12 +352,7 @@ abort:
 	return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-int disk_get(
-	struct disk *disk,
-	const struct value_key *key,
-	uint8_t **value_r,
-	size_t *size_r
-) {
+int disk_get(struct disk *disk, const struct value_key *key, uint8_t **value_r, size_t *size_r) {
 	MDB_val k = {sizeof(*key), (void *)key}, v;
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(disk->env, NULL, MDB_RDONLY, &txn);

@@ -49,10 +49,5 @@ int disk_each(
 	void *ctx
 );
 // *value_r: a copy the caller frees, NULL when there is none.
-int disk_get(
-	struct disk *disk,
-	const struct value_key *key,
-	uint8_t **value_r,
-	size_t *size_r
-);
+int disk_get(struct disk *disk, const struct value_key *key, uint8_t **value_r, size_t *size_r);
 const char *disk_strerror(int error);

@@ -25,7 +25,8 @@ struct arrival {
 	uint8_t image[VALUE_IMAGE_MAX];
 };
 
-static void count_bad(struct load *load, const struct store_part *part, const struct value_key *key) {
+static void
+count_bad(struct load *load, const struct store_part *part, const struct value_key *key) {
 	if (load->stats->n_bad++ > 0)
 		return;
 	snprintf(
@@ -44,8 +45,7 @@ static void reject(struct load *load, const struct store_part *part, const struc
 		table_touch(part->table, table_at(part->table, value_slot(key)));
 }
 
-static const struct store_part *
-part_find(const struct load *load, const struct value_key *key) {
+static const struct store_part *part_find(const struct load *load, const struct value_key *key) {
 	for (size_t i = 0; i < load->n_parts; i++)
 		if (load->parts[i].id == key->part)
 			return &load->parts[i];
@@ -146,8 +146,7 @@ static void counters_arrive(const struct arrival *arrival, const struct store_pa
 
 // ---- All
 
-static bool
-arrive(void *ctx, const struct value_key *key, const uint8_t *value, size_t size) {
+static bool arrive(void *ctx, const struct value_key *key, const uint8_t *value, size_t size) {
 	struct arrival *arrival = ctx;
 	struct load *load = arrival->load;
 	const struct store_part *part = part_find(load, key);
@@ -189,13 +188,15 @@ int load_meta(struct load *load, bool *is_there_r, char *error, size_t error_siz
 	if (!value)
 		return 0;
 	bool is_right = value_read(&key, value, size, sizeof(meta), &head, &meta);
-	bool is_newer = size >= sizeof(head) && ((struct value_head *)value)->version > STORE_FORMAT;
+	bool is_newer
+		= size >= sizeof(head) && ((struct value_head *)value)->version > STORE_FORMAT;
 	free(value);
 	if (is_newer) {
 		snprintf(
 			error,
 			error_size,
-			"store %s: a newer postern wrote it (format %u; this one knows up to %d): use "
+			"store %s: a newer postern wrote it (format %u; this one knows up to %d): "
+			"use "
 			"that one, or another directory",
 			load->dir,
 			head.version,
@@ -252,14 +253,13 @@ int load_all(struct load *load, char *error, size_t error_size) {
 		goto out;
 	int failed = disk_each(load->disk, arrive, arrival);
 	if (failed)
-		snprintf(
-			error, error_size, "store %s: %s", load->dir, disk_strerror(failed)
-		);
+		snprintf(error, error_size, "store %s: %s", load->dir, disk_strerror(failed));
 	else if (arrival->newer)
 		snprintf(
 			error,
 			error_size,
-			"store %s: a newer postern wrote its %s: use that one, or another directory",
+			"store %s: a newer postern wrote its %s: use that one, or another "
+			"directory",
 			load->dir,
 			arrival->newer->name
 		);
@@ -271,9 +271,7 @@ int load_all(struct load *load, char *error, size_t error_size) {
 			load->dir
 		);
 	else if ((failed = parts_shrink(load)) != 0)
-		snprintf(
-			error, error_size, "store %s: %s", load->dir, disk_strerror(failed)
-		);
+		snprintf(error, error_size, "store %s: %s", load->dir, disk_strerror(failed));
 	else if (parts_settle(load, arrival) < 0)
 		snprintf(error, error_size, "store %s: out of memory", load->dir);
 	else

@@ -39,7 +39,8 @@ struct load {
 	// Filled.
 	struct load_description meta;
 	char first_bad[80];
-	uint32_t beyond[STORE_PARTS_MAX]; // of a table's slots, the first that was never used; 0: none beyond n_max
+	uint32_t beyond
+		[STORE_PARTS_MAX]; // of a table's slots, the first that was never used; 0: none beyond n_max
 };
 
 // An image into a part's entry that has its node. False when the part does not understand it.

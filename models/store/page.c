@@ -101,8 +101,8 @@ __attribute__((format(printf, 2, 3))) static bool broken(struct check *c, const 
 
 // n pages from number on are used, for the first time.
 static bool pages_use(struct check *c, uint64_t number, uint64_t n) {
-	if (number < METAS || number >= c->n_pages || n > c->n_pages - number
-	    || n == 0 || (number + n) * c->page_size > c->size)
+	if (number < METAS || number >= c->n_pages || n > c->n_pages - number || n == 0
+	    || (number + n) * c->page_size > c->size)
 		return broken(c, "page %llu is beyond its end", (unsigned long long)number);
 	for (uint64_t i = number; i < number + n; i++) {
 		if (c->used[i / 8] & 1 << i % 8)
@@ -194,8 +194,13 @@ static int key_compare(const struct check *c, struct key a, struct key b) {
 }
 
 // Keys rise, from low on, and stay below high. A branch's first key stands for whatever is before.
-static bool
-keys_check(struct check *c, const struct head *page, bool is_leaf, struct key low, struct key high) {
+static bool keys_check(
+	struct check *c,
+	const struct head *page,
+	bool is_leaf,
+	struct key low,
+	struct key high
+) {
 	for (uint16_t i = !is_leaf; i < n_nodes(page); i++) {
 		struct key key = key_of(node_at(page, i));
 		bool right = c->which == TREE_FREE ? key.size == sizeof(uint64_t)
@@ -414,7 +419,11 @@ int page_rescue_file(
 ) {
 	char why[200];
 	struct check check = {
-		.is_lenient = true, .each = each, .ctx = ctx, .why = why, .why_size = sizeof(why),
+		.is_lenient = true,
+		.each = each,
+		.ctx = ctx,
+		.why = why,
+		.why_size = sizeof(why),
 	};
 	uint8_t *file = file_map(path, &check.size);
 	*n_r = 0;

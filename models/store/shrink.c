@@ -22,8 +22,7 @@ static bool is_entry(const struct shrink *shrink, const struct value_key *key) {
 	return key->kind == VALUE_ENTRY && key->part == shrink->part->id;
 }
 
-static bool
-collect(void *ctx, const struct value_key *key, const uint8_t *value, size_t size) {
+static bool collect(void *ctx, const struct value_key *key, const uint8_t *value, size_t size) {
 	struct shrink *shrink = ctx;
 	struct value_head head;
 	if (!is_entry(shrink, key)

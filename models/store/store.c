@@ -17,7 +17,8 @@
 
 enum {
 	COPY_AT_ONCE = 64, // entries with each tick
-	MAP_FACTOR = 4, // address space for what the parts could ever need, and the versions between
+	MAP_FACTOR
+	= 4, // address space for what the parts could ever need, and the versions between
 };
 
 #define MAP_SIZE_MIN ((size_t)1 << 30)
@@ -60,7 +61,8 @@ say(const struct store *store, const char *format, ...) {
 
 // ---- Copying
 
-static struct value_head head_of(const struct store *store, const struct store_part *part, size_t size) {
+static struct value_head
+head_of(const struct store *store, const struct store_part *part, size_t size) {
 	return (struct value_head){
 		.generation = (uint32_t)store->stats.generation + 1,
 		.size = (uint32_t)size,

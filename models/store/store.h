@@ -26,7 +26,8 @@ struct store;
 
 struct store_config {
 	const char *dir;
-	uint64_t interval_ns; // of event time, of which at most so much is lost; 0: STORE_INTERVAL_NS
+	uint64_t
+		interval_ns; // of event time, of which at most so much is lost; 0: STORE_INTERVAL_NS
 	// A snapshot that is due waits for the one before to be written, so that the interval holds
 	// however fast events come. Live they come no faster than time passes, and nothing waits.
 	bool wait;

@@ -97,8 +97,7 @@ static void node_fill(const struct value_head *head, void *entry) {
 	memcpy(entry, &node, sizeof(node));
 }
 
-static bool
-look_at(void *ctx, const struct value_key *key, const uint8_t *value, size_t size) {
+static bool look_at(void *ctx, const struct value_key *key, const uint8_t *value, size_t size) {
 	struct search *search = ctx;
 	struct value_head head;
 	if (key->kind != search->kind || key->part != search->part || size < sizeof(head))

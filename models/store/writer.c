@@ -192,7 +192,8 @@ void writer_begin(struct writer *writer) {
 	atomic_store_explicit(&writer->is_busy, true, memory_order_release);
 }
 
-void *writer_put(struct writer *writer, const struct value_key *key, const struct value_head *head) {
+void *
+writer_put(struct writer *writer, const struct value_key *key, const struct value_head *head) {
 	struct item *item = item_add(writer, ITEM_PUT, head->size);
 	item->key = *key;
 	item->head = *head;

@@ -104,7 +104,12 @@ static void a_wrong_line_is_said_with_its_number_and_the_others_count(void **) {
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char lines[256], said[512];
-		snprintf(lines, sizeof(lines), "10.0.0.0/8 office\n%s\n11.0.0.0/8 vpn\n", cases[i].line);
+		snprintf(
+			lines,
+			sizeof(lines),
+			"10.0.0.0/8 office\n%s\n11.0.0.0/8 vpn\n",
+			cases[i].line
+		);
 		struct network network = look(lines, "11.1.1.1", said, sizeof(said));
 		assert_non_null(strstr(said, ":2: "));
 		if (!strstr(said, cases[i].says))
@@ -206,7 +211,8 @@ static void databases_say_asn_country_and_kind_and_the_list_has_the_last_word(vo
 	      make);
 	assert_int_equal(pclose(make), 0);
 	struct networks_config config = {
-		.asn_db = asn, .country_db = country,
+		.asn_db = asn,
+		.country_db = country,
 		.list = file_of("198.51.100.64/26 hosting\n203.0.113.1 office AS64999\n"),
 	};
 	static const struct {

@@ -8,12 +8,11 @@
 #include "store/page.h"
 #include "store/value.h"
 
+#include <lmdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <lmdb.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -44,7 +43,8 @@ static void file_read(const char *dir) {
 	MDB_val key, value;
 	if (mdb_env_create(&env) == 0 && mdb_env_open(env, dir, MDB_RDONLY | MDB_NOLOCK, 0600) == 0
 	    && mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) == 0) {
-		if (mdb_dbi_open(txn, NULL, 0, &dbi) == 0 && mdb_cursor_open(txn, dbi, &cursor) == 0) {
+		if (mdb_dbi_open(txn, NULL, 0, &dbi) == 0
+		    && mdb_cursor_open(txn, dbi, &cursor) == 0) {
 			while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0)
 				touched = hash_bytes(HASH_PUBLIC, value.mv_data, value.mv_size);
 			mdb_cursor_close(cursor);

@@ -50,7 +50,8 @@ static inline bool fault_enter(enum fault_call call) {
 	fault.n_of[call]++;
 	if (fault.n == fault.kill_before)
 		fault_die();
-	return fault.error && fault.n >= fault.fail_from && fault.n < fault.fail_from + fault.fail_n;
+	return fault.error && fault.n >= fault.fail_from
+		&& fault.n < fault.fail_from + fault.fail_n;
 }
 
 static inline void fault_leave(void) {

@@ -3,12 +3,11 @@
 
 // The faults of HOSTILE.md section 7 that concern the store, by their ids.
 
-#include "world.h"
-
 #include "fault.h"
 #include "store/disk.h"
 #include "store/page.h"
 #include "store/view.h"
+#include "world.h"
 
 #include <lmdb.h>
 #include <sys/mman.h>
@@ -111,7 +110,9 @@ static void d2_r4_a_disk_that_fails_is_said_once_and_made_up_for(void **) {
 			fault.error = 0;
 			fault.is_on = false;
 			assert_true(store_stats(world.store)->n_failed > 0);
-			assert_true(store_stats(world.store)->n_failed >= (uint64_t)world.n_said / 2);
+			assert_true(
+				store_stats(world.store)->n_failed >= (uint64_t)world.n_said / 2
+			);
 			assert_int_equal(world_sync(&world), 0);
 			world_close(&world);
 			world_plain(&plain, STEPS);
@@ -217,8 +218,12 @@ static void d11_a_flipped_bit_anywhere_is_at_most_something_learnt_anew(void **)
 		world_close(&world);
 	}
 	print_message(
-		"  %d flips: %lu without a loss, %lu with entries learnt anew, %lu files set aside\n",
-		FLIPS, n_all, n_fewer, n_aside
+		"  %d flips: %lu without a loss, %lu with entries learnt anew, %lu files set "
+		"aside\n",
+		FLIPS,
+		n_all,
+		n_fewer,
+		n_aside
 	);
 	free(file);
 	world_close(&plain);
@@ -255,7 +260,12 @@ static void d4_a_reader_that_died_does_not_keep_the_file_growing(void **) {
 	world_run(&world, 30000);
 	assert_int_equal(world_sync(&world), 0);
 	size_t later = file_size(path_in(dir, "data.mdb"));
-	print_message("  %zu KB, %lu transactions later %zu KB\n", size >> 10, store_stats(world.store)->generation, later >> 10);
+	print_message(
+		"  %zu KB, %lu transactions later %zu KB\n",
+		size >> 10,
+		store_stats(world.store)->generation,
+		later >> 10
+	);
 	assert_true(later <= size + size / 4);
 	world_close(&world);
 	close(ready[0]);
@@ -344,7 +354,10 @@ static void d8_d9_after_a_power_cut_a_whole_snapshot_is_there(void **) {
 	while (tape.n < 300) {
 		size_t n = tape.n;
 		world_run(&world, world.step + 1);
-		store_sync(world.store, &(struct store_mark){START + world.step * WORLD_STEP_NS, 0, world.step});
+		store_sync(
+			world.store,
+			&(struct store_mark){START + world.step * WORLD_STEP_NS, 0, world.step}
+		);
 		for (; n < tape.n; n++)
 			synced_at[n] = 0;
 	}
@@ -407,7 +420,8 @@ static void an_older_layout_is_migrated_or_learnt_anew_a_newer_one_refused(void 
 	world.parts[0].unpack = migrate;
 	assert_int_equal(world_open(&world, dir), 0);
 	for (uint64_t key = 0; key < WORLD_KEYS; key++) {
-		struct thing *now = table_peek(&world.table, key), *was = table_peek(&plain.table, key);
+		struct thing *now = table_peek(&world.table, key),
+			     *was = table_peek(&plain.table, key);
 		assert_int_equal(now != NULL, was != NULL);
 		if (now)
 			assert_int_equal(now->count, was->count + 1000);

@@ -5,9 +5,8 @@
 // the interval old, and from there the same steps lead to the same state. With a number as argument: so
 // many random kills (./dev kill).
 
-#include "world.h"
-
 #include "fault.h"
+#include "world.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -91,7 +90,9 @@ static void after_a_kill_at_a_random_moment_one_snapshot_is_there(void **) {
 	dir_remove(dir);
 	for (unsigned i = 0; i < n_kills; i++) {
 		*progress = before;
-		bool is_ended = child_ends(dir, STEPS, (int64_t)random_below(&random, (uint32_t)(300 * took_ms) + 1));
+		bool is_ended = child_ends(
+			dir, STEPS, (int64_t)random_below(&random, (uint32_t)(300 * took_ms) + 1)
+		);
 		uint64_t reached = *progress, step = found_whole(dir, &ms);
 		assert_true(step >= before && step <= reached + 1);
 		uint64_t n_lost = reached - (step < reached ? step : reached);
@@ -108,9 +109,15 @@ static void after_a_kill_at_a_random_moment_one_snapshot_is_there(void **) {
 		}
 	}
 	print_message(
-		"  %u kills, seed %lu: %lu runs came to their end over several lives; at most %lu steps "
+		"  %u kills, seed %lu: %lu runs came to their end over several lives; at most %lu "
+		"steps "
 		"of %d lost; opened in at most %.0f ms\n",
-		n_kills, seed, n_ended, n_lost_max, INTERVAL_STEPS, ms_max
+		n_kills,
+		seed,
+		n_ended,
+		n_lost_max,
+		INTERVAL_STEPS,
+		ms_max
 	);
 	dir_remove(dir);
 }

@@ -3,11 +3,10 @@
 
 // The real models in the real store: restarts, and records that come twice, late, or not at all.
 
-#include "store/value.h"
-#include "store/alert_pack.h"
-#include "world.h"
-
 #include "../population.h"
+#include "store/alert_pack.h"
+#include "store/value.h"
+#include "world.h"
 
 enum { SEED = 23, ACCOUNTS = 600, USERS = 120, DAYS = 30, THIEF_FROM = 18 };
 
@@ -65,14 +64,19 @@ static struct stream stream_make(void) {
 			logins_add(
 				&p.logins,
 				(struct login){
-					START + day * DAY + 2 * HOUR + user * MINUTE, user,
-					IP(185, 1, day % 3, 7), 64666, true, 0,
+					START + day * DAY + 2 * HOUR + user * MINUTE,
+					user,
+					IP(185, 1, day % 3, 7),
+					64666,
+					true,
+					0,
 				}
 			);
 	for (uint32_t i = 0; i < 40; i++)
 		logins_add(
 			&p.logins,
-			(struct login){START + 20 * DAY + i * MINUTE, i, IP(203, 0, 113, 8), 1, false, 77}
+			(struct login
+			){START + 20 * DAY + i * MINUTE, i, IP(203, 0, 113, 8), 1, false, 77}
 		);
 	qsort(p.logins.login, p.logins.n, sizeof(struct login), login_order);
 	stream.n = p.logins.n;
@@ -106,7 +110,8 @@ static uint64_t entry_sum(const struct store_part *part, const struct table_node
 		data = image;
 	}
 	uint64_t sums[] = {
-		hash_bytes(HASH_PUBLIC, head, sizeof(head)), hash_bytes(HASH_PUBLIC, data, size),
+		hash_bytes(HASH_PUBLIC, head, sizeof(head)),
+		hash_bytes(HASH_PUBLIC, data, size),
 	};
 	return hash_bytes(HASH_PUBLIC, sums, sizeof(sums));
 }
@@ -124,14 +129,18 @@ static struct dump dump_of(const struct models *models) {
 			if (table_at(table, slot)->used)
 				dump.sum[n++] = entry_sum(&parts[i], table_at(table, slot));
 		assert_true(n < 200000);
-		qsort(dump.sum + dump.part_from[i], n - dump.part_from[i], sizeof(uint64_t), sum_order);
+		qsort(dump.sum + dump.part_from[i],
+		      n - dump.part_from[i],
+		      sizeof(uint64_t),
+		      sum_order);
 		dump.part_from[i + 1] = n;
 	}
 	dump.n = n;
 	return dump;
 }
 
-static void assert_same_dump(const struct models *models, const struct dump *a, const struct dump *b) {
+static void
+assert_same_dump(const struct models *models, const struct dump *a, const struct dump *b) {
 	size_t n_parts;
 	const struct store_part *parts = models_parts(models, &n_parts);
 	for (size_t i = 0; i < n_parts; i++) {
@@ -146,15 +155,17 @@ static void assert_same_dump(const struct models *models, const struct dump *a, 
 
 static struct models *models_new(struct desk *desk) {
 	struct models_config config = {
-		.n_accounts = ACCOUNTS, .hash_key = {1, 2}, .alert = desk_put, .ctx = desk,
+		.n_accounts = ACCOUNTS,
+		.hash_key = {1, 2},
+		.alert = desk_put,
+		.ctx = desk,
 	};
 	if (!desk->alert)
 		desk->alert = calloc(DESK_MAX, sizeof(*desk->alert));
 	return models_open(&config);
 }
 
-static struct store *
-store_new(const char *dir, struct models *models, uint64_t interval_ns) {
+static struct store *store_new(const char *dir, struct models *models, uint64_t interval_ns) {
 	struct store_config config = {.dir = dir, .interval_ns = interval_ns, .wait = true};
 	char error[512];
 	size_t n;
@@ -166,7 +177,8 @@ store_new(const char *dir, struct models *models, uint64_t interval_ns) {
 	return store;
 }
 
-static void run_kept(struct models *models, struct store *store, const struct stream *s, size_t to) {
+static void
+run_kept(struct models *models, struct store *store, const struct stream *s, size_t to) {
 	struct store_mark mark = *store_found(store);
 	for (size_t i = 0; i < to; i++) {
 		mark.n_activities += models_run(models, &s->activity[i]);
@@ -192,7 +204,12 @@ static void n1_read_again_after_a_restart_the_stream_leads_to_the_same_state(voi
 			struct models *again = models_new(&kept);
 			struct store *store = store_new(dir, again, 6 * HOUR);
 			// Each life but the last ends in the middle, without a last word.
-			run_kept(again, store, &s, life == 2 ? s.n : s.n * (size_t)(3 * life + cut) / 9);
+			run_kept(
+				again,
+				store,
+				&s,
+				life == 2 ? s.n : s.n * (size_t)(3 * life + cut) / 9
+			);
 			if (life == 2) {
 				struct dump dump = dump_of(again);
 				assert_same_dump(again, &plain, &dump);
@@ -291,9 +308,14 @@ static void harmed_run(const struct stream *s, enum harm harm, struct desk *desk
 			continue;
 		if (harm == JUMPS && random_chance(&random, 0.01)) {
 			static const int64_t jumps[] = {
-				3600, -3600, 10 * 365 * 86400ll, -10 * 365 * 86400ll, 2147483647ll,
+				3600,
+				-3600,
+				10 * 365 * 86400ll,
+				-10 * 365 * 86400ll,
+				2147483647ll,
 			};
-			activity.time_ns += (uint64_t)(jumps[random_below(&random, 5)] * (int64_t)SECOND);
+			activity.time_ns
+				+= (uint64_t)(jumps[random_below(&random, 5)] * (int64_t)SECOND);
 		}
 		models_run(models, &activity);
 	}
@@ -311,7 +333,9 @@ static void z4_late_missing_and_misdated_records_do_no_harm(void **) {
 		models_run(models, &s.activity[i]);
 	models_close(models);
 	count_opened(&plain, &right, &wrong);
-	print_message("  as they are: %zu alerts about what happened, %zu about others\n", right, wrong);
+	print_message(
+		"  as they are: %zu alerts about what happened, %zu about others\n", right, wrong
+	);
 	for (enum harm harm = LATE; harm <= JUMPS; harm++) {
 		struct desk desk = {0};
 		harmed_run(&s, harm, &desk);
