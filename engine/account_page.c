@@ -197,6 +197,35 @@ static void put_values(struct out *out, const char *key, const double *value, in
 	json_end_array(&out->json);
 }
 
+// ---- Alerts
+
+static size_t n_listed(const struct account_page *page) {
+	return page->n_alerts < ACCOUNT_PAGE_ALERTS_MAX ? page->n_alerts : ACCOUNT_PAGE_ALERTS_MAX;
+}
+
+static void alerts_write(struct out *out, const struct account_page *page) {
+	begin(out, "alerts", "Open alerts that name it");
+	for (size_t i = 0; i < n_listed(page); i++) {
+		const struct alert *alert = &page->alerts[i];
+		item(out);
+		say(out,
+		    "  %s, since %s\n    %s",
+		    alert->rule_id,
+		    minute_text(alert->episode.since_ns / MINUTE_NS),
+		    alert->message);
+		put_text(out, "rule", alert->rule_id);
+		put_text(out, "message", alert->message);
+		put_double(out, "nats", alert->score);
+		put_minute(out, "since", (uint32_t)(alert->episode.since_ns / MINUTE_NS));
+		item_end(out);
+	}
+	if (page->n_alerts == 0)
+		say(out, "  none\n");
+	else if (page->n_alerts > n_listed(page))
+		say(out, "  and %zu more\n", page->n_alerts - n_listed(page));
+	end(out);
+}
+
 // ---- Evidence
 
 static void evidence_write(struct out *out, const struct account_page *page) {
@@ -524,7 +553,7 @@ static void head_write(struct out *out, const struct account_page *page) {
 	enum meter_id most;
 	double threshold = watch_threshold(page->watch);
 	double nats = account ? watch_nats(page->watch, account, &most) : 0;
-	bool is_alarmed = account && account->flags & ACCOUNT_ALARMED;
+	bool is_alarmed = page->n_alerts > 0 || (account && account->flags & ACCOUNT_ALARMED);
 
 	nats = nats > 0 ? nats : 0;
 	say(out, "%s, as of %s UTC\n", page->name, minute_text(page->now_ns / MINUTE_NS));
@@ -536,7 +565,7 @@ static void head_write(struct out *out, const struct account_page *page) {
 		return;
 	}
 	say(out,
-	    "%s: %.1f nats of evidence; %.1f raise an alert%s%s.\n",
+	    "%s. Evidence that somebody else reads it: %.1f nats; %.1f raise an alert%s%s.\n",
 	    is_alarmed			    ? "ALARM"
 		    : nats >= threshold / 2 ? "Watch it"
 					    : "Quiet",
@@ -579,6 +608,7 @@ static void page_write(struct out *out, const struct account_page *page) {
 	};
 
 	head_write(out, page);
+	alerts_write(out, page);
 	for (size_t i = 0; page->account && i < sizeof(sections) / sizeof(sections[0]); i++)
 		sections[i](out, page);
 	if (page->target)

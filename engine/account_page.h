@@ -14,7 +14,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { ACCOUNT_PAGE_NETS_MAX = 64 };
+enum {
+	ACCOUNT_PAGE_NETS_MAX = 64,
+	ACCOUNT_PAGE_ALERTS_MAX = 8,
+};
 
 // Accounts know networks by short hashes: these are the addresses some of them are of.
 struct page_net {
@@ -29,6 +32,8 @@ struct account_page {
 	const struct account *account; // NULL: it never logged in where somebody could see
 	const struct target *target; // NULL: no login of it was ever seen
 	const struct watch *watch; // with the fleet
+	size_t n_alerts; // open ones that name it; as many as fit are listed
+	struct alert alerts[ACCOUNT_PAGE_ALERTS_MAX];
 	size_t n_nets;
 	struct page_net nets[ACCOUNT_PAGE_NETS_MAX];
 };

@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "hash.h"
 #include "models.h"
+#include "store/alert_pack.h"
 #include "store/view.h"
 
 #include <math.h>
@@ -51,11 +52,13 @@ static bool look_at_fleet(struct look *look) {
 }
 
 // An origin that one of the account's places is of.
-static void look_at_origin(void *ctx, const void *entry) {
+static void look_at_origin(void *ctx, const void *entry, size_t size) {
 	struct account_page *page = ctx;
 	const struct origin *origin = entry;
 	uint32_t hash = visit_net(&origin->ip);
 
+	if (size != sizeof(*origin))
+		return;
 	for (int i = 0; i < ACCOUNT_PLACES; i++) {
 		if (!page->account->places[i].net || page->account->places[i].net != hash
 		    || page->n_nets == ACCOUNT_PAGE_NETS_MAX)
@@ -64,6 +67,30 @@ static void look_at_origin(void *ctx, const void *entry) {
 			= (struct page_net){.hash = hash, .ip = origin->ip, .bits = origin->prefix};
 		return;
 	}
+}
+
+static bool names(const struct alert *alert, const char *account) {
+	bool is_it = strcmp(alert->account, account) == 0;
+
+	for (uint8_t i = 0; i < alert->n_users; i++)
+		is_it |= strcmp(alert->users[i], account) == 0;
+	return is_it;
+}
+
+// An open episode; those that name the account are alerts on its page.
+static void look_at_episode(void *ctx, const void *entry, size_t size) {
+	static struct episode episode;
+	struct account_page *page = ctx;
+	size_t node = sizeof(struct table_node);
+
+	memset(&episode, 0, sizeof(episode));
+	if (size < node
+	    || !episode_unpack(NULL, 0, (const uint8_t *)entry + node, size - node, &episode)
+	    || !names(&episode.alert, page->name))
+		return;
+	if (page->n_alerts < ACCOUNT_PAGE_ALERTS_MAX)
+		page->alerts[page->n_alerts] = episode.alert;
+	page->n_alerts++;
 }
 
 static bool look_at_account(struct look *look, const char *name) {
@@ -102,6 +129,14 @@ static bool look_at_account(struct look *look, const char *name) {
 			look_at_origin,
 			&look->page
 		);
+	view_each(
+		view,
+		KEPT_EPISODES,
+		layout(look, KEPT_EPISODES),
+		sizeof(struct table_node) + EPISODE_PACKED_MAX,
+		look_at_episode,
+		&look->page
+	);
 	return look->page.account || look->page.target;
 }
 

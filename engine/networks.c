@@ -123,19 +123,21 @@ static void kind_get(MMDB_entry_s *entry, struct network *network) {
 
 static void
 dbs_find(const struct networks *networks, const struct ip *ip, struct network *network) {
-	struct sockaddr_in v4 = {.sin_family = AF_INET};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
-	bool is_v4 = ip->family == 4;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = {0};
 
-	memcpy(&v4.sin_addr, ip->addr, sizeof(v4.sin_addr));
-	memcpy(&v6.sin6_addr, ip->addr, sizeof(v6.sin6_addr));
+	address.any.sa_family = ip->family == 4 ? AF_INET : AF_INET6;
+	if (ip->family == 4)
+		memcpy(&address.v4.sin_addr, ip->addr, sizeof(address.v4.sin_addr));
+	else
+		memcpy(&address.v6.sin6_addr, ip->addr, sizeof(address.v6.sin6_addr));
 	for (int i = 0; i < networks->n_dbs; i++) {
 		int rc;
-		MMDB_lookup_result_s found = MMDB_lookup_sockaddr(
-			&networks->db[i],
-			is_v4 ? (struct sockaddr *)&v4 : (struct sockaddr *)&v6,
-			&rc
-		);
+		MMDB_lookup_result_s found
+			= MMDB_lookup_sockaddr(&networks->db[i], &address.any, &rc);
 		if (rc != MMDB_SUCCESS || !found.found_entry)
 			continue;
 		asn_get(&found.entry, network);

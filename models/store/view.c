@@ -80,7 +80,7 @@ struct search {
 	bool is_any; // every entry
 	uint64_t key;
 	size_t size;
-	void (*each)(void *ctx, const void *entry);
+	void (*each)(void *ctx, const void *entry, size_t size);
 	void *ctx;
 	uint8_t *entry; // or the blob
 	size_t found; // bytes
@@ -114,12 +114,10 @@ static bool look_at(void *ctx, const struct value_key *key, const uint8_t *value
 		search->found += head.size;
 		return true;
 	}
-	if (at + head.size != search->size)
-		return true;
 	node_fill(&head, search->entry);
-	search->found = search->size;
+	search->found = at + head.size;
 	if (search->is_any)
-		search->each(search->ctx, search->entry);
+		search->each(search->ctx, search->entry, search->found);
 	return search->is_any;
 }
 
@@ -146,8 +144,8 @@ void view_each(
 	struct view *view,
 	enum store_kept part,
 	uint16_t version,
-	size_t size,
-	void (*each)(void *ctx, const void *entry),
+	size_t size_max,
+	void (*each)(void *ctx, const void *entry, size_t size),
 	void *ctx
 ) {
 	struct search search = {
@@ -155,8 +153,8 @@ void view_each(
 		.part = (uint8_t)part,
 		.version = version,
 		.is_any = true,
-		.entry = malloc(size),
-		.size = size,
+		.entry = malloc(size_max),
+		.size = size_max,
 		.each = each,
 		.ctx = ctx,
 	};

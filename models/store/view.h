@@ -30,13 +30,14 @@ bool view_entry(
 	void *entry,
 	size_t size
 );
-// Calls each for every entry of a part; entry is borrowed until it returns.
+// Calls each for every entry of a part, of at most size_max bytes; entry is borrowed until it returns. Of a
+// part that packs its entries (part.h) it is the node and the image.
 void view_each(
 	struct view *view,
 	enum store_kept part,
 	uint16_t version,
-	size_t size,
-	void (*each)(void *ctx, const void *entry),
+	size_t size_max,
+	void (*each)(void *ctx, const void *entry, size_t size),
 	void *ctx
 );
 // A whole blob; false as above.
