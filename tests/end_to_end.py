@@ -282,7 +282,8 @@ def store(postern, folder):
     first = subprocess.Popen([postern, "score", "--store", str(kept), "-"], stdin=subprocess.PIPE,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     lock = kept / "postern.lock"
-    stop_when(first, lambda: lock.read_text().strip() == str(first.pid))
+    while first.poll() is None and lock.read_text().strip() != str(first.pid):
+        time.sleep(0.05)
     second = subprocess.run([postern, "score", "--store", kept, "/dev/null"],
                             capture_output=True, text=True)
     first.communicate()
