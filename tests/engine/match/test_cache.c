@@ -175,6 +175,7 @@ static void so_many_files_are_kept_and_the_idle_go_first(void **state) {
 
 // ---- Through the compiler
 
+#ifdef HAVE_HYPERSCAN
 static const char two_rules[] = "rules:\n- {id: a, pattern: 'ab+'}\n- {id: b, pattern: 'cd'}\n";
 
 static int n_cached(struct cache *cache, const char *text) {
@@ -242,6 +243,7 @@ static void rubbish_under_the_right_key_is_dropped(void **state) {
 	assert_true(n_cached(cache, two_rules) > 0);
 	cache_close(cache);
 }
+#endif
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
