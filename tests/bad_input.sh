@@ -149,6 +149,9 @@ else
 			grep -q 'needs root: start it as root' || wrong "--xdp as nobody"
 		setpriv --reuid 65534 --clear-groups "$postern" run --user root --vdev net_null0 2>&1 |
 			grep -q 'only root can become' || wrong "--user as nobody"
+		n=$((n + 1))
+		unshare -m sh -c "mount --make-rprivate / && umount -l /sys && exec $postern run --vdev net_null0" 2>&1 |
+			grep -q 'mount -t sysfs' || wrong "a machine without /sys"
 		[ -z "$without" ] || "$without" "$postern" run --xdp lo 2>&1 |
 			grep -q 'this kernel has no AF_XDP.*net_af_packet' || wrong "a kernel without AF_XDP"
 	fi

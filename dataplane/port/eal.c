@@ -201,8 +201,12 @@ int eal_start(const struct eal_config *config, char *error, int size) {
 		snprintf(
 			error,
 			(size_t)size,
-			"DPDK does not start: %s%s",
+			"DPDK does not start: %s%s%s",
 			line[0] ? line : "it does not say why",
+			access("/sys/devices/system/cpu", F_OK) < 0
+				? "; it counts the CPUs in /sys, which is not mounted here: mount "
+				  "-t sysfs sysfs /sys"
+				: "",
 			config->args ? "; see the options behind --" : ""
 		);
 	}

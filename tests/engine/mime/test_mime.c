@@ -448,7 +448,8 @@ static void m09_parts_beyond_the_limit_are_text(void **state) {
 
 	for (int n = MIME_PARTS_MAX - 1; n <= MIME_PARTS_MAX + 1; n++) {
 		size_t size = 200 + 7u * (size_t)n;
-		char *text = malloc(size), *at = text + sprintf(text, "%s\r\n", MULTI);
+		char *text = malloc(size), *at = text;
+		at += snprintf(at, size, "%s\r\n", MULTI);
 		for (int i = 0; i < n; i++)
 			at += sprintf(at, "--b\r\n\r\n");
 		strcpy(at, "--b--");
