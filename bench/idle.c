@@ -49,7 +49,7 @@ static uint16_t checksum(uint32_t sum, const uint8_t *p, uint32_t size) {
 	for (uint32_t i = 0; i < size; i += 2)
 		sum += (uint32_t)(p[i] << 8 | (i + 1 < size ? p[i + 1] : 0));
 	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~(sum + (sum >> 16));
+	return (uint16_t) ~(sum + (sum >> 16));
 }
 
 static void packet_write(FILE *out, uint32_t session, int step, uint32_t seq[2], uint64_t time_us) {
@@ -74,7 +74,8 @@ static void packet_write(FILE *out, uint32_t session, int step, uint32_t seq[2],
 	memcpy(p, text, size);
 	p += size;
 	// The pseudo header: both addresses, the protocol, the length.
-	put(ip + 36, checksum((uint16_t)~checksum(6 + 20 + size, ip + 12, 8), ip + 20, 20 + size), 2);
+	put(ip + 36, checksum((uint16_t)~checksum(6 + 20 + size, ip + 12, 8), ip + 20, 20 + size), 2
+	);
 
 	uint32_t length = (uint32_t)(p - frame);
 	uint32_t record[4]
