@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// SipHash (Aumasson, Bernstein 2012): a keyed hash for everything an attacker may choose, so that
-// collisions cannot be prepared. SipHash-2-4 also keys what is shown of passwords: equal ones are seen to
-// be equal, and nothing else is. SipHash-1-3, for tables alone, has fewer rounds: who looks for collisions
-// there sees no hash, only, at best, time (Aumasson: "1-3 for hash tables"; Rust and CPython use it so).
+// SipHash-2-4 (Aumasson, Bernstein 2012): a keyed hash for everything an attacker may choose, so that
+// collisions cannot be prepared. Also keys what is shown of passwords: equal ones are seen to be equal,
+// and nothing else is.
 
 #pragma once
 
@@ -36,37 +35,18 @@ static inline void siphash_word(uint64_t v[4], uint64_t word) {
 	v[0] ^= word;
 }
 
-static inline void siphash_begin(uint64_t v[4], const uint64_t key[2]) {
-	v[0] = key[0] ^ 0x736f6d6570736575ull;
-	v[1] = key[1] ^ 0x646f72616e646f6dull;
-	v[2] = key[0] ^ 0x6c7967656e657261ull;
-	v[3] = key[1] ^ 0x7465646279746573ull;
-}
-
-// SipHash-1-3 of n whole words; what is hashed under one key always has the same n, or says it itself.
-static inline uint64_t siphash_words(const uint64_t key[2], const uint64_t *words, int n) {
-	uint64_t v[4];
-
-	siphash_begin(v, key);
-	for (int i = 0; i < n; i++) {
-		v[3] ^= words[i];
-		siphash_round(v);
-		v[0] ^= words[i];
-	}
-	v[2] ^= 0xff;
-	for (int i = 0; i < 3; i++)
-		siphash_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
 // The 64-bit hash of size bytes under a 128-bit key.
 static inline uint64_t siphash(const uint64_t key[2], const void *data, size_t size) {
 	const uint8_t *p = data;
-	uint64_t v[4];
+	uint64_t v[4] = {
+		key[0] ^ 0x736f6d6570736575ull,
+		key[1] ^ 0x646f72616e646f6dull,
+		key[0] ^ 0x6c7967656e657261ull,
+		key[1] ^ 0x7465646279746573ull,
+	};
 	uint64_t word, tail = (uint64_t)size << 56;
 	size_t left = size;
 
-	siphash_begin(v, key);
 	for (; left >= 8; p += 8, left -= 8) {
 		memcpy(&word, p, 8);
 		siphash_word(v, word);
