@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// bench_walk CAPTURE [ROUNDS]: the same capture, one core, depths of the walk in turn: reading every byte once,
+// bench_walk CAPTURE [ROUNDS [DEPTH]]: the same capture, one core, depths of the walk in turn: reading every byte once,
 // the dataplane alone (a handler that counts), with protocols parsed, with messages decoded (MIME, SHA-256
 // of attachments), and with them matched, too; and beside these SHA-256 alone over as many bytes as were
 // hashed of attachments.
 // Rounds alternate, so that a noisy machine disturbs all alike; medians and spreads are printed, and
-// the ratio to plain reading, pair by pair.
+// the ratio to plain reading, pair by pair. With DEPTH (0 …) one walk alone, once: for valgrind --tool=callgrind.
 
 #include "capture.h"
 #include "engine.h"
@@ -253,11 +253,18 @@ int main(int argc, char **argv) {
 	static struct result results[DEPTHS];
 	int rounds = argc > 2 ? atoi(argv[2]) : 7;
 
-	if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX)
-		die("usage: bench_walk CAPTURE [ROUNDS]");
+	int only = argc > 3 ? atoi(argv[3]) : -1;
+
+	if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX || only >= DEPTHS)
+		die("usage: bench_walk CAPTURE [ROUNDS [DEPTH]]");
 	struct ruleset *ruleset = ruleset_open(getenv("RULES"), NULL, stderr);
 	if (!ruleset)
 		return 1;
+	if (only >= 0) {
+		once(argv[1], ruleset, (enum depth)only, results);
+		ruleset_close(ruleset);
+		return 0;
+	}
 	for (int round = -1; round < rounds; round++) { // the first warms caches and is not counted
 		for (int depth = 0; depth < DEPTHS; depth++) {
 			double seconds = once(argv[1], ruleset, (enum depth)depth, results);

@@ -44,13 +44,20 @@ static uint8_t *put(uint8_t *p, uint32_t value, int size) {
 	return p;
 }
 
-// Checksums are left empty but for IPv4's: replay it with --checksum=no.
+// Of size bytes, an odd one's half is zero (RFC 1071); sum: one to go on from.
+static uint16_t checksum(uint32_t sum, const uint8_t *p, uint32_t size) {
+	for (uint32_t i = 0; i < size; i += 2)
+		sum += (uint32_t)(p[i] << 8 | (i + 1 < size ? p[i + 1] : 0));
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~(sum + (sum >> 16));
+}
+
 static void packet_write(FILE *out, uint32_t session, int step, uint32_t seq[2], uint64_t time_us) {
 	uint8_t frame[400] = {0}, *p = frame + 12;
 	char text[300];
 	int from = steps[step].from;
 	uint32_t size = (uint32_t)snprintf(text, sizeof(text), steps[step].text, session);
-	uint32_t client = 0x0a000000 + session % 200000 + 1, server = 0xc0a80001, sum = 0;
+	uint32_t client = 0x0a000000 + session % 200000 + 1, server = 0xc0a80001;
 	uint16_t client_port = (uint16_t)(20000 + session / 200000), server_port = 143;
 
 	p = put(p, 0x0800, 2);
@@ -59,16 +66,16 @@ static void packet_write(FILE *out, uint32_t session, int step, uint32_t seq[2],
 	p = put(p, 0, 2);
 	p = put(p, from == CLIENT ? client : server, 4),
 	p = put(p, from == CLIENT ? server : client, 4);
-	for (int i = 0; i < 20; i += 2)
-		sum += (uint32_t)(ip[i] << 8 | ip[i + 1]);
-	sum = (sum & 0xffff) + (sum >> 16);
-	put(ip + 10, ~(sum + (sum >> 16)) & 0xffff, 2);
+	put(ip + 10, checksum(0, ip, 20), 2);
 	p = put(p, from == CLIENT ? client_port : server_port, 2),
 	p = put(p, from == CLIENT ? server_port : client_port, 2);
 	p = put(p, seq[from], 4), p = put(p, steps[step].flags & ACK ? seq[!from] : 0, 4);
 	p = put(p, 0x5000u | steps[step].flags, 2), p = put(p, 0xffff, 2), p = put(p, 0, 4);
 	memcpy(p, text, size);
 	p += size;
+	// The pseudo header: both addresses, the protocol, the length.
+	put(ip + 36, checksum((uint16_t)~checksum(6 + 20 + size, ip + 12, 8), ip + 20, 20 + size), 2
+	);
 
 	uint32_t length = (uint32_t)(p - frame);
 	uint32_t record[4]

@@ -52,17 +52,35 @@ static inline uint64_t checksum_add_blocks(uint64_t sum, const uint8_t **data, s
 	return sum;
 }
 
+// One 64-bit word, its carry brought round: 2^64 ≡ 1 modulo 0xffff, too.
+static inline uint64_t checksum_word(uint64_t sum, const uint8_t *p) {
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	sum += word;
+	return sum + (sum < word);
+}
+
+// The sum returned is less than 2^34, as long as the one given is no more than the sum of a few others.
 static inline uint64_t checksum_add(uint64_t sum, const void *data, size_t size) {
 	const uint8_t *p = data;
-	uint32_t word;
+	uint32_t half = 0;
 
 	if (size >= 64)
 		sum = checksum_add_blocks(sum, &p, &size);
-	for (; size >= 4; p += 4, size -= 4) {
-		memcpy(&word, p, 4);
-		sum += word;
+	for (; size >= 16; p += 16, size -= 16)
+		sum = checksum_word(checksum_word(sum, p), p + 8);
+	if (size & 8) {
+		sum = checksum_word(sum, p);
+		p += 8;
 	}
-	return checksum_add_plain(sum, p, size);
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	if (size & 4) {
+		memcpy(&half, p, 4);
+		sum += half;
+		p += 4;
+	}
+	return size & 3 ? checksum_add_plain(sum, p, size & 3) : sum;
 }
 
 // Folded to 16 bits; 0xffff over a whole header, its field included, means that it is right.

@@ -40,3 +40,6 @@ const char *verdict_text(enum verdict verdict);
 // VERDICT_fragment, which defrag.h is for; its pointers are borrowed
 // from the frame. Bounded by DECODE_LAYERS_MAX headers. Never fails otherwise.
 enum verdict decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt);
+// The same, header by header: what decode is held against in tests.
+enum verdict
+decode_layers(const struct decode_config *config, const struct frame *frame, struct pkt *pkt);

@@ -52,19 +52,21 @@ struct flow_table *flow_open(const struct flow_config *config) {
 	table->realm_key = (config->realm_key ? config->realm_key : 0x9e3779b97f4a7c15) | 1;
 	table->slots_size = slots_needed(n_flows) * sizeof(struct flow_slot);
 	table->slot_mask = (uint32_t)(slots_needed(n_flows) - 1);
-	table->order_size = n_flows * sizeof(*table->order);
 	if (n_holds > n_flows)
 		n_holds = n_flows;
 	table->slots = reserve_open(table->slots_size);
 	table->latest_size = ((size_t)table->slot_mask + 1) * sizeof(*table->latest);
 	table->latest = reserve_open(table->latest_size);
-	table->order = reserve_open(table->order_size);
+	table->addr6_size = n_flows * sizeof(*table->addr6);
+	table->addr6 = reserve_open(table->addr6_size);
+	table->odd_size = n_flows * sizeof(*table->odd);
+	table->odd = reserve_open(table->odd_size);
 	table->pool = pool_open(sizeof(struct stream), n_flows);
 	table->holds = pool_open(sizeof(struct hold), n_holds ? (uint32_t)n_holds : 1);
 	table->slab = slab_open(held_size);
-	table->recent = recent_open(n_flows, config->recent_size);
-	if (!table->slots || !table->latest || !table->order || !table->pool || !table->holds
-	    || !table->slab || !table->recent) {
+	table->recent = recent_open(config->recent_size);
+	if (!table->slots || !table->latest || !table->addr6 || !table->odd || !table->pool
+	    || !table->holds || !table->slab || !table->recent) {
 		int error = errno;
 		flow_close(table);
 		errno = error;
@@ -82,8 +84,10 @@ void flow_close(struct flow_table *table) {
 	slab_close(table->slab);
 	pool_close(table->holds);
 	pool_close(table->pool);
-	if (table->order)
-		reserve_close(table->order, table->order_size);
+	if (table->addr6)
+		reserve_close(table->addr6, table->addr6_size);
+	if (table->odd)
+		reserve_close(table->odd, table->odd_size);
 	if (table->latest)
 		reserve_close(table->latest, table->latest_size);
 	if (table->slots)
@@ -118,9 +122,9 @@ uint32_t flow_n_open(const struct flow_table *table) {
 }
 
 size_t flow_memsize(const struct flow_table *table) {
-	return sizeof(*table) + table->slots_size + table->latest_size + table->order_size
-		+ pool_memsize(table->pool) + pool_memsize(table->holds) + table->held_size
-		+ recent_memsize(table->recent);
+	return sizeof(*table) + table->slots_size + table->latest_size + table->addr6_size
+		+ table->odd_size + pool_memsize(table->pool) + pool_memsize(table->holds)
+		+ table->held_size + recent_memsize(table->recent);
 }
 
 // ---- Lists by class, in the order of coming into it
@@ -219,14 +223,6 @@ void flow_settle(struct stream *flow) {
 
 // ---- Finding, adding, removing
 
-static inline bool key_is(const struct stream *flow, const struct pkt *pkt, enum stream_dir dir) {
-	size_t size = pkt->family == 4 ? 4 : 16;
-
-	return flow->port[dir] == pkt->port[0] && flow->port[!dir] == pkt->port[1]
-		&& memcmp(flow->addr + dir * size, pkt->addr, size) == 0
-		&& memcmp(flow->addr + !dir * size, pkt->addr + size, size) == 0;
-}
-
 // Where in the table: by endpoints and realm. Multiply-shift under a secret odd key is universal
 // (Dietzfelbinger 1996): whoever chooses realms cannot choose collisions.
 static inline uint32_t
@@ -248,21 +244,47 @@ static uint32_t flow_home(const struct stream *flow) {
 
 // Whether the flow has the packet's endpoints, and which of them sent it.
 static inline bool
+has_ends_v4(const struct stream *flow, const struct pkt *pkt, enum stream_dir *dir) {
+	uint32_t addr[2];
+
+	memcpy(addr, pkt->addr, sizeof(addr));
+	*dir = STREAM_CLIENT;
+	if (flow->addr4[0] == addr[0] && flow->addr4[1] == addr[1] && flow->port[0] == pkt->port[0]
+	    && flow->port[1] == pkt->port[1])
+		return true;
+	*dir = STREAM_SERVER;
+	return flow->addr4[1] == addr[0] && flow->addr4[0] == addr[1]
+		&& flow->port[1] == pkt->port[0] && flow->port[0] == pkt->port[1];
+}
+
+static inline bool
+has_ends_v6(const struct stream *flow, const struct pkt *pkt, enum stream_dir *dir) {
+	const uint8_t *addr = flow->table->addr6[flow_index(flow->table, flow) - 1];
+
+	for (int i = 0; i < 2; i++) {
+		*dir = i;
+		if (flow->port[i] == pkt->port[0] && flow->port[!i] == pkt->port[1]
+		    && memcmp(addr + 16 * i, pkt->addr, 16) == 0
+		    && memcmp(addr + 16 * !i, pkt->addr + 16, 16) == 0)
+			return true;
+	}
+	return false;
+}
+
+static inline bool
 has_ends(const struct stream *flow, const struct pkt *pkt, enum stream_dir *dir) {
 	if (flow->family != pkt->family)
 		return false;
-	*dir = STREAM_CLIENT;
-	if (key_is(flow, pkt, STREAM_CLIENT))
-		return true;
-	*dir = STREAM_SERVER;
-	return key_is(flow, pkt, STREAM_SERVER);
+	return pkt->family == 4 ? has_ends_v4(flow, pkt, dir) : has_ends_v6(flow, pkt, dir);
 }
 
 // is_any: among those that have their directions in two realms.
 static inline struct stream *
-find_in(const struct flow_table *table, const struct pkt *pkt, bool is_any, enum stream_dir *dir) {
-	uint32_t hash = home_hash(table, pkt->hash, pkt->realm, is_any);
-
+find_in(const struct flow_table *table,
+	const struct pkt *pkt,
+	uint32_t hash, // home_hash()
+	bool is_any,
+	enum stream_dir *dir) {
 	for (uint32_t i = hash & table->slot_mask; table->slots[i].index;
 	     i = (i + 1) & table->slot_mask) {
 		struct stream *flow;
@@ -303,13 +325,25 @@ static void slot_remove(struct flow_table *table, uint32_t hash, uint32_t index)
 	table->slots[hole].index = 0;
 }
 
+// The latest connection with the packet's endpoints: those without a realm are in the table by their hash.
+static struct stream *latest_in_realm(struct flow_table *table, const struct pkt *pkt) {
+	uint32_t index = table->latest[pkt->hash & table->slot_mask];
+	struct pkt plain = *pkt;
+	enum stream_dir dir;
+
+	if (index && has_ends(flow_at(table, index), pkt, &dir))
+		return flow_at(table, index);
+	plain.realm = 0;
+	return find_in(table, &plain, pkt->hash, false, &dir);
+}
+
 // The connection of another realm that the segment answers, NULL when there is none. Among connections
 // with the same endpoints the latest; one that has been answered in its own realm is none.
 static struct stream *__attribute__((noinline))
 find_unanswered(struct flow_table *table, const struct pkt *pkt, enum stream_dir *dir) {
 	enum { SEQ_NEAR = 1 << 20 };
-	uint32_t index = table->latest[pkt->hash & table->slot_mask];
-	struct stream *flow = index ? flow_at(table, index) : NULL;
+	struct stream *flow = latest_in_realm(table, pkt);
+	uint32_t index = flow ? flow_index(table, flow) : 0;
 	int32_t ahead;
 
 	if (!(pkt->flags & TCP_ACK) || !flow || flow->realm == pkt->realm
@@ -330,27 +364,37 @@ find_unanswered(struct flow_table *table, const struct pkt *pkt, enum stream_dir
 	return flow;
 }
 
-static struct stream *find(struct flow_table *table, const struct pkt *pkt, enum stream_dir *dir) {
-	struct stream *flow = find_in(table, pkt, false, dir);
+static inline struct stream *
+find(struct flow_table *table, const struct pkt *pkt, uint32_t home, enum stream_dir *dir) {
+	struct stream *flow = find_in(table, pkt, home, false, dir);
 
 	if (!flow && table->n_two_realms)
-		flow = find_in(table, pkt, true, dir);
-	return flow ? flow : find_unanswered(table, pkt, dir);
+		flow = find_in(
+			table, pkt, home_hash(table, pkt->hash, pkt->realm, true), true, dir
+		);
+	if (!flow && (table->n_realms || pkt->realm))
+		return find_unanswered(table, pkt, dir);
+	return flow;
 }
 
-static void forget(struct stream *flow) {
+// All of a connection but its place in the table.
+static void release(struct stream *flow) {
 	struct flow_table *table = flow->table;
 	uint32_t index = flow_index(table, flow);
 
 	stream_drop(flow);
-	recent_forget(table->recent, index);
 	wheel_remove(&table->wheel, index);
 	list_remove(flow);
-	slot_remove(table, flow_home(flow), index);
 	table->n_two_realms -= (flow->flags & FLOW_TWO_REALMS) != 0;
-	if (table->latest[flow->hash & table->slot_mask] == index)
+	table->n_realms -= flow->realm != 0;
+	if (flow->realm && table->latest[flow->hash & table->slot_mask] == index)
 		table->latest[flow->hash & table->slot_mask] = 0;
 	pool_put(table->pool, flow);
+}
+
+static void forget(struct stream *flow) {
+	slot_remove(flow->table, flow_home(flow), flow_index(flow->table, flow));
+	release(flow);
 }
 
 // The class that gives one up, CLASS_READER when there is nobody else. So many half-open connections,
@@ -436,8 +480,8 @@ static struct stream *add(struct flow_table *table, const struct pkt *pkt, enum 
 		*dir = pkt->flags & TCP_ACK ? STREAM_SERVER : STREAM_CLIENT;
 	else
 		*dir = server_is_first(pkt->port) ? STREAM_SERVER : STREAM_CLIENT;
-	memcpy(flow->addr + *dir * size, pkt->addr, size);
-	memcpy(flow->addr + !*dir * size, pkt->addr + size, size);
+	memcpy(flow_addr(flow) + *dir * size, pkt->addr, size);
+	memcpy(flow_addr(flow) + !*dir * size, pkt->addr + size, size);
 	flow->port[*dir] = pkt->port[0];
 	flow->port[!*dir] = pkt->port[1];
 	table->stats.flow_opened++;
@@ -447,7 +491,9 @@ static struct stream *add(struct flow_table *table, const struct pkt *pkt, enum 
 	}
 	list_append(flow, class_of(flow));
 	slot_add(table, flow_home(flow), index);
-	table->latest[flow->hash & table->slot_mask] = index;
+	if (flow->realm)
+		table->latest[flow->hash & table->slot_mask] = index;
+	table->n_realms += flow->realm != 0;
 	wheel_add(&table->wheel, index, due_ns(flow));
 	return flow;
 }
@@ -498,9 +544,12 @@ static enum fate stranger(const struct pkt *pkt) {
 	return FATES;
 }
 
-static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
-	enum stream_dir dir = STREAM_CLIENT;
-	struct stream *flow = find(table, pkt, &dir);
+static enum fate __attribute__((noinline)) segment_slowly(
+	struct flow_table *table,
+	const struct pkt *pkt,
+	struct stream *flow,
+	enum stream_dir dir
+) {
 	enum fate fate;
 	uint64_t last_ns;
 
@@ -536,27 +585,46 @@ static enum fate segment(struct flow_table *table, const struct pkt *pkt) {
 	}
 }
 
-// The first entry that can be the segment's: its connection is fetched while others are worked on.
-static inline void prefetch_flow(const struct flow_table *table, const struct pkt *pkt) {
-	uint32_t hash = pkt_home(table, pkt);
-	struct flow_slot slot = table->slots[hash & table->slot_mask];
+static inline enum fate segment(struct flow_table *table, const struct pkt *pkt, uint32_t home) {
+	enum stream_dir dir = STREAM_CLIENT;
+	struct stream *flow = find(table, pkt, home, &dir);
 
-	if (slot.hash != hash || !slot.index)
+	if (flow && tcp_is_expected(flow, dir, pkt)) {
+		flow->last_ns = table->now_ns;
+		flow->flags |= FLOW_ACTIVE;
+		return tcp_expected(flow, dir, pkt);
+	}
+	return segment_slowly(table, pkt, flow, dir);
+}
+
+// The first entry that can be the segment's: its connection is fetched while others are worked on.
+static inline void prefetch_flow(const struct flow_table *table, uint32_t home) {
+	struct flow_slot slot = table->slots[home & table->slot_mask];
+
+	if (slot.hash != home || !slot.index)
 		return;
 	__builtin_prefetch(flow_at(table, slot.index));
 	__builtin_prefetch((const uint8_t *)flow_at(table, slot.index) + 64);
 }
 
 void flow_run(struct flow_table *table, const struct pkt *pkts, int n) {
-	for (int i = 0; i < n; i++)
-		__builtin_prefetch(&table->slots[pkt_home(table, &pkts[i]) & table->slot_mask]);
-	for (int i = 0; i < n; i++)
-		prefetch_flow(table, &pkts[i]);
+	uint32_t homes[BURST_MAX];
+
 	for (int i = 0; i < n; i++) {
-		flow_advance(table, pkts[i].time_ns);
+		homes[i] = pkt_home(table, &pkts[i]);
+		__builtin_prefetch(&table->slots[homes[i] & table->slot_mask]);
+	}
+	for (int i = 0; i < n; i++)
+		prefetch_flow(table, homes[i]);
+	for (int i = 0; i < n; i++) {
+		// What flow_advance() does; mostly nothing is due.
+		if (pkts[i].time_ns >= table->wheel.next_ns)
+			flow_advance(table, pkts[i].time_ns);
+		else if (table->now_ns < pkts[i].time_ns)
+			table->now_ns = pkts[i].time_ns;
 		table->moment
 			= (struct flow_moment){table->now_ns, 0, pkts[i].number, FLOW_MOMENT_FRAME};
-		table->fates[segment(table, &pkts[i])]++;
+		table->fates[segment(table, &pkts[i], homes[i])]++;
 	}
 }
 
@@ -570,18 +638,21 @@ static int compare_age(const void *a, const void *b, void *ctx) {
 	return (int32_t)(left->node.age - right->node.age) < 0 ? -1 : 1;
 }
 
+// Nobody is looked for any more: the slots are where the connections are sorted.
 void flow_end(struct flow_table *table) {
+	uint32_t *order = (uint32_t *)table->slots;
 	size_t n = 0;
 
 	for (int class = 0; class < CLASSES; class ++)
 		for (uint32_t i = table->lists[class].first; i; i = flow_at(table, i)->class_next)
-			table->order[n++] = i;
-	qsort_r(table->order, n, sizeof(*table->order), compare_age, table);
+			order[n++] = i;
+	qsort_r(order, n, sizeof(*order), compare_age, table);
 	for (size_t i = 0; i < n; i++) {
-		struct stream *flow = flow_at(table, table->order[i]);
+		struct stream *flow = flow_at(table, order[i]);
 
 		moment_set(flow, FLOW_MOMENT_END);
 		tcp_close(flow, STREAM_END_INPUT);
-		forget(flow);
+		release(flow);
 	}
+	reserve_clear(table->slots, table->slots_size);
 }

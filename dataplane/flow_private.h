@@ -53,60 +53,63 @@ enum half_flag {
 	HALF_EDGE = 0x10, // edge is known
 	HALF_RIGHT = 0x20, // a right checksum was seen
 	HALF_ANY_REALM = 0x40, // what it sends comes in another realm than the other side's
+	HALF_ODD = 0x80, // of the client alone: the connection's union odd is in use
 };
 
 enum {
 	ISN_MAX = 2, // initial sequence numbers remembered beside the one in next
-	FLOW_SIZE = 192,
+	FLOW_SIZE = 144,
 };
 
 // What one side sends.
 struct half {
 	uint32_t next; // sequence number of the next byte to deliver
-	uint32_t edge; // the other side takes what lies before this
-	uint32_t fin;
+	union {
+		uint32_t edge; // the other side takes what lies before this
+		uint32_t fin; // with HALF_FIN: nothing lies behind it
+	};
 	uint32_t n_packets; // stays at its maximum
 };
 
-// One connection. Index 0 of each pair is the client, 1 the server (enum stream_dir).
+// One connection. Index 0 of each pair is the client, 1 the server (enum stream_dir). What an idle one
+// costs: what only some need stands in arrays beside, by the same index.
 struct stream {
-	// line 0: found by every segment
-	uint8_t addr[32]; // client, server; 4 + 4 bytes and zeros, or 16 + 16
+	// line 0: found and moved by every segment
+	uint32_t addr4[2]; // client, server, as in the packet; those of IPv6: flow_addr()
 	uint16_t port[2];
 	uint32_t realm;
+	uint32_t hash;
 	uint8_t family : 4;
 	uint8_t state : 2; // enum flow_state
 	uint8_t class : 2; // enum flow_class
 	uint8_t flags; // enum flow_flag
 	uint16_t events; // bit per enum stream_event: each is said once
-	uint32_t hash;
-	uint64_t last_ns;
-	void *reader;
-
-	// line 1: moved by every segment
 	struct half half[2];
-	uint64_t n_bytes[2];
 	uint8_t wscale[2]; // of the windows that side announces
 	uint8_t half_flags[2]; // enum half_flag
 	uint32_t hold; // index of a struct hold, 0: nothing is held or waited for
-	uint32_t class_next, class_prev;
+	uint64_t last_ns;
 
-	// line 2: opening, timers, gaps
+	// line 1: by payload, when it opens and closes, by timers
+	void *reader;
+	uint64_t n_bytes[2];
 	struct flow_table *table;
 	uint64_t start_ns;
 	uint64_t timer_ns; // the reader's, 0: none
 	struct wheel_node node;
-	union {
-		uint64_t n_gap_bytes[2]; // once established
-		uint32_t isn[2][ISN_MAX]; // before: further candidates plus one, 0: none
-	};
+	uint32_t class_next, class_prev;
 };
 
-static_assert(sizeof(struct stream) == FLOW_SIZE, "a connection is three cache lines");
-static_assert(offsetof(struct stream, half) == 64, "line 1");
-static_assert(offsetof(struct stream, table) == 128, "line 2");
+static_assert(sizeof(struct stream) == FLOW_SIZE, "what an idle connection costs");
+static_assert(offsetof(struct stream, reader) == 64, "what every segment needs lies together");
 static_assert(STREAM_EVENT_COUNT <= 16, "events are two bytes");
 static_assert(FLOW_STATES <= 4 && CLASSES <= 4, "two bits each");
+
+// What few connections have: by flow_odd().
+union odd {
+	uint64_t n_gaps; // once established
+	uint32_t isn[2][ISN_MAX]; // before: further candidates plus one, 0: none
+};
 
 // Data that came ahead of its turn, in sequence order, never overlapping:
 //
@@ -180,19 +183,21 @@ enum fate {
 
 struct flow_table {
 	struct flow_slot *slots;
-	uint32_t *latest; // by pkt.hash: the connection that was opened last
+	uint32_t *latest; // by pkt.hash: the connection that was opened last in a realm of its own
 	uint32_t slot_mask;
+	uint32_t n_realms; // connections with a realm
 	uint32_t n_two_realms; // connections with FLOW_TWO_REALMS
 	uint64_t realm_key;
 	struct stream *flows; // of index 1
+	uint8_t (*addr6)[32]; // by index - 1: client, server, of those of IPv6
+	union odd *odd; // by index - 1
+	size_t addr6_size, odd_size;
 	struct pool *pool;
 	struct pool *holds;
 	struct slab *slab;
 	size_t slots_size, latest_size;
 	size_t held_size;
 	struct recent *recent;
-	uint32_t *order; // scratch for flow_end
-	size_t order_size;
 	uint32_t n_flows;
 	struct flow_moment moment; // what is being worked on
 	uint64_t now_ns;
@@ -232,6 +237,36 @@ static inline uint32_t flow_index(const struct flow_table *table, const struct s
 	return (uint32_t)(flow - table->flows) + 1;
 }
 
+// Both addresses, the client's first: 4 + 4 bytes or 16 + 16.
+static inline uint8_t *flow_addr(struct stream *flow) {
+	if (flow->family == 4)
+		return (uint8_t *)flow->addr4;
+	return flow->table->addr6[flow_index(flow->table, flow) - 1];
+}
+
+static inline union odd *flow_odd_at(const struct stream *flow) {
+	return &flow->table->odd[flow_index(flow->table, flow) - 1];
+}
+
+// Zero at first, and only then touched.
+static inline union odd *flow_odd(struct stream *flow) {
+	union odd *odd = flow_odd_at(flow);
+
+	if (!(flow->half_flags[0] & HALF_ODD))
+		memset(odd, 0, sizeof(*odd));
+	flow->half_flags[0] |= HALF_ODD;
+	return odd;
+}
+
+static inline bool flow_has_odd(const struct stream *flow) {
+	return flow->half_flags[0] & HALF_ODD;
+}
+
+// Names the connection among all there ever were, as long as they are remembered (recent.h).
+static inline uint64_t flow_name(const struct flow_table *table, const struct stream *flow) {
+	return (uint64_t)flow_index(table, flow) << 32 | flow->node.age;
+}
+
 static inline struct hold *flow_hold(const struct stream *flow) {
 	return flow->hold ? pool_at(flow->table->holds, flow->hold) : NULL;
 }
@@ -246,6 +281,11 @@ void flow_wake(struct stream *flow, uint64_t at_ns);
 
 // Whether the segment's checksum, and those that its side has shown before, allow to take it.
 bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+// Header prediction (Van Jacobson 1990): whether the segment is the next one, with nothing about it or its
+// connection that needs a thought. What tcp_segment() would do with it is then done by tcp_expected().
+static inline bool
+tcp_is_expected(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+enum fate tcp_expected(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Keeps what a segment with a wrong checksum carries, should the receiver acknowledge it.
 void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Takes one segment sent by dir of a flow that it belongs to.
@@ -284,3 +324,20 @@ void stream_say(struct stream *flow, enum stream_event event);
 struct hold *stream_hold(struct stream *flow);
 // Time at which a hole is given up, UINT64_MAX: nothing is waited for.
 uint64_t stream_deadline(const struct stream *flow);
+// Delivers the segment's payload, which begins at next; nothing is held.
+void stream_deliver(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+
+static inline bool
+tcp_is_expected(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	enum { SYNCED_RIGHT = HALF_SYNCED | HALF_RIGHT };
+	const struct half *half = &flow->half[dir], *other = &flow->half[!dir];
+	uint8_t flags = flow->half_flags[dir], others = flow->half_flags[!dir];
+
+	// The bytes acknowledged have all been seen, and not so long ago that it were another round.
+	return flow->state == FLOW_ESTABLISHED && (pkt->flags & ~TCP_PSH) == TCP_ACK && !flow->hold
+		&& pkt->seq == half->next && other->next - pkt->ack < 1u << 30 && other->n_packets
+		&& (flags & SYNCED_RIGHT) == SYNCED_RIGHT
+		&& (others & (HALF_SYNCED | HALF_EDGE)) == (HALF_SYNCED | HALF_EDGE)
+		&& !((flags | others) & HALF_FIN) && pkt->checksum <= PKT_CHECKSUM_RIGHT
+		&& !pkt->is_inconsistent && !pkt->missing_size && !(flow->flags & FLOW_RESET_SEEN);
+}

@@ -13,27 +13,34 @@
 #include <string.h>
 
 struct record {
-	uint64_t before; // position of the flow's record before this plus one, 0: none
+	uint64_t before; // position of the bucket's record before this plus one, 0: none
+	uint64_t flow; // its name
 	uint32_t seq;
 	uint32_t size;
 };
 
 struct recent {
 	uint8_t *ring;
-	uint64_t *last; // by flow: position of its newest record plus one, 0: none
-	size_t size, last_size;
+	uint64_t *last; // by bucket: position of its newest record plus one, 0: none
+	size_t size;
 	uint64_t head; // where the next record goes
 };
 
-struct recent *recent_open(uint32_t n_flows, size_t size) {
+// More than the connections whose bytes the ring can hold at once, mostly.
+enum { BUCKET_BITS = 16, BUCKETS = 1 << BUCKET_BITS };
+
+static inline uint64_t *bucket_of(const struct recent *r, uint64_t flow) {
+	return &r->last[flow * 0x9e3779b97f4a7c15 >> (64 - BUCKET_BITS)];
+}
+
+struct recent *recent_open(size_t size) {
 	struct recent *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return NULL;
 	r->size = (size ? size : STREAM_RECENT_SIZE_DEFAULT) / 8 * 8;
-	r->last_size = ((size_t)n_flows + 1) * sizeof(*r->last);
 	r->ring = reserve_open(r->size);
-	r->last = reserve_open(r->last_size);
+	r->last = reserve_open(BUCKETS * sizeof(*r->last));
 	if (!r->ring || !r->last) {
 		int error = errno;
 		recent_close(r);
@@ -51,21 +58,17 @@ void recent_close(struct recent *r) {
 	if (r->ring)
 		reserve_close(r->ring, r->size);
 	if (r->last)
-		reserve_close(r->last, r->last_size);
+		reserve_close(r->last, BUCKETS * sizeof(*r->last));
 	free(r);
 }
 
 size_t recent_memsize(const struct recent *r) {
-	return sizeof(*r) + r->size + r->last_size;
+	return sizeof(*r) + r->size + BUCKETS * sizeof(*r->last);
 }
 
-void recent_forget(struct recent *r, uint32_t flow) {
-	if (r->last[flow])
-		r->last[flow] = 0;
-}
-
-void recent_add(struct recent *r, uint32_t flow, uint32_t seq, const uint8_t *data, uint32_t size) {
-	struct record record = {.before = r->last[flow], .seq = seq, .size = size};
+void recent_add(struct recent *r, uint64_t flow, uint32_t seq, const uint8_t *data, uint32_t size) {
+	uint64_t *last = bucket_of(r, flow);
+	struct record record = {.before = *last, .flow = flow, .seq = seq, .size = size};
 	size_t need = (sizeof(record) + size + 7) / 8 * 8, at = r->head % r->size;
 
 	if (need > r->size / 4)
@@ -76,7 +79,7 @@ void recent_add(struct recent *r, uint32_t flow, uint32_t seq, const uint8_t *da
 	}
 	memcpy(r->ring + at, &record, sizeof(record));
 	memcpy(r->ring + at + sizeof(record), data, size);
-	r->last[flow] = r->head + 1;
+	*last = r->head + 1;
 	r->head += need;
 }
 
@@ -90,13 +93,13 @@ static int record_get(const struct recent *r, uint64_t position, struct record *
 
 enum recent_result recent_compare(
 	const struct recent *r,
-	uint32_t flow,
+	uint64_t flow,
 	uint32_t seq,
 	const uint8_t *data,
 	uint32_t size
 ) {
 	enum recent_result result = RECENT_GONE;
-	uint64_t position = r->last[flow];
+	uint64_t position = *bucket_of(r, flow);
 	struct record record;
 
 	for (int i = 0; i < RECENT_LOOKS && record_get(r, position, &record) == 0; i++) {
@@ -106,7 +109,7 @@ enum recent_result recent_compare(
 		int32_t begin = from > 0 ? from : 0, end = to < (int32_t)size ? to : (int32_t)size;
 
 		position = record.before;
-		if (begin >= end)
+		if (record.flow != flow || begin >= end)
 			continue;
 		if (memcmp(data + begin, kept + (begin - from), (size_t)(end - begin)) != 0)
 			return RECENT_DIFFERS;

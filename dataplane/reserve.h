@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -39,4 +40,10 @@ static inline void *reserve_open(size_t size) {
 static inline void reserve_close(void *start, size_t size) {
 	ASAN_UNPOISON_MEMORY_REGION(start, size);
 	munmap(start, size);
+}
+
+// All of it is zero again, and given back.
+static inline void reserve_clear(void *start, size_t size) {
+	if (madvise(start, size, MADV_DONTNEED) < 0)
+		memset(start, 0, size);
 }

@@ -38,10 +38,11 @@ const char *stream_event_name(enum stream_event event) {
 
 void stream_tuple_get(const struct stream *flow, struct stream_tuple *tuple) {
 	size_t size = flow->family == 4 ? 4 : 16;
+	const uint8_t *addr = flow_addr((struct stream *)flow);
 
 	*tuple = (struct stream_tuple){.family = flow->family};
 	for (int i = 0; i < 2; i++) {
-		memcpy(tuple->addr[i], flow->addr + (size_t)i * size, size);
+		memcpy(tuple->addr[i], addr + (size_t)i * size, size);
 		tuple->port[i] = flow->port[i];
 	}
 }
@@ -62,8 +63,8 @@ uint64_t stream_n_packets(const struct stream *flow, enum stream_dir dir) {
 	return flow->half[dir].n_packets;
 }
 
-uint64_t stream_n_gap_bytes(const struct stream *flow, enum stream_dir dir) {
-	return flow->state == FLOW_OPENING ? 0 : flow->n_gap_bytes[dir];
+uint64_t stream_n_gaps(const struct stream *flow) {
+	return flow->state == FLOW_OPENING || !flow_has_odd(flow) ? 0 : flow_odd_at(flow)->n_gaps;
 }
 
 void stream_timer_set(struct stream *flow, uint64_t at_ns) {
@@ -128,7 +129,7 @@ deliver(struct stream *flow, enum stream_dir dir, const uint8_t *data, uint32_t 
 	if (dir == STREAM_CLIENT)
 		recent_add(
 			table->recent,
-			flow_index(table, flow),
+			flow_name(table, flow),
 			flow->half[dir].next - size,
 			data,
 			size
@@ -145,7 +146,7 @@ static void urgent_pass(struct stream *flow, enum stream_dir dir) {
 static void gap(struct stream *flow, enum stream_dir dir, uint32_t size) {
 	flow->table->stats.gap++;
 	flow->table->stats.gap_bytes += size;
-	flow->n_gap_bytes[dir] += size;
+	flow_odd(flow)->n_gaps++;
 	advance(flow, dir, size);
 	if (!(flow->flags & FLOW_HAS_OPENED))
 		reader_open(flow);
@@ -403,7 +404,7 @@ static void repeated(struct stream *flow, enum stream_dir dir, const struct piec
 	if (!piece->data || piece->is_doubtful || (piece->size == 1 && behind == 1))
 		return;
 	switch (dir == STREAM_CLIENT ? recent_compare(
-			table->recent, flow_index(table, flow), piece->seq, piece->data, size
+			table->recent, flow_name(table, flow), piece->seq, piece->data, size
 		)
 				     : RECENT_GONE) {
 	case RECENT_GONE:
@@ -597,6 +598,10 @@ enum fate stream_take(
 		return take_slowly(flow, dir, pkt, seq, is_ahead);
 	deliver(flow, dir, pkt->payload, pkt->payload_size);
 	return FATE_IN_ORDER;
+}
+
+void stream_deliver(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	deliver(flow, dir, pkt->payload, pkt->payload_size);
 }
 
 void stream_doubt(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {

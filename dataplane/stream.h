@@ -73,7 +73,8 @@ uint64_t stream_last_ns(const struct stream *stream);
 // Payload bytes of one direction so far, each counted once, gaps included; and packets, with or without payload.
 uint64_t stream_n_bytes(const struct stream *stream, enum stream_dir dir);
 uint64_t stream_n_packets(const struct stream *stream, enum stream_dir dir);
-uint64_t stream_n_gap_bytes(const struct stream *stream, enum stream_dir dir);
+// Calls of gap so far, both directions.
+uint64_t stream_n_gaps(const struct stream *stream);
 
 // Asks for one timer call at at_ns (event time); replaces an earlier wish, 0 takes it back. Accuracy
 // is the timer wheel's tick (WHEEL_TICK_NS), the moment reported is exact. O(1).

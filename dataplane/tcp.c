@@ -60,9 +60,10 @@ static void syn_is_right(struct stream *flow, enum stream_dir dir) {
 	if (flow->state != FLOW_OPENING || !(flow->half_flags[dir] & HALF_SYN))
 		return;
 	stream_drop_side(flow, dir);
-	flow->half_flags[dir] &= HALF_ANY_REALM;
+	flow->half_flags[dir] &= HALF_ANY_REALM | HALF_ODD;
 	flow->wscale[dir] = WSCALE_ABSENT;
-	memset(flow->isn[dir], 0, sizeof(flow->isn[dir]));
+	if (flow_has_odd(flow))
+		memset(flow_odd(flow)->isn[dir], 0, sizeof(flow_odd(flow)->isn[dir]));
 }
 
 bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
@@ -96,14 +97,17 @@ bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct p
 // plus one, like next.
 
 static void isn_add(struct stream *flow, enum stream_dir dir, uint32_t first) {
-	uint32_t *isn = flow->isn[dir];
+	uint32_t *isn;
 
 	if (!(flow->half_flags[dir] & HALF_SYN)) {
 		flow->half[dir].next = first;
 		flow->half_flags[dir] |= HALF_SYN | HALF_SYNCED;
 		return;
 	}
-	if (flow->half[dir].next == first || isn[0] == first || isn[1] == first)
+	if (flow->half[dir].next == first)
+		return;
+	isn = flow_odd(flow)->isn[dir];
+	if (isn[0] == first || isn[1] == first)
 		return;
 	// The first is kept longest; of the others the latest. 0 stands for none: one in 2^32 is lost.
 	isn[1] = isn[0];
@@ -114,8 +118,9 @@ static void isn_add(struct stream *flow, enum stream_dir dir, uint32_t first) {
 static bool isn_is_known(const struct stream *flow, enum stream_dir dir, uint32_t first) {
 	if (!(flow->half_flags[dir] & HALF_SYN))
 		return false;
-	return flow->half[dir].next == first
-		|| (first && (flow->isn[dir][0] == first || flow->isn[dir][1] == first));
+	if (flow->half[dir].next == first || !first || !flow_has_odd(flow))
+		return flow->half[dir].next == first;
+	return flow_odd_at(flow)->isn[dir][0] == first || flow_odd_at(flow)->isn[dir][1] == first;
 }
 
 static void isn_choose(struct stream *flow, enum stream_dir dir, uint32_t first) {
@@ -124,8 +129,8 @@ static void isn_choose(struct stream *flow, enum stream_dir dir, uint32_t first)
 	if (before == first)
 		return;
 	for (int i = 0; i < ISN_MAX; i++)
-		if (flow->isn[dir][i] == first)
-			flow->isn[dir][i] = before;
+		if (flow_odd(flow)->isn[dir][i] == first)
+			flow_odd(flow)->isn[dir][i] = before;
 	flow->half[dir].next = first;
 	// Data that came with another SYN belongs to a connection that never was.
 	stream_drop_side(flow, dir);
@@ -152,7 +157,7 @@ static void established(struct stream *flow) {
 		else if (flow->wscale[i] == WSCALE_ABSENT)
 			flow->wscale[i] = flow->half_flags[i] & HALF_SYN ? 0 : WSCALE_MAX;
 	}
-	memset(flow->n_gap_bytes, 0, sizeof(flow->n_gap_bytes));
+	flow->half_flags[0] &= (uint8_t)~HALF_ODD; // the initial numbers have been told apart
 	flow->state = FLOW_ESTABLISHED;
 	flow->flags &= (uint8_t)~FLOW_RESET_SEEN;
 	flow_settle(flow);
@@ -183,7 +188,7 @@ static enum fate syn_opening(struct stream *flow, enum stream_dir dir, const str
 	if (!(pkt->flags & TCP_ACK))
 		return fate;
 	isn_acked(flow, !dir, pkt->ack);
-	flow->half[!dir].edge = pkt->ack + pkt->window;
+	flow->half[!dir].edge = pkt->ack + pkt->window; // nothing can have ended while opening
 	flow->half_flags[!dir] |= HALF_EDGE;
 	// It acknowledges data of the SYN too: the other side has taken it.
 	if (flow->hold && seq_before(flow->half[!dir].next, pkt->ack)
@@ -241,9 +246,11 @@ static inline bool acknowledge(struct stream *flow, enum stream_dir dir, const s
 	// Nobody acknowledges what it had said it would not take.
 	if ((*flags & HALF_EDGE) && seq_before(other->edge + slack, pkt->ack))
 		return false;
-	if (!(*flags & HALF_EDGE) || seq_before(other->edge, edge))
-		other->edge = edge;
-	*flags |= HALF_EDGE;
+	if (!(*flags & HALF_FIN)) {
+		if (!(*flags & HALF_EDGE) || seq_before(other->edge, edge))
+			other->edge = edge;
+		*flags |= HALF_EDGE;
+	}
 	if (ahead <= 0 || (*flags & HALF_DONE))
 		return false;
 	stream_acked(flow, !dir, pkt->ack);
@@ -328,7 +335,7 @@ static void fin(struct stream *flow, enum stream_dir dir, uint32_t seq) {
 	if ((flow->half_flags[dir] & HALF_FIN) || seq_before(seq, half->next))
 		return;
 	half->fin = seq;
-	flow->half_flags[dir] |= HALF_FIN;
+	flow->half_flags[dir] |= HALF_FIN | HALF_EDGE;
 	if (half->next == seq) {
 		half->next++;
 		flow->half_flags[dir] |= HALF_DONE;
@@ -416,4 +423,17 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 	fate = data(flow, dir, pkt, is_ahead);
 	after(flow);
 	return fate;
+}
+
+enum fate tcp_expected(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	struct half *half = &flow->half[dir], *other = &flow->half[!dir];
+	uint32_t edge = pkt->ack + ((uint32_t)pkt->window << flow->wscale[dir]);
+
+	half->n_packets += half->n_packets != UINT32_MAX;
+	if (seq_before(other->edge, edge))
+		other->edge = edge;
+	if (!pkt->payload_size)
+		return FATE_NO_DATA;
+	stream_deliver(flow, dir, pkt);
+	return FATE_IN_ORDER;
 }

@@ -150,6 +150,11 @@ struct slab *session_slab(struct session *s) {
 	return s->engine->slab;
 }
 
+void session_text_put(struct session *s, char *text) {
+	if (text)
+		slab_put(s->engine->slab, text, strlen(text) + 1);
+}
+
 void session_event(struct session *s, enum session_event event) {
 	uint64_t bit = UINT64_C(1) << event;
 
@@ -181,7 +186,6 @@ void session_inflater_end(struct session *s) {
 
 // A place among those that are collecting; whoever had it for longest sends what he has.
 static void pending_add(struct session *s, struct activity *activity, uint64_t now_ns) {
-	static_assert(ACTIVITY_PENDING_MAX < UINT16_MAX, "struct session names its place");
 	struct engine *engine = s->engine;
 	uint32_t place = engine->pending_next++ % ACTIVITY_PENDING_MAX;
 
@@ -190,7 +194,7 @@ static void pending_add(struct session *s, struct activity *activity, uint64_t n
 	engine->pending[place].session = s;
 	engine->pending[place].activity = activity;
 	engine->pending[place].due_ns = now_ns + ACTIVITY_PERIOD_NS;
-	s->pending = (uint16_t)(place + 1);
+	s->pending = (place + 1) & 0x3fff;
 }
 
 struct session_client *session_client_get(struct session *s) {
@@ -569,7 +573,6 @@ static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64
 		client_begin_end(s, now_ns);
 	if (dir == STREAM_CLIENT)
 		tls_session_drop(s);
-	s->n_gaps++;
 	session_unparsed(s, size);
 	if (!s->proto)
 		early_forget(s, dir);
@@ -647,10 +650,10 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	}
 	if (!s->proto)
 		early_free(slab, s->early);
-	slab_put(slab, s->account, s->account_size);
+	session_text_put(s, s->account);
 	tls_session_free(s);
 	if (s->client)
-		slab_put(slab, s->client->master, s->client->master_size);
+		session_text_put(s, s->client->master);
 	slab_put(slab, s->client, sizeof(*s->client));
 	session_match_free(s);
 	slab_put(slab, s, sizeof(*s));

@@ -57,8 +57,8 @@ struct session_client {
 	struct proxy *proxy; // its header, while it is being read
 	struct tls_reader *tls_reader; // its TLS hello, while that is being read
 	struct tls_hello *hello; // and when it is whole: up to the end of its name
-	char *master; // whose password it was, where not the account's (normal form); NULL: the account's
-	uint16_t master_size; // of its block
+	char *master; // whose password it was, where not the account's (normal form); NULL: the account's;
+	// in a block of its size
 };
 
 struct engine; // engine.h: what a worker's sessions share
@@ -78,32 +78,34 @@ struct session {
 	};
 	uint64_t events; // bit per enum session_event
 	uint64_t n_unparsed; // bytes that no grammar has read: gaps, ciphertext, after giving up
-	char *account; // normal form, NULL: nobody yet
+	char *account; // normal form, in a block of its size; NULL: nobody yet
 	struct session_match *matches;
 	struct session_client *client; // NULL: nothing beyond the packets
-	uint32_t n_gaps;
 	uint32_t sequence; // records written so far
 	uint32_t n_interims; // times an interim record was due
-	uint16_t pending; // place among the engine's activities being collected, plus one; 0: none
-	uint16_t account_size; // of its block
 	uint16_t n_attempts;
-	uint8_t login; // enum login_outcome of the last attempt
-	uint8_t mechanism; // enum sasl_mechanism of the last attempt
+	uint16_t matches_size; // of their block
+	uint32_t
+		pending : 14; // place among the engine's activities being collected, plus one; 0: none
+	uint32_t n_matches : 6;
+	uint32_t login : 2; // enum login_outcome of the last attempt
+	uint32_t mechanism : 5; // enum sasl_mechanism of the last attempt
 	bool is_tls : 1; // TLS was seen to begin
 	bool is_deaf : 1; // parsing is over; bytes are counted only
 	bool is_reported : 1; // at least one activity was sent
 	bool is_claimed : 1; // the account is only that of an attempt nobody has answered
 	bool is_begun : 1; // the client's bytes proper have begun: no PROXY header can come any more
-	uint8_t n_matches;
-	uint16_t matches_size; // of their block
 };
 
-static_assert(sizeof(struct session) == 96, "what an idle session costs");
-static_assert(MATCHES_PER_SESSION_MAX <= UINT8_MAX, "n_matches");
+static_assert(sizeof(struct session) == 88, "what an idle session costs");
+static_assert(MATCHES_PER_SESSION_MAX < 1 << 6, "n_matches");
+static_assert(ACTIVITY_PENDING_MAX < 1 << 14, "pending");
 
 // ---- For protocols. None of these fails; what cannot be kept is counted and stated as an event.
 
 struct slab *session_slab(struct session *s);
+// Gives back a text in a block of its size, its NUL included. Accepts NULL.
+void session_text_put(struct session *s, char *text);
 void session_event(struct session *s, enum session_event event);
 // size bytes went by that the grammar did not read.
 void session_unparsed(struct session *s, uint64_t size);

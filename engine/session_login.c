@@ -18,9 +18,8 @@ uint64_t session_password_hash(const struct session *s, const uint8_t *password,
 	return hash ? hash : 1;
 }
 
-// A name of the wire in its normal form, in a block of the slab; size_r: of the block. NULL: it is none,
-// which is stated.
-static char *account_new(struct session *s, const char *name, size_t name_size, uint16_t *size_r) {
+// A name of the wire in its normal form, in a block of its size. NULL: it is none, which is stated.
+static char *account_new(struct session *s, const char *name, size_t name_size) {
 	char text[ACCOUNT_SIZE];
 	size_t size = 0;
 	char *account;
@@ -40,20 +39,17 @@ static char *account_new(struct session *s, const char *name, size_t name_size, 
 		session_event(s, EVENT_memory_full);
 		return NULL;
 	}
-	*size_r = (uint16_t)(size + 1);
 	return memcpy(account, text, size + 1);
 }
 
 // The session is this account's from now on; name NULL: nobody's.
 static void account_set(struct session *s, const char *name, size_t size, uint64_t now_ns) {
-	uint16_t account_size = 0;
-	char *account = name && size ? account_new(s, name, size, &account_size) : NULL;
+	char *account = name && size ? account_new(s, name, size) : NULL;
 
 	if (s->pending && (!account || !s->account || strcmp(account, s->account) != 0))
 		session_activity_flush(s, now_ns); // what was before belongs to the account before
-	slab_put(s->engine->slab, s->account, s->account_size);
+	session_text_put(s, s->account);
 	s->account = account;
-	s->account_size = account_size;
 }
 
 // Whose password it was, where that is somebody else than the account; name NULL: nobody else's.
@@ -62,8 +58,8 @@ static void master_set(struct session *s, const char *name, size_t size) {
 		return;
 	if (!session_client_get(s))
 		return;
-	slab_put(s->engine->slab, s->client->master, s->client->master_size);
-	s->client->master = name ? account_new(s, name, size, &s->client->master_size) : NULL;
+	session_text_put(s, s->client->master);
+	s->client->master = name ? account_new(s, name, size) : NULL;
 }
 
 static void attempt_tell(

@@ -347,7 +347,6 @@ void talk_gap(struct talk *talk, enum stream_dir dir, uint64_t size) {
 	struct session *s = &talk->session;
 
 	talk_begin(talk);
-	s->n_gaps++;
 	session_unparsed(s, size);
 	if (s->state != NULL && !s->is_deaf)
 		talk->proto->gap(s, s->state, dir, size, talk->now_ns);

@@ -10,24 +10,25 @@
 
 static void mailbox_dump(struct talk *talk, const struct imap_mailbox *m) {
 	char uids[8192] = "", *at = uids;
+	const struct uid_range *of = imap_mailbox_uids(m);
 
 	for (int i = 0; i < m->n_uids; i++) {
-		at += sprintf(at, "%s%u", i > 0 ? "," : "", m->uids[i].first);
-		if (m->uids[i].last != m->uids[i].first)
-			at += sprintf(at, ":%u", m->uids[i].last);
+		at += sprintf(at, "%s%u", i > 0 ? "," : "", of[i].first);
+		if (of[i].last != of[i].first)
+			at += sprintf(at, ":%u", of[i].last);
 	}
 	talk_fact(
 		talk,
 		"mailbox %s %s %u/%u exists=%u uids=%s%s messages=%u bodies=%u headers=%u peek=%u "
 		"bytes=%" PRIu64,
-		m->name,
+		imap_mailbox_name(m),
 		m->mode == IMAP_EXAMINED ? "examine" : "select",
 		m->uidvalidity,
 		m->uidnext,
 		m->exists,
 		uids,
 		m->is_cut ? "+" : "",
-		m->n_messages,
+		m->n_bodies + m->n_headers,
 		m->n_bodies,
 		m->n_headers,
 		m->n_peek,
@@ -36,6 +37,9 @@ static void mailbox_dump(struct talk *talk, const struct imap_mailbox *m) {
 }
 
 static void counts_dump(struct talk *talk, const struct imap *f) {
+	static const struct imap_deeds none;
+	const struct imap_deeds *d = f->deeds ? f->deeds : &none;
+
 	if (f->body_count > 0 || f->header_count > 0)
 		talk_fact(
 			talk,
@@ -45,22 +49,22 @@ static void counts_dump(struct talk *talk, const struct imap *f) {
 			f->body_count,
 			f->body_bytes
 		);
-	if (f->n_search > 0 || f->n_store > 0 || f->n_copy > 0 || f->n_move > 0)
+	if (d->n_search > 0 || d->n_store > 0 || d->n_copy > 0 || d->n_move > 0)
 		talk_fact(
 			talk,
 			"search=%u store=%u copy=%u move=%u",
-			f->n_search,
-			f->n_store,
-			f->n_copy,
-			f->n_move
+			d->n_search,
+			d->n_store,
+			d->n_copy,
+			d->n_move
 		);
-	if (f->n_append > 0 || f->n_expunge > 0)
+	if (d->n_append > 0 || d->n_expunge > 0)
 		talk_fact(
 			talk,
 			"append=%u/%" PRIu64 " expunge=%u",
-			f->n_append,
-			f->append_bytes,
-			f->n_expunge
+			d->n_append,
+			d->append_bytes,
+			d->n_expunge
 		);
 }
 

@@ -283,7 +283,7 @@ static void match_write(struct json *json, const struct session_match *match) {
 // What was noticed, whatever the protocol.
 static void findings_write(struct json *json, const struct session *s) {
 	json_put_double(json, "seen", share_parsed(s), 4);
-	json_put_u64(json, "gaps", s->n_gaps);
+	json_put_u64(json, "gaps", stream_n_gaps(s->stream));
 	json_begin_array(json, "events");
 	for (int event = 0; event < EVENT_COUNT; event++)
 		if (s->events >> event & 1)

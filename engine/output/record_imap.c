@@ -41,27 +41,30 @@ static void commands_write(struct json *json, const struct imap *imap) {
 }
 
 static void totals_write(struct json *json, const struct imap *imap) {
+	static const struct imap_deeds none;
+	const struct imap_deeds *deeds = imap->deeds ? imap->deeds : &none;
+
 	json_begin_object(json, "fetch");
 	json_put_u64(json, "header_count", imap->header_count);
 	json_put_u64(json, "header_bytes", imap->header_bytes);
 	json_put_u64(json, "body_count", imap->body_count);
 	json_put_u64(json, "body_bytes", imap->body_bytes);
 	json_end_object(json);
-	json_put_u64(json, "search", imap->n_search);
+	json_put_u64(json, "search", deeds->n_search);
 	json_begin_object(json, "append");
-	json_put_u64(json, "count", imap->n_append);
-	json_put_u64(json, "bytes", imap->append_bytes);
+	json_put_u64(json, "count", deeds->n_append);
+	json_put_u64(json, "bytes", deeds->append_bytes);
 	json_end_object(json);
-	json_put_u64(json, "copy", imap->n_copy);
-	json_put_u64(json, "move", imap->n_move);
-	json_put_u64(json, "store", imap->n_store);
-	json_put_u64(json, "expunge", imap->n_expunge);
+	json_put_u64(json, "copy", deeds->n_copy);
+	json_put_u64(json, "move", deeds->n_move);
+	json_put_u64(json, "store", deeds->n_store);
+	json_put_u64(json, "expunge", deeds->n_expunge);
 }
 
 static void uids_write(struct json *json, const struct imap_mailbox *mailbox, uint32_t max) {
 	char text[IMAP_UID_RANGES_MAX * UID_RANGE_TEXT_SIZE];
 	uint32_t n = mailbox->n_uids < max ? mailbox->n_uids : max, written;
-	size_t size = uid_set_write(mailbox->uids, n, text, sizeof(text), &written);
+	size_t size = uid_set_write(imap_mailbox_uids(mailbox), n, text, sizeof(text), &written);
 
 	json_put_string(json, "uids", text, size, 0);
 	if (mailbox->is_cut || written < mailbox->n_uids)
@@ -74,15 +77,13 @@ static void mailbox_write(
 	const struct record_detail *detail
 ) {
 	json_begin_object(json, NULL);
-	record_text_write(
-		json, "name", "name_cut", mailbox->name ? mailbox->name : "", detail->chars
-	);
+	record_text_write(json, "name", "name_cut", imap_mailbox_name(mailbox), detail->chars);
 	json_put_text(json, "mode", mailbox->mode == IMAP_EXAMINED ? "examine" : "select");
 	json_put_u64(json, "uidvalidity", mailbox->uidvalidity);
 	json_put_u64(json, "uidnext", mailbox->uidnext);
 	json_begin_object(json, "fetched");
 	uids_write(json, mailbox, detail->uid_ranges);
-	json_put_u64(json, "messages", mailbox->n_messages);
+	json_put_u64(json, "messages", mailbox->n_bodies + mailbox->n_headers);
 	json_put_u64(json, "bodies", mailbox->n_bodies);
 	json_put_u64(json, "headers", mailbox->n_headers);
 	json_put_u64(json, "bytes", mailbox->bytes);

@@ -755,6 +755,63 @@ static void f12_one_cap_bounds_any_mixture_of_tunnels(void **) {
 	}
 }
 
+// ---- The one path of most frames, against the walk through all layers
+
+static bool pkt_equal(const struct pkt *a, const struct pkt *b) {
+	return a->payload == b->payload && a->addr == b->addr && a->time_ns == b->time_ns
+		&& a->payload_size == b->payload_size && a->missing_size == b->missing_size
+		&& a->seq == b->seq && a->ack == b->ack && a->realm == b->realm
+		&& a->hash == b->hash && a->window == b->window && a->port[0] == b->port[0]
+		&& a->port[1] == b->port[1] && a->urgent == b->urgent && a->flags == b->flags
+		&& a->family == b->family && a->checksum == b->checksum
+		&& a->is_inconsistent == b->is_inconsistent && a->wscale == b->wscale
+		&& a->verdict == b->verdict;
+}
+
+static void the_plain_path_says_what_the_layers_say(void **) {
+	static const uint8_t flags[]
+		= {0x10, 0x18, 0x02, 0x12, 0x11, 0x30, 0x04, 0x14, 0, 3, 6, 0xd0};
+	static const uint8_t scale[4] = {3, 3, 200, 0};
+	const struct decode_config unchecked = {.hash_key = {3, 4}};
+	const struct decode_config *configs[] = {&config, &unchecked};
+	uint64_t random = 88172645463325252u;
+	unsigned n_tcp = 0;
+
+	for (unsigned round = 0; round < 200000; round++) {
+		struct build b = {0};
+		struct pkt fast, layers;
+		struct frame frame;
+
+		ethernet(&b, 0x0800);
+		ipv4(&b, 6, 0, round & 1 ? 29 : 25);
+		ipv4_sum(&b);
+		tcp(&b, flags[round / 2 % sizeof(flags)], scale, round & 1 ? 4 : 0, "hello");
+		tcp_sum(&b);
+		b.size += round % 5; // padding
+		for (unsigned i = 0; i < round % 3; i++) { // up to two bytes are others
+			random ^= random << 13, random ^= random >> 7, random ^= random << 17;
+			b.data[random % b.size] ^= (uint8_t)(random >> 32);
+		}
+		if (round % 7 == 0) { // and the header sums right again, whatever it says
+			b.data[14] = 0x45;
+			ipv4_sum(&b);
+		}
+		frame = (struct frame){
+			.data = b.data,
+			.size = b.size - (round % 11 == 0 ? round % 64 : 0),
+			.wire_size = b.size,
+			.time_ns = round,
+		};
+		decode(configs[round & 1], &frame, &fast);
+		decode_layers(configs[round & 1], &frame, &layers);
+		assert_int_equal(fast.verdict, layers.verdict);
+		n_tcp += fast.verdict == VERDICT_tcp;
+		if (fast.verdict == VERDICT_tcp)
+			assert_true(pkt_equal(&fast, &layers));
+	}
+	assert_true(n_tcp > 50000 && n_tcp < 200000);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_link_type_leads_to_the_segment),
@@ -779,6 +836,7 @@ int main(void) {
 		cmocka_unit_test(f15_a_cut_tunnel_gives_the_same_bytes_or_a_reason),
 		cmocka_unit_test(f15_an_inner_packet_that_is_none_has_its_own_verdict),
 		cmocka_unit_test(f13_gre_is_as_long_as_its_flags_say),
+		cmocka_unit_test(the_plain_path_says_what_the_layers_say),
 		cmocka_unit_test(f12_one_cap_bounds_any_mixture_of_tunnels),
 	};
 

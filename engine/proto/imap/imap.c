@@ -304,6 +304,31 @@ static void busy_close_if_idle(struct imap_ctx *c) {
 		busy_free(c);
 }
 
+// ---- What few connections need
+
+struct imap_more *imap_more_get(struct imap_ctx *c) {
+	struct imap_more *more = imap_more(c->imap);
+
+	if (more == NULL) {
+		more = slab_get(session_slab(c->s), sizeof(*more));
+		c->imap->facts.deeds = more != NULL ? &more->deeds : NULL;
+	}
+	if (more == NULL)
+		session_event(c->s, EVENT_memory_full);
+	return more;
+}
+
+struct imap_deeds *imap_deeds(struct imap_ctx *c) {
+	// Where counts go when there is no room for them: written, never read.
+	static _Thread_local struct imap_deeds nowhere;
+	struct imap_more *more = imap_more_get(c);
+
+	if (more != NULL)
+		return &more->deeds;
+	nowhere = (struct imap_deeds){};
+	return &nowhere;
+}
+
 // ---- The protocol
 
 static void *imap_open(struct session *s) {
@@ -373,7 +398,7 @@ imap_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, uin
 	struct imap_busy *busy = c.imap->busy;
 	uint64_t n;
 
-	if (c.imap->compress != NULL) {
+	if (imap_compress_of(&c) != NULL) {
 		imap_compress_gap(&c);
 		busy_close_if_idle(&c);
 		return;
@@ -426,7 +451,9 @@ static void imap_free(struct session *s, void *state) {
 		imap->facts.commands,
 		imap->facts.commands_cap * sizeof(*imap->facts.commands)
 	);
-	slab_put(session_slab(s), imap->facts.client_id, imap->facts.client_id_size);
+	if (imap->facts.client_id != NULL)
+		slab_put(session_slab(s), imap->facts.client_id, strlen(imap->facts.client_id) + 1);
+	slab_put(session_slab(s), imap_more(imap), sizeof(struct imap_more));
 	slab_put(session_slab(s), imap, sizeof(*imap));
 }
 

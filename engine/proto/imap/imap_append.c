@@ -70,8 +70,8 @@ static void append_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 	struct imap_cursor args;
 	uint32_t uidvalidity = 0;
 
-	c->imap->facts.n_append += append->n;
-	c->imap->facts.append_bytes += append->bytes;
+	imap_deeds(c)->n_append += append->n;
+	imap_deeds(c)->append_bytes += append->bytes;
 	if (append->name == NULL)
 		return;
 	if (imap_code_is(text, "APPENDUID", &args))

@@ -20,11 +20,11 @@ struct imap_compress {
 };
 
 static bool is_on(const struct imap_ctx *c) {
-	return c->imap->compress != NULL && c->imap->compress->inflaters[STREAM_SERVER] != NULL;
+	return imap_compress_of(c) != NULL && imap_compress_of(c)->inflaters[STREAM_SERVER] != NULL;
 }
 
 static void held_free(struct imap_ctx *c) {
-	struct imap_compress *compress = c->imap->compress;
+	struct imap_compress *compress = imap_compress_of(c);
 
 	if (compress->held != NULL)
 		explicit_bzero(compress->held, compress->held_size);
@@ -34,7 +34,7 @@ static void held_free(struct imap_ctx *c) {
 }
 
 void imap_compress_free(struct imap_ctx *c) {
-	struct imap_compress *compress = c->imap->compress;
+	struct imap_compress *compress = imap_compress_of(c);
 
 	if (compress == NULL)
 		return;
@@ -46,7 +46,7 @@ void imap_compress_free(struct imap_ctx *c) {
 	}
 	held_free(c);
 	slab_put(session_slab(c->s), compress, sizeof(*compress));
-	c->imap->compress = NULL;
+	imap_more(c->imap)->compress = NULL;
 }
 
 // ---- The command
@@ -58,11 +58,16 @@ compress_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_t
 }
 
 static void compress_complete(struct imap_ctx *c, struct imap_flight *flight) {
-	if (c->imap->compress != NULL || (flight->flags & FLIGHT_UNLISTED))
+	struct imap_more *more;
+
+	if (imap_compress_of(c) != NULL || (flight->flags & FLIGHT_UNLISTED))
 		return; // a second one is refused (RFC 4978 section 3)
-	c->imap->compress = slab_get(session_slab(c->s), sizeof(*c->imap->compress));
-	if (c->imap->compress == NULL)
-		session_event(c->s, EVENT_memory_full);
+	more = imap_more_get(c);
+	if (more != NULL) {
+		more->compress = slab_get(session_slab(c->s), sizeof(*more->compress));
+		if (more->compress == NULL)
+			session_event(c->s, EVENT_memory_full);
+	}
 	c->imap->is_switched = true;
 }
 
@@ -80,7 +85,7 @@ static struct inflater *inflater_new(struct imap_ctx *c) {
 }
 
 static void compress_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
-	struct imap_compress *compress = c->imap->compress;
+	struct imap_compress *compress = imap_compress_of(c);
 
 	c->imap->is_switched = true;
 	if (is_on(c)) {
@@ -95,9 +100,9 @@ static void compress_ok(struct imap_ctx *c, struct imap_flight *flight, struct i
 }
 
 static void compress_no(struct imap_ctx *c, struct imap_flight *flight) {
-	if (c->imap->compress == NULL || is_on(c))
+	if (imap_compress_of(c) == NULL || is_on(c))
 		return;
-	c->imap->compress->is_refused = true;
+	imap_compress_of(c)->is_refused = true;
 	c->imap->is_switched = true;
 }
 
@@ -111,7 +116,7 @@ const struct imap_verb imap_verb_compress = {
 // ---- The bytes
 
 bool imap_compress_takes(const struct imap_ctx *c, enum stream_dir dir) {
-	return is_on(c) || (c->imap->compress != NULL && dir == STREAM_CLIENT);
+	return is_on(c) || (imap_compress_of(c) != NULL && dir == STREAM_CLIENT);
 }
 
 static void give_up(struct imap_ctx *c, enum session_event why, size_t size) {
@@ -127,7 +132,7 @@ static void unparsed_limit(struct imap_ctx *c, uint64_t before, size_t size) {
 
 static void
 inflate_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
-	struct inflater *inflater = c->imap->compress->inflaters[dir];
+	struct inflater *inflater = imap_compress_of(c)->inflaters[dir];
 	uint64_t n_unparsed = c->s->n_unparsed;
 	size_t n_wire = size;
 	uint8_t out[OUT_SIZE];
@@ -150,9 +155,9 @@ inflate_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_
 
 // Bytes that were no deflate after all.
 static void held_plain(struct imap_ctx *c) {
-	struct imap_compress held = *c->imap->compress;
+	struct imap_compress held = *imap_compress_of(c);
 
-	c->imap->compress->held = NULL; // it is ours now
+	imap_compress_of(c)->held = NULL; // it is ours now
 	imap_compress_free(c);
 	if (held.held != NULL) {
 		imap_feed(c, STREAM_CLIENT, held.held, held.held_size);
@@ -164,7 +169,7 @@ static void held_plain(struct imap_ctx *c) {
 // So much is held without an answer that none will come, or somebody wants it not to be read: what begins
 // with a command, as no deflate does, is read as what it is.
 static void held_overflow(struct imap_ctx *c, const uint8_t *data, size_t size) {
-	const struct imap_compress *compress = c->imap->compress;
+	const struct imap_compress *compress = imap_compress_of(c);
 	const uint8_t *end = memchr(compress->held, '\r', compress->held_size);
 
 	if (end != NULL && imap_client_is_sure((struct imap_cursor){compress->held, end})) {
@@ -176,7 +181,7 @@ static void held_overflow(struct imap_ctx *c, const uint8_t *data, size_t size) 
 }
 
 static void hold(struct imap_ctx *c, const uint8_t *data, size_t size) {
-	struct imap_compress *compress = c->imap->compress;
+	struct imap_compress *compress = imap_compress_of(c);
 	size_t room = IMAP_HELD_SIZE_MAX - compress->held_size, n = size < room ? size : room;
 	void *block = compress->held;
 
@@ -203,7 +208,7 @@ void imap_compress_data(struct imap_ctx *c, enum stream_dir dir, const uint8_t *
 }
 
 void imap_compress_settle(struct imap_ctx *c) {
-	struct imap_compress *compress = c->imap->compress;
+	struct imap_compress *compress = imap_compress_of(c);
 
 	if (compress == NULL)
 		return;
@@ -216,10 +221,10 @@ void imap_compress_settle(struct imap_ctx *c) {
 }
 
 void imap_compress_gap(struct imap_ctx *c) {
-	give_up(c, EVENT_bad_compression, c->imap->compress->held_size);
+	give_up(c, EVENT_bad_compression, imap_compress_of(c)->held_size);
 }
 
 void imap_compress_end(struct imap_ctx *c) {
-	if (c->imap->compress != NULL && !c->s->is_deaf)
-		session_unparsed(c->s, c->imap->compress->held_size);
+	if (imap_compress_of(c) != NULL && !c->s->is_deaf)
+		session_unparsed(c->s, imap_compress_of(c)->held_size);
 }

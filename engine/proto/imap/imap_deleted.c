@@ -63,17 +63,20 @@ static bool set_change(struct set set, struct uid_range range, bool is_added) {
 }
 
 void imap_deleted_forget(struct imap_ctx *c) {
-	slab_put(session_slab(c->s), c->imap->deleted, sizeof(*c->imap->deleted));
-	c->imap->deleted = NULL;
+	if (imap_deleted_of(c) == NULL)
+		return;
+	slab_put(session_slab(c->s), imap_deleted_of(c), sizeof(struct imap_deleted));
+	imap_more(c->imap)->deleted = NULL;
 }
 
 void imap_deleted_mark(struct imap_ctx *c, bool is_uid, struct uid_range range, bool is_deleted) {
-	struct imap_deleted *deleted = c->imap->deleted;
+	struct imap_deleted *deleted = imap_deleted_of(c);
 
 	if (imap_selected(c) == NULL || range.first == 0 || (deleted == NULL && !is_deleted))
 		return;
-	if (deleted == NULL)
-		deleted = c->imap->deleted = slab_get(session_slab(c->s), sizeof(*deleted));
+	if (deleted == NULL && imap_more_get(c) != NULL)
+		deleted = imap_more(c->imap)->deleted
+			= slab_get(session_slab(c->s), sizeof(*deleted));
 	if (deleted == NULL) {
 		session_event(c->s, EVENT_memory_full);
 		return;
@@ -85,7 +88,7 @@ void imap_deleted_mark(struct imap_ctx *c, bool is_uid, struct uid_range range, 
 
 // Numbers above the message move down.
 void imap_deleted_expunged(struct imap_ctx *c, uint32_t seq, uint32_t uid) {
-	struct imap_deleted *deleted = c->imap->deleted;
+	struct imap_deleted *deleted = imap_deleted_of(c);
 
 	if (deleted == NULL)
 		return;
@@ -111,7 +114,7 @@ static uint64_t uids_count(const struct imap_ctx *c, struct uid_range range, uin
 	uint64_t n_known = 0, n = 0;
 
 	for (int i = 0; i < c->imap->n_runs; i++) {
-		const struct imap_run *run = &c->imap->runs[i];
+		const struct imap_run *run = &imap_runs(c->imap)[i];
 		n_known += run->n;
 		n += overlap(range, run->uid, (uint64_t)run->uid + run->n - 1);
 	}
@@ -119,7 +122,7 @@ static uint64_t uids_count(const struct imap_ctx *c, struct uid_range range, uin
 }
 
 uint32_t imap_deleted_count(struct imap_ctx *c) {
-	const struct imap_deleted *deleted = c->imap->deleted;
+	const struct imap_deleted *deleted = imap_deleted_of(c);
 	const struct imap_mailbox *mailbox = imap_selected(c);
 	uint64_t n = 0;
 

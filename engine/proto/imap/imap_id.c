@@ -88,9 +88,9 @@ static void id_complete(struct imap_ctx *c, struct imap_flight *flight) {
 		memcpy(text + name + 1, id->version, version);
 	}
 	text[size] = '\0';
-	slab_put(session_slab(c->s), facts->client_id, facts->client_id_size);
+	if (facts->client_id != NULL)
+		slab_put(session_slab(c->s), facts->client_id, strlen(facts->client_id) + 1);
 	facts->client_id = text;
-	facts->client_id_size = size + 1;
 }
 
 const struct imap_verb imap_verb_id = {

@@ -51,21 +51,22 @@ static int ranges_add(struct uid_range *ranges, unsigned *n, unsigned cap, uint3
 
 static void uids_add(struct imap_ctx *c, struct imap_mailbox *mailbox, uint32_t uid) {
 	uint32_t size = mailbox->uids_cap * sizeof(*mailbox->uids);
-	void *block = mailbox->uids;
-	unsigned n = mailbox->n_uids;
+	void *block = mailbox->uids_cap ? mailbox->uids : NULL;
+	unsigned n = mailbox->n_uids, cap = mailbox->uids_cap ? mailbox->uids_cap : 1;
+	struct uid_range only = mailbox->uid;
 
-	if (n == mailbox->uids_cap && n < IMAP_UID_RANGES_MAX
+	if (n == cap && n < IMAP_UID_RANGES_MAX
 	    && slab_grow(session_slab(c->s), &block, &size, (n + 1) * sizeof(*mailbox->uids), false)
 		    == 0) {
+		if (!mailbox->uids_cap)
+			*(struct uid_range *)block = only;
 		mailbox->uids = block;
-		mailbox->uids_cap = size / sizeof(*mailbox->uids);
+		mailbox->uids_cap = cap = size / sizeof(*mailbox->uids);
 	}
-	n = mailbox->n_uids;
 	if (ranges_add(
-		    mailbox->uids,
+		    mailbox->uids_cap ? mailbox->uids : &mailbox->uid,
 		    &n,
-		    mailbox->uids_cap < IMAP_UID_RANGES_MAX ? mailbox->uids_cap
-							    : IMAP_UID_RANGES_MAX,
+		    cap < IMAP_UID_RANGES_MAX ? cap : IMAP_UID_RANGES_MAX,
 		    uid
 	    )
 	    < 0)
@@ -75,10 +76,12 @@ static void uids_add(struct imap_ctx *c, struct imap_mailbox *mailbox, uint32_t 
 
 // ---- Which message is which: runs of numbers and UIDs that rise together
 
-static struct imap_run *run_find(const struct imap_state *imap, uint32_t seq) {
+static struct imap_run *run_find(struct imap_state *imap, uint32_t seq) {
+	struct imap_run *runs = imap_runs(imap);
+
 	for (int i = 0; i < imap->n_runs; i++)
-		if (seq >= imap->runs[i].seq && seq - imap->runs[i].seq < imap->runs[i].n)
-			return &imap->runs[i];
+		if (seq >= runs[i].seq && seq - runs[i].seq < runs[i].n)
+			return &runs[i];
 	return NULL;
 }
 
@@ -89,18 +92,26 @@ uint32_t imap_uid_of(const struct imap_ctx *c, uint32_t seq) {
 }
 
 void imap_uids_forget(struct imap_ctx *c) {
-	slab_put(session_slab(c->s), c->imap->runs, c->imap->runs_cap * sizeof(*c->imap->runs));
-	c->imap->runs = NULL;
+	if (c->imap->runs_cap)
+		slab_put(
+			session_slab(c->s),
+			c->imap->runs,
+			c->imap->runs_cap * sizeof(*c->imap->runs)
+		);
 	c->imap->n_runs = c->imap->runs_cap = 0;
 }
 
 static bool runs_reserve(struct imap_ctx *c, unsigned n) {
 	uint32_t size = c->imap->runs_cap * sizeof(*c->imap->runs);
-	void *block = c->imap->runs;
+	void *block = c->imap->runs_cap ? c->imap->runs : NULL;
 
+	if (n == 1 && !c->imap->runs_cap)
+		return true;
 	if (n > IMAP_SEQUENCE_RUNS_MAX
 	    || slab_grow(session_slab(c->s), &block, &size, n * sizeof(*c->imap->runs), false) < 0)
 		return false;
+	if (!c->imap->runs_cap)
+		*(struct imap_run *)block = c->imap->run;
 	c->imap->runs = block;
 	size /= sizeof(*c->imap->runs);
 	c->imap->runs_cap = size < UINT8_MAX ? size : UINT8_MAX;
@@ -118,16 +129,16 @@ void imap_uid_learn(struct imap_ctx *c, uint32_t seq, uint32_t uid) {
 			imap_uids_forget(c); // what was known is wrong
 		return;
 	}
-	while (at < c->imap->n_runs && c->imap->runs[at].seq < seq)
+	while (at < c->imap->n_runs && imap_runs(c->imap)[at].seq < seq)
 		at++;
-	run = at > 0 ? &c->imap->runs[at - 1] : NULL;
+	run = at > 0 ? &imap_runs(c->imap)[at - 1] : NULL;
 	if (run != NULL && run->seq + run->n == seq && run->uid + run->n == uid) {
 		run->n++;
 		return;
 	}
 	if (!runs_reserve(c, c->imap->n_runs + 1))
 		return;
-	runs = c->imap->runs;
+	runs = imap_runs(c->imap);
 	memmove(runs + at + 1, runs + at, (c->imap->n_runs - at) * sizeof(*runs));
 	runs[at] = (struct imap_run){seq, uid, 1};
 	c->imap->n_runs++;
@@ -140,12 +151,12 @@ static void runs_expunge(struct imap_ctx *c, uint32_t seq) {
 	int at;
 
 	if (run != NULL && run->seq < seq && seq - run->seq < run->n - 1) { // splits it
-		at = run - c->imap->runs;
+		at = run - imap_runs(c->imap);
 		if (!runs_reserve(c, c->imap->n_runs + 1)) {
 			imap_uids_forget(c);
 			return;
 		}
-		runs = c->imap->runs;
+		runs = imap_runs(c->imap);
 		before = seq - runs[at].seq;
 		memmove(runs + at + 1, runs + at, (c->imap->n_runs - at) * sizeof(*runs));
 		runs[at].n = before;
@@ -158,8 +169,8 @@ static void runs_expunge(struct imap_ctx *c, uint32_t seq) {
 		run->n--;
 	}
 	for (at = 0; at < c->imap->n_runs; at++)
-		if (c->imap->runs[at].seq > seq)
-			c->imap->runs[at].seq--;
+		if (imap_runs(c->imap)[at].seq > seq)
+			imap_runs(c->imap)[at].seq--;
 }
 
 // ---- The selected mailbox
@@ -193,48 +204,79 @@ void imap_mailbox_expunged(struct imap_ctx *c, uint32_t seq) {
 
 static int mailbox_find(const struct imap *facts, const struct imap_select *select) {
 	for (int i = 0; i < facts->n_mailboxes; i++)
-		if (strcmp(facts->mailboxes[i].name, select->name) == 0
+		if (strcmp(imap_mailbox_name(&facts->mailboxes[i]), select->name) == 0
 		    && (select->uidvalidity == 0 || facts->mailboxes[i].uidvalidity == 0
 			|| facts->mailboxes[i].uidvalidity == select->uidvalidity))
 			return i;
 	return -1;
 }
 
+// Its name and its set.
+static void mailbox_clear(struct imap_ctx *c, struct imap_mailbox *mailbox) {
+	if (mailbox->name_size)
+		slab_put(session_slab(c->s), mailbox->name, mailbox->name_size);
+	if (mailbox->uids_cap)
+		slab_put(
+			session_slab(c->s),
+			mailbox->uids,
+			mailbox->uids_cap * sizeof(*mailbox->uids)
+		);
+	mailbox->name = NULL;
+	mailbox->uids = NULL;
+	mailbox->n_uids = mailbox->uids_cap = mailbox->name_size = 0;
+}
+
+// Room for twice as many: mostly it stays at one.
+static bool mailboxes_grow(struct imap_ctx *c) {
+	static_assert(2 * IMAP_MAILBOXES_MAX <= UINT8_MAX, "mailboxes_cap");
+	struct imap *facts = &c->imap->facts;
+	unsigned cap = facts->mailboxes_cap ? 2 * facts->mailboxes_cap : 1;
+	struct imap_mailbox *more = slab_get(session_slab(c->s), cap * sizeof(*more));
+
+	if (more == NULL)
+		return false;
+	if (facts->mailboxes_cap) {
+		memcpy(more, facts->mailboxes, facts->n_mailboxes * sizeof(*more));
+		slab_put(
+			session_slab(c->s), facts->mailboxes, facts->mailboxes_cap * sizeof(*more)
+		);
+	}
+	facts->mailboxes = more;
+	facts->mailboxes_cap = cap;
+	return true;
+}
+
 // A place for another mailbox: the last one is shared by all that came too late. -1: no memory.
 static int mailbox_new(struct imap_ctx *c) {
 	struct imap *facts = &c->imap->facts;
-	uint32_t size = facts->mailboxes_cap * sizeof(*facts->mailboxes);
-	void *block = facts->mailboxes;
 
 	if (facts->n_mailboxes > IMAP_MAILBOXES_MAX) {
 		struct imap_mailbox *shared = &facts->mailboxes[IMAP_MAILBOXES_MAX];
 		session_event(c->s, EVENT_too_many_mailboxes);
-		slab_put(session_slab(c->s), shared->name, shared->name_size);
-		slab_put(
-			session_slab(c->s), shared->uids, shared->uids_cap * sizeof(*shared->uids)
-		);
-		shared->name = NULL;
-		shared->uids = NULL;
-		shared->n_uids = shared->uids_cap = 0;
+		mailbox_clear(c, shared);
 		shared->is_cut = true;
 		return IMAP_MAILBOXES_MAX;
 	}
-	if (slab_grow(
-		    session_slab(c->s),
-		    &block,
-		    &size,
-		    (facts->n_mailboxes + 1) * sizeof(*facts->mailboxes),
-		    false
-	    )
-	    < 0) {
+	if (facts->n_mailboxes == facts->mailboxes_cap && !mailboxes_grow(c)) {
 		session_event(c->s, EVENT_memory_full);
 		return -1;
 	}
-	facts->mailboxes = block;
-	size /= sizeof(*facts->mailboxes);
-	facts->mailboxes_cap = size < UINT8_MAX ? size : UINT8_MAX;
 	facts->mailboxes[facts->n_mailboxes] = (struct imap_mailbox){};
 	return facts->n_mailboxes++;
+}
+
+static void
+name_take(struct imap_ctx *c, struct imap_mailbox *mailbox, struct imap_select *select) {
+	size_t size = strlen(select->name) + 1;
+
+	if (size > sizeof(mailbox->short_name)) {
+		mailbox->name = select->name;
+		mailbox->name_size = select->name_size;
+	} else {
+		memcpy(mailbox->short_name, select->name, size);
+		slab_put(session_slab(c->s), select->name, select->name_size);
+	}
+	select->name = NULL;
 }
 
 void imap_mailbox_select(struct imap_ctx *c, struct imap_select *select, enum imap_mode mode) {
@@ -246,9 +288,7 @@ void imap_mailbox_select(struct imap_ctx *c, struct imap_select *select, enum im
 		if (at < 0)
 			return;
 		mailbox = &c->imap->facts.mailboxes[at];
-		mailbox->name = select->name;
-		mailbox->name_size = select->name_size;
-		select->name = NULL;
+		name_take(c, mailbox, select);
 	}
 	mailbox = &c->imap->facts.mailboxes[at];
 	mailbox->mode = mode;
@@ -259,7 +299,7 @@ void imap_mailbox_select(struct imap_ctx *c, struct imap_select *select, enum im
 	c->imap->selected = at;
 	// As many messages as there were UIDs: each has its own number (RFC 9051 2.3.1.1).
 	if (select->exists > 0 && select->exists == select->uidnext - 1 && runs_reserve(c, 1)) {
-		c->imap->runs[0] = (struct imap_run){1, 1, select->exists};
+		imap_runs(c->imap)[0] = (struct imap_run){1, 1, select->exists};
 		c->imap->n_runs = 1;
 	}
 }
@@ -328,7 +368,7 @@ struct activity_mailbox *imap_activity(struct imap_ctx *c) {
 		return NULL;
 	return imap_activity_named(
 		c,
-		mailbox->name,
+		imap_mailbox_name(mailbox),
 		mailbox->uidvalidity,
 		mailbox->uidnext,
 		mailbox->mode == IMAP_EXAMINED
@@ -337,8 +377,11 @@ struct activity_mailbox *imap_activity(struct imap_ctx *c) {
 
 void imap_expunge_count(struct imap_ctx *c, uint64_t n) {
 	struct activity_mailbox *activity = n > 0 ? imap_activity(c) : NULL;
-	uint32_t *total = &c->imap->facts.n_expunge;
+	uint32_t *total;
 
+	if (n == 0)
+		return;
+	total = &imap_deeds(c)->n_expunge;
 	*total = n < UINT32_MAX - *total ? *total + n : UINT32_MAX;
 	if (activity != NULL)
 		activity->expunge += n;
@@ -395,7 +438,6 @@ void imap_mailbox_fetched(struct imap_ctx *c, const struct imap_fetch *fetch) {
 
 	if (mailbox == NULL)
 		return;
-	mailbox->n_messages++;
 	mailbox->n_bodies += fetch->n_bodies > 0;
 	mailbox->n_headers += fetch->n_bodies == 0;
 	mailbox->n_peek += fetch->n_bodies > 0 && fetch->is_peek;
@@ -407,17 +449,14 @@ void imap_mailbox_fetched(struct imap_ctx *c, const struct imap_fetch *fetch) {
 
 void imap_mailboxes_free(struct imap_ctx *c) {
 	struct imap *facts = &c->imap->facts;
-	struct slab *slab = session_slab(c->s);
 
 	imap_uids_forget(c);
 	imap_deleted_forget(c);
-	for (int i = 0; i < facts->n_mailboxes; i++) {
-		slab_put(slab, facts->mailboxes[i].name, facts->mailboxes[i].name_size);
-		slab_put(
-			slab,
-			facts->mailboxes[i].uids,
-			facts->mailboxes[i].uids_cap * sizeof(struct uid_range)
-		);
-	}
-	slab_put(slab, facts->mailboxes, facts->mailboxes_cap * sizeof(*facts->mailboxes));
+	for (int i = 0; i < facts->n_mailboxes; i++)
+		mailbox_clear(c, &facts->mailboxes[i]);
+	slab_put(
+		session_slab(c->s),
+		facts->mailboxes,
+		facts->mailboxes_cap * sizeof(*facts->mailboxes)
+	);
 }

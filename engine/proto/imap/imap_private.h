@@ -238,31 +238,61 @@ struct imap_deleted {
 	struct uid_range seqs[IMAP_DELETED_RANGES_MAX];
 };
 
+// Behind facts.deeds.
+struct imap_more {
+	struct imap_deeds deeds; // first
+	struct imap_deleted *deleted; // of the selected mailbox; NULL: none
+	struct imap_compress *compress; // from COMPRESS on; NULL: none
+};
+
 struct imap_state {
 	struct imap facts; // first: who reads facts reads the state
 	struct imap_flight *flights; // oldest first
 	struct imap_busy *busy; // NULL: between lines in both directions
-	struct imap_run *runs; // sorted, of the selected mailbox
-	struct imap_deleted *deleted; // of the selected mailbox; NULL: none
-	struct imap_compress *compress; // from COMPRESS on; NULL: none
 	struct imap_grammar *grammar; // while it is being learned
+	union { // imap_runs(): sorted, of the selected mailbox
+		struct imap_run *runs;
+		struct imap_run run; // when it is the only one
+	};
 	uint8_t n_runs;
-	uint8_t runs_cap;
+	uint8_t runs_cap; // 0: run
 	uint8_t n_flights;
 	int8_t selected; // index of the mailbox, -1: none
 	uint8_t place[2]; // enum imap_place, by direction
-	bool is_tls_next; // STARTTLS was accepted, what follows is not seen yet
-	bool is_unsure; // commands may have gone by unseen
-	bool is_utf8; // mailbox names are UTF-8 (RFC 6855)
-	bool is_preauth;
-	bool is_greeted; // the server has spoken
-	bool is_asked; // the client has
-	bool is_switched; // the bytes that follow are to be read another way
+	bool is_tls_next : 1; // STARTTLS was accepted, what follows is not seen yet
+	bool is_unsure : 1; // commands may have gone by unseen
+	bool is_utf8 : 1; // mailbox names are UTF-8 (RFC 6855)
+	bool is_preauth : 1;
+	bool is_greeted : 1; // the server has spoken
+	bool is_asked : 1; // the client has
+	bool is_switched : 1; // the bytes that follow are to be read another way
 };
 
-static_assert(sizeof(struct imap) == 96, "what an idle session costs");
-static_assert(sizeof(struct imap_state) <= 160, "what an idle session costs");
-static_assert(sizeof(struct imap_mailbox) == 64, "what an idle session costs");
+static_assert(sizeof(struct imap) == 72, "what an idle session costs");
+static_assert(sizeof(struct imap_state) == 120, "what an idle session costs");
+static_assert(sizeof(struct imap_mailbox) == 56, "what an idle session costs");
+
+static inline struct imap_run *imap_runs(struct imap_state *imap) {
+	return imap->runs_cap ? imap->runs : &imap->run;
+}
+
+// NULL: there is none, and never was.
+static inline struct imap_more *imap_more(const struct imap_state *imap) {
+	return (struct imap_more *)imap->facts.deeds;
+}
+
+static inline struct imap_compress *imap_compress_of(const struct imap_ctx *c) {
+	return imap_more(c->imap) ? imap_more(c->imap)->compress : NULL;
+}
+
+static inline struct imap_deleted *imap_deleted_of(const struct imap_ctx *c) {
+	return imap_more(c->imap) ? imap_more(c->imap)->deleted : NULL;
+}
+
+// The same, made when it is not there; NULL (stated) without memory.
+struct imap_more *imap_more_get(struct imap_ctx *c);
+// What was done, to be added to; never NULL.
+struct imap_deeds *imap_deeds(struct imap_ctx *c);
 
 // imap.c
 void imap_flight_free(struct imap_ctx *c, struct imap_flight *flight);

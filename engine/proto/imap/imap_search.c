@@ -90,7 +90,7 @@ search_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_tok
 static void search_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	struct activity_mailbox *activity = imap_activity(c);
 
-	c->imap->facts.n_search++;
+	imap_deeds(c)->n_search++;
 	if (activity == NULL)
 		return;
 	activity->search.text += (flight->search & SEARCH_TEXT) != 0;

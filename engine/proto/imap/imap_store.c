@@ -64,7 +64,7 @@ static void expunge_ok(struct imap_ctx *c, struct imap_flight *flight, struct im
 static void store_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	struct activity_mailbox *activity = imap_activity(c);
 
-	c->imap->facts.n_store++;
+	imap_deeds(c)->n_store++;
 	store_mark(c, flight);
 	if (activity != NULL)
 		activity->store++;

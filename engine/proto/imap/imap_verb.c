@@ -59,7 +59,7 @@ fetch_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_toke
 static void copy_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	struct activity_mailbox *activity = imap_activity(c);
 
-	c->imap->facts.n_copy++;
+	imap_deeds(c)->n_copy++;
 	if (activity != NULL)
 		activity->copy++;
 }
@@ -67,7 +67,7 @@ static void copy_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_
 static void move_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	struct activity_mailbox *activity = imap_activity(c);
 
-	c->imap->facts.n_move++;
+	imap_deeds(c)->n_move++;
 	if (activity != NULL)
 		activity->move++;
 }

@@ -28,7 +28,7 @@
 struct stream {
 	struct stream_tuple tuple;
 	uint64_t start_ns;
-	uint64_t n_bytes[2], n_packets[2];
+	uint64_t n_bytes[2], n_packets[2], n_gaps;
 };
 
 void session_id(const struct session *, uint8_t id[16]) {
@@ -48,6 +48,10 @@ uint64_t stream_start_ns(const struct stream *stream) {
 
 uint64_t stream_n_bytes(const struct stream *stream, enum stream_dir dir) {
 	return stream->n_bytes[dir];
+}
+
+uint64_t stream_n_gaps(const struct stream *stream) {
+	return stream->n_gaps;
 }
 
 uint64_t stream_n_packets(const struct stream *stream, enum stream_dir dir) {
@@ -164,14 +168,23 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 		.is_told = true,
 		.place = {.field = RULE_BODY, .part = "1.2", .offset = 99, .excerpt = "so"},
 	};
+	struct imap_deeds deeds = {
+		.n_search = 3,
+		.n_append = 4,
+		.append_bytes = 5,
+		.n_copy = 6,
+		.n_move = 7,
+		.n_store = 8,
+		.n_expunge = 10,
+	};
 	struct imap_mailbox mailbox = {
-		.name = (char[]){"INBOX"},
+		.short_name = "INBOX",
 		.mode = IMAP_EXAMINED,
 		.uidvalidity = 1,
 		.uidnext = 151,
 		.uids = uids,
 		.n_uids = 2,
-		.n_messages = 10,
+		.uids_cap = 2,
 		.n_bodies = 10,
 		.n_peek = 10,
 		.bytes = 46110,
@@ -242,13 +255,7 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 		.header_bytes = 2,
 		.body_count = 9,
 		.body_bytes = 46110,
-		.n_search = 3,
-		.n_append = 4,
-		.append_bytes = 5,
-		.n_copy = 6,
-		.n_move = 7,
-		.n_store = 8,
-		.n_expunge = 10,
+		.deeds = &deeds,
 	};
 	assert_all_at(written(m, RECORD_LOGOUT, start_ns + 2512000000), expected, N(expected));
 }
@@ -424,7 +431,7 @@ static void make_awkward(struct made *m) {
 	m->s.account = account;
 	m->s.is_tls = 1;
 	m->s.events = (UINT64_C(1) << (EVENT_COUNT - 1) << 1) - 1;
-	m->s.n_gaps = UINT32_MAX;
+	m->stream.n_gaps = UINT32_MAX;
 	m->s.n_attempts = UINT16_MAX;
 	m->s.sequence = UINT32_MAX;
 	m->s.matches = matches;
@@ -444,8 +451,9 @@ mailboxes_make(struct imap *imap, uint8_t n_mailboxes, uint16_t n_ranges, size_t
 		struct imap_mailbox *mailbox = &imap->mailboxes[i];
 
 		mailbox->name = awkward(n_chars);
+		mailbox->name_size = 1;
 		mailbox->uids = calloc(n_ranges, sizeof(*mailbox->uids));
-		mailbox->n_uids = n_ranges;
+		mailbox->n_uids = mailbox->uids_cap = n_ranges;
 		mailbox->uidvalidity = mailbox->uidnext = UINT32_MAX;
 		mailbox->bytes = UINT64_MAX;
 		for (uint32_t r = 0; r < n_ranges; r++)
