@@ -255,7 +255,7 @@ int main(int argc, char **argv) {
 
 	if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX)
 		die("usage: bench_walk CAPTURE [ROUNDS]");
-	struct ruleset *ruleset = ruleset_open(getenv("RULES"), NULL, stderr);
+	struct ruleset *ruleset = ruleset_open(getenv("RULES"), NULL, NULL, stderr);
 	if (!ruleset)
 		return 1;
 	for (int round = -1; round < rounds; round++) { // the first warms caches and is not counted
