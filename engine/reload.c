@@ -108,9 +108,8 @@ static int fresh_open(struct reload *reload, struct generation *fresh, int n, FI
 	int rc = config_reread(reload->config, &config, out);
 
 	if (rc == 0)
-		fresh->ruleset = ruleset_open(
-			config.rules, config.rule_cache, reload->now.ruleset, out
-		);
+		fresh->ruleset
+			= ruleset_open(config.rules, config.rule_cache, reload->now.ruleset, out);
 	config_close(&config);
 	if (!fresh->ruleset || ruleset_n_bad(fresh->ruleset) > 0)
 		return -1;
@@ -137,7 +136,9 @@ static void put_in_force(
 }
 
 // 0, or −1 and why in out, any number of lines.
-static int try(struct reload *reload, struct analyst *analyst, struct engine *const *engines, int n, FILE *out) {
+static int
+try(struct reload *reload, struct analyst *analyst, struct engine *const *engines, int n, FILE *out
+) {
 	struct generation fresh = {0};
 
 	reload_reap(reload, engines, n);

@@ -88,6 +88,7 @@ static void id_complete(struct imap_ctx *c, struct imap_flight *flight) {
 		memcpy(text + name + 1, id->version, version);
 	}
 	text[size] = '\0';
+	session_token(c->s, RULE_CLIENT_ID, text, size, c->now_ns);
 	slab_put(session_slab(c->s), facts->client_id, facts->client_id_size);
 	facts->client_id = text;
 	facts->client_id_size = size + 1;
