@@ -257,7 +257,7 @@ int main(int argc, char **argv) {
 
 	if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX || only >= DEPTHS)
 		die("usage: bench_walk CAPTURE [ROUNDS [DEPTH]]");
-	struct ruleset *ruleset = ruleset_open(getenv("RULES"), NULL, stderr);
+	struct ruleset *ruleset = ruleset_open(getenv("RULES"), NULL, NULL, stderr);
 	if (!ruleset)
 		return 1;
 	if (only >= 0) {

@@ -76,6 +76,9 @@ struct analyst {
 	pthread_t thread;
 	bool is_running;
 	_Atomic bool is_broken; // w: this thread, r: any
+	_Atomic bool is_over; // the thread has ended
+	_Atomic(const struct rules *) rules_next; // w: control, and NULL when they are known
+	int rules_result; // of the last
 	struct analyst_stats stats;
 	char line[ACTIVITY_LINE_SIZE_MAX];
 };
@@ -212,9 +215,8 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 	    || !(analyst->activity = sink_open(config->activity, error, size)))
 		goto err;
 	analyst->models = models_open(&models);
-	if (rules)
-		analyst->match_alerts = match_alerts_open(&content);
-	if (!analyst->models || (rules && !analyst->match_alerts)) {
+	analyst->match_alerts = match_alerts_open(&content);
+	if (!analyst->models || !analyst->match_alerts) {
 		snprintf(
 			error,
 			(size_t)size,
@@ -258,8 +260,7 @@ static void advance(struct analyst *analyst, uint64_t now_ns) {
 	while (analyst->advanced_ns < hour_ns) {
 		analyst->advanced_ns += ADVANCE_NS;
 		models_advance(analyst->models, analyst->advanced_ns);
-		if (analyst->match_alerts)
-			match_alerts_advance(analyst->match_alerts, analyst->advanced_ns);
+		match_alerts_advance(analyst->match_alerts, analyst->advanced_ns);
 	}
 }
 
@@ -283,8 +284,7 @@ void analyst_activity(struct analyst *analyst, const struct activity *activity) 
 	analyst->mark.heard_ns = activity->time_ns;
 	if (models_run(analyst->models, activity)) {
 		analyst->mark.n_activities++;
-		if (analyst->match_alerts)
-			match_alerts_run(analyst->match_alerts, activity);
+		match_alerts_run(analyst->match_alerts, activity);
 	} else {
 		analyst->stats.n_known++;
 	}
@@ -294,6 +294,18 @@ void analyst_activity(struct analyst *analyst, const struct activity *activity) 
 void analyst_record(struct analyst *analyst, const char *line, size_t size) {
 	analyst->stats.n_records++;
 	sink_put(analyst, analyst->sessions, line, size);
+}
+
+// ---- Rules that come later
+
+static void rules_take(struct analyst *analyst) {
+	const struct rules *rules
+		= atomic_load_explicit(&analyst->rules_next, memory_order_acquire);
+
+	if (!rules)
+		return;
+	analyst->rules_result = match_alerts_rules(analyst->match_alerts, rules);
+	atomic_store_explicit(&analyst->rules_next, NULL, memory_order_release);
 }
 
 // ---- Merging
@@ -360,6 +372,7 @@ static void drain(struct analyst *analyst) {
 	for (int i = 0; i < analyst->n_inputs; i++)
 		input_read(analyst, &analyst->inputs[i]);
 	while ((first = input_next(analyst, &now_ns))) {
+		rules_take(analyst);
 		advance(analyst, now_ns);
 		analyst_activity(analyst, (const struct activity *)first->head->data);
 		first->head = NULL;
@@ -387,6 +400,18 @@ static void flush_when_quiet(struct analyst *analyst, uint64_t *n_flushed) {
 	*n_flushed = n_lines;
 }
 
+int analyst_rules(struct analyst *analyst, const struct rules *rules) {
+	const struct timespec look = {.tv_nsec = IDLE_SLEEP_NS};
+
+	atomic_store_explicit(&analyst->rules_next, rules, memory_order_release);
+	while (atomic_load_explicit(&analyst->rules_next, memory_order_acquire)) {
+		if (atomic_load_explicit(&analyst->is_over, memory_order_acquire))
+			return 0; // nothing is told of any more
+		nanosleep(&look, NULL);
+	}
+	return analyst->rules_result;
+}
+
 static void *run(void *arg) {
 	struct analyst *analyst = arg;
 	const struct timespec idle = {.tv_nsec = IDLE_SLEEP_NS};
@@ -394,6 +419,7 @@ static void *run(void *arg) {
 
 	while (!all_finished(analyst)) {
 		n_lines = analyst->stats.n_records + analyst->stats.n_activities;
+		rules_take(analyst);
 		drain(analyst);
 		// Marks alone are no reason to hurry.
 		if (analyst->stats.n_records + analyst->stats.n_activities != n_lines)
@@ -403,6 +429,7 @@ static void *run(void *arg) {
 		analyst_idle(analyst);
 		nanosleep(&idle, NULL);
 	}
+	atomic_store_explicit(&analyst->is_over, true, memory_order_release);
 	return NULL;
 }
 

@@ -43,6 +43,11 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 // when it is changed.
 void analyst_set_networks(struct analyst *analyst, const struct networks *networks);
 
+// These rules are in force from now on, too: returns when the analyst's thread knows them, so that what is
+// found by them may be sent. Borrowed until then. Another thread's call, between start and join; one at a
+// time. 0; −1: there are too many, or no memory.
+int analyst_rules(struct analyst *analyst, const struct rules *rules);
+
 // One activity or one record line; what a thread without a ring calls.
 void analyst_activity(struct analyst *analyst, const struct activity *activity);
 void analyst_record(struct analyst *analyst, const char *line, size_t size);

@@ -19,7 +19,7 @@
 #endif
 
 enum exit_status cmd_check(const struct config *config) {
-	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
+	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, NULL, stderr);
 	struct clients *clients = clients_open(config->clients, stderr);
 	struct networks *networks;
 	bool is_bad = networks_of(config, &networks) < 0;

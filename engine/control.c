@@ -24,7 +24,7 @@
 enum {
 	// How long a client may take to read its answer; the others wait for it.
 	SEND_TIMEOUT_S = 1,
-	ERROR_SIZE = 512,
+	ERROR_SIZE = 4096, // of what an answer says went wrong: several mistakes in rules
 	POLL_WAKE = 0,
 	POLL_LISTEN,
 	POLL_CLIENTS,

@@ -16,6 +16,8 @@ struct engine *engine_open(const struct engine_config *config) {
 	if (!engine)
 		return NULL;
 	engine->config = *config;
+	atomic_init(&engine->scanner_offered, config->scanner);
+	atomic_init(&engine->scanner_taken, config->scanner);
 	if (!engine->config.slab_size)
 		engine->config.slab_size = SESSION_SLAB_SIZE_DEFAULT;
 	if (!engine->config.interim_ns)
@@ -49,6 +51,15 @@ bool engine_trusts(const struct engine *engine, const struct ip *ip) {
 		    && prefix_covers(trusted->prefix[i].ip.addr, ip->addr, trusted->prefix[i].bits))
 			return true;
 	return false;
+}
+
+void engine_scanner_offer(struct engine *engine, struct scanner *scanner) {
+	atomic_store_explicit(&engine->scanner_offered, scanner, memory_order_release);
+}
+
+bool engine_scanner_is_taken(const struct engine *engine) {
+	return atomic_load_explicit(&engine->scanner_taken, memory_order_acquire)
+		== atomic_load_explicit(&engine->scanner_offered, memory_order_relaxed);
 }
 
 void engine_close(struct engine *engine) {

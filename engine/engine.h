@@ -14,6 +14,7 @@
 #include "slab.h"
 #include "stream.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,7 +38,7 @@ struct engine_config {
 	uint64_t password_key[2]; // drawn at start, memory only
 	bool parse; // false: bytes are counted and not parsed (bench)
 	bool decode; // contents of messages are read (content.h); false: counted only
-	struct scanner *scanner; // NULL: content is not scanned; borrowed
+	struct scanner *scanner; // the first; NULL: content is not scanned; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
 	const struct config_prefixes *trusted_proxies; // NULL: nobody is; borrowed
 	struct account_names accounts; // how their names are written
@@ -77,6 +78,8 @@ struct engine {
 		uint64_t due_ns;
 	} pending[ACTIVITY_PENDING_MAX]; // what is being collected, in a ring by age
 	uint32_t pending_next;
+	_Atomic(struct scanner *) scanner_offered; // w: control, r: worker
+	_Atomic(struct scanner *) scanner_taken; // w: worker, r: control; config.scanner for others
 	uint64_t events_new; // of the session at hand, not yet shown to rules
 	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	struct engine_place places[ENGINE_PLACES]; // by hash of the address, the last asked for
@@ -89,5 +92,21 @@ bool engine_trusts(const struct engine *engine, const struct ip *ip);
 // Takes all memory. NULL and errno when the system refuses.
 struct engine *engine_open(const struct engine_config *config);
 struct stream_handler engine_handler(struct engine *engine);
+// Another scanner is to be used for what begins from now on; what has begun is read to its end with the one
+// it began with, so that one must stay until scanner_is_held() is over, too. Any one thread.
+void engine_scanner_offer(struct engine *engine, struct scanner *scanner);
+// Whether the worker uses what was offered last, and will never again begin anything with an older one. The
+// same thread.
+bool engine_scanner_is_taken(const struct engine *engine);
+// Takes what is offered. The worker's call, between bursts: nothing is being scanned then.
+static inline void engine_quiesce(struct engine *engine) {
+	struct scanner *offered
+		= atomic_load_explicit(&engine->scanner_offered, memory_order_acquire);
+
+	if (offered == engine->config.scanner)
+		return;
+	engine->config.scanner = offered;
+	atomic_store_explicit(&engine->scanner_taken, offered, memory_order_release);
+}
 // Every session must have been closed. Accepts NULL.
 void engine_close(struct engine *engine);

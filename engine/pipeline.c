@@ -10,9 +10,9 @@
 #include "distribute.h"
 #include "engine.h"
 #include "limits.h"
-#include "match/ruleset.h"
 #include "networks.h"
 #include "place.h"
+#include "reload.h"
 #include "ring.h"
 #include "stats.h"
 #include "summary.h"
@@ -62,7 +62,7 @@ struct line {
 
 struct pipeline {
 	const struct config *config;
-	struct ruleset *ruleset;
+	struct reload *rules;
 	struct clients *clients;
 	struct networks *networks; // NULL: none named
 	struct analyst *analyst;
@@ -78,6 +78,7 @@ struct pipeline {
 	struct timespec start;
 	void (*more)(void *ctx, struct json *json); // in stats
 	void *more_ctx;
+	struct engine *engines[DISTRIBUTE_WORKERS_MAX]; // of the lines
 	int (*reload)(void *ctx, FILE *out); // of the caller; NULL: none
 	void *reload_ctx;
 	void (*pause)(void *ctx, uint64_t now_ns);
@@ -113,6 +114,8 @@ static void send_activity(void *ctx, const struct activity *activity) {
 
 static void send_mark(void *ctx, uint64_t now_ns, uint32_t number) {
 	struct line *line = ctx;
+
+	engine_quiesce(line->engine);
 	struct flow_moment moment
 		= {.time_ns = now_ns, .number = number, .kind = FLOW_MOMENT_FRAME};
 
@@ -154,7 +157,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.interim_ns = config->interim,
 		.parse = true,
 		.decode = true,
-		.scanner = ruleset_scanner(p->ruleset, CONTENT_OPEN_MAX),
+		.scanner = reload_scanner(p->rules),
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
 		.accounts = {
@@ -183,6 +186,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 	line->engine = engine_open(&engine);
 	if (!line->engine)
 		return refused("sessions");
+	p->engines[line - p->lines] = line->engine;
 	flows.handler = engine_handler(line->engine);
 	line->flows = flow_open(&flows);
 	if (!line->flows)
@@ -468,11 +472,13 @@ void pipeline_stats(struct pipeline *p, struct stats *stats) {
 }
 
 static int answer_stats(void *ctx, FILE *out) {
+	struct pipeline *p = ctx;
 	static char line[STATS_LINE_SIZE_MAX]; // the control thread's alone
 	struct stats stats;
 	size_t size;
 
-	stats_take(ctx, STATS_CONTROL, &stats);
+	reload_reap(p->rules, p->engines, p->n_lines);
+	stats_take(p, STATS_CONTROL, &stats);
 	size = stats_json_write(&stats, line, sizeof(line));
 	fwrite(line, 1, size, out);
 	return 0;
@@ -490,12 +496,11 @@ static const char *stats_line(void *ctx, uint64_t now_ns, size_t *size_r) {
 }
 
 static int answer_reload(void *ctx, FILE *out) {
-	const struct pipeline *p = ctx;
+	struct pipeline *p = ctx;
 
 	if (p->reload && p->reload(p->reload_ctx, out) < 0)
 		return -1;
-	fputs("{\"reloaded\":true}", out);
-	return 0;
+	return reload_run(p->rules, p->analyst, p->engines, p->n_lines, out);
 }
 
 static int answer_stop(void *, FILE *out) {
@@ -543,11 +548,11 @@ static struct pipeline *open_as(const struct config *config, bool is_live, bool 
 	p->config = config;
 	p->is_live = is_live;
 	p->is_spread = is_spread;
-	p->ruleset = ruleset_open(config->rules, config->rule_cache, stderr);
+	p->rules = reload_open(config, stderr);
 	p->clients = clients_open(config->clients, stderr);
-	if (!p->ruleset || !p->clients || networks_of(config, &p->networks) < 0)
+	if (!p->rules || !p->clients || networks_of(config, &p->networks) < 0)
 		goto err;
-	p->analyst = analyst_open(config, ruleset_rules(p->ruleset), error, sizeof(error));
+	p->analyst = analyst_open(config, reload_rules(p->rules), error, sizeof(error));
 	if (!p->analyst) {
 		fprintf(stderr, "postern: %s\n", error);
 		goto err;
@@ -559,7 +564,7 @@ static struct pipeline *open_as(const struct config *config, bool is_live, bool 
 		goto err;
 	}
 	analyst_on_stats(p->analyst, config->stats, stats_line, p);
-	if (lines_open(p) < 0 || control_begin(p) < 0 || threads_start(p) < 0)
+	if (lines_open(p) < 0 || threads_start(p) < 0 || control_begin(p) < 0)
 		goto err;
 	print_memory(p);
 	return p;
@@ -711,7 +716,7 @@ void pipeline_close(struct pipeline *p) {
 	}
 	distribute_close(p->distributor);
 	analyst_close(p->analyst);
-	ruleset_close(p->ruleset);
+	reload_close(p->rules);
 	clients_close(p->clients);
 	networks_close(p->networks);
 	free(p->lines);

@@ -328,6 +328,12 @@ void session_token(
 		session_found(s, token.rules, token.found, token.n, now_ns);
 }
 
+bool session_token_wanted(const struct session *s, enum rule_field field) {
+	const struct scanner *scanner = s->engine->config.scanner;
+
+	return scanner != NULL && scanner_wants(scanner, field);
+}
+
 void session_events_match(struct session *s, uint64_t now_ns) {
 	struct scanner *scanner = s->engine->config.scanner;
 	uint64_t events = s->engine->events_new;

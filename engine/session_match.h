@@ -47,6 +47,9 @@ void session_token(
 	size_t size,
 	uint64_t now_ns
 );
+// Whether any rule looks there: before a token is made that nobody wants.
+bool session_token_wanted(const struct session *s, enum rule_field field);
+
 // Rules may look at the events that the session has had for the first time. Called at the end of whatever
 // the stream tells a session, because they are collected for the session at hand alone.
 void session_events_match(struct session *s, uint64_t now_ns);

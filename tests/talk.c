@@ -6,6 +6,7 @@
 #include "activity.h"
 #include "content.h"
 #include "proto/sasl.h"
+#include "session_match.h"
 #include "slab.h"
 
 #include <arpa/inet.h>
@@ -30,6 +31,7 @@ struct talk {
 	struct activity activity;
 	bool has_activity;
 	int n_inflaters;
+	bool has_tokens; // tokens are facts
 };
 
 int talk_inflaters_max = 2;
@@ -261,6 +263,28 @@ void session_activity_flush(struct session *s, uint64_t now_ns) {
 	talk_of(s)->has_activity = false;
 }
 
+bool session_token_wanted(const struct session *s, enum rule_field) {
+	return ((const struct talk *)s)->has_tokens;
+}
+
+void session_token(
+	struct session *s,
+	enum rule_field field,
+	const void *data,
+	size_t size,
+	uint64_t
+) {
+	if (talk_of(s)->has_tokens && size > 0)
+		talk_fact(
+			talk_of(s),
+			"token %s %.*s%s",
+			rule_field_name(field),
+			size > 60 ? 60 : (int)size,
+			(const char *)data,
+			size > 60 ? " ..." : ""
+		);
+}
+
 struct content *content_open(struct session *s, enum content_kind kind) {
 	struct content *content = calloc(1, sizeof(*content));
 
@@ -283,7 +307,7 @@ void content_gap(struct content *content, uint64_t size) {
 }
 
 void content_close(struct content *content, uint64_t now_ns) {
-	static const char *const kinds[] = {"sent", "fetched", "appended"};
+	static const char *const kinds[] = {"sent", "fetched", "appended", "script"};
 
 	if (content == NULL)
 		return;
@@ -398,6 +422,7 @@ struct step {
 };
 
 struct script {
+	bool has_tokens;
 	struct step steps[STEPS_MAX];
 	int n_steps;
 	size_t size; // all data
@@ -492,6 +517,8 @@ static void script_line(struct script *script, char *line) {
 		assert(script->n_steps < STEPS_MAX);
 		script->steps[script->n_steps++]
 			= (struct step){.kind = STEP_GAP, .dir = dir, .size = n};
+	} else if (strcmp(line, "TOKENS") == 0) {
+		script->has_tokens = true;
 	} else if (strncmp(line, "EVENT ", 6) == 0) {
 		assert(script->n_steps < STEPS_MAX);
 		script->steps[script->n_steps++]
@@ -559,6 +586,8 @@ static bool script_play(
 ) {
 	struct talk *talk = talk_open(proto, 0);
 	const char *facts;
+
+	talk->has_tokens = script->has_tokens;
 	size_t at = 0, n;
 	bool is_right;
 

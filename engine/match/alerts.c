@@ -146,9 +146,9 @@ static int known_grow(struct match_alerts *alerts, uint32_t n) {
 int match_alerts_rules(struct match_alerts *alerts, const struct rules *rules) {
 	uint32_t n_new = 0;
 
-	for (uint32_t i = 0; alerts->n_known > 0 && i < rules->n; i++)
+	for (uint32_t i = 0; alerts->rule_buckets != NULL && i < rules->n; i++)
 		n_new += *rule_slot(alerts, rules->rules[i].id) == 0;
-	if (known_grow(alerts, alerts->n_known > 0 ? n_new : rules->n) < 0)
+	if (known_grow(alerts, alerts->rule_buckets != NULL ? n_new : rules->n) < 0)
 		return -1;
 	for (uint32_t i = 0; i < rules->n; i++) {
 		uint32_t *slot = rule_slot(alerts, rules->rules[i].id);
@@ -176,7 +176,8 @@ struct match_alerts *match_alerts_open(const struct match_alerts_config *config)
 	alerts->windows = calloc((size_t)alerts->n + 1, sizeof(*alerts->windows));
 	alerts->buckets = calloc(n_buckets, sizeof(*alerts->buckets));
 	if (alerts->episodes == NULL || alerts->windows == NULL || alerts->buckets == NULL
-	    || match_alerts_rules(alerts, config->rules) < 0) {
+	    || (config->rules != NULL && match_alerts_rules(alerts, config->rules) < 0)
+	    || (config->rules == NULL && known_grow(alerts, 0) < 0)) {
 		match_alerts_close(alerts);
 		errno = ENOMEM;
 		return NULL;

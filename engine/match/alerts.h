@@ -25,7 +25,7 @@ enum {
 };
 
 struct match_alerts_config {
-	const struct rules *rules; // what alerts need of them is copied
+	const struct rules *rules; // what alerts need of them is copied; NULL: none yet
 	size_t n_episodes; // open at once; the one silent for longest is closed for another; 0: default
 	uint64_t hash_key[2]; // accounts are an attacker's to choose
 	// alert is borrowed until the call returns.

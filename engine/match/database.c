@@ -204,6 +204,23 @@ static bool field_cached(struct database *db, int field) {
 	return db->dbs[field] != NULL;
 }
 
+// A field whose patterns have not changed. A copy, because each database owns its own.
+static bool field_before(struct database *db, int field) {
+	const struct database *before = db->before;
+	char *bytes;
+	size_t size;
+
+	if (before == NULL || before->dbs[field] == NULL
+	    || memcmp(&before->keys[field], &db->keys[field], sizeof(db->keys[field])) != 0
+	    || hs_serialize_database(before->dbs[field], &bytes, &size) != HS_SUCCESS)
+		return false;
+	if (hs_deserialize_database(bytes, size, &db->dbs[field]) != HS_SUCCESS)
+		db->dbs[field] = NULL;
+	free(bytes);
+	db->n_cached += db->dbs[field] != NULL;
+	return db->dbs[field] != NULL;
+}
+
 static void field_keep(struct database *db, int field) {
 	size_t size;
 	char *bytes;
@@ -248,7 +265,7 @@ static int field_make(struct database *db, int field, const struct patterns *pat
 	int rc;
 
 	if (key_make(field, patterns, &db->keys[field])
-	    && (field_share(db, field) || field_cached(db, field)))
+	    && (field_share(db, field) || field_before(db, field) || field_cached(db, field)))
 		return 1;
 	rc = field_compile(db, field, patterns);
 	if (rc > 0)
@@ -415,6 +432,7 @@ static int rules_test(struct database *db) {
 struct database *database_open(
 	const struct rules *rules,
 	struct cache *cache,
+	const struct database *before,
 	rules_report *report,
 	void *ctx,
 	int *n_bad_r
@@ -426,6 +444,7 @@ struct database *database_open(
 		return NULL;
 	db->rules = rules;
 	db->cache = cache;
+	db->before = before;
 	db->mistakes = (struct yaml_mistakes){.report = report, .ctx = ctx};
 	db->min_width = calloc(rules->n + 1, sizeof(*db->min_width));
 	db->is_out = calloc(rules->n + 1, sizeof(*db->is_out));
@@ -440,6 +459,7 @@ struct database *database_open(
 		goto fail;
 	*n_bad_r = (int)db->n_out;
 	db->cache = NULL;
+	db->before = NULL;
 	db->mistakes = (struct yaml_mistakes){0};
 	return db;
 

@@ -15,13 +15,15 @@
 
 struct database; // read-only
 
-// Compiles, or takes from the cache (borrowed for the call; NULL: none) what has been compiled before. A
+// Compiles, or takes from the cache or from a database made before what has been compiled already (both
+// borrowed for the call; NULL: none). A
 // rule that Hyperscan refuses, or whose own test lines do not hold, is reported and left out; *n_bad_r
 // counts them. With no rule left the database matches nothing. NULL: out of memory. rules is
 // borrowed and must outlive it. The first call sets Hyperscan's stream allocator for the whole process.
 struct database *database_open(
 	const struct rules *rules,
 	struct cache *cache,
+	const struct database *before,
 	rules_report *report,
 	void *ctx,
 	int *n_bad_r
@@ -31,7 +33,7 @@ void database_close(struct database *db);
 const struct rules *database_rules(const struct database *db);
 // Rules in force.
 uint32_t database_n(const struct database *db);
-// Fields whose database came from the cache.
+// Fields whose database was not compiled: from the cache, or from the one before.
 int database_n_cached(const struct database *db);
 // Bytes of stream state that one open message takes while it is in this field; 0 for tokens.
 size_t database_stream_size(const struct database *db, enum rule_field field);

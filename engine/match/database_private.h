@@ -21,6 +21,7 @@ struct database {
 	uint32_t n_out;
 	int n_cached;
 	struct cache *cache; // while compiling
+	const struct database *before; // while compiling
 	struct yaml_mistakes mistakes; // while compiling
 };
 

@@ -41,19 +41,21 @@ static bool path_find(char path[PATH_MAX]) {
 }
 
 // Compiles, with what the cache has.
-static int compile(struct ruleset *set, const char *cache_path, FILE *err) {
+static int
+compile(struct ruleset *set, const char *cache_path, const struct ruleset *before, FILE *err) {
 	const char *error;
 	struct cache *cache = cache_open(cache_path, &error);
 	int n_bad = 0;
 
 	if (error)
 		fprintf(err, "postern: --rule-cache %s: %s\n", cache_path, error);
-	set->db = database_open(set->rules, cache, report, err, &n_bad);
+	set->db = database_open(set->rules, cache, before ? before->db : NULL, report, err, &n_bad);
 	cache_close(cache);
 	return n_bad;
 }
 
-struct ruleset *ruleset_open(const char *path, const char *cache_path, FILE *err) {
+struct ruleset *
+ruleset_open(const char *path, const char *cache_path, const struct ruleset *before, FILE *err) {
 	struct ruleset *set = calloc(1, sizeof(*set));
 	char beside[PATH_MAX];
 	int n_bad = 0;
@@ -71,7 +73,7 @@ struct ruleset *ruleset_open(const char *path, const char *cache_path, FILE *err
 	set->rules = rules_open(path ? path : beside, report, err, &n_bad);
 	if (set->rules) {
 		set->n_bad = n_bad;
-		set->n_bad += compile(set, cache_path, err);
+		set->n_bad += compile(set, cache_path, before, err);
 	}
 	if (!set->db) {
 		ruleset_close(set);
@@ -88,10 +90,14 @@ int ruleset_n_bad(const struct ruleset *set) {
 	return set->n_bad;
 }
 
+int ruleset_n_cached(const struct ruleset *set) {
+	return set->db ? database_n_cached(set->db) : 0;
+}
+
 struct scanner *ruleset_scanner(struct ruleset *set, uint32_t n_streams) {
 	struct scanner *scanner;
 
-	if (!set->db || !set->rules->n || set->n_scanners == RULESET_SCANNERS_MAX)
+	if (!set->db || set->n_scanners == RULESET_SCANNERS_MAX)
 		return NULL;
 	scanner = scanner_open(set->db, n_streams);
 	if (scanner)

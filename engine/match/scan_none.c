@@ -22,6 +22,7 @@ const char *database_describe(void) {
 struct database *database_open(
 	const struct rules *rules,
 	struct cache *,
+	const struct database *,
 	rules_report *report,
 	void *ctx,
 	int *n_bad_r

@@ -10,6 +10,7 @@
 #include "content.h"
 #include "proto/pop3_private.h"
 #include "proto/proto.h"
+#include "session_match.h"
 #include "slab.h"
 
 #include <string.h>
@@ -156,6 +157,7 @@ static void server_line(struct pop3_parser *p, const struct line_slice *line) {
 	case POP3_SERVER_GREETING:
 		p->server = POP3_SERVER_REPLY;
 		p->is_lf = line->is_bare;
+		session_token(p->session, RULE_RESPONSE, line->data, line->size, p->now_ns);
 		if (line->size < 3 || memcmp(line->data, "+OK", 3) == 0)
 			break;
 		if (line->size < 4 || memcmp(line->data, "-ERR", 4) != 0)

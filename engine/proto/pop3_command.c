@@ -4,6 +4,7 @@
 // What the client asked for, and what the server's replies make of it.
 
 #include "proto/pop3_private.h"
+#include "session_match.h"
 #include "slab.h"
 
 #include <string.h>
@@ -211,6 +212,16 @@ static bool is_auth_pending(struct pop3_parser *p) {
 	return p->n_pending > 0 && ring_at(p, p->n_pending - 1)->verb == POP3_AUTH && p->sasl;
 }
 
+// What rules see of it. A word that is no command may be part of a refused AUTH.
+static void tokens(struct pop3_parser *p, uint8_t verb, struct word arg) {
+	const char *name = verb == POP3_OTHER ? "OTHER" : verbs[verb].name;
+
+	session_token(p->session, RULE_COMMAND, name, strlen(name), p->now_ns);
+	if (verb != POP3_OTHER && verb != POP3_USER && verb != POP3_PASS && verb != POP3_APOP
+	    && verb != POP3_AUTH)
+		session_token(p->session, RULE_ARGUMENT, arg.data, arg.size, p->now_ns);
+}
+
 void pop3_command_line(struct pop3_parser *p, const struct line_slice *line) {
 	struct word rest = {line->data, line->size}, all = rest;
 	struct pop3_pending c = {0};
@@ -235,6 +246,7 @@ void pop3_command_line(struct pop3_parser *p, const struct line_slice *line) {
 			return;
 		}
 	}
+	tokens(p, c.verb, rest);
 	argument_read(p, &c, rest);
 	pending_add(p, &c);
 }
@@ -366,6 +378,7 @@ void pop3_reply_line(struct pop3_parser *p, const struct line_slice *line) {
 		session_unparsed(p->session, line->size);
 		return;
 	}
+	session_token(p->session, RULE_RESPONSE, line->data, line->size, p->now_ns);
 	if (p->n_pending == 0) {
 		if (p->n_overflow > 0)
 			p->n_overflow--;

@@ -8,9 +8,12 @@
 #include "proto/sieve.h"
 
 #include "activity.h"
+#include "content.h"
 #include "proto/line.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
+#include "session_argument.h"
+#include "session_match.h"
 #include "slab.h"
 
 #include <string.h>
@@ -45,6 +48,8 @@ struct parser {
 	struct sasl *sasl; // while AUTHENTICATE goes on
 	struct sieve_script *script; // while a script comes
 	struct sieve_targets *targets;
+	struct content *content; // of the script, for rules
+	struct session_argument argument; // of the command, for rules
 	uint8_t *text; // the argument being collected
 	uint32_t text_cap, text_size;
 };
@@ -81,6 +86,8 @@ static void script_free(struct parser *p) {
 	slab_put(session_slab(p->session), p->script, sizeof(*p->script));
 	p->script = NULL;
 	targets_free(p, &p->targets);
+	content_close(p->content, p->now_ns);
+	p->content = NULL;
 }
 
 static struct pending pending_take(struct parser *p) {
@@ -122,6 +129,7 @@ static void arg_begin(struct parser *p) {
 	if (p->verb != SIEVE_PUTSCRIPT || p->n_args != 1)
 		return;
 	script_free(p);
+	p->content = content_open(p->session, CONTENT_SCRIPT);
 	p->script = slab_get(session_slab(p->session), sizeof(*p->script));
 	p->targets = slab_get(session_slab(p->session), sizeof(*p->targets));
 	if (!p->script || !p->targets) {
@@ -133,6 +141,7 @@ static void arg_begin(struct parser *p) {
 static void arg_data(struct parser *p, const uint8_t *data, size_t size) {
 	void *block = p->text;
 
+	content_data(p->content, data, size);
 	if (p->script) {
 		sieve_script_read(p->script, data, size, p->targets);
 		return;
@@ -188,6 +197,8 @@ static void arg_end(struct parser *p) {
 		slab_put(session_slab(p->session), p->script, sizeof(*p->script));
 		p->script = NULL;
 	}
+	content_close(p->content, p->now_ns);
+	p->content = NULL;
 	text_free(p);
 	p->n_args += p->n_args < UINT8_MAX;
 }
@@ -236,6 +247,18 @@ static int quoted_read(struct parser *p, const uint8_t *data, size_t size) {
 	return -1;
 }
 
+// What carries credentials, or is no command and may be part of them, is not for rules.
+static bool is_secret(const struct parser *p) {
+	return p->is_message || p->verb == SIEVE_AUTHENTICATE || p->verb == SIEVE_OTHER;
+}
+
+static void argument_add(struct parser *p, const uint8_t *data, size_t size) {
+	while (size > 0 && *data == ' ' && p->argument.size == 0)
+		data++, size--;
+	if (!is_secret(p))
+		session_argument_add(p->session, &p->argument, data, size);
+}
+
 static void command_begin(struct parser *p, const uint8_t *word, size_t size) {
 	struct pending c = {.verb = SIEVE_OTHER};
 
@@ -247,6 +270,9 @@ static void command_begin(struct parser *p, const uint8_t *word, size_t size) {
 	p->verb = c.verb;
 	p->n_args = 0;
 	p->facts.commands[c.verb]++;
+	session_argument_free(p->session, &p->argument);
+	const char *name = c.verb == SIEVE_OTHER ? "OTHER" : verbs[c.verb];
+	session_token(p->session, RULE_COMMAND, name, strlen(name), p->now_ns);
 	p->n_unknown = c.verb == SIEVE_OTHER ? p->n_unknown + 1 : 0;
 	if (c.verb == SIEVE_OTHER)
 		session_event(p->session, EVENT_bad_syntax);
@@ -260,6 +286,7 @@ static void command_begin(struct parser *p, const uint8_t *word, size_t size) {
 static void command_end(struct parser *p) {
 	struct pending c = {.verb = p->verb, .targets = p->targets};
 
+	session_argument_end(p->session, &p->argument, p->now_ns);
 	p->targets = NULL;
 	pending_add(p, &c);
 }
@@ -312,6 +339,7 @@ static void client_line(struct parser *p, const struct line_slice *line) {
 			word++;
 		command_begin(p, data, word);
 	}
+	argument_add(p, data + word, size - word);
 	words_read(p, data + word, size - word);
 	p->is_inside[STREAM_CLIENT] = has_literal > 0;
 	if (has_literal > 0) {
@@ -411,17 +439,21 @@ static void server_line(struct parser *p, const struct line_slice *line) {
 	bool is_plus;
 	uint64_t literal = 0;
 	int has_literal = literal_read(line, &literal, &is_plus);
+	bool is_inside = p->is_inside[STREAM_SERVER];
 
 	if (line->is_cut)
 		session_event(p->session, EVENT_line_too_long);
 	if (has_literal < 0)
 		session_event(p->session, EVENT_bad_literal);
-	if (!p->is_inside[STREAM_SERVER]) {
+	if (!is_inside) {
 		p->is_ok = begins(line, "OK");
 		p->is_result = p->is_ok || begins(line, "NO") || begins(line, "BYE");
 	}
 	p->is_inside[STREAM_SERVER] = has_literal > 0;
 	p->literal_left[STREAM_SERVER] = literal;
+	if (!is_inside && p->is_result
+	    && !(p->n_pending > 0 && p->ring[p->ring_head].verb == SIEVE_AUTHENTICATE))
+		session_token(p->session, RULE_RESPONSE, line->data, line->size, p->now_ns);
 	if (has_literal <= 0 && p->is_result) {
 		p->is_result = false;
 		result(p, p->is_ok);
@@ -452,6 +484,8 @@ static void side_read(struct parser *p, enum stream_dir dir, const uint8_t *data
 		}
 		if (p->literal_left[dir] > 0) {
 			size_t n = size < p->literal_left[dir] ? size : p->literal_left[dir];
+			if (dir == STREAM_CLIENT && !p->content)
+				argument_add(p, data, n);
 			if (dir == STREAM_CLIENT)
 				arg_data(p, data, n);
 			p->literal_left[dir] -= n;
@@ -503,6 +537,8 @@ parser_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, u
 
 	p->now_ns = now_ns;
 	if (p->literal_left[dir] > size) {
+		if (dir == STREAM_CLIENT)
+			content_gap(p->content, size);
 		p->literal_left[dir] -= size; // counted, so the place is not lost
 		return;
 	}
@@ -525,6 +561,7 @@ static void parser_free(struct session *s, void *state) {
 	pending_clear(p);
 	script_free(p);
 	text_free(p);
+	session_argument_free(p->session, &p->argument);
 	sasl_free(p);
 	targets_free(p, &p->facts.targets);
 	line_reset(&p->lines[STREAM_CLIENT], slab);

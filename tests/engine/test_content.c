@@ -41,7 +41,7 @@ static void fixture_open(struct fixture *f, uint32_t n_streams) {
 	memset(f, 0, sizeof(*f));
 	f->rules = rules_parse("f.yaml", rules_text, sizeof(rules_text) - 1, NULL, NULL, &n_bad);
 	assert_int_equal(n_bad, 0);
-	f->db = database_open(f->rules, NULL, NULL, NULL, &n_bad);
+	f->db = database_open(f->rules, NULL, NULL, NULL, NULL, &n_bad);
 	assert_int_equal(n_bad, 0);
 	f->scanner = scanner_open(f->db, n_streams);
 	f->engine = engine_open(&(struct engine_config){

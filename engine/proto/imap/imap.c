@@ -281,6 +281,7 @@ static void busy_free(struct imap_ctx *c) {
 	if (busy->command != NULL && (busy->command->flags & FLIGHT_UNLISTED))
 		imap_flight_free(c, busy->command);
 	content_close(busy->fetch.content, c->now_ns);
+	session_argument_free(c->s, &busy->argument);
 	for (int dir = 0; dir < 2; dir++) {
 		kept_free(c, &busy->side[dir]);
 		line_reset(&busy->side[dir].line, session_slab(c->s));

@@ -197,6 +197,50 @@ command_args(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor 
 	}
 }
 
+// ---- What rules see of it
+
+// What carries credentials, or is no command and may be part of them.
+static bool is_secret(const struct imap_flight *flight) {
+	return flight->command == IMAP_LOGIN || flight->command == IMAP_AUTHENTICATE
+		|| flight->command == IMAP_OTHER;
+}
+
+static void command_token(struct imap_ctx *c, enum imap_command command) {
+	const char *name = command == IMAP_OTHER ? "OTHER" : imap_command_name(command);
+
+	session_token(c->s, RULE_COMMAND, name, strlen(name), c->now_ns);
+}
+
+// The argument's next line; is_whole: nothing follows.
+static void argument_token(
+	struct imap_ctx *c,
+	struct imap_flight *flight,
+	struct imap_cursor text,
+	bool is_whole
+) {
+	struct session_argument *argument = &c->imap->busy->argument;
+
+	while (text.at < text.end && *text.at == ' ' && argument->size == 0)
+		text.at++;
+	if (is_secret(flight))
+		return;
+	if (is_whole && argument->size == 0) {
+		session_token(
+			c->s, RULE_ARGUMENT, text.at, (size_t)(text.end - text.at), c->now_ns
+		);
+		return;
+	}
+	session_argument_add(c->s, argument, text.at, (size_t)(text.end - text.at));
+	if (is_whole)
+		session_argument_end(c->s, argument, c->now_ns);
+}
+
+// A short literal that no verb wants is kept for rules.
+static bool literal_is_token(struct imap_ctx *c, struct imap_flight *flight, uint64_t size) {
+	return size <= IMAP_LITERAL_KEPT_MAX && !is_secret(flight)
+		&& !(flight->flags & FLIGHT_BROKEN) && session_token_wanted(c->s, RULE_ARGUMENT);
+}
+
 static enum imap_keep literal_keep(struct imap_ctx *c, struct imap_flight *flight) {
 	if (c->imap->busy->side[STREAM_CLIENT].n_literals == IMAP_LITERALS_PER_COMMAND_MAX
 	    || (flight->flags & FLIGHT_BROKEN))
@@ -231,11 +275,12 @@ static void line_end(struct imap_ctx *c, const struct imap_literal *literal, int
 	}
 	side->is_inside = has_literal > 0;
 	if (has_literal > 0) {
+		enum imap_keep keep = flight != NULL ? literal_keep(c, flight) : KEEP_NOTHING;
+
+		c->imap->busy->is_token = keep == KEEP_NOTHING && flight != NULL
+			&& literal_is_token(c, flight, literal->size);
 		imap_literal_begin(
-			c,
-			STREAM_CLIENT,
-			literal,
-			flight != NULL ? literal_keep(c, flight) : KEEP_NOTHING
+			c, STREAM_CLIENT, literal, c->imap->busy->is_token ? KEEP_VALUE : keep
 		);
 		return;
 	}
@@ -277,8 +322,10 @@ void imap_client_line(struct imap_ctx *c, const struct line_slice *line) {
 		text.end -= literal.spec_size;
 	if (!busy->side[STREAM_CLIENT].is_inside) {
 		busy->depth = 0;
+		session_argument_free(c->s, &busy->argument);
 		if (command_parse(&text, &tag, &command)) {
 			command_count(c, command);
+			command_token(c, command);
 			imap_grammar_command(
 				c, tag, command, (struct imap_cursor){tag.end, text.at}
 			);
@@ -289,8 +336,10 @@ void imap_client_line(struct imap_ctx *c, const struct line_slice *line) {
 			session_event(c->s, EVENT_bad_syntax);
 		}
 	}
-	if (busy->command != NULL)
+	if (busy->command != NULL) {
 		command_args(c, busy->command, text, line->is_cut);
+		argument_token(c, busy->command, text, has_literal <= 0);
+	}
 	line_end(c, &literal, has_literal);
 }
 
@@ -307,6 +356,12 @@ void imap_client_literal_end(struct imap_ctx *c, const struct imap_token *value)
 
 	if (flight == NULL)
 		return;
+	if (token.data != NULL && !is_secret(flight))
+		session_argument_add(c->s, &c->imap->busy->argument, token.data, token.size);
+	if (c->imap->busy->is_token) {
+		token.data = NULL;
+		token.size = 0;
+	}
 	imap_command_end(c, flight);
 	command_arg(c, flight, &token);
 }

@@ -20,6 +20,7 @@
 #include "proto/imap/imap_private.h"
 #include "siphash.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -206,8 +207,13 @@ static void settle(struct imap_ctx *c, uint64_t last) {
 		= mix(mix(last, g->tag, strlen(g->tag)), g->templates, g->n * sizeof(*g->templates)
 		);
 	uint32_t grammar = h >> 32 ^ h;
+	char text[9];
 
-	c->imap->facts.grammar = grammar != 0 ? grammar : 1;
+	if (grammar == 0)
+		grammar = 1;
+	snprintf(text, sizeof(text), "%08x", grammar);
+	session_token(c->s, RULE_GRAMMAR, text, 8, c->now_ns);
+	c->imap->facts.grammar = grammar;
 	imap_grammar_free(c);
 }
 

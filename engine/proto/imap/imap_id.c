@@ -88,6 +88,7 @@ static void id_complete(struct imap_ctx *c, struct imap_flight *flight) {
 		memcpy(text + name + 1, id->version, version);
 	}
 	text[size] = '\0';
+	session_token(c->s, RULE_CLIENT_ID, text, size, c->now_ns);
 	if (facts->client_id != NULL)
 		slab_put(session_slab(c->s), facts->client_id, strlen(facts->client_id) + 1);
 	facts->client_id = text;

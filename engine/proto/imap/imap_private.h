@@ -27,6 +27,8 @@
 #include "proto/line.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
+#include "session_argument.h"
+#include "session_match.h"
 
 #include <assert.h>
 
@@ -224,6 +226,8 @@ struct imap_busy {
 	struct imap_side side[2];
 	struct imap_flight *command; // being read; in flight too unless FLIGHT_UNLISTED
 	uint16_t depth; // of it
+	struct session_argument argument; // of it, when it goes on behind a literal
+	bool is_token; // the literal is kept for rules alone
 	struct imap_fetch fetch;
 };
 

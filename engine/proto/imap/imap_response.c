@@ -192,6 +192,7 @@ untagged_received(struct imap_ctx *c, struct imap_cursor text, const struct line
 	int has_literal;
 
 	if (is_status(text)) {
+		session_token(c->s, RULE_RESPONSE, line->data, line->size, c->now_ns);
 		status_received(c, text);
 		return;
 	}
@@ -242,6 +243,7 @@ static void tagged_received(struct imap_ctx *c, struct imap_cursor line) {
 		session_event(c->s, EVENT_bad_syntax);
 		return;
 	}
+	session_token(c->s, RULE_RESPONSE, tag.at, (size_t)(line.end - tag.at), c->now_ns);
 	flight = imap_flight_find(c, tag.at, tag.end - tag.at);
 	c->imap->is_unsure |= !c->imap->is_asked; // only the server was captured
 	if (flight != NULL) {

@@ -5,6 +5,7 @@
 // it counts is the reply's to say (smtp_reply.c).
 
 #include "proto/smtp/smtp_private.h"
+#include "session_match.h"
 #include "slab.h"
 
 #include <string.h>
@@ -187,6 +188,7 @@ static int chunk_size(struct argument word, uint64_t *size_r) {
 }
 
 static void hello_command(struct smtp_parser *p, struct smtp_pending *c, struct argument arg) {
+	session_token(p->session, RULE_HELO, arg.data, arg.size, p->now_ns);
 	if (arg.size > SMTP_HELO_SIZE_MAX)
 		arg.size = SMTP_HELO_SIZE_MAX;
 	smtp_text_free(p, &p->facts.helo);
@@ -341,6 +343,15 @@ bool smtp_command_is_sure(const uint8_t *data, size_t size) {
 	return verb != NULL && is_sure(verb, arg);
 }
 
+// What rules see of it. A word that is no command may be part of a refused AUTH.
+static void tokens(struct smtp_parser *p, const struct verb *verb, struct argument arg) {
+	const char *name = verb != NULL ? verb->name : "OTHER";
+
+	session_token(p->session, RULE_COMMAND, name, strlen(name), p->now_ns);
+	if (verb != NULL && verb->verb != SMTP_AUTH)
+		session_token(p->session, RULE_ARGUMENT, arg.data, arg.size, p->now_ns);
+}
+
 static void command(struct smtp_parser *p, const struct line_slice *line) {
 	struct argument arg = {line->data, line->size};
 	struct smtp_pending c = {.verb = SMTP_UNKNOWN};
@@ -356,6 +367,7 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 		p->client = SMTP_CLIENT_COMMAND;
 	}
 	p->facts.n_commands++;
+	tokens(p, verb, arg);
 	if (verb == NULL)
 		session_event(p->session, EVENT_bad_syntax);
 	else

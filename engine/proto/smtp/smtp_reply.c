@@ -5,12 +5,14 @@
 // commands sent first, then those beyond it that were only counted, then the one the client waits for.
 
 #include "proto/smtp/smtp_private.h"
+#include "session_match.h"
 #include "slab.h"
 
 #include <string.h>
 
 enum {
 	RING_CAP_MIN = 4,
+	CODE_CHALLENGE = 334, // of an authentication
 	CODE_ASSUMED = 0, // no reply was seen: counts as accepted
 };
 
@@ -524,6 +526,8 @@ void smtp_reply_line(struct smtp_parser *p, const struct line_slice *line) {
 		session_unparsed(p->session, line->size);
 		return;
 	}
+	if (code != CODE_CHALLENGE)
+		session_token(p->session, RULE_RESPONSE, line->data, line->size, p->now_ns);
 	if (p->reply_code != 0 && code != p->reply_code)
 		session_event(p->session, EVENT_bad_syntax);
 	p->reply_code = code;

@@ -181,7 +181,7 @@ static const char two_rules[] = "rules:\n- {id: a, pattern: 'ab+'}\n- {id: b, pa
 static int n_cached(struct cache *cache, const char *text) {
 	int n_bad;
 	struct rules *rules = rules_parse("f.yaml", text, strlen(text), NULL, NULL, &n_bad);
-	struct database *db = database_open(rules, cache, NULL, NULL, &n_bad);
+	struct database *db = database_open(rules, cache, NULL, NULL, NULL, &n_bad);
 
 	assert_non_null(db);
 	assert_int_equal(n_bad, 0);

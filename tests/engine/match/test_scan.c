@@ -41,7 +41,7 @@ static void set_open(struct set *set, const char *text, uint32_t n_streams) {
 	memset(set, 0, sizeof(*set));
 	set->rules = rules_parse("f.yaml", text, strlen(text), hear, &set->said, &n_bad);
 	assert_int_equal(n_bad, 0);
-	set->db = database_open(set->rules, NULL, hear, &set->said, &set->n_bad);
+	set->db = database_open(set->rules, NULL, NULL, hear, &set->said, &set->n_bad);
 	assert_non_null(set->db);
 	set->scanner = scanner_open(set->db, n_streams);
 	assert_non_null(set->scanner);
@@ -226,7 +226,7 @@ static void q6_the_shipped_rules_hold_and_cost_little_state(void **state) {
 	assert_non_null(rules);
 	assert_int_equal(n_bad, 0);
 	assert_true(rules->n >= 20);
-	struct database *db = database_open(rules, NULL, hear, &said, &n_bad);
+	struct database *db = database_open(rules, NULL, NULL, hear, &said, &n_bad);
 	assert_string_equal(said.text, "");
 	assert_int_equal(n_bad, 0);
 	assert_int_equal(database_n(db), rules->n);
