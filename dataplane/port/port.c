@@ -373,6 +373,16 @@ static void describe_device(
 	if (nic->node >= 0)
 		fprintf(out, ", NUMA node %d", nic->node);
 	fprintf(out, ", MTU %u\n", nic->mtu);
+	// The NIC hashes ports, which stand in a datagram's first fragment alone, and outer headers.
+	if (!port->merge && nic->is_symmetric)
+		fprintf(out,
+			"%s%s: fragments of a TCP connection may come on another queue than the "
+			"rest "
+			"of it, and the two directions of one in a tunnel whose ends differ by "
+			"direction: such connections are seen in part, where they matter use "
+			"--workers 1\n",
+			prefix,
+			device->name);
 }
 
 void port_describe(const struct port *port, const char *prefix, FILE *out) {

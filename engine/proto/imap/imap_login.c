@@ -6,26 +6,45 @@
 
 #include "proto/imap/imap_private.h"
 
+#include <stddef.h>
 #include <string.h>
 
 static uint64_t password_hash(const void *ctx, const uint8_t *password, size_t size) {
 	return session_password_hash(ctx, password, size);
 }
 
+// Arguments of LOGIN while its answer is awaited: a tenth of a struct sasl, which has room for any name.
+struct imap_login {
+	char *name; // in a block of its size; NULL: none
+	uint16_t name_size;
+	bool is_bad; // no name, or none that can be kept
+	bool is_asked; // it has an argument
+	uint64_t password_hash; // 0: none seen
+};
+
+static void
+name_keep(struct imap_ctx *c, struct imap_login *login, const uint8_t *text, size_t size) {
+	login->name = size > 0 ? slab_get(session_slab(c->s), size) : NULL;
+	login->is_bad = size > 0 && login->name == NULL;
+	if (login->is_bad)
+		session_event(c->s, EVENT_memory_full);
+	if (login->name != NULL)
+		memcpy(login->name, text, login->name_size = size);
+}
+
 static void
 login_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct sasl *sasl = flight->args;
+	struct imap_login *login = flight->args;
 	uint8_t text[IMAP_LITERAL_KEPT_MAX];
 	uint32_t size = arg->data != NULL ? imap_token_text(arg, text, sizeof(text)) : 0;
 
-	sasl->mechanism = SASL_LOGIN_COMMAND;
-	sasl->n_messages = 1;
 	if (arg->data == NULL || size > SASL_NAME_SIZE_MAX)
-		sasl->is_bad |= flight->n_args == 0;
+		login->is_bad |= flight->n_args == 0;
 	else if (flight->n_args == 0)
-		memcpy(sasl->name, text, sasl->name_size = size);
+		name_keep(c, login, text, size);
 	else if (flight->n_args == 1)
-		sasl->password_hash = session_password_hash(c->s, text, size);
+		login->password_hash = session_password_hash(c->s, text, size);
+	login->is_asked = true;
 	explicit_bzero(text, size);
 }
 
@@ -65,9 +84,12 @@ void imap_sasl_message(
 		flight->flags |= FLIGHT_BROKEN;
 }
 
-static void
-login_outcome(struct imap_ctx *c, struct imap_flight *flight, enum login_outcome outcome) {
-	struct sasl *sasl = flight->args;
+static void sasl_outcome(
+	struct imap_ctx *c,
+	const struct imap_flight *flight,
+	const struct sasl *sasl,
+	enum login_outcome outcome
+) {
 	bool is_known = sasl != NULL && !sasl->is_bad && !(flight->flags & FLIGHT_BROKEN);
 
 	if (sasl != NULL && sasl->is_bad && sasl->mechanism != SASL_LOGIN_COMMAND)
@@ -86,30 +108,69 @@ login_outcome(struct imap_ctx *c, struct imap_flight *flight, enum login_outcome
 		);
 }
 
+static void
+authenticate_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
+	sasl_outcome(c, flight, flight->args, LOGIN_SUCCESS);
+}
+
+// A refusal before anything was said, or a cancelled exchange, is no attempt.
+static void authenticate_no(struct imap_ctx *c, struct imap_flight *flight) {
+	const struct sasl *sasl = flight->args;
+
+	if (sasl != NULL && sasl->n_messages > 0 && !(flight->flags & FLIGHT_BROKEN))
+		sasl_outcome(c, flight, sasl, LOGIN_FAILURE);
+}
+
+static void
+login_outcome(struct imap_ctx *c, const struct imap_flight *flight, enum login_outcome outcome) {
+	const struct imap_login *login = flight->args;
+	struct sasl sasl;
+
+	if (login == NULL) {
+		sasl_outcome(c, flight, NULL, outcome);
+		return;
+	}
+	memset(&sasl, 0, offsetof(struct sasl, name));
+	sasl.mechanism = login->is_asked ? SASL_LOGIN_COMMAND : SASL_NONE;
+	sasl.n_messages = login->is_asked;
+	sasl.is_bad = login->is_bad;
+	sasl.name_size = login->name_size;
+	if (login->name != NULL)
+		memcpy(sasl.name, login->name, login->name_size);
+	sasl.password_hash = login->password_hash;
+	sasl_outcome(c, flight, &sasl, outcome);
+}
+
 static void login_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	login_outcome(c, flight, LOGIN_SUCCESS);
 }
 
-// A refusal before anything was said, or a cancelled exchange, is no attempt.
 static void login_no(struct imap_ctx *c, struct imap_flight *flight) {
-	const struct sasl *sasl = flight->args;
+	const struct imap_login *login = flight->args;
 
-	if (sasl != NULL && sasl->n_messages > 0 && !(flight->flags & FLIGHT_BROKEN))
+	if (login != NULL && login->is_asked && !(flight->flags & FLIGHT_BROKEN))
 		login_outcome(c, flight, LOGIN_FAILURE);
 }
 
+static void login_free(struct imap_ctx *c, struct imap_flight *flight) {
+	struct imap_login *login = flight->args;
+
+	slab_put(session_slab(c->s), login->name, login->name_size);
+}
+
 const struct imap_verb imap_verb_login = {
-	.args_size = sizeof(struct sasl),
+	.args_size = sizeof(struct imap_login),
 	.keep = KEEP_VALUE,
 	.arg = login_arg,
 	.ok = login_ok,
 	.no = login_no,
+	.free = login_free,
 };
 
 const struct imap_verb imap_verb_authenticate = {
 	.args_size = sizeof(struct sasl),
 	.keep = KEEP_NOTHING,
 	.arg = authenticate_arg,
-	.ok = login_ok,
-	.no = login_no,
+	.ok = authenticate_ok,
+	.no = authenticate_no,
 };
