@@ -140,6 +140,7 @@ struct hold_side {
 	uint32_t size; // of sequence space held
 	uint32_t acked; // the other side's highest acknowledgement
 	uint32_t wait_seq; // what is waited for is missing up to here …
+	uint32_t wait_next; // … and next stays here …
 	uint32_t n_waited; // … for so many packets
 	uint64_t deadline_ns; // … or until then; 0: nothing is waited for
 	bool has_acked;
@@ -308,8 +309,8 @@ enum fate stream_take(
 void stream_doubt(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // The other side of dir acknowledges all before ack.
 void stream_acked(struct stream *flow, enum stream_dir dir, uint32_t ack);
-// A packet of the flow went by: holes that have been waited for long enough are given up.
-void stream_passed(struct stream *flow);
+// A packet of the flow went by, sent by from: holes that have been waited for long enough are given up.
+void stream_passed(struct stream *flow, enum stream_dir from);
 // The deadline of a hole may have come.
 void stream_expire(struct stream *flow);
 // Delivers what is held and now in order.

@@ -680,26 +680,40 @@ static int wait_update(struct stream *flow, enum stream_dir dir, struct hold_sid
 		return 1;
 	side->wait_seq = seq;
 	side->is_lost = is_lost;
+	side->wait_next = half->next;
 	side->n_waited = 0;
 	side->deadline_ns = flow->table->now_ns + (is_lost ? STREAM_ACKED_HOLE_NS : STREAM_HOLE_NS);
 	flow_wake(flow, side->deadline_ns);
 	return 1;
 }
 
-void stream_passed(struct stream *flow) {
+// A packet has come in place of what is waited for. A side that goes on in order is late as a whole and has
+// lost nothing: a NIC's queues, and taps, do not keep the order of the directions. And as long as nothing
+// is kept from its reader, the other side's acknowledgements are no reason to give up.
+static void
+wait_count(struct stream *flow, enum stream_dir dir, struct hold_side *side, enum stream_dir from) {
+	uint32_t limit = side->is_lost ? STREAM_REORDER_PACKETS : STREAM_ONE_SIDED_PACKETS;
+	uint32_t next = flow->half[dir].next;
+
+	if (side->wait_next != next) {
+		side->wait_next = next;
+		side->n_waited = 0;
+	} else if (dir != from && !side->first && !flow_hold(flow)->side[from].first) {
+		return;
+	} else if (side->n_waited++ >= limit) {
+		give_up(flow, dir, side->wait_seq);
+		wait_update(flow, dir, side);
+	}
+}
+
+void stream_passed(struct stream *flow, enum stream_dir from) {
 	bool is_waiting = false;
 
 	for (int dir = 0; dir < 2; dir++) {
 		struct hold_side *side = &flow_hold(flow)->side[dir];
-		uint32_t limit;
 
-		if (!wait_update(flow, dir, side))
-			continue;
-		limit = side->is_lost ? STREAM_REORDER_PACKETS : STREAM_ONE_SIDED_PACKETS;
-		if (side->n_waited++ >= limit) {
-			give_up(flow, dir, side->wait_seq);
-			wait_update(flow, dir, side);
-		}
+		if (wait_update(flow, dir, side))
+			wait_count(flow, dir, side, from);
 	}
 	for (int dir = 0; dir < 2; dir++) {
 		struct hold_side *side = &flow_hold(flow)->side[dir];

@@ -70,7 +70,9 @@ void stream_tuple_get(const struct stream *stream, struct stream_tuple *tuple);
 // Time of the connection's first packet seen, and of its last.
 uint64_t stream_start_ns(const struct stream *stream);
 uint64_t stream_last_ns(const struct stream *stream);
-// Payload bytes of one direction so far, each counted once, gaps included; and packets, with or without payload.
+// Payload bytes of one direction so far, each counted once, gaps included; and packets, with or without
+// payload, up to its FIN: what comes behind that may come before the other side's FIN or after, and a
+// mirror does not keep the order of the directions.
 uint64_t stream_n_bytes(const struct stream *stream, enum stream_dir dir);
 uint64_t stream_n_packets(const struct stream *stream, enum stream_dir dir);
 // Calls of gap so far, both directions.

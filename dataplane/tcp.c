@@ -377,11 +377,11 @@ static void opening_ends(struct stream *flow, enum stream_dir dir, const struct 
 }
 
 // What may have changed for the connection as a whole.
-static inline void after(struct stream *flow) {
+static inline void after(struct stream *flow, enum stream_dir dir) {
 	uint8_t done = flow->half_flags[0] | flow->half_flags[1];
 
 	if (flow->hold)
-		stream_passed(flow);
+		stream_passed(flow, dir);
 	if (!(done & HALF_FIN))
 		return;
 	if (flow->half_flags[0] & flow->half_flags[1] & HALF_DONE) {
@@ -397,7 +397,8 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 	enum fate fate;
 	bool is_ahead;
 
-	half->n_packets += half->n_packets != UINT32_MAX;
+	if (!(flow->half_flags[dir] & HALF_DONE))
+		half->n_packets += half->n_packets != UINT32_MAX;
 	if (flow->state == FLOW_CLOSED)
 		return payload_or(pkt, FATE_AFTER_CLOSE);
 	if (pkt->is_inconsistent)
@@ -421,7 +422,7 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 		flow->flags &= (uint8_t)~FLOW_RESET_SEEN; // it goes on
 	is_ahead = acknowledge(flow, dir, pkt);
 	fate = data(flow, dir, pkt, is_ahead);
-	after(flow);
+	after(flow, dir);
 	return fate;
 }
 

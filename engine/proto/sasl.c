@@ -168,9 +168,13 @@ static int plain_read(struct sasl *sasl, const struct message *m) {
 	password++;
 	if (password == end || memchr(password, 0, end - password) != NULL)
 		return -1;
-	if (name_set(sasl, authcid, password - 1 - authcid) != 0
-	    || authzid_set(sasl, m->data, authcid - 1 - m->data) != 0)
+	// Servers that take the only name there is are known, though the grammar wants an authcid.
+	if (authcid == password - 1) {
+		if (name_set(sasl, m->data, authcid - 1 - m->data) != 0)
+			return -1;
+	} else if (name_set(sasl, authcid, password - 1 - authcid) != 0 || authzid_set(sasl, m->data, authcid - 1 - m->data) != 0) {
 		return -1;
+	}
 	sasl->password_hash = m->hash(m->ctx, password, end - password);
 	return 0;
 }

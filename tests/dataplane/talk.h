@@ -39,6 +39,7 @@ struct talk_reader {
 	size_t n_bytes[2];
 	uint64_t n_data_bytes[2], n_gap_bytes[2]; // what was told
 	uint64_t n_stream_bytes[2]; // what the stream says at its end, gaps included
+	uint64_t n_packets[2]; // likewise
 	int n_gaps[2];
 	uint32_t events;
 	int n_timers, n_closes;
@@ -135,8 +136,10 @@ static inline void talk_close_reader(void *reader, enum stream_end end, uint64_t
 	struct talk_reader *r = reader;
 
 	r->n_closes++;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		r->n_stream_bytes[i] = stream_n_bytes(r->stream, i);
+		r->n_packets[i] = stream_n_packets(r->stream, i);
+	}
 	r->end = end;
 	r->close_ns = now_ns;
 	r->stream = NULL;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#include "limits.h"
 #include "recent.h"
 #include "talk.h"
 
@@ -41,6 +42,55 @@ static void a_swapped_pair_is_put_in_order(void **) {
 	flow_end(t->table);
 	assert_string_equal(t->log, "open C:abc C:def C:ghi S:ok input ");
 	talk_free(t);
+}
+
+// ---- The two directions come by different ways (queues of a NIC, taps): each in its order, and one later
+
+// Acknowledgements by themselves are no sign that what they acknowledge was lost on the way here.
+static void a_side_that_comes_late_is_no_gap(void **) {
+	struct talk *t = talk_new(16, 1 << 20);
+	uint32_t n = 3 * STREAM_REORDER_PACKETS;
+
+	talk_handshake(t, 0, 1000, 5000);
+	TALK(t, S, TCP_ACK, 5000, 1000 + 4 * n);
+	for (uint32_t i = 0; i < n; i++)
+		TALK(t, C, TCP_ACK, 1000 + 4 * i, 5000, "data");
+	for (uint32_t i = 1; i <= n; i++)
+		TALK(t, C, TCP_ACK, 1000 + 4 * n, 5000 + 5 * i);
+	for (uint32_t i = 0; i < n; i++)
+		TALK(t, S, TCP_ACK, 5000 + 5 * i, 1000 + 4 * n, "bytes");
+	assert_int_equal(t->reader[0]->n_data_bytes[0], 4 * n);
+	assert_int_equal(t->reader[0]->n_data_bytes[1], 5 * n);
+	assert_int_equal(t->reader[0]->n_gaps[0] + t->reader[0]->n_gaps[1], 0);
+	talk_free(t);
+}
+
+// The last acknowledgement, and a FIN sent again, come before the other side's FIN by one way and behind
+// it by another; the close, and what is counted at it, are the same.
+static void the_count_of_packets_does_not_depend_on_which_side_comes_first(void **) {
+	static const char *const ways[] = {"csssc", "ccsss", "ssscc", "cscss", "sscsc"};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		struct talk *t = talk_new(16, 1 << 20);
+		int n_client = 0, n_server = 0;
+
+		talk_handshake(t, 0, 1000, 5000);
+		TALK(t, S, TCP_ACK, 5000, 1000, "bye");
+		for (const char *way = ways[i]; *way; way++) {
+			if (*way == 'c' && n_client++ == 0)
+				TALK(t, C, TCP_ACK | TCP_FIN, 1000, 5003);
+			else if (*way == 'c')
+				TALK(t, C, TCP_ACK, 1001, 5004);
+			else if (n_server++ < 2)
+				TALK(t, S, TCP_ACK | TCP_FIN, 5003, 1000);
+			else
+				TALK(t, S, TCP_ACK, 5004, 1001);
+		}
+		assert_int_equal(t->reader[0]->end, STREAM_END_CLOSE);
+		assert_int_equal(t->reader[0]->n_packets[0], 3); // SYN, ACK, FIN
+		assert_int_equal(t->reader[0]->n_packets[1], 3); // SYN, data, FIN
+		talk_free(t);
+	}
 }
 
 // ---- Any way of cutting, swapping, repeating: the same talk
@@ -502,6 +552,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_plain_dialogue_is_told_in_order),
 		cmocka_unit_test(a_swapped_pair_is_put_in_order),
+		cmocka_unit_test(a_side_that_comes_late_is_no_gap),
+		cmocka_unit_test(the_count_of_packets_does_not_depend_on_which_side_comes_first),
 		cmocka_unit_test(t9_any_cut_and_any_swap_of_neighbours_tell_the_same_talk),
 		cmocka_unit_test(t18_any_order_of_segments_gives_the_same_bytes),
 		cmocka_unit_test(t15_the_urgent_byte_is_in_the_stream_or_beside_it),

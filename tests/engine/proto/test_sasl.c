@@ -82,6 +82,7 @@ static const struct sasl_case {
 } cases[] = {
 	{SASL_PLAIN, {SAYS("\0u35@example.org\0secret")}, "u35@example.org", "secret", false},
 	{SASL_PLAIN, {SAYS("boss\0u35\0secret")}, "u35", "secret", false},
+	{SASL_PLAIN, {SAYS("u35\0\0secret")}, "u35", "secret", false},
 	{SASL_PLAIN, {SAYS("\0nov\xc3\xa1kov\xc3\xa1\0s")}, "nov\xc3\xa1kov\xc3\xa1", "s", false},
 	{SASL_PLAIN, {SAYS("\0a\"b\nc\0s")}, "a\"b\nc", "s", false}, // the writer of JSON escapes
 	{SASL_PLAIN, {SAYS("u35")}, NULL, NULL, true},
