@@ -12,6 +12,8 @@
 //	                 what the arguments and the success of each command mean
 //	imap_response.c  a server's responses
 //	imap_fetch.c     FETCH responses
+//	imap_part.c      parts fetched alone and in pieces
+//	imap_structure.c what BODYSTRUCTURE says of them
 //	imap_mailbox.c   mailboxes, messages' numbers, and what models are told of them
 //	imap_deleted.c   which messages CLOSE will expunge
 //	imap_name.c      mailbox names as people read them
@@ -24,6 +26,7 @@
 #include "content.h"
 #include "limits.h"
 #include "proto/imap/imap.h"
+#include "proto/imap/imap_part.h"
 #include "proto/line.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
@@ -130,6 +133,12 @@ struct imap_store {
 	struct uid_range ranges[IMAP_STORE_RANGES_MAX];
 };
 
+// Arguments of FETCH.
+struct imap_pieces {
+	uint32_t size; // octets asked for at once: "<0.16384>"
+	bool is_mixed; // not the same for all items
+};
+
 enum imap_keep {
 	KEEP_NOTHING, // counted through
 	KEEP_VALUE, // a token of at most IMAP_LITERAL_KEPT_MAX bytes
@@ -173,7 +182,9 @@ enum imap_part {
 	PART_DATE,
 	PART_FLAGS,
 	PART_HEADER,
+	PART_MIME, // a part's header: counts as a body
 	PART_BODY,
+	PART_STRUCTURE,
 };
 
 // A FETCH response, from its first line to its last.
@@ -183,6 +194,8 @@ struct imap_fetch {
 	bool is_counted; // somebody was allowed to ask for it
 	bool is_value; // an item's name was read, its value comes
 	bool is_rest; // continues a part (partial, and not from its start)
+	bool is_subset; // of a header: some of its fields
+	bool is_header_lost; // some of it is missing
 	bool is_section; // the section of an item's name goes on behind a literal
 	bool is_peek;
 	bool is_by_number; // the command asked by sequence number
@@ -195,7 +208,12 @@ struct imap_fetch {
 	uint32_t n_headers, n_bodies, n_rests;
 	uint64_t header_bytes, body_bytes;
 	int64_t date; // INTERNALDATE, seconds since 1970
-	struct content *content;
+	int64_t origin; // of a piece, -1: it is none
+	uint32_t requested; // octets of each piece that were asked for, 0: not known
+	struct imap_section section;
+	struct imap_reading reading;
+	struct imap_header *header; // that comes, or NULL
+	struct imap_structure *structure; // likewise
 };
 
 // ---- The connection
@@ -246,18 +264,19 @@ struct imap_state {
 	struct imap_deleted *deleted; // of the selected mailbox; NULL: none
 	struct imap_compress *compress; // from COMPRESS on; NULL: none
 	struct imap_grammar *grammar; // while it is being learned
+	struct imap_parts *parts; // while mail is read; NULL: nothing is known
 	uint8_t n_runs;
 	uint8_t runs_cap;
 	uint8_t n_flights;
 	int8_t selected; // index of the mailbox, -1: none
 	uint8_t place[2]; // enum imap_place, by direction
-	bool is_tls_next; // STARTTLS was accepted, what follows is not seen yet
-	bool is_unsure; // commands may have gone by unseen
-	bool is_utf8; // mailbox names are UTF-8 (RFC 6855)
-	bool is_preauth;
-	bool is_greeted; // the server has spoken
-	bool is_asked; // the client has
-	bool is_switched; // the bytes that follow are to be read another way
+	bool is_tls_next : 1; // STARTTLS was accepted, what follows is not seen yet
+	bool is_unsure : 1; // commands may have gone by unseen
+	bool is_utf8 : 1; // mailbox names are UTF-8 (RFC 6855)
+	bool is_preauth : 1;
+	bool is_greeted : 1; // the server has spoken
+	bool is_asked : 1; // the client has
+	bool is_switched : 1; // the bytes that follow are to be read another way
 };
 
 static_assert(sizeof(struct imap) == 96, "what an idle session costs");
@@ -363,6 +382,16 @@ void imap_fetch_literal(struct imap_ctx *c, const struct imap_literal *literal);
 void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size); // NULL: missing
 void imap_fetch_literal_end(struct imap_ctx *c);
 void imap_fetch_close(struct imap_ctx *c);
+
+// imap_structure.c
+struct imap_structure *imap_structure_open(struct imap_ctx *c); // or NULL
+void imap_structure_token(
+	struct imap_ctx *c,
+	struct imap_structure *s,
+	uint32_t seq,
+	const struct imap_token *token
+); // s: or NULL
+void imap_structure_close(struct imap_ctx *c, struct imap_structure *s);
 
 // imap_mailbox.c
 struct imap_mailbox *imap_selected(struct imap_ctx *c); // or NULL
