@@ -259,8 +259,9 @@ void imap_fetch_open(struct imap_ctx *c, uint32_t seq) {
 
 	c->imap->busy->fetch = (struct imap_fetch){
 		.is_open = true,
-		.is_counted = imap_is_access(c) && (flight != NULL || c->imap->is_unsure),
-		.is_peek = (flight != NULL && !(flight->flags & FLIGHT_SEEN))
+		.is_counted = imap_is_access(c)
+			&& (flight != NULL || c->imap->is_notified || c->imap->is_unsure),
+		.is_peek = (flight != NULL ? !(flight->flags & FLIGHT_SEEN) : c->imap->is_notified)
 			|| (mailbox != NULL && mailbox->mode == IMAP_EXAMINED),
 		.is_by_number = flight != NULL && flight->command == IMAP_FETCH,
 		.requested = pieces != NULL && !pieces->is_mixed ? pieces->size : 0,

@@ -273,6 +273,7 @@ struct imap_state {
 	bool is_tls_next : 1; // STARTTLS was accepted, what follows is not seen yet
 	bool is_unsure : 1; // commands may have gone by unseen
 	bool is_utf8 : 1; // mailbox names are UTF-8 (RFC 6855)
+	bool is_notified : 1; // the server may send parts of new messages unasked (RFC 5465)
 	bool is_preauth : 1;
 	bool is_greeted : 1; // the server has spoken
 	bool is_asked : 1; // the client has

@@ -21,6 +21,16 @@ static void enable_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 	c->imap->is_utf8 |= flight->skip;
 }
 
+// "NOTIFY NONE", or "NOTIFY SET" and events.
+static void
+notify_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
+	flight->skip |= flight->n_args == 0 && imap_token_is(arg, "SET");
+}
+
+static void notify_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
+	c->imap->is_notified = flight->skip;
+}
+
 static void
 setacl_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_acl *acl = flight->args;
@@ -120,6 +130,7 @@ static void logout_complete(struct imap_ctx *c, struct imap_flight *flight) {
 }
 
 const struct imap_verb imap_verb_enable = {.arg = enable_arg, .ok = enable_ok};
+const struct imap_verb imap_verb_notify = {.arg = notify_arg, .ok = notify_ok};
 const struct imap_verb imap_verb_setacl = {
 	.args_size = sizeof(struct imap_acl),
 	.keep = KEEP_VALUE,
