@@ -407,7 +407,7 @@ static void imap_end(struct session *s, void *state, uint64_t now_ns) {
 	if (c.imap->busy != NULL) {
 		imap_fetch_close(&c);
 		if (c.imap->busy->command != NULL)
-			imap_command_end(&c, c.imap->busy->command);
+			imap_args_free(&c, c.imap->busy->command);
 	}
 	imap_parts_forget(&c);
 }

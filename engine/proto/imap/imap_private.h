@@ -117,6 +117,8 @@ struct imap_append {
 	char *name;
 	uint16_t name_size;
 	bool is_parts; // inside CATENATE or UTF8: literals are parts of a message already counted
+	bool is_joined; // inside CATENATE: its texts are one message
+	bool has_hole; // of which something that the server has comes here
 	bool is_due; // a literal was announced, its first byte has not come
 	uint32_t n;
 	uint64_t bytes;
@@ -322,7 +324,6 @@ void imap_command_answered(
 );
 void imap_args_free(struct imap_ctx *c, struct imap_flight *flight);
 // The connection is over, or a literal: content being read is complete.
-void imap_command_end(struct imap_ctx *c, struct imap_flight *flight);
 // [CODE arguments] at the start of a response's text: arguments go to *args.
 bool imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor *args);
 
