@@ -229,7 +229,7 @@ static const struct {
 	 0},
 };
 
-static void any_cut_of_a_message_gives_the_same_parts(void **state) {
+static void m06_m15_m18_any_cut_of_a_message_gives_the_same_parts(void **state) {
 	static struct said said;
 
 	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
@@ -615,7 +615,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_part_without_its_header_is_told_by_its_bytes),
 		cmocka_unit_test(a_long_part_without_its_header_is_read_whole),
-		cmocka_unit_test(any_cut_of_a_message_gives_the_same_parts),
+		cmocka_unit_test(m06_m15_m18_any_cut_of_a_message_gives_the_same_parts),
 		cmocka_unit_test(m01_to_m23_what_mail_programs_read_differently_is_said),
 		cmocka_unit_test(m02_a_nul_in_a_field_is_said_wherever_it_stands),
 		cmocka_unit_test(m23_a_name_with_nul_or_broken_utf8_is_kept_and_ends_nothing),
