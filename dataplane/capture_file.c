@@ -136,6 +136,7 @@ static int stream_open(struct capture_file *file, char *error, int size) {
 
 	if (raw == MAP_FAILED)
 		return error_set(file, errno, error, size);
+	madvise(raw, size_all, MADV_DONTDUMP); // other people's mail is no part of a core dump
 	file->raw = raw;
 	file->buffer = file->raw + CAPTURE_CHUNK_SIZE;
 	file->buffer_size = CAPTURE_BUFFER_SIZE;

@@ -304,7 +304,11 @@ static struct mime_handler handler_make(struct content *content) {
 	return handler;
 }
 
-struct content *content_open(struct session *s, enum content_kind kind) {
+bool content_is_wanted(const struct session *s) {
+	return s->engine->config.decode;
+}
+
+static struct content *open_at(struct session *s, enum content_kind kind, enum mime_start start) {
 	struct engine *engine = s->engine;
 	struct slab *slab = session_slab(s);
 	struct mime_handler handler;
@@ -322,7 +326,7 @@ struct content *content_open(struct session *s, enum content_kind kind) {
 	content->kind = (uint8_t)kind;
 	handler = handler_make(content);
 	if (kind != CONTENT_SCRIPT) {
-		content->mime = mime_open(slab, engine->charsets, MIME_MESSAGE, &handler);
+		content->mime = mime_open(slab, engine->charsets, start, &handler);
 		if (content->mime == NULL) {
 			engine->stats.content_refused++;
 			slab_put(slab, content, sizeof(*content));
@@ -331,6 +335,27 @@ struct content *content_open(struct session *s, enum content_kind kind) {
 	}
 	scanner_hold(content->scanner);
 	engine->stats.content_opened++;
+	return content;
+}
+
+struct content *content_open(struct session *s, enum content_kind kind) {
+	return open_at(s, kind, MIME_MESSAGE);
+}
+
+struct content *
+content_open_part(struct session *s, enum content_kind kind, const struct content_part *part) {
+	struct content *content = open_at(s, kind, part->header != NULL ? MIME_MESSAGE : MIME_BODY);
+	size_t size = part->number_size;
+
+	if (content == NULL)
+		return NULL;
+	if (size > MIME_NUMBER_SIZE_MAX)
+		size = MIME_NUMBER_SIZE_MAX;
+	mime_number(content->mime, part->number, size, part->is_text);
+	if (part->is_decoded)
+		mime_decoded(content->mime);
+	if (part->header != NULL)
+		mime_data(content->mime, part->header, part->header_size);
 	return content;
 }
 
@@ -355,6 +380,15 @@ void content_gap(struct content *content, uint64_t size) {
 		watch_close(content, RULE_SIEVE, false);
 		found_settle(content);
 	}
+}
+
+void content_cut(struct content *content) {
+	if (content != NULL && content->mime != NULL)
+		mime_gap(content->mime, 0);
+}
+
+bool content_date(const struct content *content, int64_t *seconds) {
+	return content != NULL && content->mime != NULL && mime_date(content->mime, seconds);
 }
 
 static void finish(struct content *content, uint64_t now_ns, struct mime_summary *summary) {

@@ -41,6 +41,13 @@ enum {
 	IMAP_SEQUENCE_RUNS_MAX = 64,
 	IMAP_MESSAGES_MAX = 10000000, // EXISTS above it is not believed
 
+	// Parts that are fetched in pieces, at once; what is known of parts' headers, in all and of one. Until
+	// the client waits in IDLE or leaves the mailbox. What is forgotten is told by its content.
+	IMAP_STREAMS_MAX = 4,
+	IMAP_KNOWN_SIZE_MAX = 8192,
+	IMAP_KNOWN_HEADER_SIZE_MAX = 1000,
+	IMAP_SECTION_SIZE_MAX = 46, // "2.1.TEXT"; pieces of longer ones are read each by itself
+
 	// A client's bytes behind COMPRESS, kept until the answer says how to read them.
 	IMAP_HELD_SIZE_MAX = 16384,
 
@@ -93,6 +100,9 @@ enum {
 	MIME_FIELD_SIZE_MAX
 	= 16384, // of a header field that is read; what is beyond is only searched
 	MIME_BOUNDARY_SIZE_MAX = 200, // RFC 2046 5.1.1 allows 70; readers take more
+	// First bytes of a part without its header, by which its encoding is told: a dozen lines of base64.
+	MIME_GUESS_SIZE = 1024,
+	MIME_NUMBER_SIZE_MAX = 15, // of a part that is read alone, as IMAP numbers it
 	MIME_ATTACHMENTS_MAX = 32, // remembered per message; more are counted
 	ATTACHMENT_MEMBERS_MAX = 16, // of an archive, listed; more are counted
 	ATTACHMENT_MEMBER_SIZE_MAX = 255, // of a member's name

@@ -40,6 +40,8 @@ struct content {
 	struct talk *talk;
 	enum content_kind kind;
 	uint64_t size, n_missing, hash;
+	bool is_cut;
+	char part[1200]; // what is known of it, when it is one
 };
 
 // ---- The session that protocols meet
@@ -293,6 +295,40 @@ struct content *content_open(struct session *s, enum content_kind kind) {
 	return content;
 }
 
+bool content_is_wanted(const struct session *s) {
+	return true;
+}
+
+struct content *
+content_open_part(struct session *s, enum content_kind kind, const struct content_part *part) {
+	struct content *content = content_open(s, kind);
+	int n = snprintf(
+		content->part,
+		sizeof(content->part),
+		" of %.*s%s%s ",
+		(int)part->number_size,
+		part->number,
+		part->is_text ? "TEXT" : "",
+		part->is_decoded ? " decoded" : ""
+	);
+
+	if (part->header == NULL)
+		n += sprintf(content->part + n, "guess");
+	for (size_t i = 0; i < part->header_size; i++)
+		if (part->header[i] != '\n')
+			content->part[n++] = part->header[i] == '\r' ? '|' : (char)part->header[i];
+	return content;
+}
+
+void content_cut(struct content *content) {
+	if (content != NULL)
+		content->is_cut = true;
+}
+
+bool content_date(const struct content *content, int64_t *seconds) {
+	return false;
+}
+
 void content_data(struct content *content, const uint8_t *data, size_t size) {
 	if (content == NULL)
 		return;
@@ -313,11 +349,13 @@ void content_close(struct content *content, uint64_t now_ns) {
 		return;
 	talk_fact(
 		content->talk,
-		"content %s %ju hash=%ju missing=%ju",
+		"content %s%s %ju hash=%ju missing=%ju%s",
 		kinds[content->kind],
+		content->part,
 		(uintmax_t)content->size,
 		(uintmax_t)content->hash,
-		(uintmax_t)content->n_missing
+		(uintmax_t)content->n_missing,
+		content->is_cut ? " cut" : ""
 	);
 	free(content);
 }

@@ -12,8 +12,9 @@ TESTS = pathlib.Path(__file__).resolve().parent
 
 # The rows that a list must have, whoever edits it.
 ROWS = {
-    "hostile_mail.md": [f"S{i}" for i in range(1, 25)] + [f"I{i}" for i in range(25, 29)]
-    + [f"M{i}" for i in range(1, 25)],
+    "hostile_mail.md": [f"S{i}" for i in range(1, 25)] + [f"I{i}" for i in range(1, 31)]
+    + [f"M{i}" for i in range(1, 25)] + [f"A{i}" for i in range(1, 9)] + [f"X{i}" for i in range(1, 10)]
+    + [f"L{i}" for i in range(1, 11)],
 }
 
 run = set()
@@ -22,6 +23,16 @@ for path in TESTS.rglob("test_*.c"):
     run |= set(re.findall(r"cmocka_unit_test(?:_setup_teardown)?\(\s*(\w+)", text)) & set(
         re.findall(r"^static void (\w+)\(", text, re.M))
 run |= {path.name for path in (TESTS / "talks").glob("*.talk")}
+
+
+
+def is_named_after(test, row):
+    """m01_to_m23_… and l1_l2_… are of each row they name."""
+    letter, number = row[0].lower(), int(row[1:])
+    ids = [int(found) for found in re.findall(rf"(?:^|_){letter}(\d+)(?=_)", test)]
+    through = re.search(rf"(?:^|_){letter}(\d+)_to_{letter}(\d+)_", test)
+    return number in ids or bool(through and int(through[1]) <= number <= int(through[2]))
+
 
 wrong = []
 n = 0
@@ -34,6 +45,8 @@ for path in sorted(TESTS.rglob("hostile_*.md")):
         wrong += [f"{path.name}: {row}: no test {test}" for test in tests if test not in run]
         if not tests and not held.startswith("left out: "):
             wrong.append(f"{path.name}: {row}: neither a test nor a reason")
+        if tests and not any(is_named_after(test, row) for test in tests):
+            wrong.append(f"{path.name}: {row}: no test is named after it")
 print(*wrong, sep="\n")
 print(f"{n} rows, {len(run)} tests")
 sys.exit(bool(wrong) or not n)

@@ -5,6 +5,7 @@
 
 #include "mime/mime_private.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,17 +36,45 @@ struct mime *mime_open(
 	m->is_top = true;
 	if (start == MIME_BODY) {
 		m->is_top = false;
-		mime_part_leaf(m, false);
+		m->place = PLACE_GUESS;
 	}
 	return m;
 }
 
+void mime_decoded(struct mime *mime) {
+	mime->is_decoded = true;
+}
+
+void mime_number(struct mime *mime, const char *number, size_t size, bool is_inside) {
+	assert(size <= MIME_NUMBER_SIZE_MAX);
+	memcpy(mime->number, number, size);
+	mime->number[size] = '\0';
+	mime->is_inside = is_inside;
+}
+
+bool mime_date(const struct mime *mime, int64_t *seconds) {
+	*seconds = mime->summary.date;
+	return mime->summary.has_date;
+}
+
+static size_t place_data(struct mime *m, const uint8_t *data, size_t size) {
+	switch (m->place) {
+	case PLACE_HEADER:
+		return mime_field_data(m, data, size);
+	case PLACE_GUESS:
+		return mime_guess_data(m, data, size);
+	default:
+		return mime_body_read(m, data, size);
+	}
+}
+
 void mime_data(struct mime *mime, const uint8_t *data, size_t size) {
 	while (size > 0) {
-		size_t n = mime->place == PLACE_HEADER ? mime_field_data(mime, data, size)
-						       : mime_body_read(mime, data, size);
+		bool is_guess = mime->place == PLACE_GUESS;
+		size_t n = place_data(mime, data, size);
 
-		mime->offset += n;
+		// What was kept to guess by has been counted when it was read.
+		mime->offset += is_guess ? 0 : n;
 		data += n;
 		size -= n;
 	}
@@ -56,7 +85,10 @@ void mime_part(const struct mime *mime, char *part_r, size_t size) {
 	int n = 0;
 	size_t used = 0;
 
-	part_r[0] = '\0';
+	memcpy(part_r, mime->number, sizeof(mime->number));
+	used = strlen(part_r);
+	if (used > 0 && mime->inner == NULL && !mime->is_inside)
+		return;
 	if (mime->is_top && mime->inner == NULL && mime->place == PLACE_HEADER)
 		return;
 	for (const struct level *level = mime->inner; level != NULL; level = level->outer)
@@ -81,6 +113,12 @@ void mime_part(const struct mime *mime, char *part_r, size_t size) {
 
 void mime_gap(struct mime *mime, uint64_t size) {
 	mime->is_holed = true;
+	if (mime->place == PLACE_GUESS && mime->n_guess == 0) {
+		mime->offset += size;
+		return;
+	}
+	if (mime->place == PLACE_GUESS)
+		mime_guess_stop(mime, false);
 	if (mime->place == PLACE_HEADER) {
 		// The header may have ended in the hole; what follows is taken for the body.
 		mime_field_stop(mime);
@@ -110,6 +148,8 @@ void mime_gap(struct mime *mime, uint64_t size) {
 }
 
 void mime_close(struct mime *mime, struct mime_summary *summary_r) {
+	if (mime->place == PLACE_GUESS)
+		mime_guess_stop(mime, true);
 	mime_field_stop(mime);
 	mime_body_stop(mime);
 	mime_leaf_end(mime, true);

@@ -64,7 +64,9 @@ struct mime_handler {
 // How the bytes begin.
 enum mime_start {
 	MIME_MESSAGE, // with the message's header; what does not begin like one is a body
-	MIME_BODY, // behind it: the text of a message or a part without its header
+	// Behind it: a part or a message's text, whose header nobody has seen. What it is, is told by its
+	// first bytes (mime_guess.c): a multipart, a message, base64, quoted-printable, or as it stands.
+	MIME_BODY,
 };
 
 struct mime;
@@ -76,11 +78,19 @@ struct mime *mime_open(
 	enum mime_start start,
 	const struct mime_handler *handler
 );
+// The content comes without its transfer encoding, whatever its header says (IMAP BINARY, RFC 3516).
+// Before the first byte.
+void mime_decoded(struct mime *mime);
+// These bytes are a part of another message, with that number; is_inside: they are the text of the
+// message that the part is. Before the first byte; size of the number at most MIME_NUMBER_SIZE_MAX.
+void mime_number(struct mime *mime, const char *number, size_t size, bool is_inside);
 void mime_data(struct mime *mime, const uint8_t *data, size_t size);
 // size bytes are missing here.
 void mime_gap(struct mime *mime, uint64_t size);
 // Where reading stands: the part's number as IMAP (RFC 9051 6.4.5) writes it, empty in the message's own
 // header; what does not fit ends in +.
 void mime_part(const struct mime *mime, char *part_r, size_t size);
+// When the message was written, as far as has been read. false: not known.
+bool mime_date(const struct mime *mime, int64_t *seconds);
 // The end. The summary is the caller's then (mime_summary_free).
 void mime_close(struct mime *mime, struct mime_summary *summary_r);

@@ -112,6 +112,8 @@ void mime_leaf_decide(struct mime *m) {
 		mime_leaf_charset(m, m->part.charset);
 	else if (a->n_first > 1 && (memcmp(a->first, "\xff\xfe", 2) == 0 || memcmp(a->first, "\xfe\xff", 2) == 0))
 		mime_leaf_charset(m, "UTF-16");
+	if (m->is_guessed)
+		mime_part_is_text(m);
 	text_data(m, a->first, a->n_first);
 }
 
@@ -154,6 +156,13 @@ static void attachment_close(struct mime *m) {
 	bool is_waiting = m->scan == SCAN_WAIT;
 
 	attachment_end(&m->attachment, m->slab);
+	if (m->is_guessed && strncmp(m->facts->content_type, "text/", 5) == 0) {
+		if (is_waiting)
+			mime_leaf_decide(m);
+		else
+			mime_part_is_text(m);
+		return;
+	}
 	if (m->attachment.is_odd)
 		mime_event(m, EVENT_mime_odd_archive);
 	if (m->handler.file != NULL)

@@ -6,6 +6,7 @@
 
 #include "mime/mime_private.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const struct {
@@ -48,6 +49,7 @@ void mime_part_begin(struct mime *m) {
 	m->is_field_cut = false;
 	m->is_leaf = false;
 	m->is_attached = false;
+	m->is_guessed = false;
 	m->facts = NULL;
 	m->scan = SCAN_NOTHING;
 	m->mark = MARK_START;
@@ -149,7 +151,35 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 		m->scan = SCAN_NOTHING;
 	if (m->scan == SCAN_TEXT || m->scan == SCAN_HTML)
 		mime_leaf_charset(m, part->charset);
-	transfer_begin(&m->transfer, encoding_kind(m));
+	transfer_begin(
+		&m->transfer, m->is_decoded && m->inner == NULL ? TRANSFER_PLAIN : encoding_kind(m)
+	);
+}
+
+void mime_part_guessed(struct mime *m, enum transfer_kind transfer) {
+	mime_part_begin(m);
+	mime_part_leaf(m, false);
+	transfer_begin(&m->transfer, transfer);
+	m->is_guessed = true;
+	m->facts = facts_open(m);
+	if (m->facts == NULL)
+		return;
+	m->is_attached = true;
+	attachment_begin(&m->attachment, m->facts);
+	if (m->scan != SCAN_NOTHING)
+		m->scan = SCAN_WAIT;
+}
+
+void mime_part_is_text(struct mime *m) {
+	struct mime_summary *summary = &m->summary;
+
+	assert(m->facts == summary->attachments[summary->n_attachments - 1]);
+	summary->n_attachments--;
+	summary->attachments_total--;
+	attachment_facts_free(m->facts, m->slab);
+	slab_put(m->slab, m->facts, sizeof(*m->facts));
+	m->facts = NULL;
+	m->is_attached = false;
 }
 
 // Opens a container. False: too deep, or no room.

@@ -3,7 +3,7 @@
 
 // A message being read, shared by its files: mime.c (in and out), mime_field.c (header lines, and what their
 // fields say), mime_part.c (what a header makes of a part), mime_body.c (boundaries), mime_leaf.c (a part's
-// content on its way to the handler).
+// content on its way to the handler), mime_guess.c (what has no header).
 
 #pragma once
 
@@ -15,6 +15,7 @@
 enum place {
 	PLACE_HEADER,
 	PLACE_BODY,
+	PLACE_GUESS, // in the first bytes of a part without its header
 };
 
 // Where in a body.
@@ -76,6 +77,12 @@ struct mime {
 	bool is_top; // in the header of the message itself
 	bool is_limited; // parts are no longer told apart
 	bool is_holed;
+	bool is_decoded; // the outermost part comes without its encoding
+	bool is_inside; // number is of the message whose text this is
+	char number[MIME_NUMBER_SIZE_MAX + 1]; // of all this in another message, or empty
+
+	uint8_t *guess; // MIME_GUESS_SIZE first bytes, while there is no telling what they are
+	uint16_t n_guess;
 
 	// Header
 	uint8_t *field; // what of it has been read, unfolded
@@ -95,6 +102,7 @@ struct mime {
 	// The part
 	bool is_leaf;
 	bool is_attached;
+	bool is_guessed; // what it is, is told by its content alone
 	uint8_t scan; // enum scan
 	uint8_t mark, n_mark; // of an encoding that is not MIME's, and how much of it was matched
 	struct transfer transfer;
@@ -130,6 +138,18 @@ void mime_part_begin(struct mime *m);
 void mime_part_decide(struct mime *m);
 // Content begins: the part is no container. has_header: it may be an attachment.
 void mime_part_leaf(struct mime *m, bool has_header);
+
+// Content begins that has no header.
+void mime_part_guessed(struct mime *m, enum transfer_kind transfer);
+// The part that was taken for an attachment is text.
+void mime_part_is_text(struct mime *m);
+
+// ---- mime_guess.c
+
+// First bytes. Returns how many of them were read.
+size_t mime_guess_data(struct mime *m, const uint8_t *data, size_t size);
+// No more come, is_all: because the part is over.
+void mime_guess_stop(struct mime *m, bool is_all);
 
 // ---- mime_body.c
 

@@ -232,6 +232,78 @@ static void matches_reach_the_session_and_its_activity(void **state) {
 	fixture_close(&f);
 }
 
+// A part fetched alone: rules see what a reader sees, and say where in the message it stands.
+static void a_part_alone_is_read_as_its_header_says_or_its_bytes(void **state) {
+	static const char header[] = "Content-Transfer-Encoding: base64\r\n\r\n";
+	static const struct {
+		struct content_part part;
+		const char *text, *number;
+	} cases[] = {
+		{{(uint8_t *)header, sizeof(header) - 1, "2.1", 3, false, false},
+		 "IFNFQ1JFVCA=",
+		 "2.1"},
+		{{NULL, 0, "3", 1, false, false}, "IFNFQ1JFVCA=", "3"},
+		{{NULL, 0, "2", 1, false, false}, "a SECR=\r\nET b", "2"},
+		{{(uint8_t *)header, sizeof(header) - 1, "1", 1, false, true}, " SECRET ", "1"},
+		{{NULL, 0, "4", 1, true, false}, " SECRET ", "4.1"},
+		{{NULL, 0, "", 0, true, false}, " SECRET ", "1"},
+		{{NULL, 0, "5", 1, false, false},
+		 "--b\r\nContent-Type: text/plain\r\n\r\n SECRET \r\n--b--",
+		 "5.1"},
+	};
+	struct fixture f;
+
+	fixture_open(&f, 4);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (size_t cut = 0; cut <= strlen(cases[i].text); cut++) {
+			struct content *content
+				= content_open_part(&f.session, CONTENT_FETCHED, &cases[i].part);
+			feed(content, cases[i].text, cut);
+			feed(content, cases[i].text + cut, strlen(cases[i].text) - cut);
+			content_close(content, 1);
+			assert_int_equal(count(&f, MARK), 1);
+			for (int m = 0; m < f.session.n_matches; m++)
+				if (strcmp(f.session.matches[m].rule, "mark") == 0)
+					assert_string_equal(
+						f.session.matches[m].place.part, cases[i].number
+					);
+			session_reset(&f);
+		}
+	}
+	fixture_close(&f);
+}
+
+// What was not fetched to its end has no hash; the date is there as soon as the header is.
+static void a_part_that_is_cut_has_no_hash(void **state) {
+	static const char header[] = "Content-Type: application/pdf\r\n\r\n";
+	static const char top[] = "Date: Mon, 12 Jan 2026 08:00:00 +0000\r\n\r\n";
+	struct content_part part
+		= {(const uint8_t *)header, sizeof(header) - 1, "2", 1, false, false};
+	struct fixture f;
+	int64_t date;
+
+	fixture_open(&f, 4);
+	for (int is_cut = 0; is_cut < 2; is_cut++) {
+		struct content *content = content_open_part(&f.session, CONTENT_FETCHED, &part);
+		feed(content, "%PDF-1.4", 8);
+		if (is_cut)
+			content_cut(content);
+		struct mime_summary *summary = content_finish(content, 1);
+		assert_int_equal(summary->n_attachments, 1);
+		assert_int_equal(summary->attachments[0]->has_sha256, !is_cut);
+		mime_summary_free(summary, f.engine->slab);
+		slab_put(f.engine->slab, summary, sizeof(*summary));
+	}
+	struct content *content = content_open(&f.session, CONTENT_FETCHED);
+	feed(content, top, sizeof(top) - 5);
+	assert_false(content_date(content, &date));
+	feed(content, top + sizeof(top) - 5, 4);
+	assert_true(content_date(content, &date));
+	assert_int_equal(date, 1768204800);
+	content_close(content, 1);
+	fixture_close(&f);
+}
+
 static void a_message_full_of_matches_is_let_go(void **state) {
 	struct fixture f;
 	char *text = malloc(CONTENT_MATCHES_MAX + 2);
@@ -318,6 +390,8 @@ int main(void) {
 		cmocka_unit_test(a_rule_looks_only_in_its_direction),
 		cmocka_unit_test(what_stands_around_a_hole_is_not_one_text),
 		cmocka_unit_test(matches_reach_the_session_and_its_activity),
+		cmocka_unit_test(a_part_alone_is_read_as_its_header_says_or_its_bytes),
+		cmocka_unit_test(a_part_that_is_cut_has_no_hash),
 		cmocka_unit_test(a_message_full_of_matches_is_let_go),
 		cmocka_unit_test(messages_beyond_the_streams_are_counted_and_not_scanned),
 		cmocka_unit_test(memory_goes_back_and_a_full_slab_is_a_refusal),

@@ -33,11 +33,16 @@ static void on_event(void *ctx, enum session_event event) {
 }
 
 static struct said
-run(struct slab *slab, struct charsets *sets, const uint8_t *data, size_t size, size_t n) {
+run(struct slab *slab,
+    struct charsets *sets,
+    enum mime_start start,
+    const uint8_t *data,
+    size_t size,
+    size_t n) {
 	struct said said = {0};
 	struct mime_handler handler
 		= {.ctx = &said, .header = on_header, .text = on_text, .event = on_event};
-	struct mime *mime = mime_open(slab, sets, MIME_MESSAGE, &handler);
+	struct mime *mime = mime_open(slab, sets, start, &handler);
 	struct mime_summary summary;
 
 	for (size_t at = 0; at < size; at += n) {
@@ -67,8 +72,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	}
 	if (size == 0)
 		return 0;
-	struct said whole = run(slab, sets, data + 1, size - 1, size);
-	struct said cut = run(slab, sets, data + 1, size - 1, 1 + data[0] % 32);
+	enum mime_start start = data[0] & 0x80 ? MIME_BODY : MIME_MESSAGE;
+	struct said whole = run(slab, sets, start, data + 1, size - 1, size);
+	struct said cut = run(slab, sets, start, data + 1, size - 1, 1 + data[0] % 32);
 	if (memcmp(&whole, &cut, sizeof(cut)) != 0 || slab_used(slab) != 0)
 		abort();
 	return 0;

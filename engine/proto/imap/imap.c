@@ -280,7 +280,6 @@ static void busy_free(struct imap_ctx *c) {
 		return;
 	if (busy->command != NULL && (busy->command->flags & FLIGHT_UNLISTED))
 		imap_flight_free(c, busy->command);
-	content_close(busy->fetch.content, c->now_ns);
 	session_argument_free(c->s, &busy->argument);
 	for (int dir = 0; dir < 2; dir++) {
 		kept_free(c, &busy->side[dir]);
@@ -295,10 +294,12 @@ static void busy_close_if_idle(struct imap_ctx *c) {
 
 	if (c->s->is_deaf)
 		imap_compress_free(c); // nothing more will come
+	if (busy != NULL && c->s->is_deaf)
+		imap_fetch_close(c);
+	if (c->s->is_deaf)
+		imap_parts_forget(c);
 	if (busy == NULL)
 		return;
-	if (c->s->is_deaf)
-		imap_fetch_close(c);
 	if (c->s->is_deaf
 	    || (busy->command == NULL && !busy->fetch.is_open && side_is_idle(c, STREAM_CLIENT)
 		&& side_is_idle(c, STREAM_SERVER)))
@@ -418,6 +419,8 @@ imap_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, uin
 			imap_uids_forget(&c); // an EXPUNGE may have been in it
 		}
 		place_lose(&c, dir);
+		if (dir == STREAM_SERVER)
+			imap_parts_forget(&c);
 	}
 	busy_close_if_idle(&c);
 }
@@ -427,11 +430,12 @@ static void imap_end(struct session *s, void *state, uint64_t now_ns) {
 
 	imap_compress_end(&c);
 	imap_grammar_end(&c);
-	if (c.imap->busy == NULL)
-		return;
-	imap_fetch_close(&c);
-	if (c.imap->busy->command != NULL)
-		imap_command_end(&c, c.imap->busy->command);
+	if (c.imap->busy != NULL) {
+		imap_fetch_close(&c);
+		if (c.imap->busy->command != NULL)
+			imap_args_free(&c, c.imap->busy->command);
+	}
+	imap_parts_forget(&c);
 }
 
 static void imap_free(struct session *s, void *state) {
@@ -446,6 +450,7 @@ static void imap_free(struct session *s, void *state) {
 		imap_flight_unlink(&c, flight);
 		imap_flight_free(&c, flight);
 	}
+	imap_parts_forget(&c);
 	imap_mailboxes_free(&c);
 	slab_put(
 		session_slab(s),

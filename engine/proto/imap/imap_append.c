@@ -11,6 +11,39 @@ static unsigned append_name_at(const struct imap_flight *flight) {
 	return flight->command == IMAP_APPEND ? 0 : 1;
 }
 
+static void parts_begin(struct imap_append *append, bool is_joined) {
+	append->is_parts = true;
+	append->is_joined = is_joined;
+	append->has_hole = false;
+}
+
+static void message_close(struct imap_ctx *c, struct imap_append *append) {
+	if (append->has_hole)
+		content_cut(append->content);
+	content_close(append->content, c->now_ns);
+	append->content = NULL;
+	append->has_hole = false;
+}
+
+static void parts_end(struct imap_ctx *c, struct imap_append *append) {
+	message_close(c, append);
+	append->n++;
+	append->is_parts = append->is_joined = false;
+}
+
+// What stands behind a part that only the server has is the rest of a message.
+static void message_open(struct imap_ctx *c, struct imap_append *append) {
+	static const struct content_part rest = {.number = "", .is_text = true};
+
+	if (append->content == NULL)
+		append->content = append->has_hole
+			? content_open_part(c->s, CONTENT_APPENDED, &rest)
+			: content_open(c->s, CONTENT_APPENDED);
+	if (append->has_hole)
+		content_cut(append->content);
+	append->has_hole = false;
+}
+
 static void
 append_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_append *append = flight->args;
@@ -18,9 +51,11 @@ append_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_tok
 	if (flight->n_args == append_name_at(flight) && imap_token_is_name(arg))
 		append->name = imap_name_take(c, arg, &append->name_size);
 	else if (imap_token_is(arg, "CATENATE") || imap_token_is(arg, "UTF8"))
-		append->is_parts = true;
+		parts_begin(append, imap_token_is(arg, "CATENATE"));
+	else if (append->is_joined && arg->depth == 1 && imap_token_is(arg, "URL"))
+		append->has_hole = true;
 	else if (arg->kind == TOKEN_CLOSE && arg->depth == 0 && append->is_parts)
-		append->n++, append->is_parts = false;
+		parts_end(c, append);
 }
 
 // Literals in front of the mailbox's name, and that name, are kept; the others are messages.
@@ -40,7 +75,7 @@ append_content(struct imap_ctx *c, struct imap_flight *flight, const uint8_t *da
 	struct imap_append *append = flight->args;
 
 	if (append->is_due) { // not before: the server may refuse it
-		append->content = content_open(c->s, CONTENT_APPENDED);
+		message_open(c, append);
 		append->is_due = false;
 	}
 	append->bytes += size;
@@ -53,14 +88,14 @@ append_content(struct imap_ctx *c, struct imap_flight *flight, const uint8_t *da
 static void append_end(struct imap_ctx *c, struct imap_flight *flight) {
 	struct imap_append *append = flight->args;
 
-	content_close(append->content, c->now_ns);
-	append->content = NULL;
+	if (!append->is_joined)
+		message_close(c, append);
 }
 
 static void append_free(struct imap_ctx *c, struct imap_flight *flight) {
 	struct imap_append *append = flight->args;
 
-	append_end(c, flight);
+	message_close(c, append);
 	slab_put(session_slab(c->s), append->name, append->name_size);
 }
 

@@ -45,7 +45,7 @@ void imap_args_free(struct imap_ctx *c, struct imap_flight *flight) {
 	flight->args = NULL;
 }
 
-void imap_command_end(struct imap_ctx *c, struct imap_flight *flight) {
+static void command_end(struct imap_ctx *c, struct imap_flight *flight) {
 	if (verb_of(flight)->end != NULL && flight->args != NULL)
 		verb_of(flight)->end(c, flight);
 }
@@ -362,7 +362,7 @@ void imap_client_literal_end(struct imap_ctx *c, const struct imap_token *value)
 		token.data = NULL;
 		token.size = 0;
 	}
-	imap_command_end(c, flight);
+	command_end(c, flight);
 	command_arg(c, flight, &token);
 }
 

@@ -53,21 +53,53 @@ static bool date_parse(const struct imap_token *value, int64_t *seconds) {
 }
 
 // section-spec after the part's numbers: only these are header alone (MIME counts as its part).
-static enum imap_part section_part(const uint8_t *at, const uint8_t *end) {
-	struct imap_cursor text;
-
-	while (at < end && ((*at >= '0' && *at <= '9') || *at == '.'))
-		at++;
-	text = (struct imap_cursor){at, end};
-	return imap_text_starts(text, "HEADER") ? PART_HEADER : PART_BODY;
+static enum imap_part section_part(struct imap_cursor text) {
+	if (imap_text_starts(text, "HEADER"))
+		return PART_HEADER;
+	return imap_text_starts(text, "MIME") ? PART_MIME : PART_BODY;
 }
 
-// "<12>" behind a section: where a part of it begins (RFC 9051 7.5.2).
-static bool is_rest(const uint8_t *at, const uint8_t *end) {
+// What the section is of: of a header, the part that the header is of.
+static void section_take(struct imap_fetch *fetch, struct imap_cursor spec) {
+	struct imap_section *section = &fetch->section;
+	struct imap_cursor text = spec;
+	size_t n;
+
+	while (text.at < text.end && ((*text.at >= '0' && *text.at <= '9') || *text.at == '.'))
+		text.at++;
+	fetch->part = section_part(text);
+	if (fetch->part == PART_MIME && text.at > spec.at)
+		spec.end = text.at - 1; // "2.MIME" is of 2
+	else if (fetch->part != PART_BODY)
+		spec.end = text.at;
+	n = (size_t)(spec.end - spec.at);
+	if (n + 4 > IMAP_SECTION_SIZE_MAX) {
+		section->size = UINT8_MAX;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		section->name[i] = (char)(spec.at[i] & (spec.at[i] >= 'a' ? 0xdf : 0xff));
+	if (fetch->part == PART_HEADER) {
+		memcpy(section->name + n, "TEXT", 4);
+		n += 4;
+	}
+	section->size = (uint8_t)n;
+}
+
+// "<12>" behind a section: where a part of it begins (RFC 9051 7.5.2). -1: it is the whole.
+static int64_t origin_find(const uint8_t *at, const uint8_t *end) {
 	struct imap_cursor text = {at + 1, end};
 	uint32_t origin;
 
-	return at < end && *at == '<' && imap_number(&text, &origin) && origin > 0;
+	return at < end && *at == '<' && imap_number(&text, &origin) ? (int64_t)origin : -1;
+}
+
+// An item that is read as if it were that section.
+static void item_section(struct imap_fetch *fetch, const char *section) {
+	struct imap_cursor spec
+		= {(const uint8_t *)section, (const uint8_t *)section + strlen(section)};
+
+	section_take(fetch, spec);
 }
 
 static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
@@ -77,7 +109,9 @@ static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
 	struct imap_cursor text = {name->data, end};
 
 	fetch->is_value = true;
-	fetch->is_rest = close != NULL && is_rest(close + 1, end);
+	fetch->origin = close != NULL ? origin_find(close + 1, end) : -1;
+	fetch->is_rest = fetch->origin > 0;
+	fetch->section = (struct imap_section){.is_binary = imap_text_starts(text, "BINARY[")};
 	fetch->is_section = open != NULL && close == NULL;
 	fetch->part = PART_NONE;
 	if (imap_token_is(name, "UID"))
@@ -87,15 +121,21 @@ static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
 	else if (imap_token_is(name, "FLAGS"))
 		fetch->part = PART_FLAGS;
 	else if (imap_token_is(name, "RFC822.HEADER"))
-		fetch->part = PART_HEADER;
-	else if (imap_token_is(name, "RFC822") || imap_token_is(name, "RFC822.TEXT"))
-		fetch->part = PART_BODY;
-	else if (imap_text_starts(text, "BODY[") || imap_text_starts(text, "BINARY["))
-		fetch->part = section_part(open + 1, end);
+		item_section(fetch, "HEADER");
+	else if (imap_token_is(name, "RFC822"))
+		item_section(fetch, "");
+	else if (imap_token_is(name, "RFC822.TEXT"))
+		item_section(fetch, "TEXT");
+	else if (imap_token_is(name, "BODYSTRUCTURE") || imap_token_is(name, "BODY"))
+		fetch->part = PART_STRUCTURE;
+	else if (imap_text_starts(text, "BODY[") || fetch->section.is_binary)
+		section_take(fetch, (struct imap_cursor){open + 1, close != NULL ? close : end});
+	fetch->is_subset
+		= open != NULL && imap_text_starts((struct imap_cursor){open, end}, "[HEADER.");
 }
 
 static bool is_content(const struct imap_fetch *fetch) {
-	return fetch->part == PART_HEADER || fetch->part == PART_BODY;
+	return fetch->part == PART_HEADER || fetch->part == PART_MIME || fetch->part == PART_BODY;
 }
 
 // A part's value begins.
@@ -107,6 +147,8 @@ static void part_open(struct imap_ctx *c, struct imap_fetch *fetch) {
 		return;
 	}
 	fetch->n_rests += fetch->is_rest;
+	if (fetch->part != PART_BODY && !fetch->is_rest)
+		fetch->header = imap_header_open(c, fetch->is_subset);
 	if (fetch->part == PART_HEADER) {
 		fetch->n_headers++;
 		facts->header_count++;
@@ -114,7 +156,8 @@ static void part_open(struct imap_ctx *c, struct imap_fetch *fetch) {
 	}
 	fetch->n_bodies++;
 	facts->body_count++;
-	fetch->content = content_open(c->s, CONTENT_FETCHED);
+	if (fetch->part == PART_BODY)
+		fetch->reading = imap_part_read(c, fetch->seq, &fetch->section, fetch->origin);
 }
 
 // Its next octets; data NULL: they are missing.
@@ -124,6 +167,9 @@ part_data(struct imap_ctx *c, struct imap_fetch *fetch, const uint8_t *data, siz
 
 	if (!fetch->is_counted)
 		return;
+	if (fetch->header != NULL && data != NULL)
+		imap_header_data(fetch->header, data, size);
+	fetch->is_header_lost |= data == NULL;
 	if (fetch->part == PART_HEADER) {
 		fetch->header_bytes += size;
 		facts->header_bytes += size;
@@ -131,24 +177,37 @@ part_data(struct imap_ctx *c, struct imap_fetch *fetch, const uint8_t *data, siz
 	}
 	fetch->body_bytes += size;
 	facts->body_bytes += size;
-	if (data != NULL)
-		content_data(fetch->content, data, size);
-	else
-		content_gap(fetch->content, size);
+	if (fetch->part == PART_BODY)
+		imap_part_data(&fetch->reading, data, size);
 }
 
-static void part_close(struct imap_ctx *c, struct imap_fetch *fetch) {
-	struct slab *slab = session_slab(c->s);
-	struct mime_summary *summary = content_finish(fetch->content, c->now_ns);
+// INTERNALDATE, where it comes, says better when the message arrived.
+static void date_offer(struct imap_fetch *fetch, bool has_date, int64_t date) {
+	if (!has_date || fetch->has_date)
+		return;
+	fetch->has_date = true;
+	fetch->date = date;
+}
 
-	fetch->content = NULL;
+// is_whole: with its last octet.
+static void part_close(struct imap_ctx *c, struct imap_fetch *fetch, bool is_whole) {
+	struct slab *slab = session_slab(c->s);
+	struct mime_summary *summary;
+	int64_t date = 0;
+
+	imap_header_close(
+		c, fetch->header, fetch->seq, &fetch->section, is_whole && !fetch->is_header_lost
+	);
+	fetch->header = NULL;
+	fetch->is_header_lost = false;
+	if (fetch->reading.content == NULL)
+		return;
+	if (fetch->reading.stream != NULL)
+		date_offer(fetch, content_date(fetch->reading.content, &date), date);
+	summary = imap_part_done(c, &fetch->reading, fetch->requested, is_whole);
 	if (summary == NULL)
 		return;
-	// INTERNALDATE, where it comes, says better when the message arrived.
-	if (summary->has_date && !fetch->has_date) {
-		fetch->has_date = true;
-		fetch->date = summary->date;
-	}
+	date_offer(fetch, summary->has_date, summary->date);
 	mime_summary_free(summary, slab);
 	slab_put(slab, summary, sizeof(*summary));
 }
@@ -174,7 +233,7 @@ part_string(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_toke
 		piece.data += n;
 		piece.size -= n;
 	}
-	part_close(c, fetch);
+	part_close(c, fetch, true);
 }
 
 static void
@@ -196,19 +255,37 @@ item_value(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token
 void imap_fetch_open(struct imap_ctx *c, uint32_t seq) {
 	struct imap_flight *flight = imap_flight_oldest(c, IMAP_FETCH, IMAP_UID_FETCH);
 	struct imap_mailbox *mailbox = imap_selected(c);
+	const struct imap_pieces *pieces = flight != NULL ? flight->args : NULL;
 
 	c->imap->busy->fetch = (struct imap_fetch){
 		.is_open = true,
-		.is_counted = imap_is_access(c) && (flight != NULL || c->imap->is_unsure),
-		.is_peek = (flight != NULL && !(flight->flags & FLIGHT_SEEN))
+		.is_counted = imap_is_access(c)
+			&& (flight != NULL || c->imap->is_notified || c->imap->is_unsure),
+		.is_peek = (flight != NULL ? !(flight->flags & FLIGHT_SEEN) : c->imap->is_notified)
 			|| (mailbox != NULL && mailbox->mode == IMAP_EXAMINED),
 		.is_by_number = flight != NULL && flight->command == IMAP_FETCH,
+		.requested = pieces != NULL && !pieces->is_mixed ? pieces->size : 0,
 		.seq = seq,
 	};
 }
 
+// Of the value of BODYSTRUCTURE.
+static void
+structure_token(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token *token) {
+	if (fetch->structure == NULL && fetch->depth == 1 && fetch->is_counted)
+		fetch->structure = imap_structure_open(c);
+	imap_structure_token(c, fetch->structure, fetch->seq, token);
+	if (token->kind != TOKEN_CLOSE || fetch->depth > 2)
+		return;
+	imap_structure_close(c, fetch->structure);
+	fetch->structure = NULL;
+}
+
 static void
 token_received(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token *token) {
+	if (fetch->part == PART_STRUCTURE && fetch->is_value
+	    && (fetch->depth > 1 || token->kind == TOKEN_OPEN))
+		structure_token(c, fetch, token);
 	switch (token->kind) {
 	case TOKEN_OPEN:
 		if (++fetch->depth > IMAP_NESTING_MAX) {
@@ -285,6 +362,10 @@ void imap_fetch_literal(struct imap_ctx *c, const struct imap_literal *literal) 
 
 	if (is_part)
 		part_open(c, fetch);
+	else if (fetch->part == PART_STRUCTURE && fetch->depth > 1)
+		imap_structure_token(
+			c, fetch->structure, fetch->seq, &(struct imap_token){.kind = TOKEN_LITERAL}
+		);
 	if (!fetch->is_section && fetch->depth == 1)
 		fetch->is_value = false;
 	imap_literal_begin(c, STREAM_SERVER, literal, is_part ? KEEP_CONTENT : KEEP_NOTHING);
@@ -295,7 +376,7 @@ void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size) {
 }
 
 void imap_fetch_literal_end(struct imap_ctx *c) {
-	part_close(c, &c->imap->busy->fetch);
+	part_close(c, &c->imap->busy->fetch, true);
 }
 
 // A message marked by number first and with its UID now is one message.
@@ -312,7 +393,8 @@ void imap_fetch_close(struct imap_ctx *c) {
 
 	if (!fetch->is_open)
 		return;
-	part_close(c, fetch);
+	part_close(c, fetch, false);
+	imap_structure_close(c, fetch->structure);
 	if (fetch->uid != 0 && fetch->is_by_number)
 		imap_uid_learn(c, fetch->seq, fetch->uid);
 	if (fetch->uid == 0)

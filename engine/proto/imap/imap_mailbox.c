@@ -182,6 +182,7 @@ struct imap_mailbox *imap_selected(struct imap_ctx *c) {
 void imap_mailbox_unselect(struct imap_ctx *c) {
 	c->imap->selected = -1;
 	imap_uids_forget(c);
+	imap_parts_forget(c);
 	imap_deleted_forget(c);
 }
 
@@ -193,6 +194,7 @@ void imap_mailbox_exists(struct imap_ctx *c, uint32_t n) {
 void imap_mailbox_expunged(struct imap_ctx *c, uint32_t seq) {
 	struct imap_mailbox *mailbox = imap_selected(c);
 
+	imap_parts_expunged(c, seq);
 	if (seq == 0 || seq > mailbox->exists) {
 		imap_uids_forget(c);
 		return;

@@ -12,6 +12,8 @@
 //	                 what the arguments and the success of each command mean
 //	imap_response.c  a server's responses
 //	imap_fetch.c     FETCH responses
+//	imap_part.c      parts fetched alone and in pieces
+//	imap_structure.c what BODYSTRUCTURE says of them
 //	imap_mailbox.c   mailboxes, messages' numbers, and what models are told of them
 //	imap_deleted.c   which messages CLOSE will expunge
 //	imap_name.c      mailbox names as people read them
@@ -24,6 +26,7 @@
 #include "content.h"
 #include "limits.h"
 #include "proto/imap/imap.h"
+#include "proto/imap/imap_part.h"
 #include "proto/line.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
@@ -116,6 +119,8 @@ struct imap_append {
 	char *name;
 	uint16_t name_size;
 	bool is_parts; // inside CATENATE or UTF8: literals are parts of a message already counted
+	bool is_joined; // inside CATENATE: its texts are one message
+	bool has_hole; // of which something that the server has comes here
 	bool is_due; // a literal was announced, its first byte has not come
 	uint32_t n;
 	uint64_t bytes;
@@ -130,6 +135,12 @@ struct imap_store {
 	bool is_silent; // the server does not answer with them
 	bool is_deleted; // \Deleted is one
 	struct uid_range ranges[IMAP_STORE_RANGES_MAX];
+};
+
+// Arguments of FETCH.
+struct imap_pieces {
+	uint32_t size; // octets asked for at once: "<0.16384>"
+	bool is_mixed; // not the same for all items
 };
 
 enum imap_keep {
@@ -175,7 +186,9 @@ enum imap_part {
 	PART_DATE,
 	PART_FLAGS,
 	PART_HEADER,
+	PART_MIME, // a part's header: counts as a body
 	PART_BODY,
+	PART_STRUCTURE,
 };
 
 // A FETCH response, from its first line to its last.
@@ -185,6 +198,8 @@ struct imap_fetch {
 	bool is_counted; // somebody was allowed to ask for it
 	bool is_value; // an item's name was read, its value comes
 	bool is_rest; // continues a part (partial, and not from its start)
+	bool is_subset; // of a header: some of its fields
+	bool is_header_lost; // some of it is missing
 	bool is_section; // the section of an item's name goes on behind a literal
 	bool is_peek;
 	bool is_by_number; // the command asked by sequence number
@@ -197,7 +212,12 @@ struct imap_fetch {
 	uint32_t n_headers, n_bodies, n_rests;
 	uint64_t header_bytes, body_bytes;
 	int64_t date; // INTERNALDATE, seconds since 1970
-	struct content *content;
+	int64_t origin; // of a piece, -1: it is none
+	uint32_t requested; // octets of each piece that were asked for, 0: not known
+	struct imap_section section;
+	struct imap_reading reading;
+	struct imap_header *header; // that comes, or NULL
+	struct imap_structure *structure; // likewise
 };
 
 // ---- The connection
@@ -247,6 +267,7 @@ struct imap_more {
 	struct imap_deeds deeds; // first
 	struct imap_deleted *deleted; // of the selected mailbox; NULL: none
 	struct imap_compress *compress; // from COMPRESS on; NULL: none
+	struct imap_parts *parts; // while mail is read in pieces; NULL: nothing is known
 };
 
 struct imap_state {
@@ -266,6 +287,7 @@ struct imap_state {
 	bool is_tls_next : 1; // STARTTLS was accepted, what follows is not seen yet
 	bool is_unsure : 1; // commands may have gone by unseen
 	bool is_utf8 : 1; // mailbox names are UTF-8 (RFC 6855)
+	bool is_notified : 1; // the server may send parts of new messages unasked (RFC 5465)
 	bool is_preauth : 1;
 	bool is_greeted : 1; // the server has spoken
 	bool is_asked : 1; // the client has
@@ -293,7 +315,11 @@ static inline struct imap_deleted *imap_deleted_of(const struct imap_ctx *c) {
 	return imap_more(c->imap) ? imap_more(c->imap)->deleted : NULL;
 }
 
-// The same, made when it is not there; NULL (stated) without memory.
+static inline struct imap_parts *imap_parts_of(const struct imap_ctx *c) {
+	return imap_more(c->imap) ? imap_more(c->imap)->parts : NULL;
+}
+
+// What few connections need, made when it is not there; NULL (stated) without memory.
 struct imap_more *imap_more_get(struct imap_ctx *c);
 // What was done, to be added to; never NULL.
 struct imap_deeds *imap_deeds(struct imap_ctx *c);
@@ -336,7 +362,6 @@ void imap_command_answered(
 );
 void imap_args_free(struct imap_ctx *c, struct imap_flight *flight);
 // The connection is over, or a literal: content being read is complete.
-void imap_command_end(struct imap_ctx *c, struct imap_flight *flight);
 // [CODE arguments] at the start of a response's text: arguments go to *args.
 bool imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor *args);
 
@@ -397,6 +422,16 @@ void imap_fetch_literal(struct imap_ctx *c, const struct imap_literal *literal);
 void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size); // NULL: missing
 void imap_fetch_literal_end(struct imap_ctx *c);
 void imap_fetch_close(struct imap_ctx *c);
+
+// imap_structure.c
+struct imap_structure *imap_structure_open(struct imap_ctx *c); // or NULL
+void imap_structure_token(
+	struct imap_ctx *c,
+	struct imap_structure *s,
+	uint32_t seq,
+	const struct imap_token *token
+); // s: or NULL
+void imap_structure_close(struct imap_ctx *c, struct imap_structure *s);
 
 // imap_mailbox.c
 struct imap_mailbox *imap_selected(struct imap_ctx *c); // or NULL

@@ -85,6 +85,7 @@ static void vanished_received(struct imap_ctx *c, struct imap_cursor set) {
 	expunged_count(c, n);
 	imap_mailbox_exists(c, mailbox->exists - n);
 	imap_uids_forget(c);
+	imap_parts_forget(c); // which numbers these had is not known
 }
 
 static void code_received(struct imap_ctx *c, struct imap_cursor text) {
@@ -261,6 +262,7 @@ static void continuation_received(struct imap_ctx *c) {
 	if (first == NULL || first->command != IMAP_IDLE || !(first->flags & FLIGHT_COMPLETE))
 		return;
 	c->imap->facts.is_idle = true;
+	imap_parts_forget(c);
 	if (c->s->login != LOGIN_SUCCESS)
 		return;
 	session_activity(c->s, c->now_ns)->idle = true;

@@ -21,6 +21,16 @@ static void enable_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 	c->imap->is_utf8 |= flight->skip;
 }
 
+// "NOTIFY NONE", or "NOTIFY SET" and events.
+static void
+notify_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
+	flight->skip |= flight->n_args == 0 && imap_token_is(arg, "SET");
+}
+
+static void notify_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
+	c->imap->is_notified = flight->skip;
+}
+
 static void
 setacl_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
 	struct imap_acl *acl = flight->args;
@@ -43,6 +53,24 @@ static void setacl_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 	memcpy(activity->acl[activity->n_acl++], acl->who, sizeof(acl->who));
 }
 
+// "<0.16384>" behind a section.
+static void pieces_take(struct imap_pieces *pieces, const struct imap_token *arg) {
+	const uint8_t *end = arg->data + arg->size, *at = end;
+	struct imap_cursor text;
+	uint32_t number;
+
+	while (at > arg->data && at[-1] != '<' && at[-1] != ']')
+		at--;
+	if (at == arg->data || at[-1] != '<')
+		return;
+	text = (struct imap_cursor){at, end};
+	if (!imap_number(&text, &number) || text.at == end || *text.at++ != '.'
+	    || !imap_number(&text, &number))
+		return;
+	pieces->is_mixed |= pieces->size != 0 && pieces->size != number;
+	pieces->size = number;
+}
+
 // Parts that set \Seen (RFC 9051 6.4.5): BODY[…], BINARY[…], RFC822 and RFC822.TEXT.
 static void
 fetch_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
@@ -50,6 +78,7 @@ fetch_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_toke
 
 	if (flight->n_args == 0 || arg->kind != TOKEN_ATOM)
 		return;
+	pieces_take(flight->args, arg);
 	text = (struct imap_cursor){arg->data, arg->data + arg->size};
 	if (imap_text_starts(text, "BODY[") || imap_text_starts(text, "BINARY[")
 	    || imap_token_is(arg, "RFC822") || imap_token_is(arg, "RFC822.TEXT"))
@@ -101,13 +130,17 @@ static void logout_complete(struct imap_ctx *c, struct imap_flight *flight) {
 }
 
 const struct imap_verb imap_verb_enable = {.arg = enable_arg, .ok = enable_ok};
+const struct imap_verb imap_verb_notify = {.arg = notify_arg, .ok = notify_ok};
 const struct imap_verb imap_verb_setacl = {
 	.args_size = sizeof(struct imap_acl),
 	.keep = KEEP_VALUE,
 	.arg = setacl_arg,
 	.ok = setacl_ok,
 };
-const struct imap_verb imap_verb_fetch = {.arg = fetch_arg};
+const struct imap_verb imap_verb_fetch = {
+	.args_size = sizeof(struct imap_pieces),
+	.arg = fetch_arg,
+};
 const struct imap_verb imap_verb_copy = {.ok = copy_ok};
 const struct imap_verb imap_verb_move = {.ok = move_ok};
 const struct imap_verb imap_verb_starttls = {.ok = starttls_ok};

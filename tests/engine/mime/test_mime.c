@@ -229,7 +229,7 @@ static const struct {
 	 0},
 };
 
-static void any_cut_of_a_message_gives_the_same_parts(void **state) {
+static void m06_m15_m18_any_cut_of_a_message_gives_the_same_parts(void **state) {
 	static struct said said;
 
 	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
@@ -387,6 +387,111 @@ static void m23_a_name_with_nul_or_broken_utf8_is_kept_and_ends_nothing(void **s
 	assert_true(said.events & ON(mime_bad_header));
 }
 
+// ---- Parts without their header
+
+// In pieces: the first a bytes, then pieces of b; from: how many bytes are missing in front.
+static void
+read_part(const char *text, size_t size, size_t a, size_t b, size_t from, struct said *said) {
+	struct mime_handler handler = {
+		.ctx = said,
+		.header = on_header,
+		.header_end = on_header_end,
+		.text = on_text,
+		.text_end = on_text_end,
+		.event = on_event,
+	};
+	struct mime_summary summary;
+	struct mime *mime = mime_open(slab, charsets, MIME_BODY, &handler);
+
+	memset(said, 0, sizeof(*said));
+	if (from > 0)
+		mime_gap(mime, from);
+	for (size_t at = 0, piece = a; at < size; at += piece, piece = b) {
+		piece = piece > size - at ? size - at : piece;
+		uint8_t *block = malloc(piece + !piece);
+		memcpy(block, text + at, piece);
+		mime_data(mime, block, piece);
+		free(block);
+	}
+	mime_close(mime, &summary);
+	attachments_put(said, &summary);
+	mime_summary_free(&summary, slab);
+	assert_int_equal(slab_used(slab), 0);
+}
+
+#define LINE64 "TG9yZW0gaXBzdW0gZG9sb3Igc2l0IGFtZXQsIGNvbnNlY3RldHVyIGFkaXBpc2Np"
+#define LOREM "Lorem ipsum dolor sit amet, consectetur adipisci"
+
+static const struct {
+	const char *text, *said;
+	size_t from;
+} parts[] = {
+	{"", "$", 0},
+	{"a letter\r\n", "a letter\r\n$", 0},
+	{"one word\r\n-- \r\nContent with it\r\n", "one word\r\n-- \r\nContent with it\r\n$", 0},
+	{"-----\r\nFrom: me\r\n", "-----\r\nFrom: me\r\n$", 0},
+	// Base64: many lines, or a short one that makes sense.
+	{LINE64 "\r\n" LINE64 "\r\nIQ==\r\n", LOREM LOREM "!$", 0},
+	{LINE64 LINE64 "\n", LOREM LOREM "$", 0},
+	{"xb5sdXTDvSBrxa/FiA==\r\n",
+	 "\xc5\xbe"
+	 "lut\xc3\xbd k\xc5\xaf\xc5\x88$",
+	 0},
+	{"PGh0bWw+PGI+YTwvYj4=", "a$", 0},
+	{"abcdefgh", "abcdefgh$", 0}, // decodes to nothing
+	{"JVBERi0xLjQKJcfs\r\n", "$[-,-,-,application/pdf,12]", 0},
+	{LINE64 "\r\nand then a word", LINE64 "\r\nand then a word$", 0},
+	// Quoted-printable: its own escapes, and none that are not.
+	{"k=C5=AF=C5=88 a=\r\nb", "k\xc5\xaf\xc5\x88 ab$", 0},
+	{"see http://x/?a=12&b=34", "see http://x/?a=12&b=34$", 0},
+	{"1+1=2, k=C5=AF", "1+1=2, k=C5=AF$", 0},
+	// Containers.
+	{"text before\r\n--x y\r\nContent-Type: text/plain\r\n\r\na\r\n--x y--\r\n",
+	 "text before$Content-Type: text/plain\r\n|a$$",
+	 0},
+	{"Received: by x;\r\n  now\r\nSubject: y\r\n\r\nz",
+	 "Received: by x;  now\r\nSubject: y\r\n|z$",
+	 0},
+	// Not from its beginning: the first line is half a line.
+	{"AAA\r\n" LINE64 "\r\n" LINE64 "\r\n", LOREM LOREM "$", 100},
+	{"=\r\n =C5=AF", " \xc5\xaf$", 100},
+};
+
+static void a_part_without_its_header_is_told_by_its_bytes(void **state) {
+	static struct said whole, cut;
+	char want[2000];
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		size_t size = strlen(parts[i].text);
+
+		read_part(parts[i].text, size, size, 1, parts[i].from, &whole);
+		int n = snprintf(want, sizeof(want), "%.*s", (int)whole.used[0], whole.text[0]);
+		assert_int_equal(n, whole.used[0]);
+		print_message("%s\n", want);
+		assert_string_equal(want, parts[i].said);
+		for (size_t a = 0; a <= size; a++) {
+			read_part(parts[i].text, size, a, a == 0 ? 1 : size, parts[i].from, &cut);
+			assert_memory_equal(&cut, &whole, sizeof(cut));
+		}
+	}
+}
+
+// More than is kept to guess by: what was kept is read once, and the rest goes on.
+static void a_long_part_without_its_header_is_read_whole(void **state) {
+	static char text[3 * MIME_GUESS_SIZE];
+	static struct said whole, cut;
+	size_t size = 0;
+
+	while (size + 66 <= sizeof(text))
+		size += (size_t)sprintf(text + size, "%s", LINE64 "\r\n");
+	read_part(text, size, size, 1, 0, &whole);
+	assert_int_equal(whole.used[0], size / 66 * 48 + 1);
+	for (size_t a = MIME_GUESS_SIZE - 2; a <= MIME_GUESS_SIZE + 2; a++) {
+		read_part(text, size, a, 7, 0, &cut);
+		assert_memory_equal(&cut, &whole, sizeof(cut));
+	}
+}
+
 static void m10_headers_of_any_size_take_the_same_memory(void **state) {
 	static struct said said;
 	struct mime_handler handler = {.ctx = &said, .event = on_event};
@@ -509,7 +614,9 @@ static int tear_down(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(any_cut_of_a_message_gives_the_same_parts),
+		cmocka_unit_test(a_part_without_its_header_is_told_by_its_bytes),
+		cmocka_unit_test(a_long_part_without_its_header_is_read_whole),
+		cmocka_unit_test(m06_m15_m18_any_cut_of_a_message_gives_the_same_parts),
 		cmocka_unit_test(m01_to_m23_what_mail_programs_read_differently_is_said),
 		cmocka_unit_test(m02_a_nul_in_a_field_is_said_wherever_it_stands),
 		cmocka_unit_test(m23_a_name_with_nul_or_broken_utf8_is_kept_and_ends_nothing),

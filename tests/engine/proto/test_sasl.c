@@ -181,7 +181,7 @@ static const struct sasl_case {
 	{SASL_OAUTHBEARER, {SAYS("n,a=u,auth=Bearer x\1\1")}, NULL, NULL, true},
 };
 
-static void a3_identity_comes_from_exact_forms_only(void **) {
+static void a3_a5_a7_identity_comes_from_exact_forms_only(void **) {
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct sasl_case *c = &cases[i];
 		struct sasl sasl;
@@ -515,7 +515,7 @@ static void mechanisms_are_found_by_their_whole_name(void **) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a3_identity_comes_from_exact_forms_only),
+		cmocka_unit_test(a3_a5_a7_identity_comes_from_exact_forms_only),
 		cmocka_unit_test(another_identity_is_told_apart),
 		cmocka_unit_test(a7_a_message_cut_short_names_nobody_else),
 		cmocka_unit_test(a1_what_is_not_base64_names_nobody),

@@ -317,7 +317,7 @@ static void l1_lengths_that_lie_stay_inside_their_extension(void **) {
 	assert_string_equal(hello.ja4, chrome_ja4);
 }
 
-static void l2_messages_and_records_of_wrong_length_are_no_hello(void **) {
+static void l2_l9_messages_and_records_of_wrong_length_are_no_hello(void **) {
 	struct slab *slab = slab_open(1 << 20);
 	static struct bytes body, bytes;
 	struct tls_hello hello;
@@ -413,7 +413,7 @@ int main(void) {
 		cmocka_unit_test(l5_more_than_99_are_99),
 		cmocka_unit_test(l1_l2_l6_a_hello_cut_anywhere_is_broken),
 		cmocka_unit_test(l1_lengths_that_lie_stay_inside_their_extension),
-		cmocka_unit_test(l2_messages_and_records_of_wrong_length_are_no_hello),
+		cmocka_unit_test(l2_l9_messages_and_records_of_wrong_length_are_no_hello),
 		cmocka_unit_test(l7_names_that_are_none_are_said_to_be),
 		cmocka_unit_test(l7_two_names_are_bad),
 		cmocka_unit_test(l8_an_encrypted_hello_marks_the_name_as_the_outer_one),
