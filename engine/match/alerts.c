@@ -247,6 +247,44 @@ static void who_text(const struct episode *episode, char *buffer, size_t size) {
 	snprintf(buffer, size, "%s without a login", address);
 }
 
+// Whether it was found in what was said to the server, not in a message.
+static bool is_talk(const struct episode *episode) {
+	static const char *const fields[] = {
+		"sieve",
+		"command",
+		"argument",
+		"client-id",
+		"helo",
+		"response",
+		"grammar",
+		"event",
+	};
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (strcmp(episode->first.field, fields[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+talk_write(const struct known *rule, const struct episode *episode, struct alert *alert) {
+	char span[48], who[ACCOUNT_SIZE];
+
+	who_text(episode, who, sizeof(who));
+	span_text(episode->last_ns - episode->since_ns, span, sizeof(span));
+	snprintf(
+		alert->message,
+		sizeof(alert->message),
+		"%s: \"%s\" (rule %s), %" PRIu64 " time%s %s%s.",
+		who,
+		rule->name,
+		rule->id,
+		episode->count,
+		plural(episode->count),
+		span,
+		alert->episode.state == ALERT_CLOSE ? "; it has ended" : ""
+	);
+}
+
 static void
 message_write(const struct known *rule, const struct episode *episode, struct alert *alert) {
 	char span[48], to[64] = "", who[ACCOUNT_SIZE];
@@ -355,7 +393,10 @@ static void tell(struct match_alerts *alerts, struct episode *episode, enum aler
 	alert.episode.state = state;
 	alert.episode.sequence = episode->sequence;
 	alert.episode.since_ns = episode->since_ns;
-	message_write(rule, episode, &alert);
+	if (is_talk(episode))
+		talk_write(rule, episode, &alert);
+	else
+		message_write(rule, episode, &alert);
 	evidence_write(episode, &alert);
 	place_write(episode, &alert);
 	alerts->config.alert(alerts->config.ctx, &alert);

@@ -14,11 +14,14 @@
 #define DEFENSE_EVASION "TA0005", "Defense Evasion"
 #define EXFILTRATION "TA0010", "Exfiltration"
 #define EXECUTION "TA0002", "Execution"
+#define IMPACT "TA0040", "Impact"
 #define INITIAL_ACCESS "TA0001", "Initial Access"
 #define LATERAL_MOVEMENT "TA0008", "Lateral Movement"
 
 static const struct alert_technique techniques[] = {
 	{INITIAL_ACCESS, "T1078", "Valid Accounts", NULL, NULL},
+	{INITIAL_ACCESS, "T1190", "Exploit Public-Facing Application", NULL, NULL},
+	{IMPACT, "T1499", "Endpoint Denial of Service", NULL, NULL},
 	{INITIAL_ACCESS, "T1566", "Phishing", NULL, NULL},
 	{INITIAL_ACCESS, "T1566", "Phishing", "T1566.001", "Spearphishing Attachment"},
 	{INITIAL_ACCESS, "T1566", "Phishing", "T1566.002", "Spearphishing Link"},
@@ -46,6 +49,10 @@ static const struct alert_technique techniques[] = {
 	 "T1003.008",
 	 "/etc/passwd and /etc/shadow"},
 	{CREDENTIAL_ACCESS, "T1110", "Brute Force", NULL, NULL},
+	{CREDENTIAL_ACCESS, "T1110", "Brute Force", "T1110.001", "Password Guessing"},
+	{CREDENTIAL_ACCESS, "T1110", "Brute Force", "T1110.003", "Password Spraying"},
+	{CREDENTIAL_ACCESS, "T1110", "Brute Force", "T1110.004", "Credential Stuffing"},
+	{CREDENTIAL_ACCESS, "T1557", "Adversary-in-the-Middle", NULL, NULL},
 	{CREDENTIAL_ACCESS, "T1528", "Steal Application Access Token", NULL, NULL},
 	{CREDENTIAL_ACCESS, "T1552", "Unsecured Credentials", NULL, NULL},
 	{CREDENTIAL_ACCESS, "T1552", "Unsecured Credentials", "T1552.001", "Credentials In Files"},

@@ -161,8 +161,10 @@ static uint32_t le32(const uint8_t *p) {
 	return le16(p) | le16(p + 2) << 16;
 }
 
+#define FNV_PRIME 0x100000001b3 // FNV-1a
+
 static void hash_add(struct zip *zip, uint8_t c) {
-	zip->hash = (zip->hash ^ c) * 0x100000001b3; // FNV-1a
+	zip->hash = (zip->hash ^ c) * FNV_PRIME;
 }
 
 static bool is_listed(const struct attachment_facts *facts, const struct zip *zip) {
@@ -278,12 +280,6 @@ static void zip_char(struct attachment *a, struct slab *slab, struct zip *zip, u
 		if (zip->n == (zip->is_central ? CENTRAL_SIZE : LOCAL_SIZE))
 			record_begin(a, zip);
 		break;
-	case ZIP_NAME:
-		hash_add(zip, c);
-		if (zip->n_name < sizeof(zip->name))
-			zip->name[zip->n_name++] = (char)c;
-		zip->name_left--;
-		break;
 	case ZIP_SEARCH:
 		zip->found = zip->found >> 8 | (uint32_t)c << 24;
 		if (zip->found == 0x04034b50 || zip->found == 0x02014b50) {
@@ -316,6 +312,21 @@ static bool is_begun(uint32_t last) {
 		|| last >> 8 == 0x034b50;
 }
 
+// What has come of a name. In one go: a forged length makes it 64 KB.
+static size_t zip_name(struct zip *zip, const uint8_t *data, size_t size) {
+	size_t n = zip->name_left < size ? zip->name_left : size;
+	size_t room = sizeof(zip->name) - zip->n_name, kept = n < room ? n : room;
+	uint64_t hash = zip->hash;
+
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ data[i]) * FNV_PRIME;
+	zip->hash = hash;
+	memcpy(zip->name + zip->n_name, data, kept);
+	zip->n_name = (uint16_t)(zip->n_name + kept);
+	zip->name_left = (uint16_t)(zip->name_left - n);
+	return n;
+}
+
 static void zip_data(struct attachment *a, struct slab *slab, const uint8_t *data, size_t size) {
 	struct zip *zip = a->zip;
 
@@ -325,6 +336,8 @@ static void zip_data(struct attachment *a, struct slab *slab, const uint8_t *dat
 
 			zip->skip -= n;
 			i += n;
+		} else if (zip->state == ZIP_NAME) {
+			i += zip_name(zip, data + i, size - i);
 		} else if (zip->state == ZIP_SEARCH && data[i] != 'P' && !is_begun(zip->found)) {
 			// Not within a signature: to the next P.
 			const uint8_t *p = memchr(data + i, 'P', size - i);
