@@ -123,8 +123,7 @@ struct mailbox {
 struct sink {
 	uint32_t address; // hash; 0: free
 	uint16_t since, seen;
-	uint16_t messages;
-	uint16_t strange; // of those: sent by a stranger
+	uint16_t strange, messages; // sent by a stranger; all
 	uint16_t unused;
 };
 

@@ -106,6 +106,30 @@ static void a_journey_of_the_owner_is_left_alone(void **) {
 	world_close(&w);
 }
 
+// Without a grammar a client is known by its ID, and a new version is the same client.
+static void an_update_of_a_client_without_grammar_is_left_alone(void **) {
+	struct world w;
+	world_open(&w, 0);
+	for (uint32_t day = 0; day < 90; day++)
+		for (uint32_t user = 0; user < ACCOUNTS; user++) {
+			begin(&w, day * DAY + 8 * HOUR + user * MINUTE, user, HOME(user), 0);
+			if (day >= 60 && user == 7) // elsewhere, with what it uses at home
+				w.activity.source.ip.addr[2] = 200;
+			snprintf(
+				w.activity.client.id,
+				sizeof(w.activity.client.id),
+				"Thunderbird %d.0",
+				day < 60 || user != 7 ? 102 : 103 + (int)(day - 60) / 7
+			);
+			uint32_t n_old = random_below(&w.random, 20) == 0;
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, n_old);
+			w.activity.mailboxes[0].store = user == 7 && day >= 60 ? 0 : 3;
+			models_run(w.models, &w.activity);
+		}
+	assert_int_equal(w.desk.n, 0);
+	world_close(&w);
+}
+
 // The same client and network in five mailboxes, three messages each a night: no account alone is told.
 static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
 	struct world w;
@@ -245,6 +269,7 @@ int main(void) {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
+		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
 		cmocka_unit_test(mail_forwarded_outside_by_a_new_rule_is_told),
 		cmocka_unit_test(mail_forwarded_to_a_colleague_is_not),
