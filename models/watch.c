@@ -13,7 +13,9 @@
 enum {
 	FORTNIGHT = 14,
 	OLD_CLIP = 60, // a sync is no habit
-	QUARANTINE_MIN = 72 * 60, // minutes a burst waits for a commitment
+	// Minutes a burst waits for a commitment: from Friday's evening to Monday's morning, and
+	// told before the third day is over.
+	QUARANTINE_MIN = 70 * 60,
 	QUARANTINE_HIDING_MIN
 	= 100, // where nobody is expected to commit: for others to do the same
 	LINK_FEW = 40, // accounts that a link may be common to …
@@ -59,7 +61,7 @@ void watch_init(
 
 size_t watch_parts(struct watch *watch, struct store_part *parts) {
 	parts[0] = STORE_PART_TABLE("accounts", KEPT_ACCOUNTS, ACCOUNT_LAYOUT, &watch->accounts);
-	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, 2, watch->fleet);
+	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, 3, watch->fleet);
 	parts[2] = STORE_PART_BLOB("time of accounts", KEPT_WATCH_NOW, 1, &watch->now_ns);
 	parts[3] = STORE_PART_BLOB("quarantine", KEPT_CAMPAIGN, 1, &watch->quarantine);
 	struct campaigns *c = &watch->campaigns;
@@ -253,6 +255,8 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 	};
 	for (int i = 0; i < ENTITY_KINDS; i++) {
 		struct entity *entity = NULL;
+		bool adopted = entities[i].kind >= ENTITY_PROVIDER;
+		testimony.n_users = adopted ? fleet_adopters(watch->fleet, entities[i].value) : 0;
 		if (entities[i].counts)
 			entity = campaigns_hear(
 				&watch->campaigns, entities[i].kind, entities[i].value, &testimony

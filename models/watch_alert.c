@@ -139,6 +139,7 @@ static struct entity *hear_burst(
 		= campaigns_hear(&watch->campaigns, ENTITY_NET, visit->net, &testimony);
 	if (by_net || visit->with == CLIENT_OWN)
 		return by_net;
+	testimony.n_users = fleet_adopters(watch->fleet, visit->client_key);
 	return campaigns_hear(&watch->campaigns, ENTITY_CLIENT, visit->client_key, &testimony);
 }
 

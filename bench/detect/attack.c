@@ -24,6 +24,9 @@ enum behaviour {
 	POISON,
 	COLD,
 	MALWARE,
+	THROTTLED, // the whole mailbox, a share each day
+	EBBING, // each day fewer
+	TRICKLE, // a copy now and then
 };
 
 enum source {
@@ -46,21 +49,40 @@ enum attack_software {
 	SOFTWARE_VICTIMS,
 };
 
-static const struct scenario {
+struct scenario {
 	const char *name;
 	uint8_t behaviour;
 	double n;
 	uint16_t days_min, days_max;
 	uint8_t source, software;
-} scenarios[] = {
+};
+
+static const struct scenario catalogue[] = {
 #define SCENARIO(name, behaviour, n, days_min, days_max, source, software)                         \
 	{name, behaviour, n, days_min, days_max, SOURCE_##source, SOFTWARE_##software},
 #include "attack.def"
 #undef SCENARIO
 };
 
+static const struct scenario others[] = {
+#define SCENARIO(name, behaviour, n, days_min, days_max, source, software)                         \
+	{name, behaviour, n, days_min, days_max, SOURCE_##source, SOFTWARE_##software},
+#include "other.def"
+#undef SCENARIO
+};
+
+static const struct scenario *scenarios = catalogue;
+static int n_scenarios = COUNT_OF(catalogue);
+
+void sim_catalogue(uint8_t population) {
+	bool other = population == SIM_OTHER;
+
+	scenarios = other ? others : catalogue;
+	n_scenarios = other ? (int)COUNT_OF(others) : (int)COUNT_OF(catalogue);
+}
+
 int sim_scenarios(void) {
-	return (int)COUNT_OF(scenarios);
+	return n_scenarios;
 }
 
 const char *sim_scenario_name(int scenario) {
@@ -211,9 +233,9 @@ int attacks_open(struct sim *sim) {
 
 	for (; n_sizes < COUNT_OF(config->campaign_sizes) && config->campaign_sizes[n_sizes];)
 		n += config->campaign_sizes[n_sizes++];
-	n *= COUNT_OF(scenarios);
+	n *= (size_t)n_scenarios;
 	all->attack = calloc(n + 1, sizeof(*all->attack));
-	all->campaign = calloc(COUNT_OF(scenarios) * n_sizes + 1, sizeof(*all->campaign));
+	all->campaign = calloc((size_t)n_scenarios * n_sizes + 1, sizeof(*all->campaign));
 	all->of_account = malloc(config->n_accounts * sizeof(*all->of_account));
 	all->spray_of = malloc(config->n_accounts * sizeof(*all->spray_of));
 	all->n_ips_max = 1 << 16;
@@ -491,6 +513,32 @@ static void deed_forward(struct deed *d) {
 	}
 }
 
+// A tenth of the mailbox a day, oldest first.
+static void deed_throttled(struct deed *d) {
+	uint32_t n = d->p->uidnext / 10, first = 1 + n * (uint32_t)(d->sim->day - d->a->from);
+
+	deed_session(d, rng_between(&d->rng, 0, 22));
+	for (uint32_t part; n > 0 && first + n < d->p->uidnext; n -= part, first += part) {
+		struct event *e = deed_event(d);
+		part = n < 40 ? n : 40;
+		e->first = first, e->last = first + part - 1;
+		e->n_bodies = part;
+		e->size = 25000;
+	}
+}
+
+static void deed_trickle(struct deed *d) {
+	if (rng_chance(&d->rng, .3))
+		return;
+	deed_session(d, rng_between(&d->rng, 0, 24));
+	struct event *e = deed_event(d);
+	e->protocol = ACTIVITY_SMTP;
+	e->flags = EVENT_LOGIN | EVENT_END;
+	e->n_sent = e->n_recipients = 1;
+	e->sink = d->a->sink;
+	e->size = 90000;
+}
+
 static void deed_append(struct deed *d) {
 	deed_session(d, rng_between(&d->rng, 0, 24));
 	for (uint32_t n = 1 + rng_below(&d->rng, 3); n > 0; n--)
@@ -577,6 +625,15 @@ static void deed_do(struct deed *d, const struct scenario *s) {
 		break;
 	case CROSS:
 		deed_cross(d);
+		break;
+	case THROTTLED:
+		deed_throttled(d);
+		break;
+	case EBBING:
+		deed_read(d, s->n / (1 + since), rng_between(&d->rng, 0, 24));
+		break;
+	case TRICKLE:
+		deed_trickle(d);
 		break;
 	case DAYTIME:
 	case MALWARE:

@@ -429,6 +429,7 @@ int main(int argc, char **argv) {
 	}
 	r.fit = run_open(argv[first]);
 	r.quiet = run_open(argv[first + 1]);
+	sim_catalogue(r.quiet->population);
 	for (int i = first + 2; i < argc; i++)
 		r.attacked[r.n_attacked++] = run_open(argv[i]);
 	if (is_ablation(r.quiet))

@@ -24,6 +24,13 @@ struct seat {
 	float floor; // records below were dropped
 };
 
+// Who is judged.
+enum cast {
+	CAST_ALL,
+	CAST_ABLATION, // Postern, whole and without each part
+	CAST_ALONE, // Postern at the default setting
+};
+
 struct judge {
 	struct sim_config config;
 	struct sim *sim;
@@ -223,6 +230,23 @@ static void alert_print(const struct seat *seat, const struct alert *alert, cons
 		alert->message);
 }
 
+// Two campaigns may guess at the same time; an alert that lists addresses of both tells of both.
+static void
+campaigns_named(struct seat *seat, const struct alert *alert, const struct run_record *record) {
+	uint32_t last = record->campaign;
+
+	for (int i = 0; i < alert->n_ips; i++) {
+		struct run_record named = *record;
+		named.campaign = sim_campaign_of_ip(seat->judge->sim, &alert->ips[i]);
+		named.attack = SIM_NO_ATTACK;
+		named.counts = false;
+		if (named.campaign == SIM_NO_ATTACK || named.campaign == last)
+			continue;
+		last = named.campaign;
+		record_add(seat, &named);
+	}
+}
+
 static void alert_take(void *ctx, const struct alert *alert) {
 	struct seat *seat = ctx;
 	struct judge *judge = seat->judge;
@@ -260,6 +284,7 @@ static void alert_take(void *ctx, const struct alert *alert) {
 	if (alert->episode.state == ALERT_OPEN && getenv("DETECT_ALERTS"))
 		alert_print(seat, alert, record.is_false ? sim_cause_name(record.cause) : "right");
 	record_add(seat, &record);
+	campaigns_named(seat, alert, &record);
 	// Whom it names is found as well; only what compromised accounts it names is kept.
 	for (int i = 0; i < alert->n_users; i++) {
 		uint32_t user = sim_account_of(judge->sim, alert->users[i]);
@@ -378,11 +403,15 @@ static int ablations_add(struct judge *judge) {
 	return rc;
 }
 
-static int detectors_add(struct judge *judge) {
+static int detectors_add(struct judge *judge, enum cast cast) {
 	int rc = 0;
 
+	if (cast == CAST_ABLATION)
+		return ablations_add(judge);
 	for (uint8_t view = 0; view < VIEWS && rc == 0; view++) {
 		rc = postern_add(judge, "Postern", view, 1, 0);
+		if (cast == CAST_ALONE)
+			continue;
 		rc = rc ? rc : postern_add(judge, "Postern", view, .1, 0);
 		rc = rc ? rc : baselines_add(judge, view);
 	}
@@ -417,11 +446,11 @@ static void progress(const struct judge *judge, int day) {
 			judge->config.n_days);
 }
 
-static int judge_run(struct judge *judge, bool ablation, const char *path) {
+static int judge_run(struct judge *judge, enum cast cast, const char *path) {
 	int day = 0;
 
 	judge->sim = sim_open(&judge->config);
-	if (!judge->sim || (ablation ? ablations_add(judge) : detectors_add(judge)))
+	if (!judge->sim || detectors_add(judge, cast))
 		return -ENOMEM;
 	while (sim_day(judge->sim, activity_take, judge))
 		progress(judge, ++day);
@@ -439,11 +468,13 @@ static int judge_run(struct judge *judge, bool ablation, const char *path) {
 }
 
 static int usage(void) {
-	fputs("usage: detect_run OUT population=ministry|university|provider accounts=N weeks=N "
+	fputs("usage: detect_run OUT population=ministry|university|provider|other accounts=N "
+	      "weeks=N "
 	      "seed=N\n"
-	      "    [hard=0] [attacks=1] [part=K/N] [only=SCENARIO] [campaigns=N,N,…] "
+	      "    [learning=WEEKS] [hard=0] [attacks=1] [part=K/N] [only=SCENARIO] "
+	      "[campaigns=N,N,…] "
 	      "[spray=PERMILLE]\n"
-	      "    [ablation=1]\n",
+	      "    [ablation=1] [alone=1]\n",
 	      stderr);
 	return 2;
 }
@@ -458,7 +489,8 @@ static void campaigns_set(struct sim_config *config, const char *value) {
 	}
 }
 
-static bool setting(struct sim_config *config, const char *key, const char *value, bool *ablation) {
+static bool
+setting(struct sim_config *config, const char *key, const char *value, enum cast *cast) {
 	unsigned long n = strtoul(value, NULL, 10);
 
 	if (!strcmp(key, "population")) {
@@ -471,6 +503,8 @@ static bool setting(struct sim_config *config, const char *key, const char *valu
 		config->n_accounts = (uint32_t)n;
 	else if (!strcmp(key, "weeks"))
 		config->n_days = (uint16_t)(7 * n);
+	else if (!strcmp(key, "learning"))
+		config->learning_days = (uint16_t)(7 * n);
 	else if (!strcmp(key, "seed"))
 		config->seed = n;
 	else if (!strcmp(key, "hard"))
@@ -486,7 +520,9 @@ static bool setting(struct sim_config *config, const char *key, const char *valu
 	else if (!strcmp(key, "spray"))
 		config->spray_share = (uint16_t)n;
 	else if (!strcmp(key, "ablation"))
-		*ablation = n;
+		*cast = n ? CAST_ABLATION : CAST_ALL;
+	else if (!strcmp(key, "alone"))
+		*cast = n ? CAST_ALONE : CAST_ALL;
 	else
 		return false;
 	return true;
@@ -494,7 +530,7 @@ static bool setting(struct sim_config *config, const char *key, const char *valu
 
 int main(int argc, char **argv) {
 	static struct judge judge;
-	bool ablation = false;
+	enum cast cast = CAST_ALL;
 	int rc;
 
 	judge.config = (struct sim_config){
@@ -511,13 +547,13 @@ int main(int argc, char **argv) {
 		if (!value)
 			return usage();
 		*value = '\0';
-		if (!setting(&judge.config, argv[i], value + 1, &ablation))
+		if (!setting(&judge.config, argv[i], value + 1, &cast))
 			return usage();
 	}
 	if (argc < 2 || judge.config.n_accounts == 0
 	    || judge.config.n_days <= judge.config.learning_days)
 		return usage();
-	rc = judge_run(&judge, ablation, argv[1]);
+	rc = judge_run(&judge, cast, argv[1]);
 	if (rc) {
 		fprintf(stderr, "detect_run: %s: %s\n", argv[1], strerror(-rc));
 		return 1;

@@ -70,8 +70,10 @@ static void mailbox_fill(
 			*n_old_r
 				= e->old - e->first < e->n_bodies ? e->old - e->first : e->n_bodies;
 	}
-	m->dated = m->n_bodies;
-	m->old = *n_old_r;
+	if (sim->config->population != SIM_OTHER) {
+		m->dated = m->n_bodies;
+		m->old = *n_old_r;
+	}
 	m->bytes = (uint64_t)m->n_bodies * e->size;
 	m->peek = e->flags & EVENT_PEEK ? m->n_bodies : 0;
 	if (e->n_headers > 0 && e->uidnext > 1) {
@@ -131,10 +133,12 @@ void event_activity(
 		activity->client.id[0] = activity->client.ja4[0] = '\0';
 		activity->client.grammar = world_grammar(&e->client) ^ e->protocol * 0x9e3779b9u;
 	}
+	if (sim->config->population == SIM_OTHER)
+		activity->client.grammar = 0;
 	activity->auth.success = (e->flags & EVENT_LOGIN) && !e->failures;
 	activity->auth.failure = e->failures;
 	strcpy(activity->auth.mechanism, activity->auth.success || e->failures ? "PLAIN" : "");
-	activity->auth.password = e->password;
+	activity->auth.password = sim->config->population == SIM_OTHER ? 0 : e->password;
 	activity->n_mailboxes = activity->n_sent = activity->n_forward = activity->n_acl = 0;
 	if (e->protocol == ACTIVITY_IMAP && !e->failures && !(e->flags & EVENT_ACL))
 		mailbox_fill(sim, e, activity, n_old_r);

@@ -18,6 +18,7 @@ static const struct habits {
 	[SIM_MINISTRY] = {.08, .08, .15, .15, .10, .90, 40, .08, 6000},
 	[SIM_UNIVERSITY] = {.35, .25, .40, 0, .03, .35, 20, .25, 2500},
 	[SIM_PROVIDER] = {.65, .48, .40, 0, 0, 0, 12, .10, 1500},
+	[SIM_OTHER] = {.80, .30, .25, .03, .04, .55, 18, .30, 900},
 };
 
 bool day_is_weekend(uint16_t day) {
@@ -55,7 +56,7 @@ void org_draw(
 
 	*org = (struct org){.office_net = world_office(world, number)};
 	org->webmail_net = org->office_net;
-	org->ja4 = rng_chance(&rng, .5);
+	org->ja4 = rng_chance(&rng, config->population == SIM_OTHER ? .67 : .5);
 	org->backup = rng_chance(&rng, .3);
 	org->backup_full = rng_chance(&rng, .33);
 	// One robot in five is new.
@@ -124,6 +125,9 @@ static void habits_draw(const struct sim_config *config, struct rng *rng, struct
 	p->sent_k = rng_lognormal(rng, 1.6, .5);
 	p->weekend = h->weekend * rng_between(rng, .3, 1.7);
 	p->start_hour = rng_normal(rng, 8, .8);
+	// A third of those who work in shifts begins in the afternoon, a third in the evening.
+	if (config->population == SIM_OTHER)
+		p->start_hour += 7 * rng_below(rng, 3) - 2;
 	p->end_hour = p->start_hour + rng_normal(rng, 9, 1);
 	// Night share: none for half of them, p90 9 %, p99 27 %.
 	p->night_share = rng_chance(rng, .5) ? 0 : rng_exponential(rng, .045);

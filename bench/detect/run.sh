@@ -2,34 +2,39 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the Postern authors
 
-# bench/detect/run.sh [--quick|--full] [--easy|--hard] [--ablation] [--population NAME]: what ./dev bench
-# detect calls.
+# bench/detect/run.sh [--quick|--long|--full|--other] [--easy|--hard] [--ablation] [--population NAME]:
+# what ./dev bench detect calls.
 # Populations with and without attacks past all detectors, then the tables; figures as CSV and plots in
 # bench/data/detect/. Runs that are there are not made again: remove the directory to begin anew.
 #
 #   --quick   2,000 accounts, 16 weeks, campaigns of 5 and 20       a few minutes
 #   (none)    5,000 accounts, 20 weeks, campaigns of 5 and 30
+#   --long    5,000 accounts, 26 weeks, campaigns of 5 and 30, hard population
 #   --full    5,000 accounts, 52 weeks, campaigns of 5, 30 and 150  hours
+#   --other   a population and intruders that nothing was tuned on: 1,200 accounts, 14 weeks
 #   --ablation  each part of the models left out in turn, hard population
 
 set -eu
 cd "$(dirname "$0")/../.."
 bin=${BUILD:-build-bench}/bench/detect
 accounts=5000 weeks=20 campaigns=5,30 parts=3 size=standard
-kinds='hard easy' population=ministry ablation=0
+kinds='hard easy' population=ministry ablation=0 seeds=0 learning=8
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) accounts=2000 weeks=16 campaigns=5,20 parts=3 size=quick ;;
 	--full) weeks=52 campaigns=5,30,150 parts=10 size=full ;;
+	--long) weeks=26 size=long kinds=hard ;;
 	--hard) kinds=hard ;;
 	--easy) kinds=easy ;;
+	--other) population=other accounts=1200 weeks=14 campaigns=4,12 size=kept kinds=hard
+		seeds=1000 learning=5 ;;
 	--population) population=$2 && shift ;;
 	--ablation) kinds=hard ablation=1 ;;
-	*) sed -n '5,14s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+	*) sed -n '5,17s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 	esac
 	shift
 done
-[ "$population" = ministry ] || accounts=$((accounts * 10))
+case $population in university | provider) accounts=$((accounts * 10)) ;; esac
 out=bench/data/detect/$population-$size
 [ $ablation = 0 ] || out=$out-ablation
 mkdir -p "$out"
@@ -40,7 +45,8 @@ one() {
 	shift
 	[ -s "$out/$name" ] && return
 	"$bin/detect_run" "$out/$name.part" population="$population" accounts=$accounts weeks=$weeks \
-		campaigns=$campaigns ablation=$ablation "$@" && mv "$out/$name.part" "$out/$name"
+		campaigns=$campaigns ablation=$ablation learning=$learning "$@" &&
+		mv "$out/$name.part" "$out/$name"
 }
 
 # Two at a time where there are two processors.
@@ -53,11 +59,11 @@ start() {
 
 for kind in $kinds; do
 	hard=$([ $kind = hard ] && echo 1 || echo 0)
-	start $kind-fit hard=$hard seed=1
-	start $kind-quiet hard=$hard seed=2
+	start $kind-fit hard=$hard seed=$((seeds + 1))
+	start $kind-quiet hard=$hard seed=$((seeds + 2))
 	part=0
 	while [ $part -lt $parts ]; do
-		start $kind-attacked-$part hard=$hard seed=$((3 + part)) attacks=1 part=$part/$parts
+		start $kind-attacked-$part hard=$hard seed=$((seeds + 3 + part)) attacks=1 part=$part/$parts
 		part=$((part + 1))
 	done
 done

@@ -14,7 +14,8 @@
 #include <string.h>
 #include <time.h>
 
-const char *const sim_population_names[SIM_POPULATIONS] = {"ministry", "university", "provider"};
+const char *const sim_population_names[SIM_POPULATIONS]
+	= {"ministry", "university", "provider", "other"};
 
 static const char *const cause_names[] = {
 #define CAUSE(symbol, name) name,
@@ -23,7 +24,7 @@ static const char *const cause_names[] = {
 };
 
 static uint32_t org_size(const struct sim_config *config) {
-	static const uint32_t sizes[SIM_POPULATIONS] = {1000, 5000, 500};
+	static const uint32_t sizes[SIM_POPULATIONS] = {1000, 5000, 500, 150};
 
 	return sizes[config->population];
 }
@@ -49,6 +50,7 @@ struct sim *sim_open(const struct sim_config *config) {
 	if (!sim)
 		return NULL;
 	sim->config = config;
+	sim_catalogue(config->population);
 	sim->n_orgs = config->n_accounts / org_size(config);
 	sim->n_orgs += sim->n_orgs == 0;
 	world_init(&sim->world);
@@ -240,7 +242,7 @@ static void number_name(uint32_t account, const char *domain, char *name) {
 
 void sim_name(const struct sim *sim, uint32_t account, char *name) {
 	static const char *const domains[SIM_POPULATIONS]
-		= {"ministry.example", "university.example", "mail.example"};
+		= {"ministry.example", "university.example", "mail.example", "clinic.example"};
 	const char *domain = domains[sim->config->population];
 
 	if (!sim->config->surnames || account >= SURNAMES_MAX)

@@ -123,8 +123,8 @@ struct mailbox {
 struct sink {
 	uint32_t address; // hash; 0: free
 	uint16_t since, seen;
-	uint16_t days, messages;
-	uint16_t today;
+	uint16_t strange, messages; // sent by a stranger; all
+	uint16_t unused;
 };
 
 struct account {

@@ -137,9 +137,17 @@ static void list_account(struct entity *entity, uint64_t account) {
 	entity->accounts[entity->n_listed++ % CAMPAIGN_LISTED] = account;
 }
 
-static bool is_campaign(const struct campaigns *campaigns, const struct entity *entity) {
-	return entity->n_suspect >= CAMPAIGN_MIN
-		&& entity_nats(entity) >= campaigns_threshold(campaigns);
+// With the bystanders; the widest w alone.
+static double shared_nats(const struct entity *entity, uint32_t n_users) {
+	uint32_t n = n_users > entity->n_accounts ? n_users - entity->n_accounts : 0;
+	return entity->nats[2] + n * log(1 - ws[2]);
+}
+
+static bool
+is_campaign(const struct campaigns *campaigns, const struct entity *entity, uint32_t n_users) {
+	double threshold = campaigns_threshold(campaigns);
+	return entity->n_suspect >= CAMPAIGN_MIN && entity_nats(entity) >= threshold
+		&& (n_users == 0 || shared_nats(entity, n_users) >= threshold);
 }
 
 struct entity *campaigns_hear(
@@ -165,7 +173,7 @@ struct entity *campaigns_hear(
 	list_ip(entity, testimony->ip);
 	if (nats > 0.7)
 		list_account(entity, testimony->account);
-	if (!is_campaign(campaigns, entity) && !entity->campaign)
+	if (!entity->campaign && !is_campaign(campaigns, entity, testimony->n_users))
 		return NULL;
 	return news || !entity->campaign ? entity : NULL;
 }

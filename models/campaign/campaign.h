@@ -8,7 +8,9 @@
 //	E = mean over w of prod_a (1 - w + w e_a),   w in {.05, .2, .5}
 //
 // tolerates benign accounts among them, and is an e-value where the accounts are independent given the
-// past. An entity is a campaign when E reaches G / .1 for the G entities known: the first rejection of
+// past. Those who use the same client or provider and give no reason for suspicion are in the product
+// too, with e_a = 0: what an intruder shares with many of them is software or a service that they
+// have from elsewhere, and says little; there the product with w = .5 alone has to suffice. An entity is a campaign when E reaches G / .1 for the G entities known: the first rejection of
 // e-BH at a false discovery rate of 10 % under any dependence (Wang, Ramdas: JRSS B 2022).
 //
 // What more than 3 % of all active accounts take up on one day is no intruder's but the
@@ -84,6 +86,8 @@ struct testimony {
 	double nats; // ln e_a so far
 	uint32_t old, fresh;
 	const struct ip *ip;
+	uint32_t
+		n_users; // accounts that took the entity up, with or without suspicion; 0: not known
 };
 
 size_t campaigns_memsize(size_t n_accounts);

@@ -22,7 +22,9 @@ void deed_count(struct fleet *fleet, enum deed deed, uint32_t net) {
 		if (fleet->deed_nets[i] == key)
 			return;
 	fleet->deed_nets[fleet->n_deed_nets++ % FLEET_SHARED] = key;
-	fleet->deeds[deed]++;
+	float lesson = fminf(fleet->lessons[deed], 1);
+	fleet->deeds[deed] += lesson;
+	fleet->lessons[deed] -= lesson;
 }
 
 bool deed_hides(enum deed deed) {
@@ -44,10 +46,10 @@ static const char *domain_of(const char *address) {
 	return at ? at + 1 : "";
 }
 
-// Where accounts have no domain, none is outside.
+// Where accounts have no domain, every domain may be another's.
 static bool is_outside(const struct account *account, const char *address) {
 	const char *own = domain_of(account->name), *other = domain_of(address);
-	return own[0] && other[0] && strcasecmp(own, other) != 0;
+	return other[0] && strcasecmp(own, other) != 0;
 }
 
 static struct sink *get_sink(struct account *account, uint32_t address, uint16_t day) {
@@ -64,39 +66,62 @@ static struct sink *get_sink(struct account *account, uint32_t address, uint16_t
 	return oldest;
 }
 
+static bool is_strange(const struct visit *visit) {
+	return visit->settled && (visit->at >= PLACE_COUNTRY || visit->with != CLIENT_OWN);
+}
+
+// How many messages it takes to be no correspondence. A new correspondent may well get ten in a
+// fortnight from where the account is at home; from a stranger a few are enough.
+static enum deed weigh_sink(const struct visit *visit, const struct sink *sink) {
+	const struct account *account = visit->account;
+	bool both = visit->at >= PLACE_COUNTRY && visit->with != CLIENT_OWN;
+	if (visit->day > sink->since + SINK_DAYS)
+		return DEEDS;
+	if (sink->strange >= (both ? SINK_STRANGE_MIN : SINK_STRANGER_MIN) && is_strange(visit))
+		return DEED_SINK_STRANGER;
+	bool old = visit->day >= account->founded + SINK_KNOWN_DAYS;
+	return old && sink->messages >= SINK_MIN && sink->messages > 3 * account->usual_sent
+		? DEED_SINK
+		: DEEDS;
+}
+
 // One new address outside that gets a message of its own again and again.
-static bool take_sink(const struct visit *visit, const struct activity_sent *sent, bool known) {
+static enum deed
+take_sink(const struct visit *visit, const struct activity_sent *sent, bool known) {
 	struct account *account = visit->account;
 	const char *to = sent->to[0];
 	size_t len = strnlen(to, ACTIVITY_ADDRESS_SIZE);
 	uint32_t address = (uint32_t)hash_bytes(HASH_PUBLIC, to, len) | 1;
 	if (!is_outside(account, to))
-		return false;
+		return DEEDS;
 	struct sink *sink = NULL;
 	for (int i = 0; i < ACCOUNT_SINKS; i++)
 		if (account->sinks[i].address == address)
 			sink = &account->sinks[i];
 	if (!sink && known)
-		return false; // an old correspondent
+		return DEEDS; // an old correspondent
 	if (!sink)
 		sink = get_sink(account, address, visit->day);
 	sink->seen = visit->day;
 	if (sink->messages < UINT16_MAX)
 		sink->messages++;
-	bool is_new = visit->day <= sink->since + SINK_DAYS;
-	return is_new && sink->messages >= SINK_MIN && sink->messages > 3 * account->usual_sent;
+	if (is_strange(visit) && sink->strange < UINT16_MAX)
+		sink->strange++;
+	return weigh_sink(visit, sink);
 }
 
-static const char *sinks_take(const struct visit *visit) {
+static enum deed sinks_take(const struct visit *visit, const char **to_r) {
 	const struct activity *activity = visit->activity;
 	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++) {
 		const struct activity_sent *sent = &activity->sent[i];
 		if (sent->n_to != 1 || sent->n_recipients > 1 || !visit->account->visits)
 			continue;
-		if (take_sink(visit, sent, visit->known_to[i]))
-			return sent->to[0];
+		*to_r = sent->to[0];
+		enum deed deed = take_sink(visit, sent, visit->known_to[i]);
+		if (deed != DEEDS)
+			return deed;
 	}
-	return NULL;
+	return DEEDS;
 }
 
 static const char *forward_of(const struct visit *visit) {
@@ -152,9 +177,9 @@ enum deed deed_take(const struct visit *visit, const char **what_r) {
 	*what_r = forward_of(visit);
 	if (*what_r)
 		return stranger ? DEED_FORWARD_STRANGER : DEED_FORWARD;
-	*what_r = sinks_take(visit);
-	if (*what_r)
-		return DEED_SINK;
+	enum deed sink = sinks_take(visit, what_r);
+	if (sink != DEEDS)
+		return sink;
 	*what_r = others_take(visit);
 	if (*what_r)
 		return DEED_OTHERS;

@@ -21,6 +21,7 @@ enum deed {
 	DEED_FILING, // a stranger puts messages into the inbox
 	DEED_OTHERS, // three other people's mailboxes, never opened before, on one day
 	DEED_RIGHTS, // a stranger gives others rights on a mailbox
+	DEED_SINK_STRANGER, // as DEED_SINK, sent from where the account is not at home
 	DEEDS,
 };
 
@@ -30,7 +31,10 @@ enum {
 	BURST_MIN = 150, // bodies in a day that are a burst …
 	BURST_OLD_MIN = 100, // … and so many of them old
 	SINK_DAYS = 14, // an address is new for so long
-	SINK_MIN = 10, // messages to it
+	SINK_MIN = 10, // messages to it …
+	SINK_STRANGER_MIN = 5, // … by who comes from strange places, or with a client not its own …
+	SINK_STRANGE_MIN = 3, // … or both
+	SINK_KNOWN_DAYS = 28, // of an account's life before its correspondents are known
 	OTHERS_MIN = 3,
 };
 
@@ -40,5 +44,7 @@ enum deed deed_take(const struct visit *visit, const char **what_r);
 enum deed deed_burst(const struct visitor *visitor, const struct visit *visit);
 bool deed_hides(enum deed deed);
 double deed_nats(const struct fleet *fleet, enum deed deed);
-// It was done from this network. One network teaches once, however many accounts it does it to.
+// It was done from this network. One network teaches once, however many accounts it does it to; and all
+// of a week teach little more than the budget, so that who does it to many accounts does not make it
+// ordinary.
 void deed_count(struct fleet *fleet, enum deed deed, uint32_t net);

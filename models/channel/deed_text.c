@@ -68,6 +68,17 @@ static const struct words {
 		"change the password.",
 		"no such recipient",
 	},
+	[DEED_SINK_STRANGER] = {
+		"constant-copies",
+		"Copies of mail sent to one new address outside by somebody else",
+		"exfiltration",
+		"sending",
+		&EXFILTRATION,
+		"one message after the other goes, from where the account is not at home, to an "
+		"address it did not write to before: ",
+		"Change the password and look at what was sent there, unless it was its owner.",
+		"no such recipient",
+	},
 	[DEED_FILING] = {
 		"append-injection",
 		"Messages put into an inbox by somebody else",

@@ -12,6 +12,8 @@ enum {
 };
 
 #define AGEING_SHARE 0.02
+#define LESSONS_LEAST 0.25f
+#define LESSONS_SHARE 0.0012f
 #define FADE 0.97555f // 2^(-1/28)
 #define PEAK_UNIT 0.25
 
@@ -21,13 +23,22 @@ static void sketch_halve(struct sketch *sketch) {
 			sketch->count[row][i] -= sketch->count[row][i] / 2;
 }
 
+// What a week can teach of one kind of deed: a little more than the default budget has in it, so that
+// what is common here is learned within a month, and what an intruder does to many accounts is not.
+static float fleet_lessons(const struct fleet *fleet) {
+	return LESSONS_LEAST + LESSONS_SHARE * fleet->n_accounts;
+}
+
 static void fade(struct fleet *fleet) {
 	fleet->active_days *= FADE;
 	fleet->committed_days *= FADE;
 	fleet->adopted *= FADE;
 	fleet->account_days *= FADE;
-	for (int i = 0; i < FLEET_DEEDS; i++)
+	float lessons = fleet_lessons(fleet), most = fmaxf(lessons, 1);
+	for (int i = 0; i < FLEET_DEEDS; i++) {
 		fleet->deeds[i] *= FADE;
+		fleet->lessons[i] = fminf(fleet->lessons[i] + lessons / 7, most);
+	}
 	for (int i = 0; i < FLEET_PEAKS; i++)
 		fleet->peaks[i] *= FADE;
 	fleet->fortnights *= FADE;

@@ -32,6 +32,7 @@ struct fleet {
 	float adopted; // places, providers and clients taken up, the same
 	float account_days; // known ones, the same
 	float deeds[FLEET_DEEDS]; // the same
+	float lessons[FLEET_DEEDS]; // of deeds that may still be learned now (deed_count)
 	uint32_t shared[FLEET_SHARED]; // keys of networks and clients; a ring
 	uint32_t n_shared;
 	uint32_t deed_nets[FLEET_SHARED]; // from where deeds were done lately; a ring

@@ -53,7 +53,8 @@ static uint32_t family_hash(const char id[96]) {
 	return len && id[0] ? short_hash(id, len) : 0;
 }
 
-// The grammar is what a client cannot help; ID and JA4 stand in for it where there is none.
+// The grammar is what a client cannot help; ID and JA4 stand in for it where there is none. Of the ID
+// what precedes the version: an update makes no stranger.
 static uint32_t client_key(const struct activity *activity, uint32_t id, uint32_t ja4) {
 	uint32_t words[] = {activity->client.grammar, 0, 0};
 	if (activity->client.grammar == 0) {
@@ -277,7 +278,8 @@ void visit_take(
 	// A day that is over stays over, whatever comes late.
 	if (visit->day < account->day)
 		visit->day = account->day;
-	visit->client_key = client_key(activity, visit->id, visit->ja4);
+	visit->client_key
+		= client_key(activity, visit->family ? visit->family : visit->id, visit->ja4);
 	visit->place = account_get_place(account, visit->net);
 	visit->provider = account_get_provider(account, visit->provider_id);
 	memcpy(visit->provider->country, activity->source.country, 2);

@@ -14,6 +14,7 @@
 #define CONTACT_MEMORY_NS (28 * 86400 * NS)
 #define HOME_MEMORY_NS (600 * NS)
 #define DISORDER_NS (3600 * NS)
+#define CROWD_NS (86400 * NS)
 #define OUTAGE_SILENCE_NS (3 * 86400 * NS) // a storm of old passwords lasts for days
 
 enum {
@@ -196,6 +197,9 @@ static struct episode *get_episode(
 		);
 	}
 	facts_add(crowd, attempt);
+	// The latest addresses are worth more than the first: those may be gone.
+	if (distinct_count(&crowd->ips) > FACTS_IPS_MAX)
+		crowd->ip[crowd->attempts % FACTS_IPS_MAX] = *attempt->address;
 	return episode;
 }
 
@@ -207,7 +211,9 @@ static void tell_crowd(struct failures *failures, struct episode *episode) {
 	const struct facts *crowd = &failures->crowd[episode->kind];
 	text_crowd(failures, episode->kind, &episode->alert);
 	uint32_t size = distinct_count(&crowd->accounts) + distinct_count(&crowd->ips);
-	episode_tell(&failures->episodes, episode, size, false, failures->now_ns);
+	// A wave that goes on is told each day: another may have begun in it.
+	bool goes_on = size > episode->told_size && failures->now_ns >= episode->told_ns + CROWD_NS;
+	episode_tell(&failures->episodes, episode, size, goes_on, failures->now_ns);
 }
 
 static bool over(const struct failures *failures, const struct evidence *evidence) {

@@ -106,6 +106,30 @@ static void a_journey_of_the_owner_is_left_alone(void **) {
 	world_close(&w);
 }
 
+// Without a grammar a client is known by its ID, and a new version is the same client.
+static void an_update_of_a_client_without_grammar_is_left_alone(void **) {
+	struct world w;
+	world_open(&w, 0);
+	for (uint32_t day = 0; day < 90; day++)
+		for (uint32_t user = 0; user < ACCOUNTS; user++) {
+			begin(&w, day * DAY + 8 * HOUR + user * MINUTE, user, HOME(user), 0);
+			if (day >= 60 && user == 7) // elsewhere, with what it uses at home
+				w.activity.source.ip.addr[2] = 200;
+			snprintf(
+				w.activity.client.id,
+				sizeof(w.activity.client.id),
+				"Thunderbird %d.0",
+				day < 60 || user != 7 ? 102 : 103 + (int)(day - 60) / 7
+			);
+			uint32_t n_old = random_below(&w.random, 20) == 0;
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, n_old);
+			w.activity.mailboxes[0].store = user == 7 && day >= 60 ? 0 : 3;
+			models_run(w.models, &w.activity);
+		}
+	assert_int_equal(w.desk.n, 0);
+	world_close(&w);
+}
+
 // The same client and network in five mailboxes, three messages each a night: no account alone is told.
 static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
 	struct world w;
@@ -155,6 +179,55 @@ static void mail_forwarded_to_a_colleague_is_not(void **) {
 	world_close(&w);
 }
 
+// Three messages to an address that was never written to, by somebody else.
+static void copies_sent_by_a_stranger_are_told(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_int_equal(w.desk.n, 0);
+		begin(&w, 60 * DAY + 2 * HOUR + i * HOUR, 7, IP(5, 101, 7, 9), 999);
+		w.activity.protocol = ACTIVITY_SMTP;
+		w.activity.n_mailboxes = 0;
+		w.activity.n_sent = 1;
+		w.activity.sent[0].n_to = w.activity.sent[0].n_recipients = 1;
+		strcpy(w.activity.sent[0].to[0], "drop@elsewhere.example");
+		models_run(w.models, &w.activity);
+	}
+	assert_int_equal(desk_count(&w.desk, "constant-copies", ALERT_OPEN), 1);
+	assert_non_null(strstr(w.desk.alert[0].message, "drop@elsewhere.example"));
+	world_close(&w);
+}
+
+static void put_into_inbox(struct world *w, uint32_t day, uint32_t user) {
+	begin(w, day * DAY + 2 * HOUR + user * MINUTE, user, IP(5, user, day, 9), 900 + user);
+	w->activity.mailboxes[0].append = 5;
+	models_run(w->models, &w->activity);
+}
+
+// What one intruder does to many accounts from ever new networks must not pass for common.
+static void a_deed_done_to_many_accounts_is_told_for_each(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t user = 0; user < 20; user++)
+		put_into_inbox(&w, 60 + user / 4, user);
+	assert_int_equal(desk_count(&w.desk, "append-injection", ALERT_OPEN), 20);
+	world_close(&w);
+}
+
+static void a_deed_that_is_common_here_is_not_told_for_long(void **) {
+	struct world w;
+	world_open(&w, 20);
+	for (uint32_t day = 20; day < 80; day++) {
+		ordinary_day(&w, day);
+		put_into_inbox(&w, day, day % ACCOUNTS);
+	}
+	assert_true(desk_count(&w.desk, "append-injection", ALERT_OPEN) > 0);
+	for (size_t i = 0; i < w.desk.n; i++)
+		if (w.desk.alert[i].episode.state == ALERT_OPEN)
+			assert_true(w.desk.alert[i].time_ns < START + 50 * DAY);
+	world_close(&w);
+}
+
 // 4,000 messages within the hour, and no commitment in the three days after.
 static void a_mailbox_copied_at_once_is_told_when_nobody_commits(void **) {
 	for (int commits = 0; commits < 2; commits++) {
@@ -196,9 +269,13 @@ int main(void) {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
+		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
 		cmocka_unit_test(mail_forwarded_outside_by_a_new_rule_is_told),
 		cmocka_unit_test(mail_forwarded_to_a_colleague_is_not),
+		cmocka_unit_test(copies_sent_by_a_stranger_are_told),
+		cmocka_unit_test(a_deed_done_to_many_accounts_is_told_for_each),
+		cmocka_unit_test(a_deed_that_is_common_here_is_not_told_for_long),
 		cmocka_unit_test(a_mailbox_copied_at_once_is_told_when_nobody_commits),
 		cmocka_unit_test(what_all_take_up_is_one_alert_about_the_infrastructure),
 	};

@@ -2,6 +2,7 @@
 // Copyright (c) 2026, the Postern authors
 
 #include "episode.h"
+#include "failures/origin.h"
 #include "models/population.h"
 
 struct world {
@@ -316,6 +317,35 @@ static void many_addresses_that_spray_share_an_alert(void **) {
 	world_close(&w);
 }
 
+// Three days of it: on the third the desk hears of it again, with addresses of that day.
+static void a_wave_that_goes_on_is_told_each_day(void **) {
+	struct world w;
+	world_open(&w, 20000);
+	for (uint32_t source = 0; source < 500; source++)
+		for (uint32_t i = 0; i < 10; i++)
+			add(&w,
+			    source * 9 * MINUTE + i * SECOND,
+			    random_below(&w.random, 5000),
+			    IP(120, source / 250, source % 250, 9),
+			    100000 + source * 10 + i);
+	run(&w);
+	size_t last = w.desk.n;
+	for (size_t i = 0; i < w.desk.n; i++)
+		if (!strcmp(w.desk.alert[i].rule_id, "password-spraying-campaign")
+		    && w.desk.alert[i].episode.state == ALERT_UPDATE)
+			last = i;
+	assert_true(last < w.desk.n);
+	assert_true(w.desk.alert[last].time_ns > START + 50 * HOUR);
+	assert_int_equal(w.desk.alert[last].n_ips, FACTS_IPS_MAX);
+	// A day has 160 addresses; those of the first are 120.0.0.9 and up.
+	for (int i = 0; i < FACTS_IPS_MAX; i++)
+		assert_true(
+			w.desk.alert[last].ips[i].addr[1] * 250 + w.desk.alert[last].ips[i].addr[2]
+			> 160
+		);
+	world_close(&w);
+}
+
 static void unseen_passwords_that_are_retried_are_no_guessing(void **) {
 	struct world w;
 	world_open(&w, 1000);
@@ -468,6 +498,7 @@ int main(void) {
 		cmocka_unit_test(an_address_that_many_share_is_no_sprayer),
 		cmocka_unit_test(an_outage_is_one_alert_about_the_server),
 		cmocka_unit_test(many_addresses_that_spray_share_an_alert),
+		cmocka_unit_test(a_wave_that_goes_on_is_told_each_day),
 		cmocka_unit_test(unseen_passwords_that_are_retried_are_no_guessing),
 		cmocka_unit_test(unseen_passwords_tried_by_the_hundred_are_guessing),
 		cmocka_unit_test(ever_new_addresses_of_one_ipv6_subscriber_are_one_source),
