@@ -85,7 +85,9 @@ static void look_at_episode(void *ctx, const void *entry, size_t size) {
 
 	memset(&episode, 0, sizeof(episode));
 	if (size < node
-	    || !episode_unpack(NULL, 0, (const uint8_t *)entry + node, size - node, &episode)
+	    || !episode_unpack(
+		    NULL, EPISODE_LAYOUT, (const uint8_t *)entry + node, size - node, &episode
+	    )
 	    || !names(&episode.alert, page->name))
 		return;
 	if (page->n_alerts < ACCOUNT_PAGE_ALERTS_MAX)
@@ -94,7 +96,7 @@ static void look_at_episode(void *ctx, const void *entry, size_t size) {
 }
 
 static bool look_at_account(struct look *look, const char *name) {
-	uint64_t key = hash_bytes(HASH_PUBLIC, name, strnlen(name, ACCOUNT_SIZE - 1));
+	uint64_t key = account_key(name);
 	struct view *view = look->view;
 
 	look->page = (struct account_page){

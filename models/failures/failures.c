@@ -48,6 +48,8 @@ size_t failures_memsize(size_t n_accounts) {
 		+ table_memsize(n_of(n_accounts, 4), sizeof(struct password)) + episodes_memsize();
 }
 
+static void word(void *ctx, struct episode *episode);
+
 void failures_init(
 	struct failures *failures,
 	size_t n_accounts,
@@ -70,6 +72,8 @@ void failures_init(
 		at += table_memsize(tables[i].n, tables[i].entry_size);
 	}
 	episodes_init(&failures->episodes, hash_key, at);
+	failures->episodes.word = word;
+	failures->episodes.word_ctx = failures;
 	failures->threshold = threshold;
 }
 
@@ -83,7 +87,9 @@ size_t failures_parts(struct failures *failures, struct store_part *parts) {
 	parts[n++] = STORE_PART_TABLE("passwords", KEPT_PASSWORDS, 1, &failures->passwords);
 	parts[n++] = STORE_PART_BLOB("pulse", KEPT_PULSE, 2, &failures->fleet);
 	parts[n++] = STORE_PART_BLOB("crowd", KEPT_CROWD, 1, &failures->crowd);
-	parts[n] = STORE_PART_TABLE("episodes", KEPT_EPISODES, 1, &failures->episodes.table);
+	parts[n] = STORE_PART_TABLE(
+		"episodes", KEPT_EPISODES, EPISODE_LAYOUT, &failures->episodes.table
+	);
 	parts[n].image_size = EPISODE_PACKED_MAX;
 	parts[n].pack = episode_pack;
 	parts[n].unpack = episode_unpack;
@@ -199,14 +205,21 @@ static struct episode *get_episode(
 	return episode;
 }
 
+// What it says is found when it is said (failures_word).
+static void age_words(struct episode *episode, uint64_t subject, const struct facts *facts) {
+	episode->subject = subject;
+	episode->stale = true;
+	episode->alert.end_ns = facts->last_ns;
+}
+
 static bool is_crowd(struct failures *failures, const struct episode *episode) {
 	return episode == find_own(failures, episode->kind, 0);
 }
 
 static void tell_crowd(struct failures *failures, struct episode *episode) {
 	const struct facts *crowd = &failures->crowd[episode->kind];
-	text_crowd(failures, episode->kind, &episode->alert);
 	uint32_t size = distinct_count(&crowd->accounts) + distinct_count(&crowd->ips);
+	age_words(episode, 0, crowd);
 	episode_tell(&failures->episodes, episode, size, false, failures->now_ns);
 }
 
@@ -229,7 +242,7 @@ settle(struct failures *failures,
        struct facts *facts,
        bool *alarmed) {
 	evidence_decay(evidence, time_ns);
-	bool faded = evidence_nats(evidence) <= -0.7;
+	bool faded = evidence_is_low(evidence);
 	bool open = !faded && is_open(failures, kind, subject, *alarmed);
 	if (open || (!*alarmed && !faded))
 		return;
@@ -288,7 +301,7 @@ static void tell_origin(
 		tell_crowd(failures, episode);
 		return;
 	}
-	text_origin(failures, origin, network, &episode->alert);
+	age_words(episode, origin->node.key, &origin->facts);
 	uint32_t size = distinct_count(&origin->facts.accounts);
 	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
 }
@@ -311,7 +324,7 @@ static void tell_password(
 		tell_crowd(failures, episode);
 		return;
 	}
-	text_password(failures, password, &episode->alert);
+	age_words(episode, password->node.key, &password->facts);
 	uint32_t size = distinct_count(&password->facts.accounts);
 	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
 }
@@ -329,10 +342,33 @@ static void tell_account(
 		tell_crowd(failures, episode);
 		return;
 	}
-	text_account(failures, account, &episode->alert);
+	age_words(episode, account->node.key, &account->facts);
 	episode_tell(
 		&failures->episodes, episode, account->facts.attempts, false, failures->now_ns
 	);
+}
+
+static void word(void *ctx, struct episode *episode) {
+	struct failures *failures = ctx;
+	struct alert *alert = &episode->alert;
+	uint64_t key = episode->subject;
+	bool network = episode->kind == EPISODE_NETWORK;
+	const void *subject;
+	if (key == 0) {
+		text_crowd(failures, episode->kind, alert);
+	} else if (episode->kind == EPISODE_SOURCE || network) {
+		subject = table_peek(network ? &failures->networks : &failures->origins, key);
+		if (subject)
+			text_origin(failures, subject, network, alert);
+	} else if (episode->kind == EPISODE_PASSWORD) {
+		subject = table_peek(&failures->passwords, key);
+		if (subject)
+			text_password(failures, subject, alert);
+	} else if (episode->kind == EPISODE_ACCOUNT) {
+		subject = table_peek(&failures->accounts, key);
+		if (subject)
+			text_account(failures, subject, alert);
+	}
 }
 
 // Accounts that were entered from here for the first time during the series, before it was one.
@@ -664,15 +700,35 @@ get_account(struct failures *failures, const struct activity *activity, uint64_t
 	return account;
 }
 
-static struct origin *get_origin(struct table *table, const struct ip *ip, uint8_t bits) {
-	uint64_t key = origin_key(ip, bits);
+static struct origin *
+get_origin(struct table *table, const struct ip *ip, bool network, uint64_t key) {
 	struct origin *origin = table_find(table, key);
 	if (!origin) {
 		origin = table_add(table, key);
-		origin->ip = *ip;
-		origin->prefix = bits;
+		origin_prefix(ip, network, &origin->ip, &origin->prefix);
 	}
 	return origin;
+}
+
+// The same addresses come again and again, and a keyed hash is dear. Who fills the wrong slots on purpose
+// makes it as dear as it would be without.
+static void name_origin(struct origin_names *names, const struct ip *ip, struct attempt *attempt) {
+	uint64_t words[2];
+	memcpy(words, ip->addr, sizeof(words));
+	uint64_t mixed = (words[0] ^ words[1] * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull;
+	size_t slot = mixed >> 52;
+	static_assert(FAILURES_NAMES == 1 << 12);
+	if (memcmp(&names->of[slot].ip, ip, sizeof(*ip)) != 0) {
+		struct ip prefix;
+		uint8_t bits;
+		origin_prefix(ip, false, &prefix, &bits);
+		names->of[slot].ip_key = origin_key(&prefix, bits);
+		origin_prefix(ip, true, &prefix, &bits);
+		names->of[slot].net_key = origin_key(&prefix, bits);
+		names->of[slot].ip = *ip;
+	}
+	attempt->ip = names->of[slot].ip_key;
+	attempt->net = names->of[slot].net_key;
 }
 
 static struct password *get_password(struct failures *failures, uint64_t key) {
@@ -707,30 +763,28 @@ static void settle_all(struct failures *failures, const struct party *party, uin
 	       &party->account->alarmed);
 }
 
-enum verdict
-failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns) {
+enum verdict failures_run(
+	struct failures *failures,
+	const struct activity *activity,
+	uint64_t key,
+	uint64_t time_ns
+) {
 	uint32_t n_failed = activity->auth.failure, n_ok = activity->auth.success;
 	if ((!n_failed && !n_ok) || !activity->account[0] || !activity->source.ip.family)
 		return VERDICT_INNOCENT;
-	struct ip ip, net;
-	uint8_t ip_bits, net_bits;
-	origin_prefix(&activity->source.ip, false, &ip, &ip_bits);
-	origin_prefix(&activity->source.ip, true, &net, &net_bits);
-	size_t len = strnlen(activity->account, ACCOUNT_SIZE - 1);
 	struct attempt attempt = {
 		.time_ns = time_ns,
-		.account = hash_bytes(HASH_PUBLIC, activity->account, len),
-		.ip = origin_key(&ip, ip_bits),
-		.net = origin_key(&net, net_bits),
+		.account = key,
 		.password = n_failed ? activity->auth.password : 0,
 		.asn = activity->source.asn,
 		.count = n_failed,
 		.address = &activity->source.ip,
 	};
+	name_origin(&failures->names, &activity->source.ip, &attempt);
 	struct party party = {
 		.account = get_account(failures, activity, attempt.account),
-		.origin = get_origin(&failures->origins, &ip, ip_bits),
-		.network = get_origin(&failures->networks, &net, net_bits),
+		.origin = get_origin(&failures->origins, attempt.address, false, attempt.ip),
+		.network = get_origin(&failures->networks, attempt.address, true, attempt.net),
 		.password = get_password(failures, attempt.password),
 	};
 	party.familiarity = target_familiarity(party.account, &attempt);

@@ -47,7 +47,18 @@ struct pulse {
 	struct facts outage;
 };
 
+enum { FAILURES_NAMES = 4096 };
+
+// What addresses are known by, for those that came lately; not kept.
+struct origin_names {
+	struct {
+		struct ip ip;
+		uint64_t ip_key, net_key;
+	} of[FAILURES_NAMES];
+};
+
 struct failures {
+	struct origin_names names;
 	struct table accounts, origins, networks, passwords;
 	struct episodes episodes;
 	struct pulse fleet;
@@ -73,9 +84,14 @@ enum verdict {
 	VERDICT_STOLEN, // told
 };
 
-// time_ns is the activity's, as far as it is believed; now_ns in *failures is the latest of all.
-enum verdict
-failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
+// key is the account's (account_key()); time_ns is the activity's, as far as it is believed; now_ns in
+// *failures is the latest of all.
+enum verdict failures_run(
+	struct failures *failures,
+	const struct activity *activity,
+	uint64_t key,
+	uint64_t time_ns
+);
 // The share of first contacts that is refused innocently, as believed now.
 double failures_theta(const struct pulse *fleet);
 bool failures_outage(const struct pulse *fleet);
