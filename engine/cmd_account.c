@@ -24,6 +24,7 @@ struct look {
 	struct watch watch;
 	struct account account;
 	struct target target;
+	struct series series;
 	struct account_page page;
 };
 
@@ -122,6 +123,16 @@ static bool look_at_account(struct look *look, const char *name) {
 		    sizeof(look->target)
 	    ))
 		look->page.target = &look->target;
+	if (look->page.target && look->target.noted
+	    && view_entry(
+		    view,
+		    KEPT_SERIES,
+		    layout(look, KEPT_SERIES),
+		    series_key_of_target(key),
+		    &look->series,
+		    sizeof(look->series)
+	    ))
+		look->page.refused = &look->series.facts;
 	if (look->page.account)
 		view_each(
 			view,

@@ -26,15 +26,8 @@
 #pragma once
 
 #include "episode.h"
-#include "failures/target.h"
+#include "failures/series.h"
 #include "store/part.h"
-
-struct password {
-	struct table_node node;
-	bool alarmed;
-	struct evidence evidence;
-	struct facts facts;
-};
 
 // What all accounts together do; counts fade (time constant in the code).
 struct pulse {
@@ -59,7 +52,7 @@ struct origin_names {
 
 struct failures {
 	struct origin_names names;
-	struct table accounts, origins, networks, passwords;
+	struct table accounts, origins, networks, passwords, series;
 	struct episodes episodes;
 	struct pulse fleet;
 	struct facts crowd[EPISODE_KINDS]; // of the shared alert of a kind
