@@ -525,22 +525,25 @@ static void mailboxes_write(struct out *out, const struct account_page *page) {
 	end(out);
 }
 
-static void guessing_write(struct out *out, const struct target *target) {
+static void
+guessing_write(struct out *out, const struct target *target, const struct facts *refused) {
+	uint32_t n = refused ? refused->attempts : 0,
+		 n_ips = refused ? distinct_count(&refused->ips) : 0;
 	double nats = evidence_nats(&target->evidence);
 
 	begin(out, "guessing", "Refused logins");
 	item(out);
-	if (target->facts.attempts)
+	if (n)
 		say(out,
 		    "  %u in the present series, from %u address%s; evidence of guessing %.1f nats",
-		    target->facts.attempts,
-		    distinct_count(&target->facts.ips),
-		    distinct_count(&target->facts.ips) == 1 ? "" : "es",
+		    n,
+		    n_ips,
+		    n_ips == 1 ? "" : "es",
 		    nats > 0 ? nats : 0);
 	else
 		say(out, "  none that matter");
-	put_number(out, "attempts", target->facts.attempts);
-	put_number(out, "addresses", distinct_count(&target->facts.ips));
+	put_number(out, "attempts", n);
+	put_number(out, "addresses", n_ips);
 	put_double(out, "nats", nats > 0 ? nats : 0);
 	item_end(out);
 	end(out);
@@ -612,7 +615,7 @@ static void page_write(struct out *out, const struct account_page *page) {
 	for (size_t i = 0; page->account && i < sizeof(sections) / sizeof(sections[0]); i++)
 		sections[i](out, page);
 	if (page->target)
-		guessing_write(out, page->target);
+		guessing_write(out, page->target, page->refused);
 }
 
 void account_page_text(const struct account_page *page, FILE *file) {

@@ -7,7 +7,7 @@
 
 #include "account/account.h"
 #include "channel/fleet.h"
-#include "failures/target.h"
+#include "failures/series.h"
 #include "watch.h"
 
 #include <stdbool.h>
@@ -31,6 +31,7 @@ struct account_page {
 	uint64_t now_ns; // event time up to which the store has learnt
 	const struct account *account; // NULL: it never logged in where somebody could see
 	const struct target *target; // NULL: no login of it was ever seen
+	const struct facts *refused; // the present series; NULL: none
 	const struct watch *watch; // with the fleet
 	size_t n_alerts; // open ones that name it; as many as fit are listed
 	struct alert alerts[ACCOUNT_PAGE_ALERTS_MAX];

@@ -24,6 +24,7 @@ struct look {
 	struct watch watch;
 	struct account account;
 	struct target target;
+	struct series series;
 	struct account_page page;
 };
 
@@ -85,7 +86,9 @@ static void look_at_episode(void *ctx, const void *entry, size_t size) {
 
 	memset(&episode, 0, sizeof(episode));
 	if (size < node
-	    || !episode_unpack(NULL, 0, (const uint8_t *)entry + node, size - node, &episode)
+	    || !episode_unpack(
+		    NULL, EPISODE_LAYOUT, (const uint8_t *)entry + node, size - node, &episode
+	    )
 	    || !names(&episode.alert, page->name))
 		return;
 	if (page->n_alerts < ACCOUNT_PAGE_ALERTS_MAX)
@@ -94,7 +97,7 @@ static void look_at_episode(void *ctx, const void *entry, size_t size) {
 }
 
 static bool look_at_account(struct look *look, const char *name) {
-	uint64_t key = hash_bytes(HASH_PUBLIC, name, strnlen(name, ACCOUNT_SIZE - 1));
+	uint64_t key = account_key(name);
 	struct view *view = look->view;
 
 	look->page = (struct account_page){
@@ -120,6 +123,16 @@ static bool look_at_account(struct look *look, const char *name) {
 		    sizeof(look->target)
 	    ))
 		look->page.target = &look->target;
+	if (look->page.target && look->target.noted
+	    && view_entry(
+		    view,
+		    KEPT_SERIES,
+		    layout(look, KEPT_SERIES),
+		    series_key_of_target(key),
+		    &look->series,
+		    sizeof(look->series)
+	    ))
+		look->page.refused = &look->series.facts;
 	if (look->page.account)
 		view_each(
 			view,

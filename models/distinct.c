@@ -38,12 +38,14 @@ bool distinct_add(struct distinct *set, uint64_t key) {
 uint32_t distinct_count(const struct distinct *set) {
 	if (!set->more)
 		return set->n_exact;
+	// In units of 2^-59, the least of all: exact, and without a call for each.
 	double sum = 0;
 	int n_zero = 0;
 	for (int i = 0; i < DISTINCT_REGISTERS; i++) {
-		sum += ldexp(1, -set->reg[i]);
+		sum += (double)(1ull << (59 - set->reg[i]));
 		n_zero += set->reg[i] == 0;
 	}
+	sum /= (double)(1ull << 59);
 	double m = DISTINCT_REGISTERS;
 	double n = 0.709 * m * m / sum; // alpha of 64 registers
 	if (n <= 2.5 * m && n_zero > 0)

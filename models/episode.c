@@ -35,6 +35,10 @@ static void raise_alert(
 	uint64_t now_ns
 ) {
 	table_touch(&episodes->table, episode);
+	// An episode of many thousand attempts is told some ten times: words are found when it is.
+	if (episode->stale && episodes->word)
+		episodes->word(episodes->word_ctx, episode);
+	episode->stale = false;
 	episode->alert.time_ns = now_ns;
 	episode->alert.episode.state = state;
 	episode->alert.episode.sequence++;
@@ -72,6 +76,7 @@ struct episode *episodes_open(
 	struct episode *episode = table_add(&episodes->table, episode_key(kind, subject));
 	uint64_t words[] = {kind, name_hash, since_ns};
 	episode->kind = kind;
+	episode->subject = subject;
 	episode->silence_ns = EPISODE_SILENCE_NS;
 	episode->alert.episode.id = hash_bytes(HASH_PUBLIC, words, sizeof(words));
 	episode->alert.episode.since_ns = since_ns;

@@ -43,17 +43,24 @@ struct episode {
 	struct table_node node;
 	uint8_t kind; // enum episode_kind
 	bool pending; // grown, not yet told
+	bool stale; // its words are older than its facts
 	uint64_t told_ns; // of the last alert
 	uint64_t silence_ns;
 	uint32_t told_size, size; // how big it was then, and is
 	struct alert alert;
+	uint64_t subject; // as it was opened
 };
+
+enum { EPISODE_LAYOUT = 2 }; // in the store; 1 had no subject
 
 struct episodes {
 	struct table table;
 	uint32_t n_open[EPISODE_KINDS];
 	void (*raise)(void *ctx, const struct alert *alert);
 	void *ctx;
+	// Brings the alert of one that is stale up to date, if its subject is still known.
+	void (*word)(void *ctx, struct episode *episode);
+	void *word_ctx;
 };
 
 size_t episodes_memsize(void);
@@ -63,7 +70,7 @@ void episodes_init(struct episodes *episodes, const uint64_t hash_key[2], void *
 struct episode *
 episodes_find(const struct episodes *episodes, enum episode_kind kind, uint64_t subject);
 // Opens one that is not open. name_hash and since_ns make its id; nothing in it is secret or random.
-// The caller fills the alert and calls episode_tell. Valid until it closes.
+// The caller fills the alert (or sets it stale) and calls episode_tell. Valid until it closes.
 struct episode *episodes_open(
 	struct episodes *episodes,
 	enum episode_kind kind,

@@ -15,6 +15,10 @@ double evidence_nats(const struct evidence *evidence) {
 	return evidence->m_log1p > 0 ? log(expm1(evidence->m_log1p)) : -INFINITY;
 }
 
+bool evidence_is_low(const struct evidence *evidence) {
+	return evidence->m_log1p <= 0.40318604888545788; // ln(1 + e^-0.7)
+}
+
 static void set_nats(struct evidence *evidence, double nats) {
 	nats = fmin(nats, EVIDENCE_MAX);
 	evidence->m_log1p = nats > 40 ? nats : log1p(exp(nats));
@@ -25,8 +29,10 @@ void evidence_decay(struct evidence *evidence, uint64_t now_ns) {
 		return;
 	double away = (double)(now_ns - evidence->time_ns) / EVIDENCE_MEMORY_NS;
 	evidence->time_ns = now_ns;
-	if (evidence->m_log1p > 0)
+	if (evidence->m_log1p > 40)
 		set_nats(evidence, evidence_nats(evidence) - away);
+	else if (evidence->m_log1p > 0)
+		evidence->m_log1p = log1p(expm1(evidence->m_log1p) * exp(-away));
 }
 
 void evidence_add(struct evidence *evidence, double nats) {

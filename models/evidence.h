@@ -15,6 +15,7 @@
 
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -40,3 +41,5 @@ void evidence_add(struct evidence *evidence, double nats);
 void evidence_retract(struct evidence *evidence, double nats);
 // ln M; very negative at the start.
 double evidence_nats(const struct evidence *evidence);
+// Less than -0.7 of it: M is below a half, and there is no suspicion.
+bool evidence_is_low(const struct evidence *evidence);

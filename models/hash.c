@@ -11,7 +11,7 @@ static uint64_t rotate(uint64_t x, unsigned by) {
 	return x << by | x >> (64 - by);
 }
 
-static void round_once(uint64_t v[4]) {
+static inline void round_once(uint64_t v[4]) {
 	v[0] += v[1];
 	v[2] += v[3];
 	v[1] = rotate(v[1], 13) ^ v[0];
@@ -25,14 +25,31 @@ static void round_once(uint64_t v[4]) {
 }
 
 // Little-endian whatever the machine, so that names are the same everywhere.
-static uint64_t word(const uint8_t *at, size_t size) {
-	uint64_t w = 0;
-	for (size_t i = 0; i < size; i++)
-		w |= (uint64_t)at[i] << 8 * i;
-	return w;
+static uint64_t word(const uint8_t *at) {
+	uint64_t w;
+	memcpy(&w, at, sizeof(w));
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? w : __builtin_bswap64(w);
 }
 
-static void absorb(uint64_t v[4], uint64_t w) {
+// The last bytes, fewer than eight, in at most three loads.
+static uint64_t word_end(const uint8_t *at, size_t size) {
+	uint64_t w = 0;
+	unsigned shift = 0;
+	if (size & 4) {
+		w = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16
+			| (uint32_t)at[3] << 24;
+		at += 4;
+		shift = 32;
+	}
+	if (size & 2) {
+		w |= (uint64_t)(at[0] | at[1] << 8) << shift;
+		at += 2;
+		shift += 16;
+	}
+	return size & 1 ? w | (uint64_t)at[0] << shift : w;
+}
+
+static inline void absorb(uint64_t v[4], uint64_t w) {
 	v[3] ^= w;
 	round_once(v);
 	round_once(v);
@@ -49,8 +66,8 @@ uint64_t hash_bytes(const uint64_t key[2], const void *data, size_t size) {
 	const uint8_t *at = data;
 	size_t left = size;
 	for (; left >= 8; left -= 8, at += 8)
-		absorb(v, word(at, 8));
-	absorb(v, word(at, left) | (uint64_t)size << 56);
+		absorb(v, word(at));
+	absorb(v, word_end(at, left) | (uint64_t)size << 56);
 	v[2] ^= 0xff;
 	for (int i = 0; i < 4; i++)
 		round_once(v);

@@ -20,6 +20,7 @@ enum {
 #define DISORDER_NS (3600ull * 1000000000) // what the door allows
 #define AHEAD_NS (86400ull * 1000000000) // further ahead, one activity alone is not believed
 #define ADVANCE_NS (60ull * 1000000000) // episodes are looked at once in so much event time
+#define PASS_NS (3600ull * 1000000000) // and once in so much, who was not seen for a year
 
 struct models {
 	size_t size;
@@ -88,8 +89,9 @@ void models_advance(struct models *models, uint64_t now_ns) {
 		models->failures.now_ns = now_ns;
 	if (models->failures.now_ns - models->advanced_ns < ADVANCE_NS)
 		return;
+	bool pass = models->advanced_ns / PASS_NS < models->failures.now_ns / PASS_NS;
 	models->advanced_ns = models->failures.now_ns;
-	for (size_t i = 0; i < models->n_parts; i++)
+	for (size_t i = 0; pass && i < models->n_parts; i++)
 		if (models->parts[i].table)
 			table_pass(models->parts[i].table, models->advanced_ns);
 	watch_advance(&models->watch, models->failures.now_ns);
@@ -116,10 +118,12 @@ bool models_run(struct models *models, const struct activity *activity) {
 		return false;
 	uint64_t time_ns = believed(models, activity->time_ns);
 	models_advance(models, time_ns);
-	enum verdict verdict = failures_run(&models->failures, activity, time_ns);
+	uint64_t key = account_key(activity->account);
+	enum verdict verdict = failures_run(&models->failures, activity, key, time_ns);
 	watch_run(
 		&models->watch,
 		activity,
+		key,
 		time_ns,
 		models->failures.now_ns,
 		verdict != VERDICT_INNOCENT

@@ -44,7 +44,6 @@ void table_init(
 		.entries = memory,
 		.heads = (uint32_t *)heads,
 		.entry_size = entry_size,
-		.hash_key = {hash_key[0], hash_key[1]},
 		.n_max = n_max,
 		.mask = n_heads(n_max) - 1,
 		.oldest = {TABLE_NONE, TABLE_NONE},
@@ -53,6 +52,9 @@ void table_init(
 		.pending = bits + n_words(n_max),
 		.taken = bits + 2 * n_words(n_max),
 	};
+	uint64_t *secrets[] = {table->factor, table->offset};
+	for (uint64_t i = 0; i < 4; i++)
+		secrets[i / 2][i % 2] = hash_bytes(hash_key, &i, sizeof(i));
 	// Heads hold index + 1, so that zeroed memory is an empty table and stays untouched.
 }
 
@@ -106,8 +108,13 @@ static void list_append_seen(struct table *table, uint32_t index) {
 	list_append(table, index);
 }
 
+// The high half of (factor key + offset) mod 2^128: strongly universal (Dietzfelbinger, STACS 1996), so
+// that two keys share a bucket no more often than by chance, whoever chose them without knowing it.
 static uint32_t *head_of(const struct table *table, uint64_t key) {
-	return &table->heads[hash_bytes(table->hash_key, &key, sizeof(key)) & table->mask];
+	typedef unsigned __int128 wide;
+	wide factor = (wide)table->factor[1] << 64 | table->factor[0];
+	wide offset = (wide)table->offset[1] << 64 | table->offset[0];
+	return &table->heads[(uint64_t)((factor * key + offset) >> 64) & table->mask];
 }
 
 void *table_peek(const struct table *table, uint64_t key) {
@@ -217,7 +224,9 @@ static void age(struct table *table, uint32_t day) {
 }
 
 void table_pass(struct table *table, uint64_t now_ns) {
-	enum { AT_ONCE = 16 };
+	enum {
+		AT_ONCE = 960
+	}; // in an hour; of a million accounts each lives on for a month and a half at most
 	age(table, now_ns / (86400ull * 1000000000));
 	for (int proven = 0; proven < 2; proven++)
 		for (int n = 0; n < AT_ONCE && table->oldest[proven] != TABLE_NONE; n++) {

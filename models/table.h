@@ -41,7 +41,8 @@ struct table {
 	uint8_t *entries;
 	uint32_t *heads;
 	size_t entry_size;
-	uint64_t hash_key[2]; // secret: chooses the bucket, never the order of eviction
+	// Secret, from the hash key: they choose the bucket, never the order of eviction.
+	uint64_t factor[2], offset[2];
 	uint32_t n_max;
 	uint32_t mask; // of heads
 	uint32_t n; // ever used

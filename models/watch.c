@@ -4,7 +4,6 @@
 #include "watch.h"
 
 #include "channel/visitor.h"
-#include "hash.h"
 #include "watch_alert.h"
 
 #include <math.h>
@@ -156,12 +155,11 @@ static void count_active(struct watch *watch, struct account *account) {
 // ---- an activity
 
 static struct account *
-get_account(struct watch *watch, const struct activity *activity, uint16_t day) {
-	size_t len = strnlen(activity->account, ACCOUNT_SIZE - 1);
-	uint64_t key = hash_bytes(HASH_PUBLIC, activity->account, len);
+get_account(struct watch *watch, const struct activity *activity, uint64_t key, uint16_t day) {
 	struct account *account = table_find(&watch->accounts, key);
 	if (account)
 		return account;
+	size_t len = strnlen(activity->account, ACCOUNT_SIZE - 1);
 	account = table_add(&watch->accounts, key);
 	for (int i = 0; i < METERS; i++)
 		meter_init(&account->meters[i]);
@@ -363,6 +361,7 @@ static bool is_accepted(const struct activity *activity) {
 void watch_run(
 	struct watch *watch,
 	const struct activity *activity,
+	uint64_t key,
 	uint64_t time_ns,
 	uint64_t now_ns,
 	bool doubtful
@@ -373,7 +372,7 @@ void watch_run(
 	uint16_t day = time_ns / DAY_NS;
 	struct fleet *fleet = watch->fleet;
 	fleet_day(fleet, now_ns / DAY_NS);
-	struct account *account = get_account(watch, activity, day);
+	struct account *account = get_account(watch, activity, key, day);
 	roll(watch, account, day);
 	count_active(watch, account);
 	struct visit visit;

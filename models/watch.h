@@ -67,11 +67,12 @@ void watch_init(
 );
 // Adds what the store keeps to parts; returns how many.
 size_t watch_parts(struct watch *watch, struct store_part *parts);
-// time_ns is the activity's as far as it is believed, now_ns the latest of all. doubtful: this login may
-// be the fruit of guessing.
+// key is the account's (account_key()); time_ns is the activity's as far as it is believed, now_ns the
+// latest of all. doubtful: this login may be the fruit of guessing.
 void watch_run(
 	struct watch *watch,
 	const struct activity *activity,
+	uint64_t key,
 	uint64_t time_ns,
 	uint64_t now_ns,
 	bool doubtful

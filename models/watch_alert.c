@@ -58,6 +58,31 @@ static struct entity *campaign_of(struct watch *watch, const struct visit *visit
 	return NULL;
 }
 
+// What the visitor left behind stands in for his last activity.
+static void
+recall(struct account *account,
+       const struct visitor *visitor,
+       struct activity *activity,
+       struct visit *visit) {
+	*activity = (struct activity){
+		.source = {.asn = visitor->asn, .network = visitor->network},
+		.client = {.grammar = visitor->grammar},
+	};
+	memcpy(activity->account, account->name, sizeof(account->name));
+	memcpy(activity->source.ip.addr, visitor->ip, sizeof(visitor->ip));
+	activity->source.ip.family = visitor->family;
+	*visit = (struct visit){
+		.activity = activity,
+		.account = account,
+		.min = visitor->last_min,
+		.time_ns = visitor->last_min * MINUTE_NS,
+		.net = visitor->last_net,
+		.client_key = visitor->client,
+		.at = visitor->flags & VISITOR_FAR ? PLACE_STRANGE : PLACE_PROVIDER,
+		.with = visitor->flags & VISITOR_NEW_CLIENT ? CLIENT_NEW : CLIENT_OWN,
+	};
+}
+
 void watch_tell_reader(
 	struct watch *watch,
 	const struct visit *visit,
@@ -65,6 +90,14 @@ void watch_tell_reader(
 	enum meter_id most
 ) {
 	struct account *account = visit->account;
+	struct activity activity;
+	struct visit recalled;
+	// When another visit tipped the scales, the owner's for one, it is still the stranger's that is told.
+	const struct visitor *visitor = text_suspect(account, most);
+	if (visitor && (visitor->last_net != visit->net || visitor->client != visit->client_key)) {
+		recall(account, visitor, &activity, &recalled);
+		visit = &recalled;
+	}
 	uint64_t key = account->node.key;
 	struct episode *episode = episodes_find(watch->episodes, EPISODE_READER, key);
 	struct entity *entity = episode || visit_is_home(visit) ? NULL : campaign_of(watch, visit);
@@ -93,31 +126,6 @@ void watch_tell_deed(
 	uint32_t size = first ? 1 : episode->size + 1;
 	text_deed(watch, visit, deed, what, nats, &episode->alert);
 	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
-}
-
-// What the visitor left behind stands in for his last activity.
-static void
-recall(struct account *account,
-       const struct visitor *visitor,
-       struct activity *activity,
-       struct visit *visit) {
-	*activity = (struct activity){
-		.source = {.asn = visitor->asn, .network = visitor->network},
-		.client = {.grammar = visitor->grammar},
-	};
-	memcpy(activity->account, account->name, sizeof(account->name));
-	memcpy(activity->source.ip.addr, visitor->ip, sizeof(visitor->ip));
-	activity->source.ip.family = visitor->family;
-	*visit = (struct visit){
-		.activity = activity,
-		.account = account,
-		.min = visitor->last_min,
-		.time_ns = visitor->last_min * MINUTE_NS,
-		.net = visitor->last_net,
-		.client_key = visitor->client,
-		.at = visitor->flags & VISITOR_FAR ? PLACE_STRANGE : PLACE_PROVIDER,
-		.with = visitor->flags & VISITOR_NEW_CLIENT ? CLIENT_NEW : CLIENT_OWN,
-	};
 }
 
 static struct entity *hear_burst(
@@ -208,14 +216,16 @@ bool watch_tell_campaign(
 		listed |= entity->accounts[i] == visit->account->node.key;
 	if (!listed)
 		entity->accounts[entity->n_listed++ % CAMPAIGN_LISTED] = visit->account->node.key;
-	bool grown = entity->n_suspect > episode->told_size;
+	bool grown = entity->n_suspect > episode->alert.campaign.size;
 	entity->campaign = entity->node.key;
 	text_campaign(watch, visit, entity, &episode->alert);
 	episode_tell(
 		watch->episodes,
 		episode,
-		entity->n_suspect,
-		episode->told_size > 0 && (grown || !listed),
+		entity->old + entity->fresh,
+		// One that is not listed is new, as long as the list has not come round.
+		episode->told_size > 0
+			&& (grown || (!listed && entity->n_listed <= CAMPAIGN_LISTED)),
 		watch->now_ns
 	);
 	return true;

@@ -40,16 +40,17 @@ static double part(const struct visitor *visitor, enum meter_part part) {
 }
 
 // The visitor the alert is about: of today's, the one who scores; else the one who read most.
-static const struct visitor *suspect(const struct account *account) {
-	const struct visitor *most = NULL;
+const struct visitor *text_suspect(const struct account *account, enum meter_id by) {
+	const struct visitor *worst = NULL;
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
 		const struct visitor *visitor = &account->visitors[i];
 		if (visitor->first_min == 0 || visitor->day != account->day)
 			continue;
-		if (!most || visitor->score > most->score)
-			most = visitor;
+		if (!worst || visitor->score > worst->score)
+			worst = visitor;
 	}
-	return most;
+	bool tells = worst && worst->score && (by != METER_VOLUME || worst->today_old >= FEW);
+	return tells ? worst : NULL;
 }
 
 static void say_places(struct text *text, const struct visitor *visitor) {
@@ -131,11 +132,13 @@ static void evidence_collection(
 	struct alert_evidence *e
 		= text_evidence(alert, "collection", part(visitor, PART_COLLECTION), &text);
 	say(&text,
-	    "%u messages older than 30 days and %u newer ones, %.1f MB, on %u days; its residents "
+	    "%u messages older than 30 days and %u newer ones, %.*f %s, on %u days; its residents "
 	    "read %.1f old ones a day.",
 	    visitor->old,
 	    visitor->fresh,
-	    visitor->kib / 1024.0,
+	    visitor->kib < 1024 ? 0 : 1,
+	    visitor->kib < 1024 ? visitor->kib : visitor->kib / 1024.0,
+	    visitor->kib < 1024 ? "KB" : "MB",
 	    visitor->days,
 	    account->usual_old);
 	PUT(e->seen, "%.1f old messages a day", visitor->old / fmax(visitor->days, 1));
@@ -314,9 +317,9 @@ uint32_t text_reader(
 	struct alert *alert
 ) {
 	const struct account *account = visit->account;
-	const struct visitor *visitor = suspect(account);
+	const struct visitor *visitor = text_suspect(account, most);
 	text_fill(watch, visit, nats, alert);
-	if (!visitor || visitor->score == 0 || (most == METER_VOLUME && visitor->today_old < FEW)) {
+	if (!visitor) {
 		text_volume(visit, nats, alert);
 		return account->today_old;
 	}

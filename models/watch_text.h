@@ -17,6 +17,8 @@ void text_fill(
 	struct alert *alert
 );
 // Fills alert (all but episode). Returns how much was read, as an episode's size.
+// The visitor whom text_reader() tells of; NULL: nobody, but that much is read.
+const struct visitor *text_suspect(const struct account *account, enum meter_id by);
 uint32_t text_reader(
 	const struct watch *watch,
 	const struct visit *visit,

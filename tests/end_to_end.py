@@ -9,6 +9,7 @@ import base64
 import gzip
 import json
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -230,8 +231,8 @@ def demo(postern, folder):
 
 
 def weeks(postern, folder):
-    """Six weeks of a small ministry (bench/detect) end with alerts that name whose mail is read, and
-    nobody else's."""
+    """Six weeks of a small ministry (bench/detect) end with the campaign's alert: whose mail is read and
+    nobody else's, through what, since when, and how much."""
     attacked = {truth["account"] for truth in map(json.loads, open(DATA / "weeks.ndjson"))}
     run = Run(postern, folder, WEEKS).done()
     alerts = [json.loads(line) for line in run.lines("alerts")]
@@ -239,7 +240,10 @@ def weeks(postern, folder):
              [alert.get("user", {}).get("id")] + alert.get("related", {}).get("user", []) if account}
     print(f"{len(alerts)} alerts name {len(named & attacked)} of {len(attacked)} accounts that are read, "
           f"and {len(named - attacked)} others")
-    if 2 * len(named & attacked) < len(attacked) or named - attacked:
+    last = alerts[-1] if alerts else {}
+    says = re.compile(r"since \d+ \w+, all through \d+\.\d+\.\d+\.0/24: \d+ messages so far, \d+ of them older")
+    if (last.get("rule", {}).get("id") != "campaign" or not says.search(last["message"])
+            or set(last["related"]["user"]) != attacked or named - attacked):
         fail(*(alert["message"] for alert in alerts))
 
 

@@ -14,6 +14,10 @@ enum {
 	HOURS_PRIOR = 24, // one in each hour
 };
 
+uint64_t account_key(const char *name) {
+	return hash_bytes(HASH_PUBLIC, name, strnlen(name, ACCOUNT_SIZE - 1));
+}
+
 struct place *account_place(struct account *account, uint32_t net) {
 	for (uint8_t i = 0; i < account->n_places; i++)
 		if (account->places[i].net == net)

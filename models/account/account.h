@@ -172,6 +172,8 @@ enum account_flags {
 static_assert(sizeof(struct account) <= 2048);
 static_assert(sizeof(struct account) % 8 == 0);
 
+// What all tables know an account by: the name in its normal form, ACCOUNT_SIZE at most, hashed.
+uint64_t account_key(const char *name);
 // Finds what is asked for, or NULL.
 struct place *account_place(struct account *account, uint32_t net);
 struct provider *account_provider(struct account *account, uint32_t id);

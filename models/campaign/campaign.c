@@ -161,6 +161,7 @@ struct entity *campaigns_hear(
 	bool first = edge->old == 0 && edge->fresh == 0 && edge->nats == 0;
 	double nats = fmin(fmax(testimony->nats, 0), EDGE_CAP);
 	bool news = nats >= edge->nats + NEWS_NATS || (first && nats > 0);
+	bool more = testimony->old > edge->old || testimony->fresh > edge->fresh;
 	entity->n_accounts += first;
 	entity->n_suspect += nats > 0.7 && edge->nats <= 0.7;
 	entity->old += testimony->old > edge->old ? testimony->old - edge->old : 0;
@@ -175,7 +176,7 @@ struct entity *campaigns_hear(
 		list_account(entity, testimony->account);
 	if (!entity->campaign && !is_campaign(campaigns, entity, testimony->n_users))
 		return NULL;
-	return news || !entity->campaign ? entity : NULL;
+	return news || more || !entity->campaign ? entity : NULL;
 }
 
 double entity_nats(const struct entity *entity) {

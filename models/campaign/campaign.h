@@ -106,8 +106,8 @@ uint32_t campaigns_adopt(
 	uint32_t value,
 	uint16_t day
 );
-// Takes a testimony; the entity if it is a campaign now or was before and the account is new to it or
-// says much more than before; else NULL. Valid until the next call.
+// Takes a testimony; the entity if it is a campaign now or was before and the account is new to it, says
+// much more than before or has been read again; else NULL. Valid until the next call.
 struct entity *campaigns_hear(
 	struct campaigns *campaigns,
 	enum entity_kind kind,

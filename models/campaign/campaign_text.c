@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+enum { NAMED = 6 }; // in the sentence; the others are listed
+
 static const char *const kinds[ENTITY_KINDS] = {
 	[ENTITY_IP] = "one address",
 	[ENTITY_NET] = "one network",
@@ -93,10 +95,11 @@ void text_campaign(
 	say(&text, ", all through ");
 	say_entity(&text, entity->kind, visit->activity);
 	say(&text,
-	    ": %u messages so far, %u of them older than 30 days; among them ",
+	    ": %u messages so far, %u of them older than 30 days; %s",
 	    entity->old + entity->fresh,
-	    entity->old);
-	for (uint8_t i = 0; i < alert->n_users && i < 3; i++) {
+	    entity->old,
+	    alert->users_total > NAMED ? "among them " : "they are those of ");
+	for (uint8_t i = 0; i < alert->n_users && i < NAMED; i++) {
 		say(&text, "%s", i ? ", " : "");
 		say_name(&text, alert->users[i]);
 	}

@@ -137,6 +137,8 @@ static const char *forward_of(const struct visit *visit) {
 static bool is_others(const char *name) {
 	static const char *const prefixes[]
 		= {"user/", "user.", "Other Users/", "Other Users.", "#user/", "~", "users/"};
+	if (!name[0] || !strchr("uUoO#~", name[0]))
+		return false; // as nearly always
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncasecmp(name, prefixes[i], strlen(prefixes[i])) == 0)
 			return true;

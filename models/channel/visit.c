@@ -49,7 +49,9 @@ static uint32_t text_hash(const char *text, size_t size) {
 
 // The ID up to its first digit: "Thunderbird ".
 static uint32_t family_hash(const char id[96]) {
-	size_t len = strcspn(id, "0123456789");
+	size_t len = 0;
+	while (len < 95 && id[len] && (id[len] < '0' || id[len] > '9'))
+		len++;
 	return len && id[0] ? short_hash(id, len) : 0;
 }
 
@@ -272,7 +274,6 @@ void visit_take(
 		.net = visit_net(&activity->source.ip),
 		.provider_id = visit_provider(activity),
 		.id = text_hash(activity->client.id, sizeof(activity->client.id)),
-		.family = family_hash(activity->client.id),
 		.ja4 = text_hash(activity->client.ja4, sizeof(activity->client.ja4)),
 	};
 	// A day that is over stays over, whatever comes late.
@@ -286,6 +287,9 @@ void visit_take(
 	visit->provider->network = activity->source.network;
 	if (visit->client_key) {
 		visit->client = account_get_client(account, visit->client_key);
+		visit->family = visit->id && visit->client->id == visit->id
+			? visit->client->family
+			: family_hash(activity->client.id);
 		visit->client->id = visit->id ? visit->id : visit->client->id;
 		visit->client->family = visit->family;
 		visit->client->ja4 = visit->ja4 ? visit->ja4 : visit->client->ja4;

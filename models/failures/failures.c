@@ -3,7 +3,9 @@
 
 #include "failures/failures.h"
 
+#include "failures/failures_tell.h"
 #include "failures/failures_text.h"
+#include "failures/older.h"
 #include "hash.h"
 #include "store/alert_pack.h"
 
@@ -14,7 +16,6 @@
 #define CONTACT_MEMORY_NS (28 * 86400 * NS)
 #define HOME_MEMORY_NS (600 * NS)
 #define DISORDER_NS (3600 * NS)
-#define CROWD_NS (86400 * NS)
 #define OUTAGE_SILENCE_NS (3 * 86400 * NS) // a storm of old passwords lasts for days
 
 enum {
@@ -22,6 +23,7 @@ enum {
 	OUTAGE_RATIO = 4, // … for each one let in
 	OWNER_TRIES_MAX = 10, // wrong ones in a row by somebody who has the password
 	PASSWORD_LESSONS = 3, // accounts of one password that teach how common passwords are
+	SERIES_MIN = 4096, // 5 MB
 	NAT_MIN = 5, // accounts at home that make an address a shared one
 };
 
@@ -42,11 +44,18 @@ static size_t n_of(size_t n_accounts, size_t share) {
 	return n < 16 ? 16 : n;
 }
 
+// Few are under suspicion of very many; a small fleet is attacked from as many addresses as a large one.
+static size_t n_series(size_t n_accounts) {
+	size_t n = n_accounts / 4;
+	return n < SERIES_MIN ? SERIES_MIN : n;
+}
+
 size_t failures_memsize(size_t n_accounts) {
 	return table_memsize(n_of(n_accounts, 1), sizeof(struct target))
 		+ table_memsize(n_of(n_accounts, 1), sizeof(struct origin))
 		+ table_memsize(n_of(n_accounts, 4), sizeof(struct origin))
-		+ table_memsize(n_of(n_accounts, 4), sizeof(struct password)) + episodes_memsize();
+		+ table_memsize(n_of(n_accounts, 4), sizeof(struct password))
+		+ table_memsize(n_series(n_accounts), sizeof(struct series)) + episodes_memsize();
 }
 
 void failures_init(
@@ -64,6 +73,7 @@ void failures_init(
 		{&failures->origins, n_of(n_accounts, 1), sizeof(struct origin)},
 		{&failures->networks, n_of(n_accounts, 4), sizeof(struct origin)},
 		{&failures->passwords, n_of(n_accounts, 4), sizeof(struct password)},
+		{&failures->series, n_series(n_accounts), sizeof(struct series)},
 	};
 	uint8_t *at = memory;
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
@@ -71,20 +81,29 @@ void failures_init(
 		at += table_memsize(tables[i].n, tables[i].entry_size);
 	}
 	episodes_init(&failures->episodes, hash_key, at);
+	failures->episodes.word = failures_tell_word;
+	failures->episodes.word_ctx = failures;
 	failures->threshold = threshold;
 }
 
 size_t failures_parts(struct failures *failures, struct store_part *parts) {
 	size_t n = 0;
 	parts[n++] = STORE_PART_BLOB("event time", KEPT_NOW, 1, &failures->now_ns);
-	parts[n++] = STORE_PART_TABLE("targets", KEPT_TARGETS, 1, &failures->accounts);
-	parts[n++] = STORE_PART_TABLE("origins", KEPT_ORIGINS, 1, &failures->origins);
-	parts[n++] = STORE_PART_TABLE("networks", KEPT_NETWORKS, 1, &failures->networks);
+	parts[n] = STORE_PART_TABLE("targets", KEPT_TARGETS, 2, &failures->accounts);
+	parts[n++].unpack = older_target;
+	parts[n] = STORE_PART_TABLE("origins", KEPT_ORIGINS, 2, &failures->origins);
+	parts[n++].unpack = older_origin;
+	parts[n] = STORE_PART_TABLE("networks", KEPT_NETWORKS, 2, &failures->networks);
+	parts[n++].unpack = older_origin;
 	// Hashes under a key that ends with the run; within it they go on meaning something.
-	parts[n++] = STORE_PART_TABLE("passwords", KEPT_PASSWORDS, 1, &failures->passwords);
+	parts[n] = STORE_PART_TABLE("passwords", KEPT_PASSWORDS, 2, &failures->passwords);
+	parts[n++].unpack = older_password;
+	parts[n++] = STORE_PART_TABLE("series", KEPT_SERIES, 1, &failures->series);
 	parts[n++] = STORE_PART_BLOB("pulse", KEPT_PULSE, 2, &failures->fleet);
 	parts[n++] = STORE_PART_BLOB("crowd", KEPT_CROWD, 1, &failures->crowd);
-	parts[n] = STORE_PART_TABLE("episodes", KEPT_EPISODES, 1, &failures->episodes.table);
+	parts[n] = STORE_PART_TABLE(
+		"episodes", KEPT_EPISODES, EPISODE_LAYOUT, &failures->episodes.table
+	);
 	parts[n].image_size = EPISODE_PACKED_MAX;
 	parts[n].pack = episode_pack;
 	parts[n].unpack = episode_unpack;
@@ -166,179 +185,34 @@ static void fleet_home(
 
 // ---- telling
 
-static struct episode *
-find_own(const struct failures *failures, enum episode_kind kind, uint64_t subject) {
-	return episodes_find(&failures->episodes, kind, subject);
-}
-
-// The episode of a subject, or the one that is shared when too many of its kind are open.
-static struct episode *get_episode(
-	struct failures *failures,
-	enum episode_kind kind,
-	uint64_t subject,
-	uint64_t name,
-	const struct attempt *attempt,
-	const struct facts *facts
-) {
-	struct episode *episode = find_own(failures, kind, subject);
-	if (episode)
-		return episode;
-	struct facts *crowd = &failures->crowd[kind];
-	episode = find_own(failures, kind, 0);
-	bool own = failures->episodes.n_open[kind] < EPISODES_OWN_MAX;
-	if (!episode && own)
-		return episodes_open(
-			&failures->episodes, kind, subject, name, facts->since_ns, failures->now_ns
-		);
-	if (!episode) {
-		*crowd = (struct facts){0};
-		episode = episodes_open(
-			&failures->episodes, kind, 0, 0, facts->since_ns, failures->now_ns
-		);
-	}
-	facts_add(crowd, attempt);
-	// The latest addresses are worth more than the first: those may be gone.
-	if (distinct_count(&crowd->ips) > FACTS_IPS_MAX)
-		crowd->ip[crowd->attempts % FACTS_IPS_MAX] = *attempt->address;
-	return episode;
-}
-
-static bool is_crowd(struct failures *failures, const struct episode *episode) {
-	return episode == find_own(failures, episode->kind, 0);
-}
-
-static void tell_crowd(struct failures *failures, struct episode *episode) {
-	const struct facts *crowd = &failures->crowd[episode->kind];
-	text_crowd(failures, episode->kind, &episode->alert);
-	uint32_t size = distinct_count(&crowd->accounts) + distinct_count(&crowd->ips);
-	// A wave that goes on is told each day: another may have begun in it.
-	bool goes_on = size > episode->told_size && failures->now_ns >= episode->told_ns + CROWD_NS;
-	episode_tell(&failures->episodes, episode, size, goes_on, failures->now_ns);
-}
-
 static bool over(const struct failures *failures, const struct evidence *evidence) {
 	return evidence_nats(evidence) >= failures->threshold;
 }
 
 static bool
 is_open(const struct failures *failures, enum episode_kind kind, uint64_t subject, bool alarmed) {
-	return alarmed && (find_own(failures, kind, subject) || find_own(failures, kind, 0));
+	const struct episodes *episodes = &failures->episodes;
+	return alarmed
+		&& (episodes_find(episodes, kind, subject) || episodes_find(episodes, kind, 0));
 }
 
-// A suspicion that has faded, or whose episode has closed, starts afresh.
-static void
-settle(struct failures *failures,
-       enum episode_kind kind,
-       uint64_t subject,
-       uint64_t time_ns,
-       struct evidence *evidence,
-       struct facts *facts,
-       bool *alarmed) {
+// A suspicion that has faded, or whose episode has closed, starts afresh. True when it does.
+static bool
+is_over(const struct failures *failures,
+	enum episode_kind kind,
+	uint64_t subject,
+	uint64_t time_ns,
+	struct evidence *evidence,
+	bool *alarmed) {
 	evidence_decay(evidence, time_ns);
-	bool faded = evidence_nats(evidence) <= -0.7;
+	bool faded = evidence_is_low(evidence);
 	bool open = !faded && is_open(failures, kind, subject, *alarmed);
 	if (open || (!*alarmed && !faded))
-		return;
-	if (facts->since_ns == 0 && !*alarmed)
-		return;
-	*facts = (struct facts){0};
+		return false;
 	if (*alarmed)
 		evidence->m_log1p = 0;
 	*alarmed = false;
-}
-
-static void takeover(
-	struct failures *failures,
-	struct target *account,
-	const struct attempt *attempt,
-	const struct facts *series,
-	double series_nats,
-	bool sure
-) {
-	double nats[] = {series_nats, target_novelty(account)};
-	struct episode *episode = find_own(failures, EPISODE_TAKEOVER, account->node.key);
-	bool first = !episode;
-	if (first)
-		episode = episodes_open(
-			&failures->episodes,
-			EPISODE_TAKEOVER,
-			account->node.key,
-			account->node.key,
-			attempt->time_ns,
-			failures->now_ns
-		);
-	// Later logins by the same are part of it; the words stay those of the first.
-	if (first)
-		text_takeover(failures, account, attempt, series, nats, sure, &episode->alert);
-	if (attempt->time_ns > episode->alert.end_ns)
-		episode->alert.end_ns = attempt->time_ns;
-	episode_tell(&failures->episodes, episode, 1, false, failures->now_ns);
-}
-
-static void tell_origin(
-	struct failures *failures,
-	struct origin *origin,
-	bool network,
-	const struct attempt *attempt,
-	bool urgent
-) {
-	struct episode *episode = get_episode(
-		failures,
-		network ? EPISODE_NETWORK : EPISODE_SOURCE,
-		origin->node.key,
-		origin->node.key,
-		attempt,
-		&origin->facts
-	);
-	if (is_crowd(failures, episode)) {
-		tell_crowd(failures, episode);
-		return;
-	}
-	text_origin(failures, origin, network, &episode->alert);
-	uint32_t size = distinct_count(&origin->facts.accounts);
-	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
-}
-
-static void tell_password(
-	struct failures *failures,
-	struct password *password,
-	const struct attempt *at,
-	bool urgent
-) {
-	struct episode *episode = get_episode(
-		failures,
-		EPISODE_PASSWORD,
-		password->node.key,
-		password->facts.accounts.key[0],
-		at,
-		&password->facts
-	);
-	if (is_crowd(failures, episode)) {
-		tell_crowd(failures, episode);
-		return;
-	}
-	text_password(failures, password, &episode->alert);
-	uint32_t size = distinct_count(&password->facts.accounts);
-	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
-}
-
-static void tell_account(
-	struct failures *failures,
-	struct target *account,
-	const struct attempt *at,
-	bool urgent
-) {
-	struct episode *episode = get_episode(
-		failures, EPISODE_ACCOUNT, account->node.key, account->node.key, at, &account->facts
-	);
-	if (is_crowd(failures, episode)) {
-		tell_crowd(failures, episode);
-		return;
-	}
-	text_account(failures, account, &episode->alert);
-	episode_tell(
-		&failures->episodes, episode, account->facts.attempts, false, failures->now_ns
-	);
+	return true;
 }
 
 // Accounts that were entered from here for the first time during the series, before it was one.
@@ -346,18 +220,30 @@ static void tell_account(
 static void look_back(struct failures *failures, struct origin *origin, const struct attempt *now) {
 	for (uint8_t i = 0; i < ORIGIN_WINS_MAX && i < origin->n_wins; i++) {
 		struct target *account = table_peek(&failures->accounts, origin->win[i].account);
-		if (!account || origin->win[i].time_ns + DISORDER_NS < origin->facts.since_ns)
+		if (!account
+		    || origin->win[i].time_ns + DISORDER_NS
+			    < series_of_origin(&failures->series, origin)->since_ns)
 			continue;
 		if (origin->n_ok >= NAT_MIN
-		    && !distinct_has(&origin->facts.accounts, account->node.key))
+		    && !distinct_has(
+			    &series_of_origin(&failures->series, origin)->accounts,
+			    account->node.key
+		    ))
 			continue;
-		if (!facts_got(&origin->facts, account->node.key))
+		if (!facts_got(series_note_origin(&failures->series, origin), account->node.key))
 			continue;
 		struct attempt then = *now;
 		then.time_ns = origin->win[i].time_ns;
 		then.account = account->node.key;
 		double nats = evidence_nats(&origin->evidence);
-		takeover(failures, account, &then, &origin->facts, nats, true);
+		failures_tell_takeover(
+			failures,
+			account,
+			&then,
+			series_of_origin(&failures->series, origin),
+			nats,
+			true
+		);
 	}
 }
 
@@ -371,14 +257,14 @@ judge_origin(struct failures *failures, struct origin *origin, const struct atte
 		= at->password ? table_peek(&failures->passwords, at->password) : NULL;
 	// One password from many addresses is told already; this address is one of them.
 	if (!origin->alarmed && password && password->alarmed
-	    && distinct_count(&password->facts.nets) >= 3
-	    && distinct_count(&origin->facts.passwords) < 2)
+	    && distinct_count(&series_of_password(&failures->series, password)->nets) >= 3
+	    && distinct_count(&series_of_origin(&failures->series, origin)->passwords) < 2)
 		return;
 	bool first = !origin->alarmed;
 	origin->alarmed = true;
 	if (first)
 		look_back(failures, origin, at);
-	tell_origin(failures, origin, false, at, false);
+	failures_tell_origin(failures, origin, false, at, false);
 }
 
 // A network speaks when at least three of its addresses took part and none is told for itself.
@@ -392,10 +278,10 @@ static void judge_network(
 		return;
 	if (!network->alarmed
 	    && (is_open(failures, EPISODE_SOURCE, origin->node.key, origin->alarmed)
-		|| distinct_count(&network->facts.ips) < 3))
+		|| distinct_count(&series_of_origin(&failures->series, network)->ips) < 3))
 		return;
 	network->alarmed = true;
-	tell_origin(failures, network, true, at, false);
+	failures_tell_origin(failures, network, true, at, false);
 }
 
 static void judge_password(
@@ -408,14 +294,17 @@ static void judge_password(
 		return;
 	// From one place it is that address's spraying, and its own test tells; unless so many people are
 	// at home there that it cannot.
-	if (!password->alarmed && distinct_count(&password->facts.nets) < 2
+	if (!password->alarmed
+	    && distinct_count(&series_of_password(&failures->series, password)->nets) < 2
 	    && origin->n_ok < NAT_MIN)
 		return;
 	// From two, those addresses' spraying may be told already.
-	if (!password->alarmed && distinct_count(&password->facts.nets) < 3 && origin->alarmed)
+	if (!password->alarmed
+	    && distinct_count(&series_of_password(&failures->series, password)->nets) < 3
+	    && origin->alarmed)
 		return;
 	password->alarmed = true;
-	tell_password(failures, password, at, false);
+	failures_tell_password(failures, password, at, false);
 }
 
 static void judge_account(
@@ -426,10 +315,11 @@ static void judge_account(
 ) {
 	if (!over(failures, &account->evidence) && !account->alarmed)
 		return;
-	if (!account->alarmed && origin->alarmed && distinct_count(&account->facts.ips) <= 2)
+	if (!account->alarmed && origin->alarmed
+	    && distinct_count(&series_of_target(&failures->series, account)->ips) <= 2)
 		return;
 	account->alarmed = true;
-	tell_account(failures, account, at, false);
+	failures_tell_account(failures, account, at, false);
 }
 
 // ---- observing
@@ -445,7 +335,9 @@ struct party {
 // old passwords are each their owner's.
 static bool believed_innocent(const struct failures *failures, const struct password *password) {
 	return failures_outage(&failures->fleet)
-		&& (!password || distinct_count(&password->facts.accounts) < 2);
+		&& (!password
+		    || distinct_count(&series_of_password(&failures->series, password)->accounts)
+			    < 2);
 }
 
 static void observe_origin(
@@ -455,22 +347,21 @@ static void observe_origin(
 	const struct attempt *attempt
 ) {
 	struct origin *origin = network ? party->network : party->origin;
-	if (!facts_add(&origin->facts, attempt) || believed_innocent(failures, party->password))
+	if (!facts_add(series_note_origin(&failures->series, origin), attempt)
+	    || believed_innocent(failures, party->password))
 		return;
 	double theta = failures_theta(&failures->fleet);
 	if (party->familiarity == SAME_PROVIDER)
 		theta = THETA_PROVIDER;
 	evidence_add(&origin->evidence, log(ATTACK_FAILS / theta));
 	// What one origin can teach the fleet is little.
-	if (!network && origin->facts.accounts.n_exact <= 2)
+	if (!network && series_of_origin(&failures->series, origin)->accounts.n_exact <= 2)
 		fleet_contact(&failures->fleet, attempt->time_ns, false);
 }
 
 // The share of strangers' wrong passwords that others were refused with before: the internet tries a
 // few thousand favourites on everybody, all the time. One password teaches little of it.
-static double
-password_nats(struct pulse *fleet, const struct password *password, uint64_t time_ns) {
-	uint32_t n = password->facts.accounts.n_exact;
+static double password_nats(struct pulse *fleet, uint32_t n, uint64_t time_ns) {
 	fleet->password_new
 		= fade(fleet->password_new, &fleet->password_ns, time_ns, CONTACT_MEMORY_NS);
 	fleet->password_again
@@ -485,36 +376,34 @@ password_nats(struct pulse *fleet, const struct password *password, uint64_t tim
 }
 
 static void observe_password(
-	struct pulse *fleet,
+	struct failures *failures,
 	struct password *password,
 	bool at_home,
 	const struct attempt *attempt
 ) {
-	bool known = password->facts.accounts.n_exact > 0;
-	if (!facts_add(&password->facts, attempt))
+	struct facts *facts = series_note_password(&failures->series, password);
+	bool known = facts->accounts.n_exact > 0;
+	if (!facts_add(facts, attempt))
 		return;
-	double nats
-		= at_home ? NATS_PASSWORD_HOME : password_nats(fleet, password, attempt->time_ns);
+	uint32_t n = facts->accounts.n_exact;
+	double nats = at_home ? NATS_PASSWORD_HOME
+			      : password_nats(&failures->fleet, n, attempt->time_ns);
 	evidence_add(&password->evidence, known ? nats : 0);
 }
 
 static void observe_account(
+	struct failures *failures,
 	struct target *account,
 	enum familiarity familiarity,
 	const struct attempt *attempt
 ) {
-	uint32_t n_nets = distinct_count(&account->facts.nets);
-	facts_add(&account->facts, attempt);
+	struct facts *facts = series_note_target(&failures->series, account);
+	uint32_t n_nets = distinct_count(&facts->nets);
+	facts_add(facts, attempt);
 	double nats = familiarity == AT_HOME ? NATS_GUESS_HOME : NATS_GUESS;
-	if (familiarity == STRANGE && n_nets > 0 && distinct_count(&account->facts.nets) > n_nets)
+	if (familiarity == STRANGE && n_nets > 0 && distinct_count(&facts->nets) > n_nets)
 		nats += NATS_GUESS_NETWORK;
 	evidence_add(&account->evidence, nats);
-}
-
-// Attempts that say nothing new still belong to an episode that is open.
-static void count_along(struct facts *facts, bool alarmed, const struct attempt *attempt) {
-	if (alarmed)
-		facts_add(facts, attempt);
 }
 
 static void
@@ -525,21 +414,23 @@ refused(struct failures *failures, const struct party *party, const struct attem
 		fleet_home(failures, party->account, attempt, false);
 	if (wrong == WRONG_AT_HOME) {
 		// An old password in a device, or mistyped once more.
-		count_along(&party->origin->facts, party->origin->alarmed, attempt);
+		if (party->origin->alarmed)
+			facts_add(series_note_origin(&failures->series, party->origin), attempt);
 		return;
 	}
 	if (party->password)
-		observe_password(&failures->fleet, party->password, at_home, attempt);
+		observe_password(failures, party->password, at_home, attempt);
 	if (!at_home) {
 		observe_origin(failures, party, false, attempt);
 		observe_origin(failures, party, true, attempt);
 	} else {
-		count_along(&party->origin->facts, party->origin->alarmed, attempt);
+		if (party->origin->alarmed)
+			facts_add(series_note_origin(&failures->series, party->origin), attempt);
 	}
 	if (wrong == WRONG_NEW)
-		observe_account(party->account, party->familiarity, attempt);
-	else
-		count_along(&party->account->facts, party->account->alarmed, attempt);
+		observe_account(failures, party->account, party->familiarity, attempt);
+	else if (party->account->alarmed)
+		facts_add(series_note_target(&failures->series, party->account), attempt);
 
 	judge_origin(failures, party->origin, attempt);
 	judge_network(failures, party->network, party->origin, attempt);
@@ -566,34 +457,59 @@ static enum verdict
 entered(struct failures *failures, const struct party *party, const struct attempt *attempt) {
 	struct target *account = party->account;
 	struct origin *origin = party->origin;
-	bool guessed_here = distinct_has(&origin->facts.accounts, attempt->account);
+	bool guessed_here = distinct_has(
+		&series_of_origin(&failures->series, origin)->accounts, attempt->account
+	);
 	if (origin->alarmed && (origin->n_ok < NAT_MIN || guessed_here)) {
-		bool news = facts_got(&origin->facts, attempt->account);
+		bool news = facts_got(
+			series_note_origin(&failures->series, origin), attempt->account
+		);
 		double nats = evidence_nats(&origin->evidence);
-		takeover(failures, account, attempt, &origin->facts, nats, true);
-		tell_origin(failures, origin, false, attempt, news);
+		failures_tell_takeover(
+			failures,
+			account,
+			attempt,
+			series_of_origin(&failures->series, origin),
+			nats,
+			true
+		);
+		failures_tell_origin(failures, origin, false, attempt, news);
 		return VERDICT_STOLEN;
 	}
-	if (party->network->alarmed && origin->facts.accounts.n_exact > 0) {
-		bool news = facts_got(&party->network->facts, attempt->account);
+	if (party->network->alarmed
+	    && series_of_origin(&failures->series, origin)->accounts.n_exact > 0) {
+		bool news = facts_got(
+			series_note_origin(&failures->series, party->network), attempt->account
+		);
 		double nats = evidence_nats(&party->network->evidence);
-		takeover(failures, account, attempt, &party->network->facts, nats, true);
-		tell_origin(failures, party->network, true, attempt, news);
+		failures_tell_takeover(
+			failures,
+			account,
+			attempt,
+			series_of_origin(&failures->series, party->network),
+			nats,
+			true
+		);
+		failures_tell_origin(failures, party->network, true, attempt, news);
 		return VERDICT_STOLEN;
 	}
 	struct password *password = sprayed_with(failures, account);
 	if (!account->alarmed && !password)
 		return VERDICT_INNOCENT;
-	const struct facts *series = account->alarmed ? &account->facts : &password->facts;
+	const struct facts *series = account->alarmed
+		? series_of_target(&failures->series, account)
+		: series_of_password(&failures->series, password);
 	const struct evidence *evidence
 		= account->alarmed ? &account->evidence : &password->evidence;
 	// An owner's own slip is no guess: where others are at home or the provider is known it takes
 	// more, and in a spray it is the password that tells.
-	uint32_t tries = facts_tries(&origin->facts, attempt->account);
+	uint32_t tries = facts_tries(series_of_origin(&failures->series, origin), attempt->account);
 	bool nobodys = party->familiarity == STRANGE && party->network->n_ok == 0;
 	bool sure = tries >= (nobodys ? 1 : OWNER_TRIES_MAX);
 	if (!account->alarmed)
-		sure = distinct_has(&origin->facts.passwords, password->node.key);
+		sure = distinct_has(
+			&series_of_origin(&failures->series, origin)->passwords, password->node.key
+		);
 	// The owner may log in from a new place while others guess; those who are always at home do
 	// not, and a place where nobody is at home is not an office.
 	bool strange = nobodys && (account->n_homes == 0 || target_novelty(account) >= NATS_NOVEL);
@@ -603,18 +519,23 @@ entered(struct failures *failures, const struct party *party, const struct attem
 	// owners in hotels would else be told by the dozen while a spray lasts.
 	if (!sure)
 		return VERDICT_DOUBTFUL;
-	takeover(failures, account, attempt, series, evidence_nats(evidence), sure);
-	if (account->alarmed && facts_got(&account->facts, attempt->account))
-		tell_account(failures, account, attempt, true);
-	if (!account->alarmed && facts_got(&password->facts, attempt->account))
-		tell_password(failures, password, attempt, true);
+	failures_tell_takeover(failures, account, attempt, series, evidence_nats(evidence), sure);
+	if (account->alarmed
+	    && facts_got(series_note_target(&failures->series, account), attempt->account))
+		failures_tell_account(failures, account, attempt, true);
+	if (!account->alarmed
+	    && facts_got(series_note_password(&failures->series, password), attempt->account))
+		failures_tell_password(failures, password, attempt, true);
 	return VERDICT_STOLEN;
 }
 
 // The refused first contact turns out to have been its owner's slip.
 static void
 excuse(struct failures *failures, struct origin *origin, const struct attempt *attempt) {
-	if (!origin->alarmed && distinct_has(&origin->facts.accounts, attempt->account))
+	if (!origin->alarmed
+	    && distinct_has(
+		    &series_of_origin(&failures->series, origin)->accounts, attempt->account
+	    ))
 		evidence_retract(&origin->evidence, log(ATTACK_FAILS / THETA_MIN));
 }
 
@@ -643,8 +564,9 @@ accepted(struct failures *failures, const struct party *party, const struct atte
 		party->origin->n_ok++;
 		party->network->n_ok++;
 	}
-	if (!account->alarmed && distinct_has(&account->facts.ips, attempt->ip)) {
-		account->facts = (struct facts){0};
+	if (!account->alarmed
+	    && distinct_has(&series_of_target(&failures->series, account)->ips, attempt->ip)) {
+		series_end_target(&failures->series, account);
 		account->evidence.m_log1p = 0;
 	}
 	if (target_login(account, attempt)) {
@@ -670,15 +592,35 @@ get_account(struct failures *failures, const struct activity *activity, uint64_t
 	return account;
 }
 
-static struct origin *get_origin(struct table *table, const struct ip *ip, uint8_t bits) {
-	uint64_t key = origin_key(ip, bits);
+static struct origin *
+get_origin(struct table *table, const struct ip *ip, bool network, uint64_t key) {
 	struct origin *origin = table_find(table, key);
 	if (!origin) {
 		origin = table_add(table, key);
-		origin->ip = *ip;
-		origin->prefix = bits;
+		origin_prefix(ip, network, &origin->ip, &origin->prefix);
 	}
 	return origin;
+}
+
+// The same addresses come again and again, and a keyed hash is dear. Who fills the wrong slots on purpose
+// makes it as dear as it would be without.
+static void name_origin(struct origin_names *names, const struct ip *ip, struct attempt *attempt) {
+	uint64_t words[2];
+	memcpy(words, ip->addr, sizeof(words));
+	uint64_t mixed = (words[0] ^ words[1] * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull;
+	size_t slot = mixed >> 52;
+	static_assert(FAILURES_NAMES == 1 << 12);
+	if (memcmp(&names->of[slot].ip, ip, sizeof(*ip)) != 0) {
+		struct ip prefix;
+		uint8_t bits;
+		origin_prefix(ip, false, &prefix, &bits);
+		names->of[slot].ip_key = origin_key(&prefix, bits);
+		origin_prefix(ip, true, &prefix, &bits);
+		names->of[slot].net_key = origin_key(&prefix, bits);
+		names->of[slot].ip = *ip;
+	}
+	attempt->ip = names->of[slot].ip_key;
+	attempt->net = names->of[slot].net_key;
 }
 
 static struct password *get_password(struct failures *failures, uint64_t key) {
@@ -686,57 +628,64 @@ static struct password *get_password(struct failures *failures, uint64_t key) {
 	return password || !key ? password : table_add(&failures->passwords, key);
 }
 
-static void settle_all(struct failures *failures, const struct party *party, uint64_t time_ns) {
-	struct origin *origins[] = {party->origin, party->network};
-	for (int i = 0; i < 2; i++)
-		settle(failures,
-		       i ? EPISODE_NETWORK : EPISODE_SOURCE,
-		       origins[i]->node.key,
-		       time_ns,
-		       &origins[i]->evidence,
-		       &origins[i]->facts,
-		       &origins[i]->alarmed);
-	if (party->password)
-		settle(failures,
-		       EPISODE_PASSWORD,
-		       party->password->node.key,
-		       time_ns,
-		       &party->password->evidence,
-		       &party->password->facts,
-		       &party->password->alarmed);
-	settle(failures,
-	       EPISODE_ACCOUNT,
-	       party->account->node.key,
-	       time_ns,
-	       &party->account->evidence,
-	       &party->account->facts,
-	       &party->account->alarmed);
+static void
+settle_origin(struct failures *failures, struct origin *origin, bool network, uint64_t time_ns) {
+	enum episode_kind kind = network ? EPISODE_NETWORK : EPISODE_SOURCE;
+	series_holds_origin(&failures->series, origin);
+	if (is_over(failures, kind, origin->node.key, time_ns, &origin->evidence, &origin->alarmed))
+		series_end_origin(&failures->series, origin);
 }
 
-enum verdict
-failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns) {
+static void settle_all(struct failures *failures, const struct party *party, uint64_t time_ns) {
+	struct table *series = &failures->series;
+	struct password *password = party->password;
+	struct target *account = party->account;
+	settle_origin(failures, party->origin, false, time_ns);
+	settle_origin(failures, party->network, true, time_ns);
+	if (password)
+		series_holds_password(series, password);
+	if (password
+	    && is_over(
+		    failures,
+		    EPISODE_PASSWORD,
+		    password->node.key,
+		    time_ns,
+		    &password->evidence,
+		    &password->alarmed
+	    ))
+		series_end_password(series, password);
+	series_holds_target(series, account);
+	if (is_over(failures,
+		    EPISODE_ACCOUNT,
+		    account->node.key,
+		    time_ns,
+		    &account->evidence,
+		    &account->alarmed))
+		series_end_target(series, account);
+}
+
+enum verdict failures_run(
+	struct failures *failures,
+	const struct activity *activity,
+	uint64_t key,
+	uint64_t time_ns
+) {
 	uint32_t n_failed = activity->auth.failure, n_ok = activity->auth.success;
 	if ((!n_failed && !n_ok) || !activity->account[0] || !activity->source.ip.family)
 		return VERDICT_INNOCENT;
-	struct ip ip, net;
-	uint8_t ip_bits, net_bits;
-	origin_prefix(&activity->source.ip, false, &ip, &ip_bits);
-	origin_prefix(&activity->source.ip, true, &net, &net_bits);
-	size_t len = strnlen(activity->account, ACCOUNT_SIZE - 1);
 	struct attempt attempt = {
 		.time_ns = time_ns,
-		.account = hash_bytes(HASH_PUBLIC, activity->account, len),
-		.ip = origin_key(&ip, ip_bits),
-		.net = origin_key(&net, net_bits),
+		.account = key,
 		.password = n_failed ? activity->auth.password : 0,
 		.asn = activity->source.asn,
 		.count = n_failed,
 		.address = &activity->source.ip,
 	};
+	name_origin(&failures->names, &activity->source.ip, &attempt);
 	struct party party = {
 		.account = get_account(failures, activity, attempt.account),
-		.origin = get_origin(&failures->origins, &ip, ip_bits),
-		.network = get_origin(&failures->networks, &net, net_bits),
+		.origin = get_origin(&failures->origins, attempt.address, false, attempt.ip),
+		.network = get_origin(&failures->networks, attempt.address, true, attempt.net),
 		.password = get_password(failures, attempt.password),
 	};
 	party.familiarity = target_familiarity(party.account, &attempt);

@@ -26,15 +26,8 @@
 #pragma once
 
 #include "episode.h"
-#include "failures/target.h"
+#include "failures/series.h"
 #include "store/part.h"
-
-struct password {
-	struct table_node node;
-	bool alarmed;
-	struct evidence evidence;
-	struct facts facts;
-};
 
 // What all accounts together do; counts fade (time constant in the code).
 struct pulse {
@@ -47,8 +40,19 @@ struct pulse {
 	struct facts outage;
 };
 
+enum { FAILURES_NAMES = 4096 };
+
+// What addresses are known by, for those that came lately; not kept.
+struct origin_names {
+	struct {
+		struct ip ip;
+		uint64_t ip_key, net_key;
+	} of[FAILURES_NAMES];
+};
+
 struct failures {
-	struct table accounts, origins, networks, passwords;
+	struct origin_names names;
+	struct table accounts, origins, networks, passwords, series;
 	struct episodes episodes;
 	struct pulse fleet;
 	struct facts crowd[EPISODE_KINDS]; // of the shared alert of a kind
@@ -73,9 +77,14 @@ enum verdict {
 	VERDICT_STOLEN, // told
 };
 
-// time_ns is the activity's, as far as it is believed; now_ns in *failures is the latest of all.
-enum verdict
-failures_run(struct failures *failures, const struct activity *activity, uint64_t time_ns);
+// key is the account's (account_key()); time_ns is the activity's, as far as it is believed; now_ns in
+// *failures is the latest of all.
+enum verdict failures_run(
+	struct failures *failures,
+	const struct activity *activity,
+	uint64_t key,
+	uint64_t time_ns
+);
 // The share of first contacts that is refused innocently, as believed now.
 double failures_theta(const struct pulse *fleet);
 bool failures_outage(const struct pulse *fleet);

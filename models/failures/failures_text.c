@@ -140,13 +140,16 @@ static void evidence_contacts(
 	struct alert_evidence *e = text_evidence(
 		alert, "failures", fmax(evidence_nats(&origin->evidence), 0), &text
 	);
-	uint32_t n = count_in(&origin->facts, &origin->facts.accounts);
+	uint32_t n = count_in(
+		series_of_origin(&failures->series, origin),
+		&series_of_origin(&failures->series, origin)->accounts
+	);
 	double theta = failures_theta(&failures->fleet);
 	say(&text,
 	    "%u accounts that do not usually log in from there were refused (%u attempts); "
 	    "usually at most %.0f %% of first logins from an address are refused.",
 	    n,
-	    origin->facts.attempts,
+	    series_of_origin(&failures->series, origin)->attempts,
 	    100 * theta);
 	snprintf(e->seen, sizeof(e->seen), "%u accounts refused", n);
 	snprintf(e->usual, sizeof(e->usual), "%.0f %% of first logins refused", 100 * theta);
@@ -171,7 +174,7 @@ void text_origin(
 	bool network,
 	struct alert *alert
 ) {
-	const struct facts *facts = &origin->facts;
+	const struct facts *facts = series_of_origin(&failures->series, origin);
 	fill(failures, facts, &origin->evidence, alert);
 	alert->rule_id = network ? "password-spraying-network" : "password-spraying";
 	alert->rule_name = network ? "Password spraying from one network"
@@ -218,7 +221,7 @@ void text_password(
 	const struct password *password,
 	struct alert *alert
 ) {
-	const struct facts *facts = &password->facts;
+	const struct facts *facts = series_of_password(&failures->series, password);
 	uint32_t n = count_in(facts, &facts->accounts), n_ips = count_in(facts, &facts->ips);
 	fill(failures, facts, &password->evidence, alert);
 	alert->rule_id = "password-spraying-distributed";
@@ -264,7 +267,7 @@ void text_account(
 	const struct target *account,
 	struct alert *alert
 ) {
-	const struct facts *facts = &account->facts;
+	const struct facts *facts = series_of_target(&failures->series, account);
 	uint32_t n_ips = count_in(facts, &facts->ips), n_nets = count_in(facts, &facts->nets);
 	fill(failures, facts, &account->evidence, alert);
 	alert->rule_id = "password-guessing";
@@ -364,7 +367,7 @@ void text_takeover(
 	alert->rule_id = "login-after-guessing";
 	alert->rule_name = "Login after password guessing";
 	alert->category = "account-takeover";
-	bool alone = series == &account->facts;
+	bool alone = series == series_of_target(&failures->series, account);
 	alert->techniques[0] = &VALID;
 	alert->techniques[1] = alone ? &GUESSING : &SPRAYING;
 	alert->severity = sure ? ALERT_CRITICAL : ALERT_MEDIUM;

@@ -42,9 +42,9 @@ struct origin {
 	struct ip ip; // of the network: its first address
 	uint8_t prefix; // bits
 	bool alarmed; // has (or had) an episode
+	bool noted; // has a series (series.h)
 	uint32_t n_ok; // accounts that came to be at home here
 	struct evidence evidence;
-	struct facts facts;
 	struct {
 		uint64_t account, time_ns;
 	} win[ORIGIN_WINS_MAX]; // the last first-time successes, a ring

@@ -2,7 +2,7 @@
 // Copyright (c) 2026, the Postern authors
 
 // What is known of an account: where it is at home, which wrong passwords it has seen, and how much
-// speaks for somebody guessing. About 2 KiB with its name.
+// speaks for somebody guessing. Less than 1 KiB with its name.
 
 #pragma once
 
@@ -40,13 +40,13 @@ struct target {
 	} wrong[TARGET_WRONG_MAX];
 	uint8_t n_homes, n_wrong;
 	bool alarmed;
+	bool noted; // has a series (series.h)
 	uint32_t visits, n_once; // days at a place, summed; places seen on one day only
 	uint64_t unknown_ns[2]; // of refusals without password: the hour, the last that counted
 	uint64_t unknown_ip;
 	uint32_t n_unknown; // in that hour
 	uint64_t outcome_ns; // when its outcome at home was last counted for the fleet
 	struct evidence evidence;
-	struct facts facts;
 };
 
 enum familiarity target_familiarity(const struct target *account, const struct attempt *attempt);

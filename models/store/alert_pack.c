@@ -180,12 +180,15 @@ static bool alert_is_right(const struct alert *alert) {
 	return is_right;
 }
 
-bool episode_unpack(void *, uint16_t, const void *image, size_t size, void *entry) {
-	struct episode *episode = entry, packed;
-	struct texts texts = {(char *)image + sizeof(packed), size - sizeof(packed)};
-	if (size < sizeof(packed) || (texts.used && texts.at[texts.used - 1] != '\0'))
+bool episode_unpack(void *, uint16_t version, const void *image, size_t size, void *entry) {
+	struct episode *episode = entry, packed = {0};
+	// Layout 1 ended before the subject, which nobody asks for until the episode is told again.
+	size_t head = version == 1 ? offsetof(struct episode, subject) : sizeof(packed);
+	struct texts texts = {(char *)image + head, size - head};
+	if (version > EPISODE_LAYOUT || size < head
+	    || (texts.used && texts.at[texts.used - 1] != '\0'))
 		return false;
-	memcpy(&packed, image, sizeof(packed));
+	memcpy(&packed, image, head);
 	bool is_right = packed.kind < EPISODE_KINDS;
 	for (int i = 0; is_right && i < N_NAMES; i++)
 		is_right = name_unpack(&texts, (uint8_t *)&packed + NAMES[i]);

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+#include "failures/failures_tell.h"
+
+#include "failures/failures_text.h"
+
+#define CROWD_NS (86400 * 1000000000ull) // a wave that goes on is told so often
+
+static struct episode *
+find_own(const struct failures *failures, enum episode_kind kind, uint64_t subject) {
+	return episodes_find(&failures->episodes, kind, subject);
+}
+
+// The episode of a subject, or the one that is shared when too many of its kind are open.
+static struct episode *get_episode(
+	struct failures *failures,
+	enum episode_kind kind,
+	uint64_t subject,
+	uint64_t name,
+	const struct attempt *attempt,
+	const struct facts *facts
+) {
+	struct episode *episode = find_own(failures, kind, subject);
+	if (episode)
+		return episode;
+	struct facts *crowd = &failures->crowd[kind];
+	episode = find_own(failures, kind, 0);
+	bool own = failures->episodes.n_open[kind] < EPISODES_OWN_MAX;
+	if (!episode && own)
+		return episodes_open(
+			&failures->episodes, kind, subject, name, facts->since_ns, failures->now_ns
+		);
+	if (!episode) {
+		*crowd = (struct facts){0};
+		episode = episodes_open(
+			&failures->episodes, kind, 0, 0, facts->since_ns, failures->now_ns
+		);
+	}
+	facts_add(crowd, attempt);
+	// The latest addresses are worth more than the first: those may be gone.
+	if (distinct_count(&crowd->ips) > FACTS_IPS_MAX)
+		crowd->ip[crowd->attempts % FACTS_IPS_MAX] = *attempt->address;
+	return episode;
+}
+
+// What it says is found when it is said (failures_tell_word).
+static void age_words(struct episode *episode, uint64_t subject, const struct facts *facts) {
+	episode->subject = subject;
+	episode->stale = true;
+	episode->alert.end_ns = facts->last_ns;
+}
+
+static bool is_crowd(struct failures *failures, const struct episode *episode) {
+	return episode == find_own(failures, episode->kind, 0);
+}
+
+static void tell_crowd(struct failures *failures, struct episode *episode) {
+	const struct facts *crowd = &failures->crowd[episode->kind];
+	uint32_t size = distinct_count(&crowd->accounts) + distinct_count(&crowd->ips);
+	// Another wave may have begun in it.
+	bool goes_on = size > episode->told_size && failures->now_ns >= episode->told_ns + CROWD_NS;
+	age_words(episode, 0, crowd);
+	episode_tell(&failures->episodes, episode, size, goes_on, failures->now_ns);
+}
+
+void failures_tell_takeover(
+	struct failures *failures,
+	struct target *account,
+	const struct attempt *attempt,
+	const struct facts *series,
+	double series_nats,
+	bool sure
+) {
+	double nats[] = {series_nats, target_novelty(account)};
+	struct episode *episode = find_own(failures, EPISODE_TAKEOVER, account->node.key);
+	bool first = !episode;
+	if (first)
+		episode = episodes_open(
+			&failures->episodes,
+			EPISODE_TAKEOVER,
+			account->node.key,
+			account->node.key,
+			attempt->time_ns,
+			failures->now_ns
+		);
+	// Later logins by the same are part of it; the words stay those of the first.
+	if (first)
+		text_takeover(failures, account, attempt, series, nats, sure, &episode->alert);
+	if (attempt->time_ns > episode->alert.end_ns)
+		episode->alert.end_ns = attempt->time_ns;
+	episode_tell(&failures->episodes, episode, 1, false, failures->now_ns);
+}
+
+void failures_tell_origin(
+	struct failures *failures,
+	struct origin *origin,
+	bool network,
+	const struct attempt *attempt,
+	bool urgent
+) {
+	struct episode *episode = get_episode(
+		failures,
+		network ? EPISODE_NETWORK : EPISODE_SOURCE,
+		origin->node.key,
+		origin->node.key,
+		attempt,
+		series_of_origin(&failures->series, origin)
+	);
+	if (is_crowd(failures, episode)) {
+		tell_crowd(failures, episode);
+		return;
+	}
+	const struct facts *facts = series_of_origin(&failures->series, origin);
+	series_told(&failures->series, facts);
+	age_words(episode, origin->node.key, facts);
+	uint32_t size = distinct_count(&series_of_origin(&failures->series, origin)->accounts);
+	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
+}
+
+void failures_tell_password(
+	struct failures *failures,
+	struct password *password,
+	const struct attempt *at,
+	bool urgent
+) {
+	struct episode *episode = get_episode(
+		failures,
+		EPISODE_PASSWORD,
+		password->node.key,
+		series_of_password(&failures->series, password)->accounts.key[0],
+		at,
+		series_of_password(&failures->series, password)
+	);
+	if (is_crowd(failures, episode)) {
+		tell_crowd(failures, episode);
+		return;
+	}
+	const struct facts *facts = series_of_password(&failures->series, password);
+	series_told(&failures->series, facts);
+	age_words(episode, password->node.key, facts);
+	uint32_t size = distinct_count(&series_of_password(&failures->series, password)->accounts);
+	episode_tell(&failures->episodes, episode, size, urgent, failures->now_ns);
+}
+
+void failures_tell_account(
+	struct failures *failures,
+	struct target *account,
+	const struct attempt *at,
+	bool urgent
+) {
+	struct episode *episode = get_episode(
+		failures,
+		EPISODE_ACCOUNT,
+		account->node.key,
+		account->node.key,
+		at,
+		series_of_target(&failures->series, account)
+	);
+	if (is_crowd(failures, episode)) {
+		tell_crowd(failures, episode);
+		return;
+	}
+	const struct facts *facts = series_of_target(&failures->series, account);
+	series_told(&failures->series, facts);
+	age_words(episode, account->node.key, facts);
+	episode_tell(
+		&failures->episodes,
+		episode,
+		series_of_target(&failures->series, account)->attempts,
+		false,
+		failures->now_ns
+	);
+}
+
+void failures_tell_word(void *ctx, struct episode *episode) {
+	struct failures *failures = ctx;
+	struct alert *alert = &episode->alert;
+	uint64_t key = episode->subject;
+	bool network = episode->kind == EPISODE_NETWORK;
+	const void *subject;
+	if (key == 0) {
+		text_crowd(failures, episode->kind, alert);
+	} else if (episode->kind == EPISODE_SOURCE || network) {
+		subject = table_peek(network ? &failures->networks : &failures->origins, key);
+		if (subject)
+			text_origin(failures, subject, network, alert);
+	} else if (episode->kind == EPISODE_PASSWORD) {
+		subject = table_peek(&failures->passwords, key);
+		if (subject)
+			text_password(failures, subject, alert);
+	} else if (episode->kind == EPISODE_ACCOUNT) {
+		subject = table_peek(&failures->accounts, key);
+		if (subject)
+			text_account(failures, subject, alert);
+	}
+}
+
