@@ -330,15 +330,16 @@ void stream_deliver(struct stream *flow, enum stream_dir dir, const struct pkt *
 
 static inline bool
 tcp_is_expected(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
-	enum { SYNCED_RIGHT = HALF_SYNCED | HALF_RIGHT };
 	const struct half *half = &flow->half[dir], *other = &flow->half[!dir];
 	uint8_t flags = flow->half_flags[dir], others = flow->half_flags[!dir];
 
 	// The bytes acknowledged have all been seen, and not so long ago that it were another round.
 	return flow->state == FLOW_ESTABLISHED && (pkt->flags & ~TCP_PSH) == TCP_ACK && !flow->hold
 		&& pkt->seq == half->next && other->next - pkt->ack < 1u << 30 && other->n_packets
-		&& (flags & SYNCED_RIGHT) == SYNCED_RIGHT
+		&& (flags & HALF_SYNCED)
 		&& (others & (HALF_SYNCED | HALF_EDGE)) == (HALF_SYNCED | HALF_EDGE)
-		&& !((flags | others) & HALF_FIN) && pkt->checksum <= PKT_CHECKSUM_RIGHT
+		&& !((flags | others) & HALF_FIN)
+		&& (pkt->checksum == PKT_CHECKSUM_UNKNOWN
+		    || (pkt->checksum == PKT_CHECKSUM_RIGHT && (flags & HALF_RIGHT)))
 		&& !pkt->is_inconsistent && !pkt->missing_size && !(flow->flags & FLOW_RESET_SEEN);
 }

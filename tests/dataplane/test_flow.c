@@ -8,6 +8,7 @@
 #include "talk.h"
 #include "wheel.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <time.h>
 
@@ -1058,6 +1059,136 @@ static void t19_t20_tiny_segments_behind_holes_stop_at_the_limit(void **) {
 	}
 }
 
+// ---- Header prediction against the way of all other segments
+
+struct told {
+	uint64_t digest; // of all calls, in their order
+	uint64_t n_data;
+};
+
+static void tell(struct told *told, uint64_t what, const void *data, size_t size) {
+	const uint8_t *bytes = data;
+
+	told->digest = (told->digest ^ what) * 0x100000001b3;
+	for (size_t i = 0; i < size; i++)
+		told->digest = (told->digest ^ bytes[i]) * 0x100000001b3;
+}
+
+static void *told_open(void *ctx, struct stream *, uint64_t now_ns) {
+	tell(ctx, now_ns, "open", 4);
+	return ctx;
+}
+
+static void
+told_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t now_ns) {
+	((struct told *)reader)->n_data++;
+	tell(reader, now_ns + dir, data, size);
+}
+
+static void told_gap(void *reader, enum stream_dir dir, uint64_t size, uint64_t now_ns) {
+	tell(reader, now_ns + dir, &size, sizeof(size));
+}
+
+static void told_event(void *reader, enum stream_event event, uint64_t now_ns) {
+	tell(reader, now_ns, &event, sizeof(event));
+}
+
+static void told_timer(void *, uint64_t) {}
+
+static void told_close(void *reader, enum stream_end end, uint64_t now_ns) {
+	tell(reader, now_ns, &end, sizeof(end));
+}
+
+static uint64_t told_random(uint64_t *state) {
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	return *state ^= *state << 17;
+}
+
+// TCP_SIGNED means something on a reset alone: with it a segment is not predicted.
+static void a_predicted_segment_does_what_any_segment_does(void **) {
+	enum { CONNECTIONS = 6, SEGMENTS = 300000 };
+	static const uint8_t addr[8] = {10, 0, 0, 1, 10, 0, 0, 2};
+	static const uint8_t back[8] = {10, 0, 0, 2, 10, 0, 0, 1};
+	static uint8_t bytes[64];
+	struct told told[2] = {{0}};
+	struct flow_table *tables[2];
+	uint32_t next[CONNECTIONS][2] = {{0}};
+	uint64_t random = (uint64_t)time(NULL) | 1, now_ns = 1000000000;
+
+	print_message("SEED=%" PRIu64 "\n", random);
+	for (int i = 0; i < 2; i++) {
+		struct flow_config config = {
+			.n_flows = CONNECTIONS,
+			.held_size = 1 << 20,
+			.handler
+			= {&told[i],
+			   told_open,
+			   told_data,
+			   told_gap,
+			   told_event,
+			   told_timer,
+			   told_close},
+		};
+		tables[i] = flow_open(&config);
+		assert_non_null(tables[i]);
+	}
+	for (uint32_t n = 0; n < SEGMENTS; n++) {
+		uint64_t r = told_random(&random);
+		uint32_t c = r % CONNECTIONS, dir = r >> 8 & 1, odd = r >> 16 & 63;
+		uint32_t *at = next[c], size = r >> 24 & 1 ? r >> 32 & 31 : 0;
+		struct pkt pkt = {
+			.payload = bytes,
+			.addr = dir ? back : addr,
+			.time_ns = now_ns += r >> 40 & 0xfffff,
+			.payload_size = size,
+			.seq = at[dir],
+			.ack = at[!dir],
+			.hash = c * 0x9e3779b1,
+			.window = (uint16_t)(r >> 45 & 1 ? 500 : 20),
+			.port
+			= {(uint16_t)(dir ? 143 : 4000 + c), (uint16_t)(dir ? 4000 + c : 143)},
+			.flags = TCP_ACK | (r >> 50 & 1 ? TCP_PSH : 0),
+			.family = 4,
+			.checksum = r >> 51 & 15 ? PKT_CHECKSUM_RIGHT : r >> 55 & 3,
+			.wscale = 0xff,
+			.verdict = 0,
+			.number = n,
+		};
+
+		for (uint32_t i = 0; i < size; i++)
+			bytes[i] = (uint8_t)(r >> (i % 8 * 8));
+		if (odd == 0)
+			pkt.flags = dir ? TCP_SYN | TCP_ACK : TCP_SYN;
+		else if (odd == 1)
+			pkt.flags = r >> 60 & 1 ? TCP_RST | TCP_ACK : TCP_FIN | TCP_ACK;
+		else if (odd < 6)
+			pkt.seq += (uint32_t)(r >> 58) - 32;
+		else if (odd < 10)
+			pkt.ack += (uint32_t)(r >> 58) - 32;
+		else if (odd == 10)
+			pkt.missing_size = 5;
+		if (odd > 9)
+			at[dir] += size + pkt.missing_size;
+		if (odd == 0)
+			at[dir] = pkt.seq + 1;
+		flow_run(tables[0], &pkt, 1);
+		if (!(pkt.flags & TCP_RST))
+			pkt.flags |= TCP_SIGNED;
+		flow_run(tables[1], &pkt, 1);
+		assert_int_equal(told[0].digest, told[1].digest);
+	}
+	assert_true(told[0].n_data > SEGMENTS / 10);
+	assert_memory_equal(
+		flow_stats(tables[0]), flow_stats(tables[1]), sizeof(struct flow_stats)
+	);
+	for (int i = 0; i < 2; i++) {
+		flow_end(tables[i]);
+		flow_close(tables[i]);
+	}
+	assert_int_equal(told[0].digest, told[1].digest);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t1_the_syn_that_is_acknowledged_wins),
@@ -1107,6 +1238,7 @@ int main(void) {
 		cmocka_unit_test(q1_the_table_equals_a_list_under_random_traffic),
 		cmocka_unit_test(bursts_of_any_size_tell_the_same),
 		cmocka_unit_test(a_fin_inside_held_data_ends_its_side),
+		cmocka_unit_test(a_predicted_segment_does_what_any_segment_does),
 		cmocka_unit_test(t19_t20_tiny_segments_behind_holes_stop_at_the_limit),
 	};
 
