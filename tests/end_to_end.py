@@ -125,6 +125,15 @@ def lab(postern, folder):
         sys.exit(1)
 
 
+def others(postern, folder):
+    """And what other servers logged."""
+    run = Run(postern, folder, DATA / "others.pcap.zst").done()
+    check = subprocess.run([sys.executable, str(TESTS / "check_others.py"), run.out["sessions"],
+                            DATA / "others.courier.log", DATA / "others.exim.log", DATA / "others.json"])
+    if check.returncode:
+        sys.exit(1)
+
+
 def one_byte_segments(postern, folder):
     """How TCP cuts the bytes does not matter."""
     whole = Run(postern, folder, LAB).done()
@@ -376,7 +385,7 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, demo,
+CASES = (lab, others, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, demo,
          score, store, schema, clients, no_secret, weeks)
 
 

@@ -4,10 +4,10 @@
 
 """Records a capture of real mail servers with real clients, and the servers' own logs as its truth:
 
-    make.py OUTDIR [--scenario test|demo|clients]
+    make.py OUTDIR [--scenario test|demo|clients|others]
 
-Dovecot and Postfix run in one network namespace, clients in another; tcpdump stands between. Leaves
-OUTDIR/{lab,demo,clients}.pcap.zst, .dovecot.log, .postfix.log and .json (what the clients did). Needs root
+Dovecot and Postfix (others: Courier and Exim) run in one network namespace, clients in another; tcpdump stands between. Leaves
+OUTDIR/{lab,demo,clients,others}.pcap.zst, a .log of each server and .json (what the clients did). Needs root
 for the namespaces; takes nothing else of the machine and leaves nothing behind."""
 
 import argparse
@@ -26,7 +26,7 @@ from network import Network, run
 from servers import Servers
 
 HERE = pathlib.Path(__file__).resolve().parent
-NAMES = {"test": "lab", "demo": "demo", "clients": "clients"}
+NAMES = {"test": "lab", "demo": "demo", "clients": "clients", "others": "others"}
 TOOLS = ("ip", "unshare", "ethtool", "tcpdump", "dovecot", "postfix", "openssl", "zstd")
 
 
@@ -54,24 +54,24 @@ def record(name, folder, out):
     notes = folder / "notes.json"
     pcap = folder / "capture.pcap"
     with Network(module.CLIENTS) as network:
-        with Servers(network, folder, module.Scenario().accounts) as servers:
+        with getattr(module, "SERVERS", Servers)(network, folder, module.Scenario().accounts) as servers:
             python_inside(network, network.server, "servers.py")
             capture = Capture(network, pcap)
             try:
                 python_inside(network, network.client, "drive.py", name, str(notes))
             finally:
                 capture.stop()
-        dovecot, postfix = servers.logs()
+        logs = servers.logs()
     base = out / NAMES[name]
     if hasattr(module, "times"):
         retime.rewrite(pcap, module.times(notes))
     run("zstd", "-q", "-19", "-f", str(pcap), "-o", f"{base}.pcap.zst")
-    pathlib.Path(f"{base}.dovecot.log").write_text(dovecot)
-    pathlib.Path(f"{base}.postfix.log").write_text(postfix)
+    for server, log in zip(servers.LOGS, logs):
+        pathlib.Path(f"{base}.{server}.log").write_text(log)
     shutil.copy(notes, f"{base}.json")
     print(f"{base}.pcap.zst: {os.path.getsize(f'{base}.pcap.zst')} bytes, "
-          f"{pcap.stat().st_size} uncompressed; {dovecot.count('Login: ')} IMAP logins, "
-          f"{postfix.count('(queue active)')} messages")
+          f"{pcap.stat().st_size} uncompressed; "
+          f"{', '.join(f'{log.count(chr(10))} lines of {server}' for server, log in zip(servers.LOGS, logs))}")
 
 
 def python_inside(network, side, script, *arguments):
@@ -92,7 +92,7 @@ def main():
         sys.exit(f"make.py: not installed: {', '.join(lacking)}; ./dev lab installs them")
     arguments.outdir.mkdir(parents=True, exist_ok=True)
     # The clients' own capture needs their programs: only when asked for.
-    for name in arguments.scenario or ("test", "demo"):
+    for name in arguments.scenario or ("test", "demo", "others"):
         with tempfile.TemporaryDirectory(prefix="postern-lab-") as folder:
             os.chmod(folder, 0o755)  # the servers run under ids of their own
             record(name, pathlib.Path(folder), arguments.outdir)

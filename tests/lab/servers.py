@@ -119,6 +119,8 @@ POSTFIX_RECIPIENTS = "!/^gone.*@/ ok\n"
 class Servers:
     """Both servers, as long as the with block lasts. accounts: name -> (password, messages)."""
 
+    LOGS = ("dovecot", "postfix")
+
     def __init__(self, network, folder, accounts):
         self.network = network
         self.dir = pathlib.Path(folder)

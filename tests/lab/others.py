@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the Postern authors
+
+"""Courier and Exim, in the place of Dovecot and Postfix. Debian does not let two servers of a kind be
+installed, so their packages are only unpacked, and laid over /usr and /etc in a mount namespace of their
+own: nothing of the machine changes."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+from network import run
+from servers import MAIL_ID
+
+PACKAGES = """exim4-daemon-light exim4-base courier-imap courier-base courier-authlib courier-authlib-userdb
+libcourier-unicode4 libgamin0 libltdl7 libidn12 libdb5.3 libgdbm6 libpcre2-8-0 libnsl2 libtirpc3
+libgnutls-dane0 libunbound8 libevent-2.1-7""".split()
+
+AUTHDAEMON = """
+authmodulelist="authuserdb"
+authmodulelistorig="authuserdb"
+daemons=2
+authdaemonvar=/run/courier/authdaemon
+DEBUG_LOGIN=0
+DEFAULTOPTIONS=""
+LOGGEROPTS=""
+"""
+
+EXIM = """
+primary_hostname = mail.example.org
+spool_directory = {dir}/spool
+log_file_path = {dir}/exim/%slog
+log_selector = +incoming_port +received_recipients
+daemon_smtp_ports = 25 : 587
+exim_user = nobody
+exim_group = nogroup
+keep_environment =
+tls_advertise_hosts =
+host_lookup =
+rfc1413_hosts =
+queue_only = true
+smtp_accept_max = 0
+acl_smtp_rcpt = check_rcpt
+acl_smtp_data = accept
+begin acl
+check_rcpt:
+  deny local_parts = ^gone.*
+  accept
+begin authenticators
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_prompts = :
+  server_condition = ${{if eq{{$auth3}}{{${{lookup{{$auth2}}lsearch{{{dir}/exim-passwords}}}}}}}}
+  server_set_id = $auth2
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_prompts = Username:: : Password::
+  server_condition = ${{if eq{{$auth2}}{{${{lookup{{$auth1}}lsearch{{{dir}/exim-passwords}}}}}}}}
+  server_set_id = $auth1
+"""
+
+START = """
+set -e
+mount -t overlay overlay -o lowerdir={dir}/root/usr:/usr /usr
+mount -t overlay overlay -o lowerdir={dir}/etc:/etc /etc
+mount --bind {dir}/etc/courier /etc/courier
+mount -t tmpfs tmpfs /run
+mkdir -p /run/courier/authdaemon
+makeuserdb
+export LD_LIBRARY_PATH=/usr/lib/courier-authlib
+/usr/lib/courier/courier-authlib/authdaemond >{dir}/auth.log 2>&1 &
+until [ -S /run/courier/authdaemon/socket ]; do sleep 0.1; done
+exim4 -C {dir}/exim.conf -bdf >{dir}/exim.err 2>&1 &
+set -a
+. /etc/courier/imapd.env
+IMAP_STARTTLS=NO
+IMAP_USELOCKS=0
+exec couriertcpd -maxprocs=100 -maxperip=100 -nodnslookup -noidentlookup 143 \\
+	/usr/lib/courier/courier/imaplogin /usr/bin/imapd Maildir >{dir}/courier.log 2>&1
+"""
+
+
+class Others:
+    """Both servers, as long as the with block lasts. accounts: name -> (password, messages)."""
+
+    LOGS = ("courier", "exim")
+
+    def __init__(self, network, folder, accounts):
+        self.network = network
+        self.dir = pathlib.Path(folder)
+        self.accounts = accounts
+        self.process = None
+
+    def __enter__(self):
+        self._unpack()
+        self._configure()
+        self.process = self.network.popen(
+            self.network.server, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh",
+            str(self.dir / "start.sh"))
+        return self
+
+    def __exit__(self, *_):
+        if self.process:
+            self.process.kill()  # and with it all that it has started
+            self.process.wait()
+
+    def _unpack(self):
+        packages = self.dir / "packages"
+        packages.mkdir()
+        run("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *PACKAGES, cwd=packages)
+        for package in packages.iterdir():
+            run("dpkg", "-x", str(package), str(self.dir / "root"))
+
+    def _write(self, name, text, mode=0o644):
+        path = self.dir / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+
+    def _configure(self):
+        for name in ("passwd", "group"):
+            extra = "".join(f"{who}:x:{MAIL_ID}:" + (f"{MAIL_ID}::/:/bin/false" if name == "passwd" else "") + "\n"
+                            for who in ("courier", "Debian-exim"))
+            self._write(f"etc/{name}", pathlib.Path("/etc", name).read_text() + extra)
+        self._write("etc/courier/authdaemonrc", AUTHDAEMON)
+        settings = (self.dir / "root/etc/courier/imapd").read_text().splitlines()
+        self._write("etc/courier/imapd.env", "".join(l + "\n" for l in settings if re.match(r"[A-Z_0-9]+=", l)))
+        self._write("etc/courier/userdb", "".join(
+            f"{name}\tuid={MAIL_ID}|gid={MAIL_ID}|home={self.dir}/mail/{name}|mail={self.dir}/mail/{name}/Maildir|"
+            f"imappw={run('openssl', 'passwd', '-1', password).strip()}\n"
+            for name, (password, _) in self.accounts.items()), 0o600)
+        self._write("exim-passwords", "".join(f"{name}: {password}\n" for name, (password, _) in self.accounts.items()))
+        self._write("exim.conf", EXIM.format(dir=self.dir))
+        self._write("start.sh", START.format(dir=self.dir))
+        for name in ("spool", "exim"):
+            (self.dir / name).mkdir()
+            os.chown(self.dir / name, MAIL_ID, MAIL_ID)
+        for name, (_, messages) in self.accounts.items():
+            box = self.dir / "mail" / name / "Maildir"
+            for part in ("cur", "new", "tmp"):
+                (box / part).mkdir(parents=True)
+            for i, (date, content) in enumerate(messages):
+                (box / "cur" / f"{int(date)}.{i:05}.mail.example.org:2,").write_bytes(content.replace(b"\r\n", b"\n"))
+        run("chown", "-R", f"{MAIL_ID}:{MAIL_ID}", str(self.dir / "mail"))
+
+    def logs(self):
+        """(Courier's, Exim's) lines that say what a client did; nothing of this machine."""
+        courier = (self.dir / "courier.log").read_text().splitlines(True)
+        exim = (self.dir / "exim/mainlog").read_text().splitlines(True)
+        return ("".join(l for l in courier if "LOG" in l and "127.0.0.1" not in l),
+                "".join(l for l in exim if " <= " in l or " rejected " in l or " authenticator failed " in l))
