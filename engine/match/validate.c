@@ -6,6 +6,7 @@
 #include "match/validate.h"
 
 #include <string.h>
+#include <strings.h>
 
 const char *const validate_names[VALIDATES] = {
 	[VALIDATE_NOTHING] = "",
@@ -64,6 +65,9 @@ static bool luhn(const uint8_t *text, size_t size, size_t *from_r) {
 		*from_r = places[0];
 		return true;
 	}
+	// A sixteenth right in front belongs to the number: it is none.
+	if (n == 16 && places[1] == places[0] + 1)
+		return false;
 	if (n < 15 || digits[1] != 3 || (digits[2] != 4 && digits[2] != 7)
 	    || !is_luhn(digits + 1, 15))
 		return false;
@@ -127,6 +131,9 @@ static bool birth_number(const uint8_t *text, size_t size, size_t *from_r) {
 		}
 	if (n == 3)
 		return number / 10000000 <= 53;
+	// 123456/2023 is an office's reference: there are far more of those than people with such a number.
+	if (number % 10000 >= 1990 && number % 10000 <= 2039)
+		return false;
 	if (number % 11 == 0)
 		return true;
 	return number / 100000000 <= 85 && number / 100000000 >= 54 && number / 10 % 11 == 10
@@ -140,6 +147,35 @@ static bool last_word(const uint8_t *text, size_t size, size_t *from_r) {
 	       && strchr("\"'<>()[]{},;=", text[*from_r - 1]) == NULL)
 		--*from_r;
 	return true;
+}
+
+// ---- What is called something else
+
+static bool is_word(uint8_t c) {
+	return is_digit(c) || (c | 0x20) >= 'a' || c >= 0x80;
+}
+
+// 15 in 1,000 numbers of 16 digits, and 14 in 1,000 of 123456/2023, have the right check digits: where the word in
+// front says what else it is, it is that.
+static bool is_labelled(const uint8_t *text, size_t from) {
+	static const char *const words[] = {
+		"order",    "objednavka", "objednávka", "zasilka", "zásilka", "tracking", "parcel",
+		"shipment", "invoice",	  "faktura",	"spis",	   "j",	      "zn",	  "vs",
+		"ref",	    "id",	  "serial",	"sn",	   "ticket",  "no",	  "nr",
+		"balik",    "balík",	  "imei",	"ean",
+	};
+	size_t to = from, at;
+
+	while (to > 0 && from - to < 4 && !is_word(text[to - 1]) && text[to - 1] != '\n')
+		to--;
+	at = to;
+	while (at > 0 && is_word(text[at - 1]))
+		at--;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strlen(words[i]) == to - at
+		    && strncasecmp((const char *)text + at, words[i], to - at) == 0)
+			return true;
+	return false;
 }
 
 bool validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r) {
@@ -160,5 +196,7 @@ bool validate(enum validate kind, const uint8_t *text, size_t size, struct valid
 	else if (size > 0 && !is_digit(text[size - 1]) && !is_capital(text[size - 1]))
 		size--;
 	span_r->to = size;
-	return kinds[kind](text, size, &span_r->from);
+	return kinds[kind](text, size, &span_r->from)
+		&& ((kind != VALIDATE_LUHN && kind != VALIDATE_BIRTH_NUMBER)
+		    || !is_labelled(text, span_r->from));
 }

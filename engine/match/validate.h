@@ -34,6 +34,7 @@ struct validate_span {
 };
 
 // Whether the number at the end of text (a match's last size ≤ VALIDATE_WINDOW bytes; what the pattern
-// wants behind the number may follow it, of one byte) has the right check digits. span_r (set when it
+// wants behind the number may follow it, of one byte) has the right check digits, and, of cards and birth
+// numbers, no word in front that says what else it is (order, č. j., ID …). span_r (set when it
 // has): where it stands; of VALIDATE_NOTHING the last word.
 bool validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r);

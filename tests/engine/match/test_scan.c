@@ -233,11 +233,20 @@ static void q6_the_shipped_rules_hold_and_cost_little_state(void **state) {
 	for (uint32_t i = 0; i < rules->n; i++) {
 		bool has[2] = {false, false};
 
+		// One line stands in one field: members that look elsewhere have their own.
+		if (rules->rules[i].kind != RULE_PATTERN)
+			continue;
 		for (uint32_t t = 0; t < rules->rules[i].n_tests; t++)
 			has[rules->rules[i].tests[t].match] = true;
 		if (!has[0] || !has[1])
 			fail_msg("rule %s has no test line of both kinds", rules->rules[i].id);
 	}
+	for (int field = 0; field < RULE_STREAMED; field++)
+		print_message(
+			"stream state of %s: %zu bytes\n",
+			rule_field_name((enum rule_field)field),
+			database_stream_size(db, (enum rule_field)field)
+		);
 	assert_in_range(database_stream_size(db, RULE_BODY), 1, 1024);
 	assert_in_range(database_stream_size(db, RULE_HEADER), 1, 1024);
 	database_close(db);

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Copyright (c) 2026, the Postern authors
+
+// Each change of one digit, and of two neighbours, that a check must refuse is refused; what it cannot see is
+// listed with the reason.
+
+#include "match/validate.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool is_right(enum validate kind, const char *text) {
+	struct validate_span span;
+
+	return validate(kind, (const uint8_t *)text, strlen(text), &span);
+}
+
+static bool is_digit(char c) {
+	return c >= '0' && c <= '9';
+}
+
+// Every other digit in every place. Returns how many are taken for right.
+static int single_changes(enum validate kind, const char *number, int *n_r) {
+	char text[VALIDATE_WINDOW];
+	int n_right = 0;
+
+	for (size_t i = 0; i < strlen(number); i++)
+		for (char c = '0'; is_digit(number[i]) && c <= '9'; c++) {
+			strcpy(text, number);
+			text[i] = c;
+			if (c == number[i])
+				continue;
+			n_right += is_right(kind, text);
+			++*n_r;
+		}
+	return n_right;
+}
+
+// Every two different neighbours changed. Those of 0 and 9 are counted apart: Luhn cannot see them.
+static int transpositions(enum validate kind, const char *number, int *n_09_r) {
+	char text[VALIDATE_WINDOW];
+	int n_right = 0;
+
+	for (size_t i = 0; i + 1 < strlen(number); i++) {
+		char a = number[i], b = number[i + 1];
+
+		if (!is_digit(a) || !is_digit(b) || a == b)
+			continue;
+		strcpy(text, number);
+		text[i] = b;
+		text[i + 1] = a;
+		if ((a == '0' && b == '9') || (a == '9' && b == '0'))
+			*n_09_r += is_right(kind, text);
+		else
+			n_right += is_right(kind, text);
+	}
+	return n_right;
+}
+
+static void luhn_refuses_each_changed_digit_and_swapped_pair(void **) {
+	static const char *const cards[]
+		= {"4111111111111111", "5500000000000004", "4253904272130765", "4539578763621486"};
+	int n = 0, n_09 = 0;
+
+	for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++) {
+		assert_true(is_right(VALIDATE_LUHN, cards[i]));
+		assert_int_equal(single_changes(VALIDATE_LUHN, cards[i], &n), 0);
+		assert_int_equal(transpositions(VALIDATE_LUHN, cards[i], &n_09), 0);
+	}
+	assert_int_equal(n, 4 * 16 * 9);
+	// 09 and 90 have the same sum, by the algorithm; there is one in these.
+	assert_int_equal(n_09, 1);
+}
+
+static void iban_refuses_each_changed_digit_and_swapped_pair(void **) {
+	static const char *const ibans[] = {
+		"CZ6508000000192000145399",
+		"SK3112000000198742637541",
+		"DE89370400440532013000",
+		"GB29NWBK60161331926819",
+		"NL91ABNA0417164300",
+	};
+	int n = 0, n_09 = 0;
+
+	for (size_t i = 0; i < sizeof(ibans) / sizeof(ibans[0]); i++) {
+		assert_true(is_right(VALIDATE_IBAN, ibans[i]));
+		assert_int_equal(single_changes(VALIDATE_IBAN, ibans[i], &n), 0);
+		assert_int_equal(transpositions(VALIDATE_IBAN, ibans[i], &n_09), 0);
+	}
+	assert_int_equal(n_09, 0);
+	assert_true(n > 5 * 14 * 9);
+}
+
+static void birth_number_refuses_each_changed_digit_and_swapped_pair(void **) {
+	static const char *const numbers[]
+		= {"900628/6971", "905528/6966", "871110/2048", "736028/5163"};
+	int n = 0, n_09 = 0;
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		assert_true(is_right(VALIDATE_BIRTH_NUMBER, numbers[i]));
+		assert_int_equal(single_changes(VALIDATE_BIRTH_NUMBER, numbers[i], &n), 0);
+		assert_int_equal(transpositions(VALIDATE_BIRTH_NUMBER, numbers[i], &n_09), 0);
+	}
+	assert_int_equal(n_09, 0);
+	assert_int_equal(n, 4 * 10 * 9);
+}
+
+// Until 1985 a rest of 10 was written as 0.
+static void birth_number_takes_the_old_rest_of_ten(void **) {
+	// 780123354 leaves 10 when divided by 11.
+	assert_int_equal(780123354 % 11, 10);
+	assert_true(is_right(VALIDATE_BIRTH_NUMBER, "780123/3540"));
+	assert_false(is_right(VALIDATE_BIRTH_NUMBER, "780123/3541"));
+}
+
+static void sixteen_digits_are_no_card_of_fifteen(void **) {
+	assert_true(is_right(VALIDATE_LUHN, "378282246310005"));
+	assert_true(is_right(VALIDATE_LUHN, "1 378282246310005"));
+	assert_false(is_right(VALIDATE_LUHN, "2378282246310005"));
+}
+
+static void a_label_says_what_a_number_is(void **) {
+	assert_true(is_right(VALIDATE_LUHN, "karta 4111111111111111"));
+	assert_true(is_right(VALIDATE_LUHN, "in order\n4111111111111111"));
+	assert_false(is_right(VALIDATE_LUHN, "order 4111111111111111"));
+	assert_false(is_right(VALIDATE_LUHN, "Order #4111111111111111"));
+	assert_false(is_right(VALIDATE_LUHN, "zásilka: 4111111111111111"));
+	assert_false(is_right(VALIDATE_BIRTH_NUMBER, "č. j. 931016/7460"));
+	assert_true(is_right(VALIDATE_BIRTH_NUMBER, "r. č. 931016/7460"));
+}
+
+static void a_year_behind_a_slash_is_a_reference(void **) {
+	// Divisible by 11, and a day of birth.
+	assert_int_equal(9005152013 % 11, 0);
+	assert_false(is_right(VALIDATE_BIRTH_NUMBER, "900515/2013"));
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(luhn_refuses_each_changed_digit_and_swapped_pair),
+		cmocka_unit_test(iban_refuses_each_changed_digit_and_swapped_pair),
+		cmocka_unit_test(birth_number_refuses_each_changed_digit_and_swapped_pair),
+		cmocka_unit_test(birth_number_takes_the_old_rest_of_ten),
+		cmocka_unit_test(sixteen_digits_are_no_card_of_fifteen),
+		cmocka_unit_test(a_label_says_what_a_number_is),
+		cmocka_unit_test(a_year_behind_a_slash_is_a_reference),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
