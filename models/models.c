@@ -41,7 +41,8 @@ static size_t parts_list(struct models *models, struct store_part *parts) {
 	size_t n = 0;
 	parts[n++] = STORE_PART_BLOB("time", KEPT_ADVANCED, 1, &models->advanced_ns);
 	parts[n++] = STORE_PART_BLOB("time ahead", KEPT_AHEAD, 1, &models->ahead_ns);
-	parts[n++] = STORE_PART_BLOB("recent activities", KEPT_RECENT, 1, &models->recent);
+	parts[n++]
+		= STORE_PART_BLOB("recent activities", KEPT_RECENT, RECENT_LAYOUT, &models->recent);
 	n += failures_parts(&models->failures, parts + n);
 	n += watch_parts(&models->watch, parts + n);
 	return n;

@@ -16,6 +16,8 @@
 enum {
 	RECENT_SETS = 32768,
 	RECENT_WAYS = 8, // one cache line
+	RECENT_LAYOUT
+	= 2, // in the store; prints of layout 1 were made otherwise, and are forgotten
 };
 
 // Zeroed is empty. Plain data, the same in every run.

@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 struct reader {
 	char where[64]; // in front of the names of members: "mailboxes[0]."
@@ -33,20 +34,36 @@ static const json_t *member(const json_t *object, const char *key) {
 	return json_is_null(value) ? NULL : value;
 }
 
+// Also one that is written 5.0 or 1e5, as programs do whose only numbers are floating ones.
+static bool whole_number(const json_t *value, uint64_t max, uint64_t *value_r) {
+	const double exact_max = 9007199254740992; // 2^53
+
+	if (json_is_integer(value) && json_integer_value(value) >= 0) {
+		*value_r = (uint64_t)json_integer_value(value);
+		return *value_r <= max;
+	}
+	double real = json_is_real(value) ? json_real_value(value) : -1;
+	if (real < 0 || real > exact_max || real != (double)(uint64_t)real)
+		return false;
+	*value_r = (uint64_t)real;
+	return *value_r <= max;
+}
+
 static int
 read_u64(struct reader *r, const json_t *object, const char *key, uint64_t max, uint64_t *value_r) {
 	const json_t *value = member(object, key);
 	char what[64];
 
+	uint64_t number;
+
 	if (!value)
 		return 0;
-	if (!json_is_integer(value) || json_integer_value(value) < 0
-	    || (uint64_t)json_integer_value(value) > max) {
-		snprintf(what, sizeof(what), "not a whole number from 0 to %" PRIu64, max);
-		return wrong(r, key, what);
+	if (whole_number(value, max, &number)) {
+		*value_r = number;
+		return 0;
 	}
-	*value_r = (uint64_t)json_integer_value(value);
-	return 0;
+	snprintf(what, sizeof(what), "not a whole number from 0 to %" PRIu64, max);
+	return wrong(r, key, what);
 }
 
 static int read_u32(struct reader *r, const json_t *object, const char *key, uint32_t *value_r) {
@@ -169,7 +186,7 @@ static int read_name(
 		return -1;
 	*value_r = 0;
 	for (size_t i = 0; text && i < n; i++) {
-		if (strcmp(text, names[i]) == 0) {
+		if (strcasecmp(text, names[i]) == 0) {
 			*value_r = (uint8_t)i;
 			return 0;
 		}
@@ -341,6 +358,13 @@ static int read_ip(struct reader *r, const json_t *object, struct ip *ip) {
 		ip->family = 6;
 	else
 		return wrong(r, "ip", "not an IPv4 or IPv6 address");
+	// ::ffff:192.0.2.1 is how a dual-stack socket calls 192.0.2.1 (RFC 4291, 2.5.5.2).
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	if (ip->family == 6 && memcmp(ip->addr, mapped, sizeof(mapped)) == 0) {
+		memmove(ip->addr, ip->addr + sizeof(mapped), 4);
+		memset(ip->addr + 4, 0, sizeof(ip->addr) - 4);
+		ip->family = 4;
+	}
 	return 0;
 }
 
@@ -523,10 +547,11 @@ static int read_values(struct reader *r, const json_t *json, struct activity_mat
 	for (size_t i = 0; i < match->n_values; i++) {
 		const json_t *value = json_array_get(array, i);
 
-		if (!json_is_integer(value) || json_integer_value(value) < 0
-		    || json_integer_value(value) > UINT32_MAX)
+		uint64_t number;
+
+		if (!whole_number(value, UINT32_MAX, &number))
 			return wrong(r, "values", "not numbers of 32 bits");
-		match->values[i] = (uint32_t)json_integer_value(value);
+		match->values[i] = (uint32_t)number;
 	}
 	return 0;
 }

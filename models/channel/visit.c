@@ -24,11 +24,15 @@ static uint32_t short_hash(const void *data, size_t size) {
 }
 
 static uint32_t prefix_hash(const struct ip *ip, uint8_t bytes) {
-	uint8_t name[18] = {0};
-	memcpy(name, ip->addr, bytes);
-	name[16] = ip->family;
-	name[17] = bytes;
-	return short_hash(name, sizeof(name));
+	// No prefix is longer than eight bytes: 16 of address, family, length.
+	const bool little = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+	const unsigned unused = 8 * (8 - bytes);
+	uint64_t words[3] = {0};
+	memcpy(&words[0], ip->addr, sizeof(words[0]));
+	words[0] &= little ? UINT64_MAX >> unused : UINT64_MAX << unused;
+	const uint8_t end[] = {ip->family, bytes};
+	memcpy(&words[2], end, sizeof(end));
+	return short_hash(words, 2 * sizeof(words[0]) + sizeof(end));
 }
 
 uint32_t visit_net(const struct ip *ip) {
@@ -118,8 +122,8 @@ static void take_deeds(struct visit *visit) {
 // ---- How familiar it is
 
 static bool ages(const struct fleet *fleet, const struct account *account) {
-	return fleet_is_ageing(fleet)
-		|| (account->committed_days == 0 && account->active_days >= NO_COMMITS_DAYS);
+	return (account->committed_days == 0 && account->active_days >= NO_COMMITS_DAYS)
+		|| fleet_is_ageing(fleet);
 }
 
 // There from the beginning: of all we have watched, or of the account's own first day.
@@ -136,11 +140,12 @@ static bool is_founder(
 		&& residence->since < account->founded + FLEET_YOUNG;
 }
 
+// Most are founders, which is known at once.
 static bool
 resides(const struct fleet *fleet, const struct account *account, const struct residence *residence
 ) {
-	return residence_is(residence, account->founded, ages(fleet, account))
-		|| is_founder(fleet, account, residence);
+	return is_founder(fleet, account, residence)
+		|| residence_is(residence, account->founded, ages(fleet, account));
 }
 
 static bool

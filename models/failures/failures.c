@@ -173,9 +173,9 @@ static void fleet_home(
 	if (attempt->time_ns < account->outcome_ns + 60 * NS)
 		return;
 	account->outcome_ns = attempt->time_ns;
-	fleet->home_ok = fade(fleet->home_ok, &fleet->home_ns, attempt->time_ns, HOME_MEMORY_NS);
-	fleet->home_failed
-		= fade(fleet->home_failed, &fleet->home_ns, attempt->time_ns, HOME_MEMORY_NS);
+	double kept = fade(1, &fleet->home_ns, attempt->time_ns, HOME_MEMORY_NS);
+	fleet->home_ok *= kept;
+	fleet->home_failed *= kept;
 	if (attempt->time_ns > fleet->home_ns)
 		fleet->home_ns = attempt->time_ns;
 	*(ok ? &fleet->home_ok : &fleet->home_failed) += 1;

@@ -195,4 +195,3 @@ void failures_tell_word(void *ctx, struct episode *episode) {
 			text_account(failures, subject, alert);
 	}
 }
-

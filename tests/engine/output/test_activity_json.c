@@ -280,6 +280,34 @@ static void the_least_line_is_zero_everywhere_else(void **state) {
 	assert_memory_equal(&a, &expected, sizeof(a));
 }
 
+// As other programs write the same: floating numbers, capitals, IPv4 within IPv6.
+static void other_spellings_mean_the_same(void **state) {
+	static struct activity a;
+	char error[200];
+
+	assert_int_equal(
+		read_line(
+			"{\"time\":\"2026-01-12T08:01:02Z\",\"protocol\":\"POP3\",\"auth\":{"
+			"\"success\":1.0},"
+			"\"source\":{\"ip\":\"::ffff:192.0.2.9\",\"asn\":64500.0,\"network\":"
+			"\"Hosting\"},"
+			"\"mailboxes\":[{\"name\":\"INBOX\",\"bytes\":1.5e5}],"
+			"\"matches\":[{\"rule\":\"r\",\"values\":[7.0]}]}",
+			&a,
+			error
+		),
+		0
+	);
+	assert_int_equal(a.protocol, ACTIVITY_POP3);
+	assert_int_equal(a.auth.success, 1);
+	assert_int_equal(a.source.ip.family, 4);
+	assert_memory_equal(a.source.ip.addr, "\xc0\x00\x02\x09\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	assert_int_equal(a.source.asn, 64500);
+	assert_int_equal(a.source.network, NETWORK_HOSTING);
+	assert_int_equal(a.mailboxes[0].bytes, 150000);
+	assert_int_equal(a.matches[0].values[0], 7);
+}
+
 static void times_with_fractions_and_offsets(void **state) {
 	static const struct {
 		const char *text;
@@ -528,6 +556,7 @@ int main(void) {
 		cmocka_unit_test(what_is_written_is_read_back_exactly),
 		cmocka_unit_test(the_fullest_activity_fits_its_line),
 		cmocka_unit_test(the_least_line_is_zero_everywhere_else),
+		cmocka_unit_test(other_spellings_mean_the_same),
 		cmocka_unit_test(times_with_fractions_and_offsets),
 		cmocka_unit_test(errors_name_the_member),
 		cmocka_unit_test(an_error_is_one_harmless_line),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#include "../desk.h"
 #include "failures/failures.h"
 #include "failures/older.h"
 #include "failures/series.h"
-#include "../desk.h"
 
 enum { SERIES = 16, SUBJECTS = 64 };
 
