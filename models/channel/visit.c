@@ -284,6 +284,8 @@ void visit_take(
 	// A day that is over stays over, whatever comes late.
 	if (visit->day < account->day)
 		visit->day = account->day;
+	if (activity->client.grammar == 0)
+		visit->family = family_hash(activity->client.id);
 	visit->client_key
 		= client_key(activity, visit->family ? visit->family : visit->id, visit->ja4);
 	visit->place = account_get_place(account, visit->net);
@@ -292,9 +294,10 @@ void visit_take(
 	visit->provider->network = activity->source.network;
 	if (visit->client_key) {
 		visit->client = account_get_client(account, visit->client_key);
-		visit->family = visit->id && visit->client->id == visit->id
-			? visit->client->family
-			: family_hash(activity->client.id);
+		if (activity->client.grammar != 0)
+			visit->family = visit->id && visit->client->id == visit->id
+				? visit->client->family
+				: family_hash(activity->client.id);
 		visit->client->id = visit->id ? visit->id : visit->client->id;
 		visit->client->family = visit->family;
 		visit->client->ja4 = visit->ja4 ? visit->ja4 : visit->client->ja4;
