@@ -405,15 +405,28 @@ static void visitor_write(struct out *out, const struct visitor *visitor) {
 	snprintf(client, sizeof(client), "#%08x", visitor->client);
 	for (int h = 0; h < 24; h++)
 		hours[h] = visitor->hours >> h & 1;
+	// What is known of the network: "AS64500 CZ hosting".
+	char asn[16] = "", network[48];
+	if (visitor->asn)
+		snprintf(asn, sizeof(asn), "AS%u", visitor->asn);
+	snprintf(
+		network,
+		sizeof(network),
+		"%s %s %s",
+		asn,
+		country_text(visitor->country),
+		network_names[visitor->network]
+	);
+	bool is_known = strspn(network, " ") < strlen(network);
 	item(out);
 	say(out,
-	    "  %s (AS%u %s %s), client %s%s\n"
+	    "  %s%s%s%s, client %s%s\n"
 	    "    %u day%s from %s to %s, %u network%s, hours %s (0 to 23 UTC)\n"
 	    "    read %u old and %u new message%s, %u KB; committed on %u day%s%s",
 	    ip,
-	    visitor->asn,
-	    country_text(visitor->country),
-	    network_names[visitor->network],
+	    is_known ? " (" : "",
+	    is_known ? network : "",
+	    is_known ? ")" : "",
 	    client,
 	    visitor->flags & VISITOR_MISMATCH ? ", which does not behave like what it says it is"
 					      : "",
