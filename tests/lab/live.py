@@ -12,6 +12,7 @@ missing.
                      └─ tapp│pkt0 ── postern run --vdev net_af_packet0,iface=pkt0
 """
 
+import atexit
 import json
 import os
 import pathlib
@@ -110,6 +111,7 @@ class Live:
             watch.name, str(postern), "run", *arguments, "--control", self.control,
             "--sessions", str(self.sessions), "--alerts", str(folder / f"{name}.alerts"),
             stderr=open(self.errors, "wb"))
+        atexit.register(self.process.kill)  # a failed test leaves nobody who holds its output open
 
     def said(self):
         return self.errors.read_text(errors="replace")
