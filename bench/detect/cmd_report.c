@@ -387,17 +387,19 @@ static void view_report(const struct report *r, uint8_t view) {
 		struct judged all[1 + BASELINES];
 		size_t n = 0;
 		all[n++] = judge(r, "Postern", view, budgets[b]);
-		for (int i = 0; i < BASELINES; i++)
-			if (view == VIEW_NETWORKS || !baseline_needs_networks[i])
-				all[n++] = judge(r, baseline_names[i], view, budgets[b]);
 		if (!all[0].quiet)
 			continue;
+		for (int i = 0; i < BASELINES; i++) {
+			all[n] = judge(r, baseline_names[i], view, budgets[b]);
+			n += all[n].quiet && (view == VIEW_NETWORKS || !baseline_needs_networks[i]);
+		}
 		postern_table(r, &all[0]);
 		causes_print(r, &all[0]);
 		precision_print(r, &all[0]);
 		if (budgets[b] == 1)
 			targets_table(r, &all[0]);
-		peers_table(r, all, n);
+		if (n > 1)
+			peers_table(r, all, n);
 	}
 }
 

@@ -520,9 +520,9 @@ setting(struct sim_config *config, const char *key, const char *value, enum cast
 	else if (!strcmp(key, "spray"))
 		config->spray_share = (uint16_t)n;
 	else if (!strcmp(key, "ablation"))
-		*cast = n ? CAST_ABLATION : CAST_ALL;
+		*cast = n ? CAST_ABLATION : *cast;
 	else if (!strcmp(key, "alone"))
-		*cast = n ? CAST_ALONE : CAST_ALL;
+		*cast = n ? CAST_ALONE : *cast;
 	else
 		return false;
 	return true;

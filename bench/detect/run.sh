@@ -9,7 +9,7 @@
 #
 #   --quick   2,000 accounts, 16 weeks, campaigns of 5 and 20       a few minutes
 #   (none)    5,000 accounts, 20 weeks, campaigns of 5 and 30
-#   --long    5,000 accounts, 26 weeks, campaigns of 5 and 30, hard population
+#   --long    5,000 accounts, 26 weeks, campaigns of 5 and 30, hard, Postern alone
 #   --full    5,000 accounts, 52 weeks, campaigns of 5, 30 and 150  hours
 #   --other   a population and intruders that nothing was tuned on: 1,200 accounts, 14 weeks
 #   --ablation  each part of the models left out in turn, hard population
@@ -18,12 +18,12 @@ set -eu
 cd "$(dirname "$0")/../.."
 bin=${BUILD:-build-bench}/bench/detect
 accounts=5000 weeks=20 campaigns=5,30 parts=3 size=standard
-kinds='hard easy' population=ministry ablation=0 seeds=0 learning=8
+kinds='hard easy' population=ministry ablation=0 seeds=0 learning=8 alone=0
 while [ $# -gt 0 ]; do
 	case $1 in
 	--quick) accounts=2000 weeks=16 campaigns=5,20 parts=3 size=quick ;;
 	--full) weeks=52 campaigns=5,30,150 parts=10 size=full ;;
-	--long) weeks=26 size=long kinds=hard ;;
+	--long) weeks=26 size=long kinds=hard alone=1 ;;
 	--hard) kinds=hard ;;
 	--easy) kinds=easy ;;
 	--other) population=other accounts=1200 weeks=14 campaigns=4,12 size=kept kinds=hard
@@ -45,7 +45,8 @@ one() {
 	shift
 	[ -s "$out/$name" ] && return
 	"$bin/detect_run" "$out/$name.part" population="$population" accounts=$accounts weeks=$weeks \
-		campaigns=$campaigns ablation=$ablation learning=$learning "$@" &&
+		campaigns=$campaigns ablation=$ablation learning=$learning \
+		alone=$alone "$@" &&
 		mv "$out/$name.part" "$out/$name"
 }
 
