@@ -78,7 +78,7 @@ static long file_score(struct analyst *analyst, const struct networks *networks,
 
 enum exit_status cmd_score(const struct config *config) {
 	struct ruleset *ruleset = ruleset_open(config->rules, config->rule_cache, NULL, stderr);
-	enum exit_status status = EXIT_DONE;
+	enum exit_status status = ruleset && ruleset_n_bad(ruleset) ? EXIT_BAD_INPUT : EXIT_DONE;
 	struct networks *networks = NULL;
 	struct analyst *analyst;
 	char error[512];

@@ -688,6 +688,8 @@ enum exit_status pipeline_finish(struct pipeline *p) {
 		fprintf(stderr, "postern: %s\n", error);
 		return EXIT_BAD_INPUT;
 	}
+	if (reload_n_bad(p->rules) || clients_n_bad(p->clients))
+		return EXIT_BAD_INPUT;
 	const struct analyst_stats *stats = analyst_stats(p->analyst);
 	return n_shed(p) || stats->n_lost || stats->is_unkept ? EXIT_LOST : EXIT_DONE;
 }

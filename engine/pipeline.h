@@ -64,8 +64,8 @@ void pipeline_on_stats(
 	void (*more)(void *ctx, struct json *json),
 	void *ctx
 );
-// Waits for the outputs. An exit status: EXIT_BAD_INPUT after a failed output (said on standard
-// error), EXIT_LOST when something was shed.
+// Waits for the outputs. An exit status: EXIT_BAD_INPUT after a failed output, or with mistakes in the rules
+// in force or the names of clients (said on standard error before), EXIT_LOST when something was shed.
 enum exit_status pipeline_finish(struct pipeline *pipeline);
 // What went by, in words, on standard error; unless the reader of an output has gone: who closes a pipe
 // has seen enough. Returns whether it was said.

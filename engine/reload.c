@@ -61,6 +61,10 @@ const struct rules *reload_rules(const struct reload *reload) {
 	return ruleset_rules(reload->now.ruleset);
 }
 
+int reload_n_bad(const struct reload *reload) {
+	return ruleset_n_bad(reload->now.ruleset);
+}
+
 static struct scanner *scanner_add(struct generation *generation) {
 	struct scanner *scanner = ruleset_scanner(generation->ruleset, CONTENT_OPEN_MAX);
 

@@ -29,6 +29,8 @@ enum {
 struct reload *reload_open(const struct config *config, FILE *err);
 // Those in force; NULL: there are none. Borrowed until the next reload.
 const struct rules *reload_rules(const struct reload *reload);
+// Mistakes found in those in force.
+int reload_n_bad(const struct reload *reload);
 // The scanner of the next worker; NULL: no rules, or no memory. Before the threads.
 struct scanner *reload_scanner(struct reload *reload);
 // Reads the configuration's rules anew and hands them to the engines (whose first scanners came from

@@ -106,6 +106,10 @@ if "$postern" check 2>&1 | grep -q 'no Hyperscan'; then
 	expect 0 'cannot be checked' check --rules "$t/bad.yaml"
 else
 	expect 1 'bad.yaml:[23].*' check --rules "$t/bad.yaml"
+	expect 1 'bad.yaml:[23].*' replay --rules "$t/bad.yaml" --sessions "$t/s" $quiet "$lab"
+	has_lines "$t/s" "a bad rule: no session records"
+	expect 1 'bad.yaml:[23].*' score --rules "$t/bad.yaml" /dev/null
+	expect 1 'strict: mistakes in the rules' replay --strict --rules "$t/bad.yaml" $quiet "$lab"
 fi
 expect 1 'syntax.yaml' check --rules "$t/syntax.yaml"
 expect 1 'none.yaml.*(no such|not found)' check -c "$t/none.yaml"
