@@ -24,12 +24,16 @@ struct imap_login {
 
 static void
 name_keep(struct imap_ctx *c, struct imap_login *login, const uint8_t *text, size_t size) {
+	// What stands in parentheses is no further argument, and may come again.
+	slab_put(session_slab(c->s), login->name, login->name_size);
 	login->name = size > 0 ? slab_get(session_slab(c->s), size) : NULL;
-	login->is_bad = size > 0 && login->name == NULL;
-	if (login->is_bad)
+	login->name_size = login->name != NULL ? (uint16_t)size : 0;
+	if (size > 0 && login->name == NULL) {
+		login->is_bad = true;
 		session_event(c->s, EVENT_memory_full);
+	}
 	if (login->name != NULL)
-		memcpy(login->name, text, login->name_size = size);
+		memcpy(login->name, text, size);
 }
 
 static void
