@@ -217,15 +217,21 @@ bool watch_tell_campaign(
 	if (!listed)
 		entity->accounts[entity->n_listed++ % CAMPAIGN_LISTED] = visit->account->node.key;
 	bool grown = entity->n_suspect > episode->alert.campaign.size;
+	// One that is not listed is new, unless it was and the list has come round.
+	bool is_new = !listed
+		&& (entity->n_listed <= CAMPAIGN_LISTED || !(visit->account->flags & ACCOUNT_NAMED)
+		);
+	if (!(visit->account->flags & ACCOUNT_NAMED)) {
+		table_touch(&watch->accounts, visit->account);
+		visit->account->flags |= ACCOUNT_NAMED;
+	}
 	entity->campaign = entity->node.key;
 	text_campaign(watch, visit, entity, &episode->alert);
 	episode_tell(
 		watch->episodes,
 		episode,
 		entity->old + entity->fresh,
-		// One that is not listed is new, as long as the list has not come round.
-		episode->told_size > 0
-			&& (grown || (!listed && entity->n_listed <= CAMPAIGN_LISTED)),
+		episode->told_size > 0 && (grown || is_new),
 		watch->now_ns
 	);
 	return true;
