@@ -77,19 +77,11 @@ static void attachments_put(struct said *said, const struct mime_summary *summar
 		put(said, 1, summary->subject.text, strlen(summary->subject.text));
 }
 
-static void read_message(const char *text, size_t size, size_t a, size_t b, struct said *said) {
-	struct mime_handler handler = {
-		.ctx = said,
-		.header = on_header,
-		.header_end = on_header_end,
-		.text = on_text,
-		.text_end = on_text_end,
-		.event = on_event,
-	};
+// A first piece of a bytes, the others of b, each in a block of its own; the summary at the end.
+static void
+feed(struct mime *mime, struct said *said, const char *text, size_t size, size_t a, size_t b) {
 	struct mime_summary summary;
 
-	memset(said, 0, sizeof(*said));
-	struct mime *mime = mime_open(slab, charsets, MIME_MESSAGE, &handler);
 	for (size_t at = 0, piece = a; at < size; at += piece, piece = b) {
 		piece = piece > size - at ? size - at : piece;
 		uint8_t *block = malloc(piece + !piece);
@@ -101,6 +93,21 @@ static void read_message(const char *text, size_t size, size_t a, size_t b, stru
 	attachments_put(said, &summary);
 	mime_summary_free(&summary, slab);
 	assert_int_equal(slab_used(slab), 0);
+}
+
+static void read_message(const char *text, size_t size, size_t a, size_t b, struct said *said) {
+	struct mime_handler handler = {
+		.ctx = said,
+		.header = on_header,
+		.header_end = on_header_end,
+		.text = on_text,
+		.text_end = on_text_end,
+		.event = on_event,
+	};
+
+	memset(said, 0, sizeof(*said));
+	struct mime *mime = mime_open(slab, charsets, MIME_MESSAGE, &handler);
+	feed(mime, said, text, size, a, b);
 }
 
 // In all ways; whole in *said.
@@ -400,23 +407,12 @@ read_part(const char *text, size_t size, size_t a, size_t b, size_t from, struct
 		.text_end = on_text_end,
 		.event = on_event,
 	};
-	struct mime_summary summary;
 	struct mime *mime = mime_open(slab, charsets, MIME_BODY, &handler);
 
 	memset(said, 0, sizeof(*said));
 	if (from > 0)
 		mime_gap(mime, from);
-	for (size_t at = 0, piece = a; at < size; at += piece, piece = b) {
-		piece = piece > size - at ? size - at : piece;
-		uint8_t *block = malloc(piece + !piece);
-		memcpy(block, text + at, piece);
-		mime_data(mime, block, piece);
-		free(block);
-	}
-	mime_close(mime, &summary);
-	attachments_put(said, &summary);
-	mime_summary_free(&summary, slab);
-	assert_int_equal(slab_used(slab), 0);
+	feed(mime, said, text, size, a, b);
 }
 
 #define LINE64 "TG9yZW0gaXBzdW0gZG9sb3Igc2l0IGFtZXQsIGNvbnNlY3RldHVyIGFkaXBpc2Np"
