@@ -59,29 +59,32 @@ static long resident_kib(void) {
 
 // ---- Lines
 
+static uint64_t n_taken;
+
+static void take(void *ctx, const struct activity *activity) {
+	if (ctx)
+		models_run(ctx, activity);
+	n_taken++;
+}
+
 // One pass over the file; models NULL: reading alone. Returns the activities.
 static uint64_t pass(const char *path, struct models *models) {
-	static struct activity activity;
+	const struct activity_reader reader = {.take = take, .ctx = models};
 	FILE *file = fopen(path, "r");
-	char *line = NULL, error[256];
+	char *line = NULL;
 	size_t capacity = 0;
 	ssize_t size;
-	uint64_t n = 0;
 
 	if (!file) {
 		perror(path);
 		exit(1);
 	}
-	while ((size = getline(&line, &capacity, file)) > 0) {
-		if (activity_json_read(line, (size_t)size - 1, &activity, error, sizeof(error)))
-			continue;
-		if (models)
-			models_run(models, &activity);
-		n++;
-	}
+	n_taken = 0;
+	while ((size = getline(&line, &capacity, file)) > 0)
+		activity_json_read(&reader, line, (size_t)size);
 	free(line);
 	fclose(file);
-	return n;
+	return n_taken;
 }
 
 static int by_value(const void *a, const void *b) {

@@ -113,6 +113,7 @@ enum {
 	RECORD_SIZE_MAX = 32768, // a session record's line
 	ALERT_SIZE_MAX = 8000, // an alert's: log shippers cut at 8 KiB
 	ACTIVITY_LINE_SIZE_MAX = 32768,
+	LINE_READ_SIZE_MAX = 1 << 20, // of activity that others wrote; longer lines are passed over
 
 	// Activities being collected at once by a worker, about 6 KB each. One more, and the one collected
 	// for longest is sent before its minute is over: nothing is lost.

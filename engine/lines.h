@@ -14,6 +14,7 @@ struct lines *lines_open(const char *path);
 // The next line without its end, borrowed until the next call; the last one needs none.
 enum lines_result {
 	LINES_ONE,
+	LINES_LONG, // one of more than LINE_READ_SIZE_MAX bytes; they were passed over
 	LINES_NONE, // within wait_ms (−1: ever)
 	LINES_END,
 	LINES_FAILED, // errno

@@ -114,6 +114,29 @@ fi
 expect 1 'syntax.yaml' check --rules "$t/syntax.yaml"
 expect 1 'none.yaml.*(no such|not found)' check -c "$t/none.yaml"
 
+# ---- Activity of other programs
+
+# One member that is wrong in each of a hundred lines, a line of two megabytes, one cut off at the end.
+awk 'BEGIN {
+	for (i = 0; i < 100; i++)
+		printf("{\"time\":\"2026-01-12T08:%02d:%02dZ\",\"account\":\"U%d\",\"source\":{\"ip\":\"192.0.2.7\",\"asn\":\"AS7\"}}\r\n",
+			i / 60, i % 60, i % 2)
+	printf("{\"time\":\"2026-01-12T09:00:00Z\",\"account\":\"")
+	for (i = 0; i < 200000; i++)
+		printf("0123456789")
+	print "\"}"
+	print ""
+	print "{\"time\":\"2026-01-12T09:00:01Z\",\"account\":\"u0\"}"
+	printf("{\"time\":\"2026-01-12T09:0")
+}' >"$t/others.ndjson"
+expect 1 'others.ndjson:1: source.asn: not a whole number' score $quiet "$t/others.ndjson"
+expect 1 '100 times: source.asn: not a whole number' score $quiet "$t/others.ndjson"
+expect 1 '100 lines count without what is wrong' score $quiet "$t/others.ndjson"
+expect 1 'others.ndjson:101: line: longer than' score $quiet "$t/others.ndjson"
+expect 1 '2 lines are no activity' score $quiet "$t/others.ndjson"
+expect 1 ' 101 activities, 0 alerts' score $quiet "$t/others.ndjson"
+[ "$(wc -l <"$t/err")" -le 8 ] || wrong "mistakes of few kinds fill the screen: $(wc -l <"$t/err") lines"
+
 # ---- Live
 
 expect 1 'nobody answers' ctl --control "$t/none" stats

@@ -2,10 +2,13 @@
 // Copyright (c) 2026, the Postern authors
 
 // Reading activity lines, from whomever: what is absent (or null) is zero, empty or unknown, what is not
-// known is passed over, what is too long is cut, and what is wrong is named with its place.
+// known is passed over, what is too long is cut, and what is wrong is named with its place and left out:
+// the rest of the line counts.
 
 #include "output/activity_json.h"
 #include "output/activity_members.h"
+#include "output/json_line.h"
+#include "output/rfc3339.h"
 #include "output/uid_set.h"
 #include "output/utf8.h"
 
@@ -16,627 +19,15 @@
 #include <string.h>
 #include <strings.h>
 
+enum { WHAT_SIZE = 200 };
+
 struct reader {
+	const struct activity_reader *to;
+	size_t part; // of the line: which of the activities that its lists make
 	char where[64]; // in front of the names of members: "mailboxes[0]."
-	char *error;
-	int error_size;
 };
 
-static int wrong(struct reader *r, const char *key, const char *what) {
-	snprintf(r->error, (size_t)r->error_size, "%s%s: %s", r->where, key, what);
-	return -1;
-}
-
-// The member, or NULL when it is absent or null.
-static const json_t *member(const json_t *object, const char *key) {
-	const json_t *value = json_object_get(object, key);
-
-	return json_is_null(value) ? NULL : value;
-}
-
-// Also one that is written 5.0 or 1e5, as programs do whose only numbers are floating ones.
-static bool whole_number(const json_t *value, uint64_t max, uint64_t *value_r) {
-	const double exact_max = 9007199254740992; // 2^53
-
-	if (json_is_integer(value) && json_integer_value(value) >= 0) {
-		*value_r = (uint64_t)json_integer_value(value);
-		return *value_r <= max;
-	}
-	double real = json_is_real(value) ? json_real_value(value) : -1;
-	if (real < 0 || real > exact_max || real != (double)(uint64_t)real)
-		return false;
-	*value_r = (uint64_t)real;
-	return *value_r <= max;
-}
-
-static int
-read_u64(struct reader *r, const json_t *object, const char *key, uint64_t max, uint64_t *value_r) {
-	const json_t *value = member(object, key);
-	char what[64];
-
-	uint64_t number;
-
-	if (!value)
-		return 0;
-	if (whole_number(value, max, &number)) {
-		*value_r = number;
-		return 0;
-	}
-	snprintf(what, sizeof(what), "not a whole number from 0 to %" PRIu64, max);
-	return wrong(r, key, what);
-}
-
-static int read_u32(struct reader *r, const json_t *object, const char *key, uint32_t *value_r) {
-	uint64_t value = *value_r;
-
-	if (read_u64(r, object, key, UINT32_MAX, &value))
-		return -1;
-	*value_r = (uint32_t)value;
-	return 0;
-}
-
-static int read_u16(struct reader *r, const json_t *object, const char *key, uint16_t *value_r) {
-	uint64_t value = *value_r;
-
-	if (read_u64(r, object, key, UINT16_MAX, &value))
-		return -1;
-	*value_r = (uint16_t)value;
-	return 0;
-}
-
-static int read_bool(struct reader *r, const json_t *object, const char *key, bool *value_r) {
-	const json_t *value = member(object, key);
-
-	if (value && !json_is_boolean(value))
-		return wrong(r, key, "neither true nor false");
-	*value_r = value && json_is_true(value);
-	return 0;
-}
-
-// *text_r is NULL when the member is absent. Borrowed from the object.
-static int
-read_string(struct reader *r, const json_t *object, const char *key, const char **text_r) {
-	const json_t *value = member(object, key);
-
-	if (value && !json_is_string(value))
-		return wrong(r, key, "not a string");
-	*text_r = value ? json_string_value(value) : NULL;
-	return 0;
-}
-
-static void copy_text(char *text, size_t text_size, const char *from) {
-	size_t size = utf8_cut(from, strlen(from), text_size - 1);
-
-	memcpy(text, from, size);
-	text[size] = '\0';
-}
-
-static int
-read_text(struct reader *r, const json_t *object, const char *key, char *text, size_t size) {
-	const char *from;
-
-	if (read_string(r, object, key, &from))
-		return -1;
-	copy_text(text, size, from ? from : "");
-	return 0;
-}
-
-// A member that must be an object or an array; *value_r is NULL when it is absent.
-static int
-read_object(struct reader *r, const json_t *object, const char *key, const json_t **value_r) {
-	*value_r = member(object, key);
-	return *value_r && !json_is_object(*value_r) ? wrong(r, key, "not an object") : 0;
-}
-
-// As many elements of the array as there is room for.
-static int read_array(
-	struct reader *r,
-	const json_t *object,
-	const char *key,
-	int max,
-	const json_t **array_r,
-	uint8_t *n_r
-) {
-	const json_t *array = member(object, key);
-
-	if (array && !json_is_array(array))
-		return wrong(r, key, "not an array");
-	*array_r = array;
-	*n_r = (uint8_t
-	)(json_array_size(array) < (size_t)max ? json_array_size(array) : (size_t)max);
-	return 0;
-}
-
-// Texts of an array into rows of size bytes.
-static int read_texts(
-	struct reader *r,
-	const json_t *object,
-	const char *key,
-	int max,
-	char *texts,
-	size_t size,
-	uint8_t *n_r
-) {
-	const json_t *array;
-
-	if (read_array(r, object, key, max, &array, n_r))
-		return -1;
-	for (size_t i = 0; i < *n_r; i++) {
-		const json_t *value = json_array_get(array, i);
-		if (!json_is_string(value))
-			return wrong(r, key, "not an array of strings");
-		copy_text(texts + i * size, size, json_string_value(value));
-	}
-	return 0;
-}
-
-// One of n names; absent is the first.
-static int read_name(
-	struct reader *r,
-	const json_t *object,
-	const char *key,
-	const char *const *names,
-	size_t n,
-	uint8_t *value_r
-) {
-	const char *text;
-	char what[120] = "none of";
-
-	if (read_string(r, object, key, &text))
-		return -1;
-	*value_r = 0;
-	for (size_t i = 0; text && i < n; i++) {
-		if (strcasecmp(text, names[i]) == 0) {
-			*value_r = (uint8_t)i;
-			return 0;
-		}
-		if (names[i][0])
-			snprintf(what + strlen(what), sizeof(what) - strlen(what), " %s", names[i]);
-	}
-	return text ? wrong(r, key, what) : 0;
-}
-
-// Hexadecimal digits, one to max of them.
-static int
-read_hex(struct reader *r, const json_t *object, const char *key, size_t max, uint64_t *value_r) {
-	const char *text;
-	char what[64];
-
-	*value_r = 0;
-	if (read_string(r, object, key, &text))
-		return -1;
-	if (!text)
-		return 0;
-	if (strlen(text) == 0 || strlen(text) > max
-	    || strspn(text, "0123456789abcdefABCDEF") < strlen(text)) {
-		snprintf(what, sizeof(what), "not one to %zu hexadecimal digits", max);
-		return wrong(r, key, what);
-	}
-	for (; *text; text++)
-		*value_r = *value_r << 4 | (uint64_t)((*text & 15) + (*text > '9' ? 9 : 0));
-	return 0;
-}
-
-// ---- Time, RFC 3339: any number of digits in the fraction (those beyond nanoseconds are dropped), any
-// offset from UTC.
-
-static uint64_t days_from_civil(unsigned year, unsigned month, unsigned day) {
-	unsigned shifted = year - (month <= 2), era = shifted / 400, of_era = shifted % 400;
-	unsigned from_march = month > 2 ? month - 3 : month + 9;
-	unsigned of_year = (153 * from_march + 2) / 5 + day - 1;
-
-	return (uint64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
-static bool is_date(unsigned year, unsigned month, unsigned day) {
-	static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return month >= 1 && month <= 12 && day >= 1
-		&& day <= days[month - 1] + (unsigned)(month == 2 && is_leap);
-}
-
-// Exactly n digits. Returns what follows them, or NULL.
-static const char *digits(const char *p, int n, unsigned *value_r) {
-	*value_r = 0;
-	for (; n > 0; n--, p++) {
-		if (*p < '0' || *p > '9')
-			return NULL;
-		*value_r = *value_r * 10 + (unsigned)(*p - '0');
-	}
-	return p;
-}
-
-// n digits and the character behind them, one of ends.
-static const char *field(const char *p, int n, const char *ends, unsigned *value_r) {
-	p = p ? digits(p, n, value_r) : NULL;
-	return p && *p && strchr(ends, *p) ? p + 1 : NULL;
-}
-
-static const char *fraction(const char *p, unsigned *ns_r) {
-	unsigned weight = 100000000;
-
-	if (*p < '0' || *p > '9')
-		return NULL;
-	for (; *p >= '0' && *p <= '9'; p++, weight /= 10)
-		*ns_r += weight * (unsigned)(*p - '0');
-	return p;
-}
-
-// Minutes east of UTC, and the end of the text behind it. 0, or -1.
-static int read_offset(const char *p, int *minutes_r) {
-	unsigned hours, minutes;
-	int sign = *p == '-' ? -1 : 1;
-
-	*minutes_r = 0;
-	if (*p == 'Z' || *p == 'z')
-		return p[1] ? -1 : 0;
-	if (*p != '+' && *p != '-')
-		return -1;
-	p = field(p + 1, 2, ":", &hours);
-	p = p ? digits(p, 2, &minutes) : NULL;
-	if (!p || *p || hours > 23 || minutes > 59)
-		return -1;
-	*minutes_r = sign * (int)(hours * 60 + minutes);
-	return 0;
-}
-
-static int parse_time(const char *text, uint64_t *time_ns_r) {
-	unsigned year, month, day, hour, minute, second, ns = 0;
-	const char *p = field(text, 4, "-", &year);
-	int64_t seconds;
-	int offset;
-
-	p = field(p, 2, "-", &month);
-	p = field(p, 2, "Tt ", &day);
-	p = field(p, 2, ":", &hour);
-	p = field(p, 2, ":", &minute);
-	p = p ? digits(p, 2, &second) : NULL;
-	if (p && *p == '.')
-		p = fraction(p + 1, &ns);
-	if (!p || read_offset(p, &offset) || year < 1970 || year > 2553
-	    || !is_date(year, month, day) || hour > 23 || minute > 59 || second > 60)
-		return -1;
-	seconds = (int64_t
-		  )(days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second)
-		- offset * 60;
-	if (seconds < 0)
-		return -1;
-	*time_ns_r = (uint64_t)seconds * 1000000000 + ns;
-	return 0;
-}
-
-static int read_time(struct reader *r, const json_t *root, uint64_t *time_ns_r) {
-	const char *text;
-
-	if (read_string(r, root, "time", &text))
-		return -1;
-	if (!text)
-		return wrong(r, "time", "missing");
-	if (parse_time(text, time_ns_r))
-		return wrong(
-			r, "time", "not a time like 2026-01-12T08:01:02.123456Z, 1970 to 2553"
-		);
-	return 0;
-}
-
-static int hex_digit(char c) {
-	return c >= '0' && c <= '9'		     ? c - '0'
-		: (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
-						     : -1;
-}
-
-static int read_session(struct reader *r, const json_t *root, uint8_t id[16]) {
-	const char *text;
-
-	if (read_string(r, root, "session", &text))
-		return -1;
-	if (!text)
-		return 0;
-	for (int i = 0; i < 16; i++, text += 2) {
-		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
-			return wrong(r, "session", "not a UUID");
-		if (hex_digit(text[0]) < 0 || hex_digit(text[1]) < 0)
-			return wrong(r, "session", "not a UUID");
-		id[i] = (uint8_t)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
-	}
-	return *text ? wrong(r, "session", "not a UUID") : 0;
-}
-
-// ---- Parts
-
-static int read_ip(struct reader *r, const json_t *object, struct ip *ip) {
-	const char *text;
-
-	if (read_string(r, object, "ip", &text))
-		return -1;
-	if (!text || !*text)
-		return 0;
-	if (inet_pton(AF_INET, text, ip->addr) == 1)
-		ip->family = 4;
-	else if (inet_pton(AF_INET6, text, ip->addr) == 1)
-		ip->family = 6;
-	else
-		return wrong(r, "ip", "not an IPv4 or IPv6 address");
-	// ::ffff:192.0.2.1 is how a dual-stack socket calls 192.0.2.1 (RFC 4291, 2.5.5.2).
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	if (ip->family == 6 && memcmp(ip->addr, mapped, sizeof(mapped)) == 0) {
-		memmove(ip->addr, ip->addr + sizeof(mapped), 4);
-		memset(ip->addr + 4, 0, sizeof(ip->addr) - 4);
-		ip->family = 4;
-	}
-	return 0;
-}
-
-static int read_source(struct reader *r, const json_t *root, struct activity *a) {
-	const json_t *source;
-
-	if (read_object(r, root, "source", &source))
-		return -1;
-	strcpy(r->where, "source.");
-	if (read_ip(r, source, &a->source.ip) || read_u32(r, source, "asn", &a->source.asn)
-	    || read_text(r, source, "country", a->source.country, sizeof(a->source.country))
-	    || read_name(
-		    r, source, "network", network_names, COUNT_OF(network_names), &a->source.network
-	    ))
-		return -1;
-	r->where[0] = '\0';
-	return 0;
-}
-
-static int read_client(struct reader *r, const json_t *root, struct activity *a) {
-	const json_t *client;
-	uint64_t grammar;
-
-	if (read_object(r, root, "client", &client))
-		return -1;
-	strcpy(r->where, "client.");
-	if (read_text(r, client, "id", a->client.id, sizeof(a->client.id))
-	    || read_text(r, client, "ja4", a->client.ja4, sizeof(a->client.ja4))
-	    || read_text(r, client, "helo", a->client.helo, sizeof(a->client.helo))
-	    || read_hex(r, client, "grammar", 8, &grammar))
-		return -1;
-	a->client.grammar = (uint32_t)grammar;
-	r->where[0] = '\0';
-	return 0;
-}
-
-static int read_auth(struct reader *r, const json_t *root, struct activity *a) {
-	const json_t *auth;
-
-	if (read_object(r, root, "auth", &auth))
-		return -1;
-	strcpy(r->where, "auth.");
-	if (read_u16(r, auth, "success", &a->auth.success)
-	    || read_u16(r, auth, "failure", &a->auth.failure)
-	    || read_text(r, auth, "mechanism", a->auth.mechanism, sizeof(a->auth.mechanism))
-	    || read_hex(r, auth, "password", 16, &a->auth.password))
-		return -1;
-	r->where[0] = '\0';
-	return 0;
-}
-
-static int read_uids(
-	struct reader *r,
-	const json_t *object,
-	const char *key,
-	const char *count_key,
-	struct uid_ranges *ranges,
-	uint32_t *count_r
-) {
-	const char *text;
-
-	if (read_string(r, object, key, &text))
-		return -1;
-	if (text && uid_set_read(text, strlen(text), ranges, count_r))
-		return wrong(r, key, "not a UID set like 1:9,12");
-	return read_u32(r, object, count_key, count_r);
-}
-
-// A name that is too long ends in a hash of the whole (FNV-1a), so that two of them stay two; as the IMAP
-// parser does.
-static void copy_name(char name[ACTIVITY_MAILBOX_NAME_SIZE], const char *from) {
-	enum { HASH_SIZE = 1 + 16 };
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-	size_t size = strlen(from), cut;
-
-	if (size < ACTIVITY_MAILBOX_NAME_SIZE) {
-		memcpy(name, from, size + 1);
-		return;
-	}
-	for (size_t i = 0; i < size; i++)
-		hash = (hash ^ (uint8_t)from[i]) * UINT64_C(0x100000001b3);
-	cut = utf8_cut(from, size, ACTIVITY_MAILBOX_NAME_SIZE - 1 - HASH_SIZE);
-	memcpy(name, from, cut);
-	snprintf(name + cut, HASH_SIZE + 1, "~%016" PRIx64, hash);
-}
-
-static int read_numbers(
-	struct reader *r,
-	const json_t *json,
-	const struct member *members,
-	size_t n,
-	void *object
-) {
-	for (size_t i = 0; i < n; i++) {
-		uint32_t value = 0;
-
-		if (read_u32(r, json, members[i].name, &value))
-			return -1;
-		memcpy((char *)object + members[i].offset, &value, sizeof(value));
-	}
-	return 0;
-}
-
-static int read_mailbox(struct reader *r, const json_t *json, struct activity_mailbox *mailbox) {
-	const json_t *search;
-	const char *name;
-	uint8_t mode;
-
-	if (read_string(r, json, "name", &name)
-	    || read_name(r, json, "mode", mode_names, COUNT_OF(mode_names), &mode)
-	    || read_uids(r, json, "bodies", "body_count", &mailbox->bodies, &mailbox->n_bodies)
-	    || read_uids(r, json, "headers", "header_count", &mailbox->headers, &mailbox->n_headers)
-	    || read_u64(r, json, "bytes", INT64_MAX, &mailbox->bytes)
-	    || read_numbers(r, json, mailbox_numbers, COUNT_OF(mailbox_numbers), mailbox)
-	    || read_object(r, json, "search", &search))
-		return -1;
-	strcat(r->where, "search.");
-	if (read_numbers(r, search, search_numbers, COUNT_OF(search_numbers), mailbox))
-		return -1;
-	copy_name(mailbox->name, name ? name : "");
-	mailbox->examine = mode;
-	return 0;
-}
-
-static int read_mailboxes(struct reader *r, const json_t *root, struct activity *a) {
-	const json_t *array;
-
-	if (read_array(r, root, "mailboxes", ACTIVITY_MAILBOXES_MAX, &array, &a->n_mailboxes))
-		return -1;
-	for (int i = 0; i < a->n_mailboxes; i++) {
-		const json_t *mailbox = json_array_get(array, (size_t)i);
-
-		if (!json_is_object(mailbox))
-			return wrong(r, "mailboxes", "not an array of objects");
-		snprintf(r->where, sizeof(r->where), "mailboxes[%d].", i);
-		if (read_mailbox(r, mailbox, &a->mailboxes[i]))
-			return -1;
-		r->where[0] = '\0';
-	}
-	return 0;
-}
-
-static int read_sent(struct reader *r, const json_t *root, struct activity *a) {
-	const json_t *array;
-
-	if (read_array(r, root, "sent", ACTIVITY_SENT_MAX, &array, &a->n_sent))
-		return -1;
-	for (int i = 0; i < a->n_sent; i++) {
-		const json_t *json = json_array_get(array, (size_t)i);
-		struct activity_sent *sent = &a->sent[i];
-
-		if (!json_is_object(json))
-			return wrong(r, "sent", "not an array of objects");
-		snprintf(r->where, sizeof(r->where), "sent[%d].", i);
-		if (read_texts(
-			    r,
-			    json,
-			    "to",
-			    ACTIVITY_RECIPIENTS_MAX,
-			    sent->to[0],
-			    sizeof(sent->to[0]),
-			    &sent->n_to
-		    ))
-			return -1;
-		sent->n_recipients = (uint32_t)json_array_size(json_object_get(json, "to"));
-		if (read_u32(r, json, "recipients", &sent->n_recipients)
-		    || read_u64(r, json, "bytes", INT64_MAX, &sent->bytes)
-		    || read_u32(r, json, "attachments", &sent->attachments))
-			return -1;
-		r->where[0] = '\0';
-	}
-	return 0;
-}
-
-static int read_values(struct reader *r, const json_t *json, struct activity_match *match) {
-	const json_t *array;
-
-	if (read_array(r, json, "values", ACTIVITY_VALUES_MAX, &array, &match->n_values))
-		return -1;
-	for (size_t i = 0; i < match->n_values; i++) {
-		const json_t *value = json_array_get(array, i);
-
-		uint64_t number;
-
-		if (!whole_number(value, UINT32_MAX, &number))
-			return wrong(r, "values", "not numbers of 32 bits");
-		match->values[i] = (uint32_t)number;
-	}
-	return 0;
-}
-
-static int read_match(struct reader *r, const json_t *json, struct activity_match *match) {
-	return read_text(r, json, "rule", match->rule, sizeof(match->rule))
-			|| read_u32(r, json, "count", &match->count) || read_values(r, json, match)
-			|| read_text(r, json, "field", match->field, sizeof(match->field))
-			|| read_u64(r, json, "offset", INT64_MAX, &match->offset)
-			|| read_text(r, json, "part", match->part, sizeof(match->part))
-			|| read_text(r, json, "excerpt", match->excerpt, sizeof(match->excerpt))
-		? -1
-		: 0;
-}
-
-static int read_matches(struct reader *r, const json_t *root, struct activity *a) {
-	const json_t *array;
-
-	if (read_array(r, root, "matches", ACTIVITY_MATCHES_MAX, &array, &a->n_matches))
-		return -1;
-	for (int i = 0; i < a->n_matches; i++) {
-		const json_t *match = json_array_get(array, (size_t)i);
-
-		if (!json_is_object(match))
-			return wrong(r, "matches", "not an array of objects");
-		snprintf(r->where, sizeof(r->where), "matches[%d].", i);
-		if (read_match(r, match, &a->matches[i]))
-			return -1;
-		r->where[0] = '\0';
-	}
-	return 0;
-}
-
-static int read_seen(struct reader *r, const json_t *root, float *seen_r) {
-	const json_t *value = member(root, "seen");
-	double seen = json_number_value(value);
-
-	if (value && (!json_is_number(value) || seen < 0 || seen > 1))
-		return wrong(r, "seen", "not a number from 0 to 1");
-	*seen_r = (float)seen;
-	return 0;
-}
-
-static int read_root(struct reader *r, const json_t *root, struct activity *a) {
-	const char *kind;
-
-	if (!json_is_object(root))
-		return wrong(r, "line", "not a JSON object");
-	if (read_string(r, root, "kind", &kind))
-		return -1;
-	if (kind && strcmp(kind, "activity"))
-		return wrong(r, "kind", "not activity");
-	if (read_time(r, root, &a->time_ns) || read_session(r, root, a->session)
-	    || read_name(
-		    r, root, "protocol", protocol_names, COUNT_OF(protocol_names), &a->protocol
-	    )
-	    || read_text(r, root, "account", a->account, sizeof(a->account))
-	    || read_source(r, root, a) || read_client(r, root, a) || read_auth(r, root, a)
-	    || read_mailboxes(r, root, a) || read_sent(r, root, a))
-		return -1;
-	return read_texts(
-		       r,
-		       root,
-		       "forward",
-		       ACTIVITY_FORWARDS_MAX,
-		       a->forward[0],
-		       sizeof(a->forward[0]),
-		       &a->n_forward
-	       )
-			|| read_texts(
-				r,
-				root,
-				"acl",
-				ACTIVITY_ACL_MAX,
-				a->acl[0],
-				sizeof(a->acl[0]),
-				&a->n_acl
-			)
-			|| read_matches(r, root, a) || read_bool(r, root, "idle", &a->idle)
-			|| read_seen(r, root, &a->seen) || read_bool(r, root, "end", &a->end)
-		? -1
-		: 0;
-}
-
-// jansson quotes the line where it failed: what would act on a terminal or end the line becomes a space.
+// What is quoted of a line must not act on a terminal, nor end the line it is told in.
 static void make_harmless(char *text) {
 	uint8_t *p = (uint8_t *)text, *end = p + strlen(text);
 	int len;
@@ -648,25 +39,657 @@ static void make_harmless(char *text) {
 	}
 }
 
-int activity_json_read(
-	const char *line,
-	size_t size,
-	struct activity *activity,
-	char *error,
-	int error_size
-) {
-	struct reader r = {.error = error, .error_size = error_size};
-	json_error_t json_error;
-	json_t *root = json_loadb(line, size, JSON_REJECT_DUPLICATES, &json_error);
-	int rc;
+static void wrong(const struct reader *r, const char *key, const char *what) {
+	char member[128], harmless[WHAT_SIZE];
 
-	memset(activity, 0, sizeof(*activity));
-	if (!root) {
-		snprintf(error, (size_t)error_size, "not JSON: %s", json_error.text);
-		make_harmless(error);
-		return -1;
+	if (!r->to->wrong)
+		return;
+	snprintf(member, sizeof(member), "%s%s", r->where, key);
+	snprintf(harmless, sizeof(harmless), "%s", what);
+	make_harmless(harmless);
+	r->to->wrong(r->to->ctx, member, harmless);
+}
+
+// The member, or NULL when it is absent or null.
+static const json_t *member(const json_t *object, const char *key) {
+	const json_t *value = json_object_get(object, key);
+
+	return json_is_null(value) ? NULL : value;
+}
+
+enum number_result { NUMBER, NUMBER_TOO_LARGE, NUMBER_NONE };
+
+// Also one that is written 5.0 or 1e5, as programs do whose only numbers are floating ones, and true for 1.
+static enum number_result whole_number(const json_t *value, uint64_t max, uint64_t *value_r) {
+	const double exact_max = 9007199254740992; // 2^53
+
+	*value_r = max;
+	if (json_is_boolean(value)) {
+		*value_r = json_is_true(value);
+		return NUMBER;
 	}
-	rc = read_root(&r, root, activity);
+	if (json_is_integer(value)) {
+		if (json_integer_value(value) < 0)
+			return NUMBER_NONE;
+		if ((uint64_t)json_integer_value(value) > max)
+			return NUMBER_TOO_LARGE;
+		*value_r = (uint64_t)json_integer_value(value);
+		return NUMBER;
+	}
+	double real = json_is_real(value) ? json_real_value(value) : -1;
+	if (!(real >= 0))
+		return NUMBER_NONE;
+	if (real > exact_max || real > (double)max)
+		return NUMBER_TOO_LARGE;
+	if (real != (double)(uint64_t)real)
+		return NUMBER_NONE;
+	*value_r = (uint64_t)real;
+	return NUMBER;
+}
+
+static void
+read_u64(struct reader *r, const json_t *object, const char *key, uint64_t max, uint64_t *value_r) {
+	const json_t *value = member(object, key);
+	enum number_result result;
+	char what[WHAT_SIZE];
+	uint64_t number;
+
+	if (!value)
+		return;
+	result = whole_number(value, max, &number);
+	if (result != NUMBER_NONE)
+		*value_r = number;
+	snprintf(
+		what,
+		sizeof(what),
+		result == NUMBER_TOO_LARGE ? "too large: taken as %" PRIu64
+					   : "not a whole number from 0 to %" PRIu64,
+		max
+	);
+	if (result != NUMBER)
+		wrong(r, key, what);
+}
+
+static void read_u32(struct reader *r, const json_t *object, const char *key, uint32_t *value_r) {
+	uint64_t value = *value_r;
+
+	read_u64(r, object, key, UINT32_MAX, &value);
+	*value_r = (uint32_t)value;
+}
+
+static void read_u16(struct reader *r, const json_t *object, const char *key, uint16_t *value_r) {
+	uint64_t value = *value_r;
+
+	read_u64(r, object, key, UINT16_MAX, &value);
+	*value_r = (uint16_t)value;
+}
+
+static void read_bool(struct reader *r, const json_t *object, const char *key, bool *value_r) {
+	const json_t *value = member(object, key);
+
+	if (value && !json_is_boolean(value))
+		wrong(r, key, "neither true nor false");
+	*value_r = json_is_true(value);
+}
+
+// NULL and told when the value is no text.
+static const char *text_of(struct reader *r, const char *key, const json_t *value) {
+	const char *text = json_string_value(value);
+
+	if (!text)
+		wrong(r, key, "not a string");
+	else if (strlen(text) == json_string_length(value))
+		return text;
+	else
+		wrong(r, key, "has a NUL character in it");
+	return NULL;
+}
+
+// NULL when the member is absent, or no text. Borrowed from the object.
+static const char *read_string(struct reader *r, const json_t *object, const char *key) {
+	const json_t *value = member(object, key);
+
+	return value ? text_of(r, key, value) : NULL;
+}
+
+static void copy_text(char *text, size_t text_size, const char *from) {
+	size_t size = utf8_cut(from, strlen(from), text_size - 1);
+
+	memcpy(text, from, size);
+	text[size] = '\0';
+}
+
+static void
+read_text(struct reader *r, const json_t *object, const char *key, char *text, size_t size) {
+	const char *from = read_string(r, object, key);
+
+	copy_text(text, size, from ? from : "");
+}
+
+// An account as all that models learn of it is kept under.
+static void
+copy_account(struct reader *r, const char *key, char account[ACCOUNT_SIZE], const char *from) {
+	const struct account_names *names = r->to->names;
+
+	if (!names || !*from)
+		copy_text(account, ACCOUNT_SIZE, from);
+	else if (account_name(names, from, strlen(from), account) == 0)
+		wrong(r, key, "no name of an account: too long, or with control characters");
+}
+
+// A member that must be an object; NULL when it is absent or none.
+static const json_t *read_object(struct reader *r, const json_t *object, const char *key) {
+	const json_t *value = member(object, key);
+
+	if (!value || json_is_object(value))
+		return value;
+	wrong(r, key, "not an object");
+	return NULL;
+}
+
+// The elements of an array that belong to this part of the line: as many as an activity has room for.
+struct window {
+	const json_t *array; // NULL: none
+	size_t from, to;
+};
+
+static struct window
+read_array(struct reader *r, const json_t *object, const char *key, size_t max) {
+	const json_t *array = member(object, key);
+	struct window window = {array, r->part * max, (r->part + 1) * max};
+	size_t n = json_array_size(array);
+
+	if (array && !json_is_array(array) && r->part == 0)
+		wrong(r, key, "not an array");
+	window.from = window.from < n ? window.from : n;
+	window.to = window.to < n ? window.to : n;
+	return window;
+}
+
+// The element if it is an object, with its place in front of its members' names; else NULL and told.
+static const json_t *element(struct reader *r, const char *key, const json_t *array, size_t i) {
+	const json_t *value = json_array_get(array, i);
+
+	snprintf(r->where, sizeof(r->where), "%s[%zu]", key, i);
+	if (!json_is_object(value)) {
+		wrong(r, "", "not an object");
+		r->where[0] = '\0';
+		return NULL;
+	}
+	strcat(r->where, ".");
+	return value;
+}
+
+// Texts of an array into rows of size bytes.
+static void read_texts(
+	struct reader *r,
+	const json_t *object,
+	const char *key,
+	int max,
+	char *texts,
+	size_t size,
+	uint8_t *n_r
+) {
+	struct window window = read_array(r, object, key, (size_t)max);
+
+	for (size_t i = window.from; i < window.to; i++) {
+		const char *text = text_of(r, key, json_array_get(window.array, i));
+		if (text)
+			copy_text(texts + (*n_r)++ * size, size, text);
+	}
+}
+
+// One of n names; absent is the first.
+static void read_name(
+	struct reader *r,
+	const json_t *object,
+	const char *key,
+	const char *const *names,
+	size_t n,
+	uint8_t *value_r
+) {
+	const char *text = read_string(r, object, key);
+	char what[WHAT_SIZE] = "none of";
+
+	*value_r = 0;
+	for (size_t i = 0; text && i < n; i++) {
+		if (strcasecmp(text, names[i]) == 0) {
+			*value_r = (uint8_t)i;
+			return;
+		}
+		if (names[i][0])
+			snprintf(what + strlen(what), sizeof(what) - strlen(what), " %s", names[i]);
+	}
+	if (text)
+		wrong(r, key, what);
+}
+
+static int hex_digit(char c) {
+	return c >= '0' && c <= '9'		     ? c - '0'
+		: (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+						     : -1;
+}
+
+// FNV-1a.
+static uint64_t text_hash(const char *text) {
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+	return hash;
+}
+
+// A name for something in up to max hexadecimal digits. Whoever names it otherwise means one thing by one
+// text all the same.
+static uint64_t read_hex(struct reader *r, const json_t *object, const char *key, size_t max) {
+	const char *text = read_string(r, object, key);
+	uint64_t value = 0;
+	bool is_hex = text && strlen(text) <= max;
+
+	for (const char *p = text; is_hex && *p; p++) {
+		is_hex = hex_digit(*p) >= 0;
+		value = value << 4 | (uint64_t)(hex_digit(*p) & 15);
+	}
+	if (is_hex || !text)
+		return value;
+	value = text_hash(text);
+	return max < 16 ? (value ^ value >> 4 * max) & ((UINT64_C(1) << 4 * max) - 1) : value;
+}
+
+static bool read_time(struct reader *r, const json_t *root, uint64_t *time_ns_r) {
+	const json_t *value = member(root, "time");
+	const char *text = value ? text_of(r, "time", value) : NULL;
+	enum rfc3339_result result = text ? rfc3339_read(text, time_ns_r) : RFC3339_NONE;
+
+	if (!value)
+		wrong(r, "time", "missing");
+	else if (text && result == RFC3339_NONE)
+		wrong(r, "time", "not a time like 2026-01-12T08:01:02.123456Z, 1970 to 2553");
+	else if (text && result == RFC3339_LOCAL)
+		wrong(r, "time", "without Z or an offset: taken for UTC");
+	return result != RFC3339_NONE;
+}
+
+// 16 bytes from a UUID, with or without its dashes. False: it is none.
+static bool read_uuid(const char *text, uint8_t id[16]) {
+	for (int i = 0; i < 16; i++, text += 2) {
+		text += *text == '-';
+		if (hex_digit(text[0]) < 0 || hex_digit(text[1]) < 0)
+			return false;
+		id[i] = (uint8_t)(hex_digit(text[0]) << 4 | hex_digit(text[1]));
+	}
+	return !*text;
+}
+
+// Whatever names a session, one text is one session.
+static void read_session(struct reader *r, const json_t *root, uint8_t id[16]) {
+	const char *text = read_string(r, root, "session");
+	uint64_t hash;
+
+	if (!text || !*text || read_uuid(text, id))
+		return;
+	hash = text_hash(text);
+	memcpy(id, &hash, sizeof(hash));
+	hash = ~hash * UINT64_C(0x9e3779b97f4a7c15);
+	memcpy(id + sizeof(hash), &hash, sizeof(hash));
+}
+
+// ---- Parts
+
+// Also in brackets, as in URLs and in mail (RFC 5321), and with the name of an interface behind it.
+static void read_ip(struct reader *r, const json_t *object, struct ip *ip) {
+	const char *text = read_string(r, object, "ip");
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	char bare[INET6_ADDRSTRLEN] = "";
+	bool in_brackets;
+	size_t size;
+
+	if (!text || !*text)
+		return;
+	in_brackets = text[0] == '[' && text[strlen(text) - 1] == ']';
+	text += in_brackets;
+	size = strcspn(text, "%]");
+	if (size < sizeof(bare))
+		memcpy(bare, text, size);
+	if (!strchr(text, '%') && text[size] == ']' && !in_brackets)
+		bare[0] = '\0';
+	if (inet_pton(AF_INET, bare, ip->addr) == 1)
+		ip->family = 4;
+	else if (inet_pton(AF_INET6, bare, ip->addr) == 1)
+		ip->family = 6;
+	else
+		wrong(r, "ip", "not an IPv4 or IPv6 address");
+	// ::ffff:192.0.2.1 is how a dual-stack socket calls 192.0.2.1 (RFC 4291, 2.5.5.2).
+	if (ip->family == 6 && memcmp(ip->addr, mapped, sizeof(mapped)) == 0) {
+		memmove(ip->addr, ip->addr + sizeof(mapped), 4);
+		memset(ip->addr + 4, 0, sizeof(ip->addr) - 4);
+		ip->family = 4;
+	}
+}
+
+static bool is_letter(char c) {
+	return (c | 32) >= 'a' && (c | 32) <= 'z';
+}
+
+// "CZ" and "cz" are one; a name in full is no code.
+static void read_country(struct reader *r, const json_t *source, char country[3]) {
+	const char *text = read_string(r, source, "country");
+
+	if (!text || !*text)
+		return;
+	if (strlen(text) != 2 || !is_letter(text[0]) || !is_letter(text[1])) {
+		wrong(r, "country", "not a country's two letters (ISO 3166)");
+		return;
+	}
+	country[0] = (char)(text[0] & ~32);
+	country[1] = (char)(text[1] & ~32);
+}
+
+static void read_source(struct reader *r, const json_t *root, struct activity *a) {
+	const json_t *source = read_object(r, root, "source");
+
+	strcpy(r->where, "source.");
+	read_ip(r, source, &a->source.ip);
+	read_u32(r, source, "asn", &a->source.asn);
+	read_country(r, source, a->source.country);
+	read_name(r, source, "network", network_names, COUNT_OF(network_names), &a->source.network);
+	r->where[0] = '\0';
+}
+
+static void read_client(struct reader *r, const json_t *root, struct activity *a) {
+	const json_t *client = read_object(r, root, "client");
+
+	strcpy(r->where, "client.");
+	read_text(r, client, "id", a->client.id, sizeof(a->client.id));
+	read_text(r, client, "ja4", a->client.ja4, sizeof(a->client.ja4));
+	read_text(r, client, "helo", a->client.helo, sizeof(a->client.helo));
+	a->client.grammar = (uint32_t)read_hex(r, client, "grammar", 8);
+	r->where[0] = '\0';
+}
+
+static void read_auth(struct reader *r, const json_t *root, struct activity *a) {
+	const json_t *auth = read_object(r, root, "auth");
+
+	strcpy(r->where, "auth.");
+	read_u16(r, auth, "success", &a->auth.success);
+	read_u16(r, auth, "failure", &a->auth.failure);
+	read_text(r, auth, "mechanism", a->auth.mechanism, sizeof(a->auth.mechanism));
+	a->auth.password = read_hex(r, auth, "password", 16);
+	r->where[0] = '\0';
+}
+
+static void read_uids(
+	struct reader *r,
+	const json_t *object,
+	const char *key,
+	const char *count_key,
+	struct uid_ranges *ranges,
+	uint32_t *count_r
+) {
+	const char *text = read_string(r, object, key);
+
+	if (text && uid_set_read(text, strlen(text), ranges, count_r)) {
+		wrong(r, key, "not a UID set like 1:9,12");
+		*ranges = (struct uid_ranges){0};
+		*count_r = 0;
+	}
+	read_u32(r, object, count_key, count_r);
+}
+
+// A name that is too long ends in a hash of the whole, so that two of them stay two; as the IMAP parser
+// does.
+static void copy_name(char name[ACTIVITY_MAILBOX_NAME_SIZE], const char *from) {
+	enum { HASH_SIZE = 1 + 16 };
+	size_t size = strlen(from), cut;
+
+	if (size < ACTIVITY_MAILBOX_NAME_SIZE) {
+		memcpy(name, from, size + 1);
+		return;
+	}
+	cut = utf8_cut(from, size, ACTIVITY_MAILBOX_NAME_SIZE - 1 - HASH_SIZE);
+	memcpy(name, from, cut);
+	snprintf(name + cut, HASH_SIZE + 1, "~%016" PRIx64, text_hash(from));
+}
+
+static void read_numbers(
+	struct reader *r,
+	const json_t *json,
+	const struct member *members,
+	size_t n,
+	void *object
+) {
+	for (size_t i = 0; i < n; i++) {
+		uint32_t value = 0;
+
+		read_u32(r, json, members[i].name, &value);
+		memcpy((char *)object + members[i].offset, &value, sizeof(value));
+	}
+}
+
+static void read_mailbox(struct reader *r, const json_t *json, struct activity_mailbox *mailbox) {
+	const char *name = read_string(r, json, "name");
+	const json_t *search = read_object(r, json, "search");
+	uint8_t mode;
+
+	read_name(r, json, "mode", mode_names, COUNT_OF(mode_names), &mode);
+	read_uids(r, json, "bodies", "body_count", &mailbox->bodies, &mailbox->n_bodies);
+	read_uids(r, json, "headers", "header_count", &mailbox->headers, &mailbox->n_headers);
+	read_u64(r, json, "bytes", INT64_MAX, &mailbox->bytes);
+	read_numbers(r, json, mailbox_numbers, COUNT_OF(mailbox_numbers), mailbox);
+	strcat(r->where, "search.");
+	read_numbers(r, search, search_numbers, COUNT_OF(search_numbers), mailbox);
+	copy_name(mailbox->name, name ? name : "");
+	mailbox->examine = mode;
+}
+
+static void read_mailboxes(struct reader *r, const json_t *root, struct activity *a) {
+	struct window window = read_array(r, root, "mailboxes", ACTIVITY_MAILBOXES_MAX);
+
+	for (size_t i = window.from; i < window.to; i++) {
+		const json_t *mailbox = element(r, "mailboxes", window.array, i);
+
+		if (mailbox)
+			read_mailbox(r, mailbox, &a->mailboxes[a->n_mailboxes++]);
+		r->where[0] = '\0';
+	}
+}
+
+static void read_message(struct reader *r, const json_t *json, struct activity_sent *sent) {
+	// Of the recipients beyond the room there is a count.
+	size_t part = r->part;
+
+	r->part = 0;
+	read_texts(
+		r,
+		json,
+		"to",
+		ACTIVITY_RECIPIENTS_MAX,
+		sent->to[0],
+		sizeof(sent->to[0]),
+		&sent->n_to
+	);
+	r->part = part;
+	sent->n_recipients = (uint32_t)json_array_size(json_object_get(json, "to"));
+	read_u32(r, json, "recipients", &sent->n_recipients);
+	read_u64(r, json, "bytes", INT64_MAX, &sent->bytes);
+	read_u32(r, json, "attachments", &sent->attachments);
+}
+
+static void read_sent(struct reader *r, const json_t *root, struct activity *a) {
+	struct window window = read_array(r, root, "sent", ACTIVITY_SENT_MAX);
+
+	for (size_t i = window.from; i < window.to; i++) {
+		const json_t *sent = element(r, "sent", window.array, i);
+
+		if (sent)
+			read_message(r, sent, &a->sent[a->n_sent++]);
+		r->where[0] = '\0';
+	}
+}
+
+static void read_values(struct reader *r, const json_t *json, struct activity_match *match) {
+	const json_t *array = member(json, "values");
+	uint64_t number;
+
+	if (array && !json_is_array(array))
+		wrong(r, "values", "not an array");
+	for (size_t i = 0; i < json_array_size(array) && match->n_values < ACTIVITY_VALUES_MAX;
+	     i++) {
+		if (whole_number(json_array_get(array, i), UINT32_MAX, &number) == NUMBER)
+			match->values[match->n_values++] = (uint32_t)number;
+		else
+			wrong(r, "values", "not numbers of 32 bits");
+	}
+}
+
+static void read_match(struct reader *r, const json_t *json, struct activity_match *match) {
+	read_text(r, json, "rule", match->rule, sizeof(match->rule));
+	read_u32(r, json, "count", &match->count);
+	read_values(r, json, match);
+	read_text(r, json, "field", match->field, sizeof(match->field));
+	read_u64(r, json, "offset", INT64_MAX, &match->offset);
+	read_text(r, json, "part", match->part, sizeof(match->part));
+	read_text(r, json, "excerpt", match->excerpt, sizeof(match->excerpt));
+}
+
+static void read_matches(struct reader *r, const json_t *root, struct activity *a) {
+	struct window window = read_array(r, root, "matches", ACTIVITY_MATCHES_MAX);
+
+	for (size_t i = window.from; i < window.to; i++) {
+		const json_t *match = element(r, "matches", window.array, i);
+
+		if (match)
+			read_match(r, match, &a->matches[a->n_matches++]);
+		r->where[0] = '\0';
+	}
+}
+
+static void read_acl(struct reader *r, const json_t *root, struct activity *a) {
+	struct window window = read_array(r, root, "acl", ACTIVITY_ACL_MAX);
+
+	for (size_t i = window.from; i < window.to; i++) {
+		const char *text = text_of(r, "acl", json_array_get(window.array, i));
+
+		if (text)
+			copy_account(r, "acl", a->acl[a->n_acl++], text);
+	}
+}
+
+static float read_seen(struct reader *r, const json_t *root) {
+	const json_t *value = member(root, "seen");
+	double seen = json_number_value(value);
+
+	if (value && (!json_is_number(value) || !(seen >= 0 && seen <= 1))) {
+		wrong(r, "seen", "not a number from 0 to 1");
+		return 0;
+	}
+	return (float)seen;
+}
+
+// All but the lists. False: the line is no activity.
+static bool read_once(struct reader *r, const json_t *root, struct activity *a) {
+	const char *account, *kind;
+
+	if (!json_is_object(root)) {
+		wrong(r, "line", "not a JSON object");
+		return false;
+	}
+	kind = read_string(r, root, "kind");
+	if (kind && strcasecmp(kind, "activity") != 0) {
+		wrong(r, "kind", "not activity");
+		return false;
+	}
+	if (!read_time(r, root, &a->time_ns))
+		return false;
+	read_session(r, root, a->session);
+	read_name(r, root, "protocol", protocol_names, COUNT_OF(protocol_names), &a->protocol);
+	account = read_string(r, root, "account");
+	copy_account(r, "account", a->account, account ? account : "");
+	read_source(r, root, a);
+	read_client(r, root, a);
+	read_auth(r, root, a);
+	read_bool(r, root, "idle", &a->idle);
+	a->seen = read_seen(r, root);
+	read_bool(r, root, "end", &a->end);
+	return true;
+}
+
+static void read_lists(struct reader *r, const json_t *root, struct activity *a) {
+	read_mailboxes(r, root, a);
+	read_sent(r, root, a);
+	read_texts(
+		r,
+		root,
+		"forward",
+		ACTIVITY_FORWARDS_MAX,
+		a->forward[0],
+		sizeof(a->forward[0]),
+		&a->n_forward
+	);
+	read_acl(r, root, a);
+	read_matches(r, root, a);
+}
+
+// How many activities the longest list needs.
+static size_t n_parts(const json_t *root) {
+	static const struct {
+		const char *key;
+		size_t max;
+	} lists[] = {
+		{"mailboxes", ACTIVITY_MAILBOXES_MAX},
+		{"sent", ACTIVITY_SENT_MAX},
+		{"forward", ACTIVITY_FORWARDS_MAX},
+		{"acl", ACTIVITY_ACL_MAX},
+		{"matches", ACTIVITY_MATCHES_MAX},
+	};
+	size_t n = 1;
+
+	for (size_t i = 0; i < COUNT_OF(lists); i++) {
+		size_t size = json_array_size(member(root, lists[i].key));
+		size_t needed = (size + lists[i].max - 1) / lists[i].max;
+		n = needed > n ? needed : n;
+	}
+	return n;
+}
+
+// What a further activity of the same line does not have of the one before: its lists, and the login.
+static void clear_lists(struct activity *a) {
+	a->n_mailboxes = a->n_sent = a->n_forward = a->n_acl = a->n_matches = 0;
+	memset(a->mailboxes, 0, sizeof(a->mailboxes));
+	memset(a->sent, 0, sizeof(a->sent));
+	memset(a->forward, 0, sizeof(a->forward));
+	memset(a->acl, 0, sizeof(a->acl));
+	memset(a->matches, 0, sizeof(a->matches));
+	memset(&a->auth, 0, sizeof(a->auth));
+}
+
+static int read_root(struct reader *r, const json_t *root) {
+	struct activity activity = {0};
+	size_t n = n_parts(root);
+	bool ends;
+
+	if (!read_once(r, root, &activity))
+		return 0;
+	ends = activity.end;
+	for (r->part = 0; r->part < n; r->part++) {
+		if (r->part > 0)
+			clear_lists(&activity);
+		activity.end = ends && r->part + 1 == n;
+		read_lists(r, root, &activity);
+		r->to->take(r->to->ctx, &activity);
+	}
+	return (int)n;
+}
+
+static void line_wrong(void *ctx, const char *what) {
+	wrong(ctx, "line", what);
+}
+
+int activity_json_read(const struct activity_reader *reader, const char *line, size_t size) {
+	struct reader r = {.to = reader};
+	json_t *root = json_line_read(line, size, line_wrong, &r);
+	int n = root ? read_root(&r, root) : 0;
+
 	json_decref(root);
-	return rc;
+	return n;
 }
