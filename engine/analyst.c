@@ -57,6 +57,19 @@ struct input {
 	bool is_finished;
 };
 
+enum output_kind {
+	OUTPUT_ALERTS,
+	OUTPUT_SESSIONS,
+	OUTPUT_ACTIVITY,
+	OUTPUTS,
+};
+
+struct output {
+	const char *name;
+	struct sink *sink;
+	bool is_moved, is_failing; // as was told
+};
+
 struct analyst {
 	const struct config *config;
 	struct models *models;
@@ -65,7 +78,7 @@ struct analyst {
 	const struct networks *networks;
 	struct alert alert; // on its way out
 	struct match_alerts *match_alerts; // NULL: no content rules
-	struct sink *alerts, *sessions, *activity;
+	struct output outputs[OUTPUTS];
 	struct input *inputs;
 	int n_inputs;
 	uint64_t advanced_ns; // the last full hour that was told
@@ -83,10 +96,57 @@ struct analyst {
 	char line[ACTIVITY_LINE_SIZE_MAX];
 };
 
-static void sink_put(struct analyst *analyst, struct sink *sink, const char *line, size_t size) {
+// Who reads a file has time to mend the disk and read on; live traffic does not come again: lines are lost
+// and counted, and nothing else is.
+static bool goes_on(const struct analyst *analyst, const struct sink *sink) {
+	return analyst->config->command == COMMAND_RUN && !sink_is_broken_pipe(sink);
+}
+
+// Told when it begins, and when it is over.
+static void tell_faults(struct analyst *analyst, struct output *output) {
+	struct sink *sink = output->sink;
+	bool is_moved = sink_notice(sink) != NULL;
+	bool is_failing = sink_is_failing(sink) && goes_on(analyst, sink);
+
+	if (is_moved && !output->is_moved)
+		fprintf(stderr, "postern: %s\n", sink_notice(sink));
+	if (is_failing && !output->is_failing)
+		fprintf(stderr, "postern: %s\n", sink_error(sink));
+	if (!is_failing && output->is_failing)
+		fprintf(stderr,
+			"postern: %s is written again; %llu lines were lost\n",
+			output->name,
+			(unsigned long long)sink_n_lost(sink));
+	output->is_moved = is_moved;
+	output->is_failing = is_failing;
+}
+
+static void count_lost(struct analyst *analyst) {
+	analyst->stats.n_lost = 0;
+	for (int i = 0; i < OUTPUTS; i++)
+		analyst->stats.n_lost += sink_n_lost(analyst->outputs[i].sink);
+}
+
+static void out(struct analyst *analyst, enum output_kind kind, const char *line, size_t size) {
+	struct output *output = &analyst->outputs[kind];
+	struct sink *sink = output->sink;
+	uint64_t n_lost = sink_n_lost(sink);
+
 	sink_write(sink, line, size);
-	if (sink_error(sink) || sink_is_broken_pipe(sink))
+	// An alert waits for no buffer to fill.
+	if (kind == OUTPUT_ALERTS)
+		sink_flush(sink);
+	if (sink_n_lost(sink) != n_lost)
+		count_lost(analyst);
+	tell_faults(analyst, output);
+	if (!goes_on(analyst, sink) && (sink_error(sink) || sink_is_broken_pipe(sink)))
 		atomic_store_explicit(&analyst->is_broken, true, memory_order_relaxed);
+}
+
+static void out_flush(struct analyst *analyst, enum output_kind kind) {
+	sink_flush(analyst->outputs[kind].sink);
+	count_lost(analyst);
+	tell_faults(analyst, &analyst->outputs[kind]);
 }
 
 // An alert with what is known of its address.
@@ -121,9 +181,7 @@ static void alert_out(void *ctx, const struct alert *without_place) {
 	size = alert_json_write(
 		alert, observer ? observer : "", analyst->line, sizeof(analyst->line)
 	);
-	sink_put(analyst, analyst->alerts, analyst->line, size);
-	// An alert waits for no buffer to fill.
-	sink_flush(analyst->alerts);
+	out(analyst, OUTPUT_ALERTS, analyst->line, size);
 }
 
 // ---- The store
@@ -189,6 +247,23 @@ void analyst_idle(struct analyst *analyst) {
 	tick(analyst);
 }
 
+// A sensor that starts again goes on behind what it has written.
+static bool outputs_open(struct analyst *analyst, char *error, int size) {
+	const struct config *config = analyst->config;
+	enum sink_mode mode = config->command == COMMAND_RUN ? SINK_APPEND : SINK_ANEW;
+	const char *const paths[] = {config->alerts, config->sessions, config->activity};
+
+	for (int i = 0; i < OUTPUTS; i++) {
+		struct output *output = &analyst->outputs[i];
+
+		output->name = paths[i];
+		output->sink = sink_open(paths[i], mode, error, size);
+		if (!output->sink)
+			return false;
+	}
+	return true;
+}
+
 struct analyst *
 analyst_open(const struct config *config, const struct rules *rules, char *error, int size) {
 	struct analyst *analyst = calloc(1, sizeof(*analyst));
@@ -210,9 +285,7 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 		goto err;
 	}
 	memcpy(content.hash_key, models.hash_key, sizeof(content.hash_key));
-	if (!(analyst->alerts = sink_open(config->alerts, error, size))
-	    || !(analyst->sessions = sink_open(config->sessions, error, size))
-	    || !(analyst->activity = sink_open(config->activity, error, size)))
+	if (!outputs_open(analyst, error, size))
 		goto err;
 	analyst->models = models_open(&models);
 	analyst->match_alerts = match_alerts_open(&content);
@@ -243,8 +316,8 @@ static void stats_tell(struct analyst *analyst, uint64_t now_ns) {
 		return;
 	if (analyst->stats_next_ns) {
 		line = analyst->stats_line(analyst->stats_ctx, due_ns, &size);
-		sink_put(analyst, analyst->sessions, line, size);
-		sink_flush(analyst->sessions);
+		out(analyst, OUTPUT_SESSIONS, line, size);
+		out_flush(analyst, OUTPUT_SESSIONS);
 	}
 	analyst->stats_next_ns = due_ns + analyst->stats_interval_ns;
 }
@@ -272,7 +345,7 @@ void analyst_activity(struct analyst *analyst, const struct activity *activity) 
 	analyst->stats.n_activities++;
 	if (analyst->config->activity) {
 		size_t size = activity_json_write(activity, analyst->line, sizeof(analyst->line));
-		sink_put(analyst, analyst->activity, analyst->line, size);
+		out(analyst, OUTPUT_ACTIVITY, analyst->line, size);
 	}
 	// Without marks (score) activity alone tells the time, hour by hour as they do. Whether a larger
 	// jump ahead is to be believed is the models' to judge.
@@ -293,7 +366,7 @@ void analyst_activity(struct analyst *analyst, const struct activity *activity) 
 
 void analyst_record(struct analyst *analyst, const char *line, size_t size) {
 	analyst->stats.n_records++;
-	sink_put(analyst, analyst->sessions, line, size);
+	out(analyst, OUTPUT_SESSIONS, line, size);
 }
 
 // ---- Rules that come later
@@ -394,8 +467,8 @@ static void flush_when_quiet(struct analyst *analyst, uint64_t *n_flushed) {
 	uint64_t n_lines = analyst->stats.n_records + analyst->stats.n_activities;
 
 	if (n_lines != *n_flushed) {
-		sink_flush(analyst->sessions);
-		sink_flush(analyst->activity);
+		out_flush(analyst, OUTPUT_SESSIONS);
+		out_flush(analyst, OUTPUT_ACTIVITY);
 	}
 	*n_flushed = n_lines;
 }
@@ -516,31 +589,30 @@ void analyst_send_mark(struct ring *ring, const struct flow_moment *moment, int 
 }
 
 void analyst_flush(struct analyst *analyst) {
-	struct sink *sinks[] = {analyst->alerts, analyst->sessions, analyst->activity};
-
 	if (analyst->store) {
 		analyst->mark.now_ns = models_now(analyst->models);
 		analyst->stats.is_unkept = store_sync(analyst->store, &analyst->mark) < 0;
 	}
-	analyst->stats.n_lost = 0;
-	for (int i = 0; i < 3; i++) {
-		sink_flush(sinks[i]);
-		analyst->stats.n_lost += sink_n_lost(sinks[i]);
-	}
+	for (int i = 0; i < OUTPUTS; i++)
+		out_flush(analyst, i);
 }
 
 const char *analyst_error(const struct analyst *analyst) {
-	const struct sink *sinks[] = {analyst->alerts, analyst->sessions, analyst->activity};
+	for (int i = 0; i < OUTPUTS; i++) {
+		const struct sink *sink = analyst->outputs[i].sink;
 
-	for (int i = 0; i < 3; i++)
-		if (sink_error(sinks[i]) && !sink_is_broken_pipe(sinks[i]))
-			return sink_error(sinks[i]);
+		if (sink_error(sink) && !sink_is_broken_pipe(sink) && !goes_on(analyst, sink))
+			return sink_error(sink);
+	}
 	return NULL;
 }
 
 int analyst_reader_is_gone(const struct analyst *analyst) {
-	return sink_is_broken_pipe(analyst->alerts) || sink_is_broken_pipe(analyst->sessions)
-		|| sink_is_broken_pipe(analyst->activity);
+	int is_gone = 0;
+
+	for (int i = 0; i < OUTPUTS; i++)
+		is_gone |= sink_is_broken_pipe(analyst->outputs[i].sink);
+	return is_gone;
 }
 
 int analyst_is_broken(const struct analyst *analyst) {
@@ -563,9 +635,8 @@ void analyst_close(struct analyst *analyst) {
 	match_alerts_close(analyst->match_alerts);
 	store_close(analyst->store);
 	models_close(analyst->models);
-	sink_close(analyst->alerts);
-	sink_close(analyst->sessions);
-	sink_close(analyst->activity);
+	for (int i = 0; i < OUTPUTS; i++)
+		sink_close(analyst->outputs[i].sink);
 	free(analyst->inputs);
 	free(analyst);
 }

@@ -19,14 +19,17 @@ enum { BUFFER_SIZE = 1 << 18 };
 struct sink {
 	char *path; // as people know it
 	int fd; // -1: nowhere
-	bool is_regular;
+	bool is_regular; // can be cut where half a line stands
+	bool is_named; // and it has a path
 	bool is_over; // nothing more can be written
 	bool is_broken_pipe;
+	bool is_failing; // the last write did
 	uint64_t n_lines;
 	uint64_t n_lost;
 	size_t used;
 	int error_number; // the last fault's
 	char error[512];
+	char notice[512];
 	char buffer[BUFFER_SIZE];
 };
 
@@ -54,7 +57,41 @@ static const char *advice(int error) {
 	}
 }
 
-struct sink *sink_open(const char *path, char *error, int size) {
+// Cuts off what follows the last line end: half a line, whose writer was killed.
+static int cut_half_line(int fd, off_t size) {
+	char block[4096];
+
+	while (size > 0) {
+		off_t from = size > (off_t)sizeof(block) ? size - (off_t)sizeof(block) : 0;
+		ssize_t n = pread(fd, block, (size_t)(size - from), from);
+		const char *last = n > 0 ? memrchr(block, '\n', (size_t)n) : NULL;
+		if (n != size - from)
+			return -1;
+		if (last)
+			return ftruncate(fd, from + (last + 1 - block));
+		size = from;
+	}
+	return ftruncate(fd, 0);
+}
+
+// A file descriptor, or -1 and errno.
+static int file_open(const char *path, enum sink_mode mode) {
+	int flags = O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, fd;
+	struct stat st;
+	char last;
+
+	fd = open(path, mode == SINK_ANEW ? flags | O_TRUNC : flags, 0640);
+	if (fd < 0) // a device, or a file that may not be read
+		return open(
+			path, O_WRONLY | (flags & ~O_RDWR) | (mode == SINK_ANEW ? O_TRUNC : 0), 0640
+		);
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0
+	    && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n')
+		cut_half_line(fd, st.st_size); // if not, it stays: what follows is appended
+	return fd;
+}
+
+struct sink *sink_open(const char *path, enum sink_mode mode, char *error, int size) {
 	bool is_stdout = path && strcmp(path, "-") == 0;
 	struct sink *sink = calloc(1, sizeof(*sink));
 	struct stat st;
@@ -69,13 +106,14 @@ struct sink *sink_open(const char *path, char *error, int size) {
 	else if (is_stdout)
 		sink->fd = STDOUT_FILENO;
 	else
-		sink->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0640);
+		sink->fd = file_open(path, mode);
 	if (path && (sink->fd < 0 || fstat(sink->fd, &st) < 0)) {
 		snprintf(error, (size_t)size, "%s: %s: %s", path, strerror(errno), advice(errno));
 		sink_close(sink);
 		return NULL;
 	}
 	sink->is_regular = path && S_ISREG(st.st_mode);
+	sink->is_named = sink->is_regular && !is_stdout;
 	return sink;
 }
 
@@ -113,14 +151,52 @@ static void lose_rest(struct sink *sink, size_t written, int error) {
 	if (error == EPIPE)
 		sink->is_over = sink->is_broken_pipe = true;
 	sink->error_number = error;
+	sink->is_failing = true;
 	error_update(sink);
+}
+
+// Somebody has moved or removed the file: what is written from here on goes into a new one of that name.
+// 0, or the error for which what would be written is lost: the old file is gone and there is no new one.
+static int follow_path(struct sink *sink) {
+	struct stat named, ours;
+	int fd;
+
+	if (fstat(sink->fd, &ours) < 0
+	    || (stat(sink->path, &named) == 0 && named.st_ino == ours.st_ino
+		&& named.st_dev == ours.st_dev)) {
+		sink->notice[0] = '\0';
+		return 0;
+	}
+	fd = file_open(sink->path, SINK_APPEND);
+	if (fd >= 0) {
+		close(sink->fd);
+		sink->fd = fd;
+		sink->notice[0] = '\0';
+		return 0;
+	}
+	if (ours.st_nlink == 0)
+		return errno;
+	snprintf(
+		sink->notice,
+		sizeof(sink->notice),
+		"%s: %s: the file was moved and cannot be made anew; lines go on into the moved "
+		"one",
+		sink->path,
+		strerror(errno)
+	);
+	return 0;
 }
 
 void sink_flush(struct sink *sink) {
 	size_t written = 0;
+	int gone;
 
 	if (sink->fd < 0)
 		sink->used = 0;
+	if (sink->is_named && sink->used > 0 && (gone = follow_path(sink)) != 0) {
+		lose_rest(sink, 0, gone);
+		return;
+	}
 	while (written < sink->used) {
 		ssize_t n = write(sink->fd, sink->buffer + written, sink->used - written);
 		if (n > 0) {
@@ -133,6 +209,7 @@ void sink_flush(struct sink *sink) {
 			return;
 		}
 	}
+	sink->is_failing &= sink->used == 0;
 	sink->used = 0;
 }
 
@@ -153,6 +230,14 @@ void sink_write(struct sink *sink, const char *line, size_t size) {
 
 const char *sink_error(const struct sink *sink) {
 	return sink->error[0] ? sink->error : NULL;
+}
+
+bool sink_is_failing(const struct sink *sink) {
+	return sink->is_failing;
+}
+
+const char *sink_notice(const struct sink *sink) {
+	return sink->notice[0] ? sink->notice : NULL;
 }
 
 int sink_is_broken_pipe(const struct sink *sink) {

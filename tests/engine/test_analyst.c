@@ -169,9 +169,52 @@ static void without_waiting_a_full_ring_says_so_and_drops_marks(void **) {
 	ring_close(ring);
 }
 
+// r4: a full disk stops no sensor: it loses lines, counts them, and writes again when there is room. Who reads
+// captures is stopped: they can be read again.
+static void r4_a_full_disk_stops_no_sensor(void **) {
+	char sessions[PATH_SIZE], error[256];
+	struct config config
+		= {.command = COMMAND_RUN, .sessions = "/dev/full", .max_accounts = 100};
+	struct analyst *analyst;
+	char line[4000];
+
+	memset(line, 'x', sizeof(line));
+	for (int live = 0; live < 2; live++) {
+		config.command = live ? COMMAND_RUN : COMMAND_REPLAY;
+		analyst = analyst_open(&config, NULL, error, sizeof(error));
+		assert_non_null(analyst);
+		for (int i = 0; i < 1000; i++)
+			analyst_record(analyst, line, sizeof(line));
+		assert_int_equal(analyst_is_broken(analyst), !live);
+		analyst_flush(analyst);
+		assert_int_equal(analyst_stats(analyst)->n_lost, 1000);
+		assert_int_equal(analyst_error(analyst) == NULL, live);
+		analyst_close(analyst);
+	}
+
+	// n1: a sensor that starts again goes on behind what it wrote; a replay begins anew.
+	path_make(sessions);
+	config.sessions = sessions;
+	for (int run = 0; run < 4; run++) {
+		config.command = run < 3 ? COMMAND_RUN : COMMAND_REPLAY;
+		analyst = analyst_open(&config, NULL, error, sizeof(error));
+		assert_non_null(analyst);
+		analyst_record(analyst, "{}", 2);
+		analyst_flush(analyst);
+		analyst_close(analyst);
+		FILE *file = fopen(sessions, "r");
+		assert_non_null(file);
+		size_t size = fread(line, 1, sizeof(line), file);
+		fclose(file);
+		assert_int_equal(size, run < 3 ? 3 * (run + 1) : 3);
+	}
+	unlink(sessions);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(activities_of_several_workers_come_in_the_order_of_one),
+		cmocka_unit_test(r4_a_full_disk_stops_no_sensor),
 		cmocka_unit_test(without_waiting_a_full_ring_says_so_and_drops_marks),
 	};
 

@@ -38,7 +38,7 @@ static int remove_folder(void **state) {
 
 static struct sink *opened(const char *where) {
 	char error[256] = "";
-	struct sink *sink = sink_open(where, error, sizeof(error));
+	struct sink *sink = sink_open(where, SINK_ANEW, error, sizeof(error));
 
 	assert_string_equal(error, "");
 	assert_non_null(sink);
@@ -106,7 +106,7 @@ static void what_cannot_be_opened_is_named_with_advice(void **state) {
 	char error[256], expected[256], deep[128];
 
 	snprintf(deep, sizeof(deep), "%s/none/out", folder);
-	assert_null(sink_open(deep, error, sizeof(error)));
+	assert_null(sink_open(deep, SINK_ANEW, error, sizeof(error)));
 	snprintf(
 		expected,
 		sizeof(expected),
@@ -115,7 +115,7 @@ static void what_cannot_be_opened_is_named_with_advice(void **state) {
 	);
 	assert_string_equal(error, expected);
 
-	assert_null(sink_open(folder, error, sizeof(error)));
+	assert_null(sink_open(folder, SINK_ANEW, error, sizeof(error)));
 	snprintf(expected, sizeof(expected), "%s: Is a directory: name a file in it", folder);
 	assert_string_equal(error, expected);
 }
@@ -162,6 +162,144 @@ static void r4_a_disk_that_fills_keeps_whole_lines_and_may_be_freed(void **state
 		sink_close(sink);
 		assert_int_equal(lines_in_file(), n_kept + 3);
 	}
+}
+
+static char *rotated(int number) {
+	static char paths[4][80];
+	char *to = paths[number % 4];
+
+	snprintf(to, sizeof(paths[0]), "%s.%d", path, number);
+	return to;
+}
+
+static int lines_in(const char *name) {
+	FILE *file = fopen(name, "r");
+	int n = file ? read_lines(file) : 0;
+
+	if (file)
+		fclose(file);
+	return n;
+}
+
+// r2, r3: several sinks, their files moved away at any moment, many times in what may be one second, each
+// under a name of its own: every line is in one file, whole, in order, and every sink goes on in the new one.
+static void r2_r3_rotation_loses_no_line_of_any_writer(void **state) {
+	enum { WRITERS = 3, ROTATIONS = 50 };
+	struct sink *sinks[WRITERS];
+	char names[WRITERS][80], moved[300];
+	int n_written[WRITERS] = {0}, n_read[WRITERS] = {0};
+
+	for (int w = 0; w < WRITERS; w++) {
+		snprintf(names[w], sizeof(names[w]), "%s-%d", path, w);
+		sinks[w] = opened(names[w]);
+	}
+	for (int i = 0; i < ROTATIONS; i++)
+		for (int w = 0; w < WRITERS; w++) {
+			int n = (i * 7 + w * 13) % 11 * (i % 5 == w ? 3000 : 1);
+			write_numbered(sinks[w], n_written[w], n);
+			n_written[w] += n;
+			if ((i + w) % 3)
+				sink_flush(sinks[w]);
+			snprintf(moved, sizeof(moved), "%s.%d", names[w], i);
+			rename(names[w], moved); // there is none where nothing was written
+		}
+	for (int w = 0; w < WRITERS; w++) {
+		sink_flush(sinks[w]);
+		assert_null(sink_error(sinks[w]));
+		assert_null(sink_notice(sinks[w]));
+		assert_int_equal(sink_n_lost(sinks[w]), 0);
+		sink_close(sinks[w]);
+		for (int i = 0; i <= ROTATIONS; i++) {
+			snprintf(moved, sizeof(moved), "%s.%d", names[w], i);
+			n_read[w] += lines_in(i < ROTATIONS ? moved : names[w]);
+			unlink(i < ROTATIONS ? moved : names[w]);
+		}
+		assert_int_equal(n_read[w], n_written[w]);
+	}
+}
+
+// r3: two sinks of one file do not write over each other, and who opens it again to append goes on behind
+// them; half a line that a killed writer left is no line.
+static void r3_writers_of_one_file_keep_out_of_each_others_way(void **state) {
+	char error[256];
+	struct sink *a = opened(path), *b = sink_open(path, SINK_APPEND, error, sizeof(error));
+	struct sink *c;
+	FILE *file;
+
+	assert_non_null(b);
+	for (int i = 0; i < 20; i++) {
+		write_numbered(i % 2 ? a : b, 10 * i, 10);
+		sink_flush(i % 2 ? a : b);
+	}
+	sink_close(a);
+	sink_close(b);
+	assert_int_equal(lines_in(path), 200);
+	file = fopen(path, "a");
+	fputs("{\"line\":20", file);
+	for (int i = 0; i < 10000; i++)
+		fputs(" ", file);
+	fclose(file);
+	c = sink_open(path, SINK_APPEND, error, sizeof(error));
+	assert_non_null(c);
+	write_numbered(c, 200, 5);
+	sink_close(c);
+	assert_int_equal(lines_in(path), 205);
+}
+
+// r1: the name is taken by what cannot be opened: the old file goes on, it is said, and when the way is free
+// the new one is there.
+static void r1_when_the_new_file_cannot_be_opened_the_old_one_goes_on(void **state) {
+	struct sink *sink = opened(path);
+
+	write_numbered(sink, 0, 3);
+	sink_flush(sink);
+	rename(path, rotated(0));
+	assert_int_equal(mkdir(path, 0700), 0); // nobody, not even root, opens a folder to write
+	write_numbered(sink, 3, 4);
+	sink_flush(sink);
+	assert_non_null(strstr(sink_notice(sink), "Is a directory: the file was moved"));
+	assert_null(sink_error(sink));
+	assert_int_equal(lines_in(rotated(0)), 7);
+	assert_int_equal(rmdir(path), 0);
+	write_numbered(sink, 7, 2);
+	sink_flush(sink);
+	assert_null(sink_notice(sink));
+	assert_int_equal(lines_in(path), 2);
+	assert_int_equal(lines_in(rotated(0)), 7);
+	assert_int_equal(sink_n_lost(sink), 0);
+	sink_close(sink);
+	unlink(rotated(0));
+}
+
+// r4: the whole folder is deleted: what is written then is nowhere, and counted; when it is there again, it is
+// used.
+static void r4_a_deleted_folder_is_a_counted_loss(void **state) {
+	char deep[80], file[100], error[256];
+	struct sink *sink;
+
+	snprintf(deep, sizeof(deep), "%s/deep", folder);
+	snprintf(file, sizeof(file), "%s/out", deep);
+	assert_int_equal(mkdir(deep, 0700), 0);
+	sink = sink_open(file, SINK_APPEND, error, sizeof(error));
+	assert_non_null(sink);
+	write_numbered(sink, 0, 3);
+	sink_flush(sink);
+	unlink(file);
+	assert_int_equal(rmdir(deep), 0);
+	write_numbered(sink, 3, 4);
+	sink_flush(sink);
+	assert_true(sink_is_failing(sink));
+	assert_int_equal(sink_n_lost(sink), 4);
+	assert_non_null(strstr(sink_error(sink), "No such file or directory: 4 lines lost"));
+	assert_int_equal(mkdir(deep, 0700), 0);
+	write_numbered(sink, 7, 2);
+	sink_flush(sink);
+	assert_false(sink_is_failing(sink));
+	assert_int_equal(sink_n_lost(sink), 4);
+	assert_int_equal(lines_in(file), 2);
+	sink_close(sink);
+	unlink(file);
+	rmdir(deep);
 }
 
 // Standard output of this process becomes fd while a sink on "-" is at work.
@@ -242,6 +380,10 @@ int main(void) {
 		cmocka_unit_test(what_cannot_be_opened_is_named_with_advice),
 		cmocka_unit_test(r4_a_full_device_is_an_error_with_its_losses),
 		cmocka_unit_test(r4_a_disk_that_fills_keeps_whole_lines_and_may_be_freed),
+		cmocka_unit_test(r1_when_the_new_file_cannot_be_opened_the_old_one_goes_on),
+		cmocka_unit_test(r2_r3_rotation_loses_no_line_of_any_writer),
+		cmocka_unit_test(r3_writers_of_one_file_keep_out_of_each_others_way),
+		cmocka_unit_test(r4_a_deleted_folder_is_a_counted_loss),
 		cmocka_unit_test(a_reader_that_has_gone_is_told_from_other_faults),
 		cmocka_unit_test(slow_readers_short_writes_and_signals_lose_nothing),
 	};
