@@ -15,6 +15,8 @@ ROWS = {
     "hostile_mail.md": [f"S{i}" for i in range(1, 25)] + [f"I{i}" for i in range(1, 31)]
     + [f"M{i}" for i in range(1, 25)] + [f"A{i}" for i in range(1, 9)] + [f"X{i}" for i in range(1, 10)]
     + [f"L{i}" for i in range(1, 11)],
+    "hostile_state.md": [f"D{i}" for i in range(1, 12)] + ["K1", "K2"] + [f"R{i}" for i in range(1, 5)]
+    + [f"Z{i}" for i in range(1, 5)] + ["N1", "N2"],
 }
 
 run = set()
@@ -23,6 +25,9 @@ for path in TESTS.rglob("test_*.c"):
     run |= set(re.findall(r"cmocka_unit_test(?:_setup_teardown)?\(\s*(\w+)", text)) & set(
         re.findall(r"^static void (\w+)\(", text, re.M))
 run |= {path.name for path in (TESTS / "talks").glob("*.talk")}
+# Programs that are tests of their own, or cases of one.
+build = (TESTS / "meson.build").read_text()
+run |= set(re.findall(r"\btest\('(\w+)'", build)) | set(re.findall(r"^\t'(\w+)',$", build, re.M))
 
 
 

@@ -33,17 +33,11 @@ static uint64_t clock_get(clockid_t id) {
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-// Event time: the wall clock. When that is set back, time goes on at half its speed until the clock has
-// caught up, so that timers neither stop nor repeat.
 static void clock_read(struct queue *queue) {
-	uint64_t wall_ns = clock_get(CLOCK_REALTIME);
-	uint64_t clock_ns = clock_get(CLOCK_MONOTONIC);
-
-	if (wall_ns >= queue->source.now_ns)
-		queue->source.now_ns = wall_ns;
-	else
-		queue->source.now_ns += (clock_ns - queue->clock_ns) / 2;
-	queue->clock_ns = clock_ns;
+	queue->clock.now_ns = queue->source.now_ns; // frames' stamps may be ahead
+	queue->source.now_ns = event_clock_read(
+		&queue->clock, clock_get(CLOCK_REALTIME), clock_get(CLOCK_MONOTONIC)
+	);
 }
 
 // Copies a packet that lies in several buffers to scratch. A driver's packet length may promise more
@@ -79,7 +73,7 @@ static uint64_t stamp_steer(const struct queue *queue, const struct rte_mbuf *mb
 	if (*queue->n_unstamped)
 		return queue->source.now_ns;
 	memcpy(&stamp, rte_pktmbuf_mtod(mbuf, const uint8_t *) - sizeof(stamp), sizeof(stamp));
-	age_ns = queue->clock_ns - stamp.time_ns;
+	age_ns = queue->clock.monotonic_ns - stamp.time_ns;
 	return age_ns < STAMP_AGE_S * 1000000000ull ? queue->source.now_ns - age_ns
 						    : queue->source.now_ns;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "limits.h"
+#include "port/event_clock.h"
 #include "source.h"
 
 #include <stdbool.h>
@@ -38,7 +39,7 @@ struct queue {
 
 	uint64_t n_received;
 	uint32_t n_empty; // polls in a row without a frame
-	uint64_t clock_ns; // CLOCK_MONOTONIC when source.now_ns was last set
+	struct event_clock clock; // what source.now_ns comes from
 	struct rte_mbuf *mbufs[BURST_MAX]; // given out with the last burst
 	int n_mbufs;
 	uint8_t *scratch; // BURST_MAX × FRAME_SIZE_MAX; only what is used is ever touched

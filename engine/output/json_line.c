@@ -5,6 +5,8 @@
 
 #include "output/utf8.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,10 +43,16 @@ parse(const char *line, size_t size, void (*wrong)(void *ctx, const char *what),
 	size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
 	json_error_t error = {0};
 	char *repaired = NULL, what[WHAT_SIZE];
+	bool no_memory;
 	json_t *root;
 
 	for (;;) {
+		errno = 0;
 		root = json_loadb(line, size, flags, &error);
+		// jansson calls that a syntax error as often as not.
+		no_memory = !root && errno == ENOMEM;
+		if (no_memory)
+			break;
 		enum json_error_code code = root ? json_error_unknown : json_error_code(&error);
 		if (code == json_error_invalid_utf8 && !repaired
 		    && (repaired = from_latin1(line, size, &size))) {
@@ -61,10 +69,9 @@ parse(const char *line, size_t size, void (*wrong)(void *ctx, const char *what),
 		}
 	}
 	free(repaired);
-	if (!root) {
-		snprintf(what, sizeof(what), "not JSON: %s", error.text);
-		wrong(ctx, what);
-	}
+	snprintf(what, sizeof(what), "not JSON: %s", error.text);
+	if (!root)
+		wrong(ctx, no_memory ? "no memory to read it" : what);
 	return root;
 }
 

@@ -3,6 +3,7 @@
 
 #include "store/load.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct blob {
 struct arrival {
 	struct load *load;
 	const struct store_part *newer; // a part that a newer program wrote
+	bool no_memory;
 	uint64_t n_values;
 	struct blob blobs[STORE_PARTS_MAX];
 	uint8_t image[VALUE_IMAGE_MAX];
@@ -87,10 +89,12 @@ static void entry_arrive(
 		return; // load_shrink() sees to it
 	}
 	void *entry = table_restore(part->table, value_slot(key), &node);
+	errno = 0;
 	if (entry && load_entry(part, head, arrival->image, entry)) {
 		load->stats->n_entries++;
 		return;
 	}
+	arrival->no_memory |= errno == ENOMEM;
 	if (entry)
 		table_unrestore(part->table, entry);
 	reject(load, part, key);
@@ -110,8 +114,10 @@ static void blob_arrive(
 	    || (blob->size && blob->version != head->version))
 		return; // one before is missing: the sizes will not agree
 	uint8_t *data = realloc(blob->data, at + head->size);
-	if (!data)
+	if (!data) {
+		arrival->no_memory = true;
 		return;
+	}
 	memcpy(data + at, arrival->image, head->size);
 	*blob = (struct blob){data, at + head->size, head->version};
 }
@@ -170,7 +176,7 @@ static bool arrive(void *ctx, const struct value_key *key, const uint8_t *value,
 		counters_arrive(arrival, part);
 	else
 		count_bad(load, part, key);
-	return true;
+	return !arrival->no_memory;
 }
 
 int load_meta(struct load *load, bool *is_there_r, char *error, size_t error_size) {
@@ -254,6 +260,8 @@ int load_all(struct load *load, char *error, size_t error_size) {
 	int failed = disk_each(load->disk, arrive, arrival);
 	if (failed)
 		snprintf(error, error_size, "store %s: %s", load->dir, disk_strerror(failed));
+	else if (arrival->no_memory) // what is there must not be taken for broken
+		snprintf(error, error_size, "store %s: out of memory", load->dir);
 	else if (arrival->newer)
 		snprintf(
 			error,

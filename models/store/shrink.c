@@ -15,6 +15,7 @@ struct shrink {
 	size_t n, n_max;
 	uint64_t least; // seen before: goes
 	uint32_t free; // the next slot that may be free
+	bool no_memory;
 	uint8_t image[VALUE_IMAGE_MAX];
 };
 
@@ -31,8 +32,10 @@ static bool collect(void *ctx, const struct value_key *key, const uint8_t *value
 	if (shrink->n == shrink->n_max) {
 		size_t n_max = shrink->n_max ? 2 * shrink->n_max : 1024;
 		uint64_t *seen = realloc(shrink->seen, n_max * sizeof(*seen));
-		if (!seen)
+		if (!seen) {
+			shrink->no_memory = true;
 			return false;
+		}
 		shrink->seen = seen;
 		shrink->n_max = n_max;
 	}
@@ -77,11 +80,14 @@ static bool move_in(void *ctx, const struct value_key *key, const uint8_t *value
 	if (!entry)
 		return true;
 	table_touch(table, entry); // it is kept in another slot
-	if (load_entry(shrink->part, &head, shrink->image, entry))
+	errno = 0;
+	if (load_entry(shrink->part, &head, shrink->image, entry)) {
 		shrink->load->stats->n_entries++;
-	else
-		table_unrestore(table, entry);
-	return true;
+		return true;
+	}
+	shrink->no_memory = errno == ENOMEM;
+	table_unrestore(table, entry);
+	return !shrink->no_memory;
 }
 
 int load_shrink(struct load *load, size_t i) {
@@ -92,6 +98,8 @@ int load_shrink(struct load *load, size_t i) {
 	shrink->load = load;
 	shrink->part = part;
 	int rc = disk_each(load->disk, collect, shrink);
+	if (shrink->no_memory)
+		rc = ENOMEM;
 	if (rc == 0 && shrink->n > part->table->n_max) {
 		qsort(shrink->seen, shrink->n, sizeof(*shrink->seen), latest_first);
 		shrink->least = shrink->seen[part->table->n_max - 1];
@@ -100,6 +108,7 @@ int load_shrink(struct load *load, size_t i) {
 	}
 	if (rc == 0)
 		rc = disk_each(load->disk, move_in, shrink);
+	rc = rc == 0 && shrink->no_memory ? ENOMEM : rc;
 	free(shrink->seen);
 	free(shrink);
 	return rc;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -169,6 +170,33 @@ static void without_waiting_a_full_ring_says_so_and_drops_marks(void **) {
 	ring_close(ring);
 }
 
+// k2: a record that nothing follows does not wait in a buffer for others.
+static void k2_what_trickles_is_written_all_the_same(void **) {
+	char sessions[PATH_SIZE], error[256];
+	struct config config = {.command = COMMAND_RUN, .sessions = sessions, .max_accounts = 100};
+	struct ring *ring = ring_open(4096);
+	struct analyst *analyst;
+	struct stat st;
+
+	path_make(sessions);
+	analyst = analyst_open(&config, NULL, error, sizeof(error));
+	assert_non_null(analyst);
+	assert_int_equal(analyst_start(analyst, &ring, 1), 0);
+	for (int i = 1; i <= 5; i++) {
+		assert_int_equal(analyst_send_record(ring, "{}", 2, 1), 0);
+		// It comes, or this test does not end.
+		while (stat(sessions, &st) == 0 && st.st_size < 3 * i)
+			usleep(1000);
+		assert_int_equal(st.st_size, 3 * i);
+	}
+	ring_finish(ring);
+	analyst_join(analyst);
+	analyst_flush(analyst);
+	analyst_close(analyst);
+	ring_close(ring);
+	unlink(sessions);
+}
+
 // r4: a full disk stops no sensor: it loses lines, counts them, and writes again when there is room. Who reads
 // captures is stopped: they can be read again.
 static void r4_a_full_disk_stops_no_sensor(void **) {
@@ -214,6 +242,7 @@ static void r4_a_full_disk_stops_no_sensor(void **) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(activities_of_several_workers_come_in_the_order_of_one),
+		cmocka_unit_test(k2_what_trickles_is_written_all_the_same),
 		cmocka_unit_test(r4_a_full_disk_stops_no_sensor),
 		cmocka_unit_test(without_waiting_a_full_ring_says_so_and_drops_marks),
 	};

@@ -9,6 +9,7 @@
 #include "store/view.h"
 #include "world.h"
 
+#include <dlfcn.h>
 #include <lmdb.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -64,6 +65,107 @@ static uint32_t assert_same_or_gone(const struct world *found, const struct worl
 }
 
 // ---- Full, failing
+
+// LMDB's calls, ours in front of them: how many transactions and cursors are open in this process.
+static struct {
+	int n_txns, n_cursors;
+	int n_resized;
+} live;
+
+static void *next_of(const char *name) {
+	void *symbol = dlsym(RTLD_NEXT, name);
+	assert_non_null(symbol);
+	return symbol;
+}
+
+int mdb_txn_begin(MDB_env *env, MDB_txn *parent, unsigned flags, MDB_txn **txn_r) {
+	int (*next)(MDB_env *, MDB_txn *, unsigned, MDB_txn **) = next_of("mdb_txn_begin");
+	int rc = next(env, parent, flags, txn_r);
+	live.n_txns += rc == 0;
+	return rc;
+}
+
+void mdb_txn_abort(MDB_txn *txn) {
+	void (*next)(MDB_txn *) = next_of("mdb_txn_abort");
+	live.n_txns -= txn != NULL;
+	next(txn);
+}
+
+int mdb_txn_commit(MDB_txn *txn) {
+	int (*next)(MDB_txn *) = next_of("mdb_txn_commit");
+	live.n_txns--;
+	return next(txn);
+}
+
+int mdb_cursor_open(MDB_txn *txn, MDB_dbi dbi, MDB_cursor **cursor_r) {
+	int (*next)(MDB_txn *, MDB_dbi, MDB_cursor **) = next_of("mdb_cursor_open");
+	int rc = next(txn, dbi, cursor_r);
+	live.n_cursors += rc == 0;
+	return rc;
+}
+
+void mdb_cursor_close(MDB_cursor *cursor) {
+	void (*next)(MDB_cursor *) = next_of("mdb_cursor_close");
+	live.n_cursors--;
+	next(cursor);
+}
+
+int mdb_env_set_mapsize(MDB_env *env, size_t size) {
+	int (*next)(MDB_env *, size_t) = next_of("mdb_env_set_mapsize");
+	assert_int_equal(live.n_txns, 0);
+	assert_int_equal(live.n_cursors, 0);
+	live.n_resized++;
+	return next(env, size);
+}
+
+// d10: the map is made larger only while no transaction and no cursor of ours looks into it: the calls above
+// look, in this test and in all others of this file. A reader of another process goes on with its old snapshot.
+static void d10_the_map_is_never_resized_under_a_transaction(void **) {
+	const char *dir = dir_new();
+	struct world world;
+	char error[512];
+	world_init(&world, WORLD_ACCOUNTS);
+	struct store_config config = world_config(&world, dir);
+	config.map_size = 1 << 16;
+	assert_int_equal(world_open_with(&world, &config), 0);
+	live.n_resized = 0;
+	world_run(&world, STEPS);
+	for (int i = 0; i < 20 && world_sync(&world) < 0; i++)
+		;
+	assert_int_equal(world_sync(&world), 0);
+	assert_true(live.n_resized >= 3);
+	int status, ready[2], go[2];
+	assert_int_equal(pipe(ready), 0);
+	assert_int_equal(pipe(go), 0);
+	size_t size = file_size(path_in(dir, "data.mdb"));
+	// It looks at the store, waits while that outgrows its map, and looks again.
+	pid_t child = fork();
+	if (child == 0) {
+		struct view *view = view_open(dir, error, sizeof(error));
+		uint64_t before = view ? view_mark(view)->n_activities : 0;
+		char c;
+		if (!before || write(ready[1], "x", 1) != 1 || read(go[0], &c, 1) != 1)
+			_exit(1);
+		bool is_same = view_mark(view)->n_activities == before;
+		view_close(view);
+		view = view_open(dir, error, sizeof(error));
+		_exit(is_same && view && view_mark(view)->n_activities > before ? 0 : 2);
+	}
+	char c;
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	world_run(&world, STEPS + 20000);
+	assert_int_equal(world_sync(&world), 0);
+	assert_true(file_size(path_in(dir, "data.mdb")) > size);
+	assert_int_equal(write(go[1], "x", 1), 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(go[i]);
+	}
+	world_close(&world);
+	dir_remove(dir);
+}
 
 static void d1_a_full_map_loses_nothing_and_grows(void **) {
 	const char *dir = dir_new();
@@ -498,6 +600,7 @@ static void into_smaller_tables_go_those_seen_last(void **) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(d1_a_full_map_loses_nothing_and_grows),
+		cmocka_unit_test(d10_the_map_is_never_resized_under_a_transaction),
 		cmocka_unit_test(d2_r4_a_disk_that_fails_is_said_once_and_made_up_for),
 		cmocka_unit_test(d2_a_disk_that_stays_full_leaves_the_last_whole_snapshot),
 		cmocka_unit_test(d3_a_truncated_file_is_set_aside_and_what_it_still_holds_is_used),

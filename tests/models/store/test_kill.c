@@ -14,6 +14,7 @@
 
 enum { STEPS = 2400, KILLS_DEFAULT = 50, INTERVAL_STEPS = 60 };
 
+static size_t map_size; // that stores begin with; 0: enough
 static unsigned n_kills = KILLS_DEFAULT;
 static uint64_t seed;
 static volatile uint64_t *progress; // shared: the step the child has come to
@@ -22,7 +23,9 @@ static volatile uint64_t *progress; // shared: the step the child has come to
 static void child_run(const char *dir, uint64_t until) {
 	struct world world;
 	world_init(&world, WORLD_ACCOUNTS);
-	if (world_open(&world, dir) < 0)
+	struct store_config config = world_config(&world, dir);
+	config.map_size = map_size;
+	if (world_open_with(&world, &config) < 0)
 		_exit(3);
 	*progress = world.step;
 	fault.is_on = true;
@@ -149,10 +152,31 @@ static void after_a_kill_at_every_named_point_one_snapshot_is_there(void **) {
 	dir_remove(dir);
 }
 
+// While the map grows: every call of a store that begins with too little room, until it has enough.
+static void after_a_kill_while_the_map_grows_one_snapshot_is_there(void **) {
+	unsigned n_points = 0;
+	double ms;
+	map_size = 1 << 16;
+	for (uint64_t call = 1; call <= 40; call++) {
+		const char *dir = dir_new();
+		fault.kill_after = call;
+		n_points += !child_ends(dir, 300, -1);
+		fault.kill_after = 0;
+		found_whole(dir, &ms);
+		assert_true(child_ends(dir, 600, -1));
+		assert_int_equal(found_whole(dir, &ms), 600);
+		dir_remove(dir);
+	}
+	map_size = 0;
+	print_message("  %u points\n", n_points);
+	assert_true(n_points >= 30);
+}
+
 int main(int argc, char **argv) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(after_a_kill_at_a_random_moment_one_snapshot_is_there),
 		cmocka_unit_test(after_a_kill_at_every_named_point_one_snapshot_is_there),
+		cmocka_unit_test(after_a_kill_while_the_map_grows_one_snapshot_is_there),
 	};
 	if (argc > 1)
 		n_kills = (unsigned)strtoul(argv[1], NULL, 10);
