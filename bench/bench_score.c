@@ -2,6 +2,7 @@
 // Copyright (c) 2026, the Postern authors
 
 // bench_score lines FILE [ROUNDS]: what the models cost beside reading the same activity lines.
+// bench_score models FILE: the models once over the file, for callgrind to count (cost.sh).
 // bench_score accounts N...: time and memory of the models for so many accounts, each of which logs in
 // and reads on thirty days from the places and with the clients of one person.
 
@@ -180,8 +181,14 @@ int main(int argc, char **argv) {
 
 	if (argc > 2 && !strcmp(argv[1], "lines") && rounds > 0 && rounds <= ROUNDS_MAX)
 		return lines(argv[2], rounds);
+	if (argc == 3 && !strcmp(argv[1], "models")) {
+		struct models *models = models_make(0);
+		printf("%llu activities\n", (unsigned long long)pass(argv[2], models));
+		models_close(models);
+		return 0;
+	}
 	if (argc < 3 || strcmp(argv[1], "accounts")) {
-		fputs("usage: bench_score lines FILE [ROUNDS] | bench_score accounts N...\n",
+		fputs("usage: bench_score lines FILE [ROUNDS] | models FILE | accounts N...\n",
 		      stderr);
 		return 2;
 	}

@@ -28,7 +28,7 @@ for name in first life attacked; do
 	file=$data/cost.$name.ndjson
 	n=$(wc -l <"$file")
 	total=$(valgrind --tool=callgrind --toggle-collect=models_run --callgrind-out-file=/dev/null \
-		"$build/bench/bench_score" lines "$file" 1 2>&1 >/dev/null |
+		"$build/bench/bench_score" models "$file" 2>&1 >/dev/null |
 		sed -n 's/.*Collected : *//p')
 	echo "$name: $n activities, $((total / n)) instructions each"
 done

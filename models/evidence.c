@@ -15,10 +15,6 @@ double evidence_nats(const struct evidence *evidence) {
 	return evidence->m_log1p > 0 ? log(expm1(evidence->m_log1p)) : -INFINITY;
 }
 
-bool evidence_is_low(const struct evidence *evidence) {
-	return evidence->m_log1p <= 0.40318604888545788; // ln(1 + e^-0.7)
-}
-
 static void set_nats(struct evidence *evidence, double nats) {
 	nats = fmin(nats, EVIDENCE_MAX);
 	evidence->m_log1p = nats > 40 ? nats : log1p(exp(nats));

@@ -42,4 +42,10 @@ void evidence_retract(struct evidence *evidence, double nats);
 // ln M; very negative at the start.
 double evidence_nats(const struct evidence *evidence);
 // Less than -0.7 of it: M is below a half, and there is no suspicion.
-bool evidence_is_low(const struct evidence *evidence);
+static inline bool evidence_is_low(const struct evidence *evidence) {
+	return evidence->m_log1p <= 0.40318604888545788; // ln(1 + e^-0.7)
+}
+// At most -10 of it: nothing is left that could be taken back.
+static inline bool evidence_is_spent(const struct evidence *evidence) {
+	return evidence->m_log1p <= 4.539889921686465e-05; // ln(1 + e^-10)
+}

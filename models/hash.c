@@ -31,24 +31,6 @@ static uint64_t word(const uint8_t *at) {
 	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? w : __builtin_bswap64(w);
 }
 
-// The last bytes, fewer than eight, in at most three loads.
-static uint64_t word_end(const uint8_t *at, size_t size) {
-	uint64_t w = 0;
-	unsigned shift = 0;
-	if (size & 4) {
-		w = (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16
-			| (uint32_t)at[3] << 24;
-		at += 4;
-		shift = 32;
-	}
-	if (size & 2) {
-		w |= (uint64_t)(at[0] | at[1] << 8) << shift;
-		at += 2;
-		shift += 16;
-	}
-	return size & 1 ? w | (uint64_t)at[0] << shift : w;
-}
-
 static inline void absorb(uint64_t v[4], uint64_t w) {
 	v[3] ^= w;
 	round_once(v);
@@ -67,25 +49,9 @@ uint64_t hash_bytes(const uint64_t key[2], const void *data, size_t size) {
 	size_t left = size;
 	for (; left >= 8; left -= 8, at += 8)
 		absorb(v, word(at));
-	absorb(v, word_end(at, left) | (uint64_t)size << 56);
+	absorb(v, hash_load_end(at, left, size) | (uint64_t)size << 56);
 	v[2] ^= 0xff;
 	for (int i = 0; i < 4; i++)
 		round_once(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
-uint64_t hash_quick(const void *data, size_t size) {
-	const uint64_t odd = 0x9e3779b97f4a7c15;
-	const uint8_t *p = data;
-	uint64_t hash = size * odd, word;
-	for (; size >= 8; size -= 8, p += 8) {
-		memcpy(&word, p, 8);
-		hash = (hash ^ word) * odd;
-		hash ^= hash >> 29;
-	}
-	word = 0;
-	memcpy(&word, p, size);
-	hash = (hash ^ word) * odd;
-	hash = (hash ^ hash >> 32) * odd;
-	return hash ^ hash >> 29;
 }

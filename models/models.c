@@ -36,13 +36,19 @@ struct models {
 	uint8_t tables[] __attribute__((aligned(16)));
 };
 
+// Prints of an older layout are of no use, and nothing is broken.
+static bool recent_older(void *, uint16_t, const void *, size_t, void *) {
+	return true;
+}
+
 // Everything that must survive a restart. What is not listed here is made anew from it, or configured.
 static size_t parts_list(struct models *models, struct store_part *parts) {
 	size_t n = 0;
 	parts[n++] = STORE_PART_BLOB("time", KEPT_ADVANCED, 1, &models->advanced_ns);
 	parts[n++] = STORE_PART_BLOB("time ahead", KEPT_AHEAD, 1, &models->ahead_ns);
-	parts[n++]
+	parts[n]
 		= STORE_PART_BLOB("recent activities", KEPT_RECENT, RECENT_LAYOUT, &models->recent);
+	parts[n++].unpack = recent_older;
 	n += failures_parts(&models->failures, parts + n);
 	n += watch_parts(&models->watch, parts + n);
 	return n;
@@ -115,11 +121,15 @@ static uint64_t believed(struct models *models, uint64_t time_ns) {
 }
 
 bool models_run(struct models *models, const struct activity *activity) {
-	if (activity->time_ns < models->known_ns || recent_has(&models->recent, activity))
+	uint64_t key = account_key(activity->account);
+	if (activity->time_ns < models->known_ns || recent_has(&models->recent, activity, key))
 		return false;
 	uint64_t time_ns = believed(models, activity->time_ns);
-	models_advance(models, time_ns);
-	uint64_t key = account_key(activity->account);
+	// As a rule there is nothing to advance.
+	if (time_ns > models->failures.now_ns)
+		models->failures.now_ns = time_ns;
+	if (models->failures.now_ns - models->advanced_ns >= ADVANCE_NS)
+		models_advance(models, time_ns);
 	enum verdict verdict = failures_run(&models->failures, activity, key, time_ns);
 	watch_run(
 		&models->watch,

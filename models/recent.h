@@ -17,7 +17,7 @@ enum {
 	RECENT_SETS = 32768,
 	RECENT_WAYS = 8, // one cache line
 	RECENT_LAYOUT
-	= 2, // in the store; prints of layout 1 were made otherwise, and are forgotten
+	= 3, // in the store; prints of older layouts were made otherwise, and are forgotten
 };
 
 // Zeroed is empty. Plain data, the same in every run.
@@ -26,4 +26,4 @@ struct recent {
 };
 
 // Whether this activity was there before; if not, it is now. One that names no session is never known.
-bool recent_has(struct recent *recent, const struct activity *activity);
+bool recent_has(struct recent *recent, const struct activity *activity, uint64_t account);

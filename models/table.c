@@ -134,6 +134,11 @@ void *table_find(struct table *table, uint64_t key) {
 		return NULL;
 	uint32_t index = node_index(table, node);
 	touch(table, index);
+	if (node->newer == TABLE_NONE) { // the newest already, as within a session
+		node->seen = ++table->n_seen;
+		node->day = table->today;
+		return node;
+	}
 	list_remove(table, node);
 	list_append_seen(table, index);
 	return node;
@@ -198,10 +203,8 @@ void *table_add(struct table *table, uint64_t key) {
 	return node;
 }
 
-void table_prove(struct table *table, void *entry) {
+void table_prove_first(struct table *table, void *entry) {
 	struct table_node *node = entry;
-	if (node->proven)
-		return;
 	uint32_t index = node_index(table, node);
 	touch(table, index);
 	list_remove(table, node);

@@ -83,7 +83,11 @@ void *table_add(struct table *table, uint64_t key);
 // Takes an entry out.
 void table_remove(struct table *table, void *entry);
 // An entry has shown itself to be legitimate.
-void table_prove(struct table *table, void *entry);
+void table_prove_first(struct table *table, void *entry);
+static inline void table_prove(struct table *table, void *entry) {
+	if (!((const struct table_node *)entry)->proven)
+		table_prove_first(table, entry);
+}
 // An entry is about to change: what is changed without it is not kept. Only needed for entries that
 // came from table_peek or are held for longer; table_find, table_add and table_prove do it themselves.
 // Constant time. The table itself may be const: what changes is what is known of its entries.

@@ -181,7 +181,7 @@ static void volume_take(const struct visit *visit, struct meter *meter) {
 	if (visit_is_home(visit))
 		account->today_home_old += visit->old;
 	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
-	meter->today = meter_score(1.2 * log(over));
+	meter->today = over > 1 ? meter_score(1.2 * log(over)) : 0;
 }
 
 static void judge(struct watch *watch, const struct visit *visit) {
@@ -371,7 +371,9 @@ void watch_run(
 		return;
 	uint16_t day = time_ns / DAY_NS;
 	struct fleet *fleet = watch->fleet;
-	fleet_day(fleet, now_ns / DAY_NS);
+	uint16_t today = now_ns / DAY_NS;
+	if (today != fleet->day)
+		fleet_day(fleet, today);
 	struct account *account = get_account(watch, activity, key, day);
 	roll(watch, account, day);
 	count_active(watch, account);

@@ -119,16 +119,18 @@ struct visitor *account_get_visitor(struct account *account, uint32_t client, ui
 
 enum { BLOOM_HASHES = 3, BLOOM_BITS = 8 * ACCOUNT_BLOOM };
 
-bool account_knows(const struct account *account, const char *address) {
-	uint64_t hash = hash_bytes(HASH_PUBLIC, address, strnlen(address, ACTIVITY_ADDRESS_SIZE));
+uint64_t account_address(const char *address) {
+	return hash_bytes(HASH_PUBLIC, address, strnlen(address, ACTIVITY_ADDRESS_SIZE));
+}
+
+bool account_knows(const struct account *account, uint64_t hash) {
 	for (int i = 0; i < BLOOM_HASHES; i++, hash >>= 16)
 		if (!(account->correspondents[hash % BLOOM_BITS / 8] & 1 << hash % 8))
 			return false;
 	return true;
 }
 
-void account_wrote(struct account *account, const char *address) {
-	uint64_t hash = hash_bytes(HASH_PUBLIC, address, strnlen(address, ACTIVITY_ADDRESS_SIZE));
+void account_wrote(struct account *account, uint64_t hash) {
 	for (int i = 0; i < BLOOM_HASHES; i++, hash >>= 16)
 		account->correspondents[hash % BLOOM_BITS / 8] |= 1 << hash % 8;
 }

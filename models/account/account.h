@@ -198,8 +198,10 @@ uint32_t mailbox_old(const struct mailbox *mailbox, const struct activity_mailbo
 void mailbox_cover(struct mailbox *mailbox, const struct uid_ranges *bodies);
 
 // Whether it wrote to that address before (a Bloom filter: now and then wrongly yes).
-bool account_knows(const struct account *account, const char *address);
-void account_wrote(struct account *account, const char *address);
+bool account_knows(const struct account *account, uint64_t address);
+void account_wrote(struct account *account, uint64_t address);
+// What it knows an address by.
+uint64_t account_address(const char *address);
 
 // A day of a place; counts for how often the account is at new places.
 void account_visit_place(struct account *account, struct place *place, uint16_t day, bool strange);

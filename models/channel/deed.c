@@ -86,18 +86,16 @@ static enum deed weigh_sink(const struct visit *visit, const struct sink *sink) 
 }
 
 // One new address outside that gets a message of its own again and again.
-static enum deed
-take_sink(const struct visit *visit, const struct activity_sent *sent, bool known) {
+static enum deed take_sink(const struct visit *visit, int i) {
 	struct account *account = visit->account;
-	const char *to = sent->to[0];
-	size_t len = strnlen(to, ACTIVITY_ADDRESS_SIZE);
-	uint32_t address = (uint32_t)hash_bytes(HASH_PUBLIC, to, len) | 1;
-	if (!is_outside(account, to))
+	uint32_t address = (uint32_t)visit->to[i] | 1;
+	bool known = visit->known_to[i];
+	if (!is_outside(account, visit->activity->sent[i].to[0]))
 		return DEEDS;
 	struct sink *sink = NULL;
-	for (int i = 0; i < ACCOUNT_SINKS; i++)
-		if (account->sinks[i].address == address)
-			sink = &account->sinks[i];
+	for (int k = 0; k < ACCOUNT_SINKS; k++)
+		if (account->sinks[k].address == address)
+			sink = &account->sinks[k];
 	if (!sink && known)
 		return DEEDS; // an old correspondent
 	if (!sink)
@@ -117,7 +115,7 @@ static enum deed sinks_take(const struct visit *visit, const char **to_r) {
 		if (sent->n_to != 1 || sent->n_recipients > 1 || !visit->account->visits)
 			continue;
 		*to_r = sent->to[0];
-		enum deed deed = take_sink(visit, sent, visit->known_to[i]);
+		enum deed deed = take_sink(visit, i);
 		if (deed != DEEDS)
 			return deed;
 	}
@@ -128,7 +126,7 @@ static const char *forward_of(const struct visit *visit) {
 	const struct activity *activity = visit->activity;
 	for (int i = 0; i < activity->n_forward && i < ACTIVITY_FORWARDS_MAX; i++)
 		if (is_outside(visit->account, activity->forward[i])
-		    && !account_knows(visit->account, activity->forward[i]))
+		    && !account_knows(visit->account, account_address(activity->forward[i])))
 			return activity->forward[i];
 	return NULL;
 }
@@ -137,7 +135,8 @@ static const char *forward_of(const struct visit *visit) {
 static bool is_others(const char *name) {
 	static const char *const prefixes[]
 		= {"user/", "user.", "Other Users/", "Other Users.", "#user/", "~", "users/"};
-	if (!name[0] || !strchr("uUoO#~", name[0]))
+	char first = name[0] | 0x20;
+	if (first != 'u' && first != 'o' && first != '#' && first != '~')
 		return false; // as nearly always
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
 		if (strncasecmp(name, prefixes[i], strlen(prefixes[i])) == 0)

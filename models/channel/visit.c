@@ -47,8 +47,7 @@ uint32_t visit_provider(const struct activity *activity) {
 }
 
 static uint32_t text_hash(const char *text, size_t size) {
-	size_t len = strnlen(text, size);
-	return len ? short_hash(text, len) : 0;
+	return text[0] ? short_hash(text, strnlen(text, size)) : 0;
 }
 
 // The ID up to its first digit: "Thunderbird ".
@@ -75,16 +74,31 @@ static uint32_t client_key(const struct activity *activity, uint32_t id, uint32_
 // ---- What was done
 
 static bool is_inbox(const struct activity_mailbox *mailbox) {
-	return strcasecmp(mailbox->name, "INBOX") == 0;
+	const char *name = mailbox->name, *inbox = "inbox";
+	size_t i = 0;
+	while (i < 5 && (name[i] | 0x20) == inbox[i])
+		i++;
+	return i == 5 && !name[5];
 }
 
-// Mail to somebody he wrote to before is an owner's; a copy to a new address is anybody's.
-static bool wrote_to_known(const struct account *account, const struct activity *activity) {
+// Mail to somebody he wrote to before is an owner's; a copy to a new address is anybody's. All are known
+// once all were looked at.
+static void take_sent(struct visit *visit) {
+	const struct activity *activity = visit->activity;
+	uint64_t to[ACTIVITY_SENT_MAX][ACTIVITY_RECIPIENTS_MAX];
+	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
+		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++) {
+			to[i][k] = account_address(activity->sent[i].to[k]);
+			bool known = account_knows(visit->account, to[i][k]);
+			visit->committed |= known;
+			if (k == 0) {
+				visit->known_to[i] = known;
+				visit->to[i] = to[i][k];
+			}
+		}
 	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
 		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++)
-			if (account_knows(account, activity->sent[i].to[k]))
-				return true;
-	return false;
+			account_wrote(visit->account, to[i][k]);
 }
 
 static void take_mailbox(struct visit *visit, const struct activity_mailbox *seen) {
@@ -97,7 +111,7 @@ static void take_mailbox(struct visit *visit, const struct activity_mailbox *see
 	visit->searched |= seen->search.text || seen->search.header;
 	if (seen->n_bodies && !seen->examine)
 		visit->read_only = false;
-	if (is_inbox(seen))
+	if (seen->append && is_inbox(seen))
 		visit->inbox_appends += seen->append;
 	visit->committed |= seen->store || seen->move || seen->copy || seen->expunge
 		|| (seen->append && !is_inbox(seen));
@@ -110,13 +124,7 @@ static void take_deeds(struct visit *visit) {
 		take_mailbox(visit, &activity->mailboxes[i]);
 	if (visit->old + visit->fresh == 0)
 		visit->read_only = false;
-	visit->committed |= wrote_to_known(visit->account, activity);
-	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
-		visit->known_to[i] = activity->sent[i].n_to
-			&& account_knows(visit->account, activity->sent[i].to[0]);
-	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
-		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++)
-			account_wrote(visit->account, activity->sent[i].to[k]);
+	take_sent(visit);
 }
 
 // ---- How familiar it is

@@ -51,6 +51,7 @@ struct visit {
 	bool new_net, new_client; // seen with this account for the first time
 	bool served; // by what is the organisation's, or only reads and was always there
 	bool known_to[ACTIVITY_SENT_MAX]; // the first recipient of each was written to before
+	uint64_t to[ACTIVITY_SENT_MAX]; // and is known by this
 	uint32_t inbox_appends; // messages put where mail arrives
 };
 

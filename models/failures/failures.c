@@ -119,9 +119,9 @@ static double fade(double count, uint64_t *last_ns, uint64_t now_ns, uint64_t me
 }
 
 static void fleet_contact(struct pulse *fleet, uint64_t time_ns, bool ok) {
-	fleet->contact_ok = fade(fleet->contact_ok, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
-	fleet->contact_failed
-		= fade(fleet->contact_failed, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
+	double kept = fade(1, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
+	fleet->contact_ok *= kept;
+	fleet->contact_failed *= kept;
 	if (time_ns > fleet->contact_ns)
 		fleet->contact_ns = time_ns;
 	*(ok ? &fleet->contact_ok : &fleet->contact_failed) += 1;
@@ -204,7 +204,9 @@ is_over(const struct failures *failures,
 	uint64_t time_ns,
 	struct evidence *evidence,
 	bool *alarmed) {
-	evidence_decay(evidence, time_ns);
+	// What is low stays so: it fades when something is added to it.
+	if (!evidence_is_low(evidence))
+		evidence_decay(evidence, time_ns);
 	bool faded = evidence_is_low(evidence);
 	bool open = !faded && is_open(failures, kind, subject, *alarmed);
 	if (open || (!*alarmed && !faded))
@@ -353,6 +355,7 @@ static void observe_origin(
 	double theta = failures_theta(&failures->fleet);
 	if (party->familiarity == SAME_PROVIDER)
 		theta = THETA_PROVIDER;
+	evidence_decay(&origin->evidence, attempt->time_ns);
 	evidence_add(&origin->evidence, log(ATTACK_FAILS / theta));
 	// What one origin can teach the fleet is little.
 	if (!network && series_of_origin(&failures->series, origin)->accounts.n_exact <= 2)
@@ -388,6 +391,7 @@ static void observe_password(
 	uint32_t n = facts->accounts.n_exact;
 	double nats = at_home ? NATS_PASSWORD_HOME
 			      : password_nats(&failures->fleet, n, attempt->time_ns);
+	evidence_decay(&password->evidence, attempt->time_ns);
 	evidence_add(&password->evidence, known ? nats : 0);
 }
 
@@ -403,6 +407,7 @@ static void observe_account(
 	double nats = familiarity == AT_HOME ? NATS_GUESS_HOME : NATS_GUESS;
 	if (familiarity == STRANGE && n_nets > 0 && distinct_count(&facts->nets) > n_nets)
 		nats += NATS_GUESS_NETWORK;
+	evidence_decay(&account->evidence, attempt->time_ns);
 	evidence_add(&account->evidence, nats);
 }
 
@@ -535,15 +540,20 @@ excuse(struct failures *failures, struct origin *origin, const struct attempt *a
 	if (!origin->alarmed
 	    && distinct_has(
 		    &series_of_origin(&failures->series, origin)->accounts, attempt->account
-	    ))
+	    )) {
+		evidence_decay(&origin->evidence, attempt->time_ns);
 		evidence_retract(&origin->evidence, log(ATTACK_FAILS / THETA_MIN));
+	}
 }
 
-static void speak_for(struct failures *failures, struct origin *origin) {
-	double theta = failures_theta(&failures->fleet);
+static void speak_for(struct failures *failures, struct origin *origin, uint64_t time_ns) {
 	// An alarmed address earns nothing back, unless many people are at home there.
 	bool may = !origin->alarmed || origin->n_ok >= NAT_MIN;
-	if (may && evidence_nats(&origin->evidence) > -10)
+	if (!may || evidence_is_spent(&origin->evidence))
+		return;
+	double theta = failures_theta(&failures->fleet);
+	evidence_decay(&origin->evidence, time_ns);
+	if (!evidence_is_spent(&origin->evidence))
 		evidence_add(&origin->evidence, log((1 - ATTACK_FAILS) / (1 - theta)));
 }
 
@@ -570,8 +580,8 @@ accepted(struct failures *failures, const struct party *party, const struct atte
 		account->evidence.m_log1p = 0;
 	}
 	if (target_login(account, attempt)) {
-		speak_for(failures, party->origin);
-		speak_for(failures, party->network);
+		speak_for(failures, party->origin, attempt->time_ns);
+		speak_for(failures, party->network, attempt->time_ns);
 	}
 	table_prove(&failures->accounts, account);
 	table_prove(&failures->origins, party->origin);
@@ -628,6 +638,11 @@ static struct password *get_password(struct failures *failures, uint64_t key) {
 	return password || !key ? password : table_add(&failures->passwords, key);
 }
 
+// Nothing is suspected and nothing noted: as nearly always, there is nothing to settle.
+static bool is_calm(const struct evidence *evidence, bool alarmed, bool noted) {
+	return !alarmed && !noted && evidence_is_low(evidence);
+}
+
 static void
 settle_origin(struct failures *failures, struct origin *origin, bool network, uint64_t time_ns) {
 	enum episode_kind kind = network ? EPISODE_NETWORK : EPISODE_SOURCE;
@@ -640,8 +655,10 @@ static void settle_all(struct failures *failures, const struct party *party, uin
 	struct table *series = &failures->series;
 	struct password *password = party->password;
 	struct target *account = party->account;
-	settle_origin(failures, party->origin, false, time_ns);
-	settle_origin(failures, party->network, true, time_ns);
+	if (!is_calm(&party->origin->evidence, party->origin->alarmed, party->origin->noted))
+		settle_origin(failures, party->origin, false, time_ns);
+	if (!is_calm(&party->network->evidence, party->network->alarmed, party->network->noted))
+		settle_origin(failures, party->network, true, time_ns);
 	if (password)
 		series_holds_password(series, password);
 	if (password
@@ -654,6 +671,8 @@ static void settle_all(struct failures *failures, const struct party *party, uin
 		    &password->alarmed
 	    ))
 		series_end_password(series, password);
+	if (is_calm(&account->evidence, account->alarmed, account->noted))
+		return;
 	series_holds_target(series, account);
 	if (is_over(failures,
 		    EPISODE_ACCOUNT,
