@@ -236,7 +236,7 @@ static void evidence_write(struct out *out, const struct account_page *page) {
 	      "evidence",
 	      "Evidence, in nats: the tests as they stand, and the highest score of a day in each "
 	      "of "
-	      "eight weeks");
+	      "eight weeks, this one last");
 	for (int m = 0; m < METERS; m++)
 		for (int w = 0; w < METER_WEEKS; w++)
 			most = fmax(most, account->meters[m].week_max[w] * METER_UNIT);
@@ -278,14 +278,69 @@ static const char *net_text(const struct account_page *page, uint32_t hash) {
 	return text;
 }
 
-static const char *provider_text(uint32_t id) {
-	static char text[24];
+// Without a database a provider is what its addresses begin with, of which some network may be known.
+static const char *provider_text(const struct account_page *page, uint32_t id) {
+	static char text[64];
 
-	if (id >> NO_ASN_BIT)
-		snprintf(text, sizeof(text), "provider #%08x", id);
-	else
+	if (!(id >> NO_ASN_BIT)) {
 		snprintf(text, sizeof(text), "AS%u", id);
+		return text;
+	}
+	for (size_t i = 0; i < page->n_nets; i++) {
+		struct activity activity = {.source.ip = page->nets[i].ip};
+		uint8_t bytes = activity.source.ip.family == 4 ? 2 : 4;
+
+		if (visit_provider(&activity) != id)
+			continue;
+		memset(activity.source.ip.addr + bytes, 0, sizeof(activity.source.ip.addr) - bytes);
+		origin_print(&activity.source.ip, 8 * bytes, sizeof(text), text);
+		return text;
+	}
+	snprintf(text, sizeof(text), "provider #%08x", id);
 	return text;
+}
+
+// Lists begin with what was seen last.
+struct order {
+	const struct residence *residence;
+	int index;
+};
+
+static int latest_first(const void *a, const void *b) {
+	const struct order *x = a, *y = b;
+
+	if (x->residence->seen != y->residence->seen)
+		return x->residence->seen > y->residence->seen ? -1 : 1;
+	return x->index - y->index;
+}
+
+// Which visitor, above, came through it: the way from what is suspected to where and with what.
+static void visitor_note(struct out *out, bool is_visitors) {
+	if (is_visitors)
+		say(out, "  <- a visitor's");
+	put_bool(out, "visitor", is_visitors);
+}
+
+static bool is_visitors_net(const struct account *account, uint32_t net) {
+	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
+		const struct visitor *visitor = &account->visitors[i];
+
+		if (!visitor->first_min)
+			continue;
+		for (int k = 0; k < ACCOUNT_VISITOR_NETS; k++)
+			if (visitor->net[k] == net)
+				return true;
+		if (visitor->last_net == net)
+			return true;
+	}
+	return false;
+}
+
+static bool is_visitors_client(const struct account *account, uint32_t client) {
+	for (int i = 0; i < ACCOUNT_VISITORS; i++)
+		if (account->visitors[i].first_min && account->visitors[i].client == client)
+			return true;
+	return false;
 }
 
 static const char *country_text(const char country[2]) {
@@ -295,7 +350,8 @@ static const char *country_text(const char country[2]) {
 	return text;
 }
 
-static void residence_write(
+// True when it is at home there.
+static bool residence_write(
 	struct out *out,
 	const struct account_page *page,
 	const struct residence *residence
@@ -321,57 +377,74 @@ static void residence_write(
 	put_number(out, "committed_days", residence->commits);
 	put_day(out, "since", residence->since);
 	put_day(out, "last", residence->seen);
+	return is;
 }
 
 static void places_write(struct out *out, const struct account_page *page) {
 	const struct account *account = page->account;
+	struct order order[ACCOUNT_PROVIDERS + ACCOUNT_PLACES];
+	int n = 0;
 
-	begin(out, "providers", "Providers it came from");
-	for (int i = 0; i < ACCOUNT_PROVIDERS; i++) {
-		const struct provider *provider = &account->providers[i];
-		if (!provider->id)
-			continue;
+	begin(out, "providers", "Providers it came from, the latest first");
+	for (int i = 0; i < ACCOUNT_PROVIDERS; i++)
+		if (account->providers[i].id)
+			order[n++] = (struct order){&account->providers[i].residence, i};
+	qsort(order, (size_t)n, sizeof(*order), latest_first);
+	for (int i = 0; i < n; i++) {
+		const struct provider *provider = &account->providers[order[i].index];
 		item(out);
 		say(out,
-		    "  %s %s %s: ",
-		    provider_text(provider->id),
+		    provider->country[0] || provider->network ? "  %s %s %s: " : "  %s: ",
+		    provider_text(page, provider->id),
 		    country_text(provider->country),
 		    network_names[provider->network]);
-		put_text(out, "provider", provider_text(provider->id));
+		put_text(out, "provider", provider_text(page, provider->id));
 		put_text(out, "country", country_text(provider->country));
 		put_text(out, "network", network_names[provider->network]);
 		residence_write(out, page, &provider->residence);
 		item_end(out);
 	}
 	end(out);
-	begin(out, "places", "Networks it came from");
-	for (int i = 0; i < ACCOUNT_PLACES; i++) {
-		const struct place *place = &account->places[i];
-		if (!place->net)
-			continue;
+	begin(out, "places", "Networks it came from, the latest first");
+	n = 0;
+	for (int i = 0; i < ACCOUNT_PLACES; i++)
+		if (account->places[i].net)
+			order[n++] = (struct order){&account->places[i].residence, i};
+	qsort(order, (size_t)n, sizeof(*order), latest_first);
+	for (int i = 0; i < n; i++) {
+		const struct place *place = &account->places[order[i].index];
 		item(out);
 		say(out, "  %s: ", net_text(page, place->net));
 		put_text(out, "network", net_text(page, place->net));
 		put_minute(out, "seen", place->last_min);
-		residence_write(out, page, &place->residence);
+		bool is_home = residence_write(out, page, &place->residence);
+		visitor_note(out, !is_home && is_visitors_net(account, place->net));
 		item_end(out);
 	}
 	end(out);
 }
 
 static void clients_write(struct out *out, const struct account_page *page) {
+	const struct account *account = page->account;
+	struct order order[ACCOUNT_CLIENTS];
 	char text[16];
+	int n = 0;
 
-	begin(out, "clients", "Clients, by the order of their commands (or their ID and JA4)");
-	for (int i = 0; i < ACCOUNT_CLIENTS; i++) {
-		const struct client *client = &page->account->clients[i];
-		if (!client->key)
-			continue;
+	begin(out,
+	      "clients",
+	      "Clients, by the order of their commands (or their ID and JA4), the latest first");
+	for (int i = 0; i < ACCOUNT_CLIENTS; i++)
+		if (account->clients[i].key)
+			order[n++] = (struct order){&account->clients[i].residence, i};
+	qsort(order, (size_t)n, sizeof(*order), latest_first);
+	for (int i = 0; i < n; i++) {
+		const struct client *client = &account->clients[order[i].index];
 		snprintf(text, sizeof(text), "#%08x", client->key);
 		item(out);
 		say(out, "  %s: ", text);
 		put_text(out, "client", text);
-		residence_write(out, page, &client->residence);
+		bool is_own = residence_write(out, page, &client->residence);
+		visitor_note(out, !is_own && is_visitors_client(account, client->key));
 		item_end(out);
 	}
 	end(out);
@@ -525,10 +598,12 @@ static void mailboxes_write(struct out *out, const struct account_page *page) {
 			read[b] = __builtin_popcount(mailbox->read[b]);
 		item(out);
 		say(out,
-		    "  %-14s %s %4.1f %%, next UID %u",
+		    "  %-14s %s %4.1f %%, ",
 		    mailbox_text(mailbox->name),
 		    plot(read, 32, 8),
-		    mailbox->n_read / 2.56,
+		    mailbox->n_read / 2.56);
+		say(out,
+		    mailbox->uidnext ? "next UID %u" : "how many are in it was never seen",
 		    mailbox->uidnext);
 		put_text(out, "mailbox", mailbox_text(mailbox->name));
 		put_double(out, "read_share", mailbox->n_read / 256.0);
@@ -580,11 +655,15 @@ static void head_write(struct out *out, const struct account_page *page) {
 		say(out, "Nobody was ever seen logged in to it.\n");
 		return;
 	}
+	// An alert of many accounts needs less of each: why it is one says the alert.
 	say(out,
-	    "%s. Evidence that somebody else reads it: %.1f nats; %.1f raise an alert%s%s.\n",
-	    is_alarmed			    ? "ALARM"
+	    is_alarmed			    ? "ALARM: see its alerts below"
 		    : nats >= threshold / 2 ? "Watch it"
-					    : "Quiet",
+					    : "Quiet");
+	say(out,
+	    ". Evidence in this account alone that somebody else reads it: %.1f nats; %.1f raise "
+	    "an "
+	    "alert%s%s.\n",
 	    nats,
 	    threshold,
 	    nats > 1 ? ". Most of it: " : "",

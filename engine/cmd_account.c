@@ -4,6 +4,7 @@
 // postern account: what the store knows of an account. Reads single things out of it, also while a
 // postern writes it.
 
+#include "account_name.h"
 #include "account_page.h"
 #include "cmd.h"
 #include "hash.h"
@@ -153,11 +154,22 @@ static bool look_at_account(struct look *look, const char *name) {
 	return look->page.account || look->page.target;
 }
 
+// As it is written, or in the spelling that accounts have unless somebody wants it otherwise.
+static bool look_at_name(struct look *look, const char *name) {
+	static const struct account_names names;
+	static char account[ACCOUNT_SIZE];
+
+	if (look_at_account(look, name))
+		return true;
+	return account_name(&names, name, strlen(name), account) > 0
+		&& look_at_account(look, account);
+}
+
 static enum exit_status accounts_print(struct look *look, const struct config *config) {
 	enum exit_status status = EXIT_DONE;
 
 	for (int i = 0; i < config->n_inputs; i++) {
-		if (!look_at_account(look, config->inputs[i])) {
+		if (!look_at_name(look, config->inputs[i])) {
 			fprintf(stderr,
 				"postern: store %s knows no account %s\n",
 				config->store,

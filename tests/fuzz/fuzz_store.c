@@ -2,9 +2,15 @@
 // Copyright (c) 2026, the Postern authors
 
 // Property: a value that is taken is written as the same again, and one with any bit flipped is not
-// taken; a data file that is found sound is read by LMDB to its end. The first byte chooses.
+// taken; a data file that is found sound is read by LMDB to its end; an image of any part and layout, older
+// ones too, is refused or makes an entry or a blob, of which an episode can be printed. The first byte chooses.
 
+#include "episode.h"
 #include "hash.h"
+#include "limits.h"
+#include "models.h"
+#include "output/alert_json.h"
+#include "store/load.h"
 #include "store/page.h"
 #include "store/value.h"
 
@@ -70,11 +76,47 @@ static void file_try(const uint8_t *data, size_t size) {
 	free(copy);
 }
 
+static void nothing(void *ctx, const struct alert *alert) {}
+
+// Which part, which layout (255: today's), and the image.
+static void image_try(const uint8_t *data, size_t size) {
+	static struct models *models;
+	static char line[ALERT_SIZE_MAX];
+	if (!models)
+		models = models_open(&(struct models_config){.n_accounts = 16, .alert = nothing});
+	size_t n;
+	const struct store_part *parts = models_parts(models, &n), *part;
+	if (size < 2)
+		return;
+	part = &parts[data[0] % n];
+	struct value_head head = {
+		.version = data[1] == 255 ? part->version : data[1],
+		.size = (uint32_t)size - 2,
+	};
+	size_t room = part->table ? part->table->entry_size : part->size;
+	uint8_t *image = malloc(size - 2 + !(size - 2)), *entry = calloc(1, room);
+	memcpy(image, data + 2, size - 2);
+	if (head.version > part->version || head.version == 0) {
+		// load_all() has refused the store
+	} else if (part->table && load_entry(part, &head, image, entry)) {
+		if (part->id == KEPT_EPISODES
+		    && alert_json_write(&((struct episode *)entry)->alert, "", line, sizeof(line))
+			    > sizeof(line))
+			abort();
+	} else if (part->blob && part->unpack) {
+		part->unpack(part->ctx, head.version, image, head.size, entry);
+	}
+	free(entry);
+	free(image);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	if (size < 2)
 		return 0;
 	if (data[0] % 2)
 		value_try(data + 1, size - 1);
+	else if (data[0] % 4 == 2)
+		image_try(data + 1, size - 1);
 	else
 		file_try(data + 1, size - 1);
 	return 0;
