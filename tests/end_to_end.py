@@ -9,7 +9,9 @@ import base64
 import gzip
 import json
 import pathlib
+import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -223,6 +225,47 @@ def n1_restarts(postern, folder):
     print(f"{n_records} records of parts, no alert")
 
 
+def n1_killed(postern, folder):
+    """kill -9 in the middle of a replay, and of a score, again and again: the store opens at once, and what is read
+    again from the beginning leads to the pages that one undisturbed run leads to. Where the kills fall is left to
+    chance; what must be true afterwards is not."""
+    folder = pathlib.Path(folder)
+    whole, activity = folder / "whole", folder / "activity.ndjson"
+    options = ("--store-interval", "1s", "--alerts", "/dev/null")
+    run = Run(postern, folder, "--store", whole, "--store-interval", "1s", DEMO).done()
+    activity.write_bytes(run.out["activity"].read_bytes())
+    names = sorted({json.loads(line)["account"] for line in run.lines("activity") if b'"account"' in line})
+    pages = [subprocess.run([postern, "account", "--json", "--store", whole, *names], capture_output=True, check=True).stdout]
+    chance = random.Random()
+    n_killed = 0
+    for command, source in (("replay", DEMO), ("score", activity)):
+        store = folder / command
+        arguments = [postern, command, "--store", str(store), *options, str(source)]
+        began = time.monotonic()
+        subprocess.run(arguments, capture_output=True, check=True)
+        took = time.monotonic() - began
+        shutil.rmtree(store)
+        for _ in range(15):
+            process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            time.sleep(chance.random() * took)
+            process.kill()
+            said = process.communicate()[1]
+            n_killed += process.returncode == -signal.SIGKILL
+            if b"broken" in said or b"aside" in said:
+                fail(f"{command} after a kill:", said.decode())
+        last = subprocess.run(arguments, capture_output=True)
+        if last.returncode or b"broken" in last.stderr or b"aside" in last.stderr:
+            fail(f"{command} after all kills:", last.stderr.decode())
+        pages.append(subprocess.run([postern, "account", "--json", "--store", store, *names],
+                                    capture_output=True, check=True).stdout)
+    print(f"{n_killed} runs killed, {len(names)} accounts")
+    if pages[1] != pages[0] or pages[2] != pages[0]:
+        for lines in zip(*(page.splitlines() for page in pages)):
+            if len(set(lines)) > 1:
+                fail("the page of an account is another:", *(line.decode() for line in lines))
+        fail("pages are missing")
+
+
 def demo(postern, folder):
     """The demo ends with at least three different alerts, in words and as JSON lines."""
     run = Run(postern, folder, "--rules", ROOT / "rules", "--text", DEMO).done()
@@ -385,7 +428,7 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, others, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, demo,
+CASES = (lab, others, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, n1_killed, demo,
          score, store, schema, clients, no_secret, weeks)
 
 
