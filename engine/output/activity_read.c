@@ -550,6 +550,9 @@ static void read_match(struct reader *r, const json_t *json, struct activity_mat
 	read_u64(r, json, "offset", INT64_MAX, &match->offset);
 	read_text(r, json, "part", match->part, sizeof(match->part));
 	read_text(r, json, "excerpt", match->excerpt, sizeof(match->excerpt));
+	// An offset into nothing that is named is none.
+	if (!match->field[0])
+		match->offset = 0;
 }
 
 static void read_matches(struct reader *r, const json_t *root, struct activity *a) {
