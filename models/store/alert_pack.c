@@ -159,6 +159,10 @@ static bool technique_unpack(const struct texts *texts, const struct alert_techn
 		memcpy((uint8_t *)&technique + TECHNIQUE_NAMES[i], &name, sizeof(name));
 		at += strlen(text) + 1;
 	}
+	// Each of its three has an id and a name, or neither.
+	if (!technique.tactic_id != !technique.tactic_name || !technique.id != !technique.name
+	    || !technique.sub_id != !technique.sub_name)
+		return false;
 	*field = technique_keep(&technique);
 	return *field != NULL;
 }
@@ -168,7 +172,11 @@ static bool alert_is_right(const struct alert *alert) {
 	bool is_right = alert->n_evidence <= ALERT_EVIDENCE_MAX && alert->n_ips <= ALERT_RELATED_MAX
 		&& alert->n_users <= ALERT_RELATED_MAX && alert->rule_id && alert->rule_name
 		&& alert->category && memchr(alert->message, 0, sizeof(alert->message))
-		&& memchr(alert->account, 0, sizeof(alert->account));
+		&& memchr(alert->account, 0, sizeof(alert->account))
+		&& memchr(alert->country, 0, sizeof(alert->country))
+		&& memchr(alert->as_name, 0, sizeof(alert->as_name))
+		&& (unsigned)alert->episode.state <= ALERT_CLOSE
+		&& (unsigned)alert->scope <= ALERT_INFRASTRUCTURE;
 	for (int i = 0; is_right && i < alert->n_users; i++)
 		is_right = memchr(alert->users[i], 0, sizeof(alert->users[i])) != NULL;
 	for (int i = 0; is_right && i < alert->n_evidence; i++) {
