@@ -3,6 +3,8 @@
 
 #include "output/sink.h"
 
+#include "limits.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -57,37 +59,35 @@ static const char *advice(int error) {
 	}
 }
 
-// Cuts off what follows the last line end: half a line, whose writer was killed.
-static int cut_half_line(int fd, off_t size) {
-	char block[4096];
+// Cuts off what follows the last line end: half a line, whose writer was killed. True when the file ends
+// with a line's end now.
+static bool cut_half_line(const char *path) {
+	char block[2 * RECORD_SIZE_MAX]; // no line is longer than half of it
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	off_t size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+	off_t from = size > (off_t)sizeof(block) ? size - (off_t)sizeof(block) : 0;
+	ssize_t n = size < 0 ? -1 : pread(fd, block, sizeof(block), from);
+	const char *last = n > 0 ? memrchr(block, '\n', (size_t)n) : NULL;
+	bool is_cut = n == size - from && (last || from == 0)
+		&& (size == 0 || ftruncate(fd, last ? from + (last + 1 - block) : 0) == 0);
 
-	while (size > 0) {
-		off_t from = size > (off_t)sizeof(block) ? size - (off_t)sizeof(block) : 0;
-		ssize_t n = pread(fd, block, (size_t)(size - from), from);
-		const char *last = n > 0 ? memrchr(block, '\n', (size_t)n) : NULL;
-		if (n != size - from)
-			return -1;
-		if (last)
-			return ftruncate(fd, from + (last + 1 - block));
-		size = from;
-	}
-	return ftruncate(fd, 0);
+	if (fd >= 0)
+		close(fd);
+	return is_cut;
 }
 
-// A file descriptor, or -1 and errno.
+// A file descriptor, or -1 and errno. Written only: a pipe must know when its reader goes.
 static int file_open(const char *path, enum sink_mode mode) {
-	int flags = O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, fd;
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+	int fd = open(path, mode == SINK_ANEW ? flags | O_TRUNC : flags, 0640);
 	struct stat st;
-	char last;
 
-	fd = open(path, mode == SINK_ANEW ? flags | O_TRUNC : flags, 0640);
-	if (fd < 0) // a device, or a file that may not be read
-		return open(
-			path, O_WRONLY | (flags & ~O_RDWR) | (mode == SINK_ANEW ? O_TRUNC : 0), 0640
-		);
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0
-	    && pread(fd, &last, 1, st.st_size - 1) == 1 && last != '\n')
-		cut_half_line(fd, st.st_size); // if not, it stays: what follows is appended
+	// An empty line is harmless, half a line in front of a whole one is not.
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0
+	    && !cut_half_line(path) && write(fd, "\n", 1) < 0) {
+		close(fd);
+		return -1;
+	}
 	return fd;
 }
 

@@ -337,6 +337,27 @@ static void a_reader_that_has_gone_is_told_from_other_faults(void **state) {
 	sink_close(sink);
 }
 
+static void a_named_pipe_knows_when_its_reader_goes(void **state) {
+	struct sink *sink;
+	int fd;
+
+	unlink(path);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDONLY | O_NONBLOCK);
+	assert_true(fd >= 0);
+	sink = opened(path);
+	write_numbered(sink, 0, 2);
+	sink_flush(sink);
+	assert_null(sink_error(sink));
+	close(fd);
+	write_numbered(sink, 2, 3);
+	sink_flush(sink);
+	assert_true(sink_is_broken_pipe(sink));
+	assert_int_equal(sink_n_lost(sink), 3);
+	sink_close(sink);
+	unlink(path);
+}
+
 static void do_nothing(int signal) {}
 
 // A pipe that takes little at a time, without waiting, while signals come in: nothing is lost.
@@ -385,6 +406,7 @@ int main(void) {
 		cmocka_unit_test(r3_writers_of_one_file_keep_out_of_each_others_way),
 		cmocka_unit_test(r4_a_deleted_folder_is_a_counted_loss),
 		cmocka_unit_test(a_reader_that_has_gone_is_told_from_other_faults),
+		cmocka_unit_test(a_named_pipe_knows_when_its_reader_goes),
 		cmocka_unit_test(slow_readers_short_writes_and_signals_lose_nothing),
 	};
 
