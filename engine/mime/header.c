@@ -469,7 +469,8 @@ static void plain_put(struct text *text, const struct param *param) {
 		put(text, in.data + from, i - from);
 		from = ++i;
 	}
-	put(text, in.data + from, in.size - from);
+	if (from < in.size) // an empty value may have no bytes to point at
+		put(text, in.data + from, in.size - from);
 }
 
 static void percent_put(struct text *text, struct header_slice in) {
