@@ -347,6 +347,7 @@ static int param_next(struct cursor *at, struct param *param, uint32_t *flaws) {
 	       && *at->at != '(')
 		at->at++;
 	param->name = (struct header_slice){from, (size_t)(at->at - from)};
+	param->value = (struct header_slice){at->at, 0};
 	comments_skip(at, flaws);
 	if (at->at == at->end || *at->at != '=') {
 		// No value: to the next semicolon.
@@ -469,8 +470,7 @@ static void plain_put(struct text *text, const struct param *param) {
 		put(text, in.data + from, i - from);
 		from = ++i;
 	}
-	if (from < in.size) // an empty value may have no bytes to point at
-		put(text, in.data + from, in.size - from);
+	put(text, in.data + from, in.size - from);
 }
 
 static void percent_put(struct text *text, struct header_slice in) {
