@@ -161,6 +161,10 @@ bool session_real_client(
 	enum session_how how
 );
 
+// A server's whole list of what it offers (OFFER_* bits, proto/offer.h), sent in clear. Held against what
+// this worker has heard of the server in other sessions.
+void session_offers(struct session *s, uint8_t offers, uint64_t now_ns);
+
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);

@@ -5,6 +5,7 @@
 
 #include "activity.h"
 #include "content.h"
+#include "proto/offer.h"
 #include "proto/sasl.h"
 #include "session_match.h"
 #include "slab.h"
@@ -32,6 +33,7 @@ struct talk {
 	bool has_activity;
 	int n_inflaters;
 	bool has_tokens; // tokens are facts
+	uint8_t offers; // that the server is known to make
 };
 
 int talk_inflaters_max = 2;
@@ -76,6 +78,19 @@ struct slab *session_slab(struct session *s) {
 
 void session_event(struct session *s, enum session_event event) {
 	s->events |= UINT64_C(1) << event;
+}
+
+// What the server is known for is what it said before in this talk.
+void session_offers(struct session *s, uint8_t offers, uint64_t) {
+	uint64_t secured = UINT64_C(1) << EVENT_plaintext_after_starttls;
+
+	if (offers & OFFER_GARBLED)
+		session_event(s, EVENT_capability_stripped);
+	if (s->login == LOGIN_SUCCESS || s->events & secured)
+		return;
+	if (talk_of(s)->offers & ~offers)
+		session_event(s, EVENT_capability_stripped);
+	talk_of(s)->offers |= offers & (OFFER_TLS | OFFER_AUTH);
 }
 
 void session_unparsed(struct session *s, uint64_t size) {

@@ -282,6 +282,57 @@ static void a8_a_name_with_control_bytes_is_nobodys(void **) {
 	desk_close(d);
 }
 
+static bool has_event(const struct desk *d, int record, const char *event) {
+	const json_t *events
+		= json_object_get(json_object_get(d->records[record], "postern"), "events");
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(
+		events, i, name
+	) if (strcmp(json_string_value(name), event) == 0) return true;
+	return false;
+}
+
+static void greet(struct desk *d, uint16_t client_port, uint16_t port, const char *capabilities) {
+	struct connection c = connect_to(d, client_port, port);
+	char line[200];
+
+	snprintf(line, sizeof(line), "* OK [CAPABILITY IMAP4rev1 %s] ready\r\n", capabilities);
+	say(&c, STREAM_SERVER, line);
+	say(&c, STREAM_CLIENT, "a NOOP\r\n");
+	say(&c, STREAM_SERVER, "a OK\r\n");
+	hang_up(&c);
+}
+
+// Who takes STARTTLS out of one client's list is told by what the server says to others: for a week, by
+// address and port, and not where somebody else's word is passed on.
+static void what_a_server_offers_in_one_session_and_not_in_another_is_said(void **) {
+	struct desk *d = desk_open(0);
+	struct connection c;
+
+	greet(d, 40000, 143, "AUTH=PLAIN"); // nothing is known of it
+	greet(d, 40001, 143, "STARTTLS AUTH=PLAIN");
+	greet(d, 40002, 143, "AUTH=PLAIN");
+	greet(d, 40003, 143, "STARTTLS");
+	greet(d, 40004, 144, "AUTH=PLAIN"); // another server
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(has_event(d, i, "capability_stripped"), i == 2 || i == 3);
+	c = connect_to(d, 40005, 143);
+	log_in(&c, "a LOGIN u1 x\r\n"); // another list with good reason
+	say(&c, STREAM_CLIENT, "b CAPABILITY\r\n");
+	say(&c, STREAM_SERVER, "* CAPABILITY IMAP4rev1 IDLE\r\nb OK\r\n");
+	hang_up(&c);
+	assert_false(has_event(d, 5, "capability_stripped"));
+	d->now_ns += OFFER_KNOWN_NS - SECOND;
+	greet(d, 40006, 143, "AUTH=PLAIN");
+	d->now_ns += SECOND;
+	greet(d, 40007, 143, "AUTH=PLAIN"); // it has given it up
+	assert_true(has_event(d, 6, "capability_stripped"));
+	assert_false(has_event(d, 7, "capability_stripped"));
+	desk_close(d);
+}
+
 static void what_is_no_mail_gives_no_record(void **) {
 	struct desk *d = desk_open(0);
 	struct connection c = connect_to(d, 40000, 80);
@@ -368,6 +419,7 @@ int main(void) {
 		cmocka_unit_test(two_names_on_one_connection_are_two_accounts),
 		cmocka_unit_test(a8_a_name_with_control_bytes_is_nobodys),
 		cmocka_unit_test(what_is_no_mail_gives_no_record),
+		cmocka_unit_test(what_a_server_offers_in_one_session_and_not_in_another_is_said),
 		cmocka_unit_test(the_port_does_not_matter_and_neither_do_the_cuts),
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
 		cmocka_unit_test(the_same_packets_have_the_same_ids_in_every_run),

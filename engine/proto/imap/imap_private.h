@@ -284,6 +284,7 @@ struct imap_state {
 	uint8_t n_flights;
 	int8_t selected; // index of the mailbox, -1: none
 	uint8_t place[2]; // enum imap_place, by direction
+	uint8_t offers; // of the server's last list (proto/offer.h), 0: none seen
 	bool is_tls_next : 1; // STARTTLS was accepted, what follows is not seen yet
 	bool is_unsure : 1; // commands may have gone by unseen
 	bool is_utf8 : 1; // mailbox names are UTF-8 (RFC 6855)

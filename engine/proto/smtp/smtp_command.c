@@ -4,6 +4,7 @@
 // The client's lines: verbs, addresses, authentication. A line here is what the client asked for; whether
 // it counts is the reply's to say (smtp_reply.c).
 
+#include "proto/offer.h"
 #include "proto/smtp/smtp_private.h"
 #include "session_match.h"
 #include "slab.h"
@@ -370,7 +371,9 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 	tokens(p, verb, arg);
 	if (verb == NULL)
 		session_event(p->session, EVENT_bad_syntax);
-	else
+	if (verb == NULL && offer_word(word.data, word.size) == OFFER_GARBLED)
+		session_event(p->session, EVENT_capability_stripped);
+	if (verb != NULL)
 		c.verb = verb->verb;
 	if (p->is_refused_tls && c.verb != SMTP_QUIT && c.verb != SMTP_STARTTLS)
 		session_event(p->session, EVENT_plaintext_after_starttls);

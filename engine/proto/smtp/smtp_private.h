@@ -109,6 +109,8 @@ struct smtp_parser {
 	bool is_assumed; // the server is not seen at all: commands count as accepted
 	bool is_unsure; // after a hole: replies may belong to commands not seen
 	bool has_server; // anything of it has been seen
+	uint8_t offers; // of the server's last list (proto/offer.h), 0: none seen
+	uint8_t offers_now; // of the one that comes
 	bool is_tls_byte; // 0x16 has been seen, waiting for 0x03
 	bool is_refused_tls; // STARTTLS was refused: S16
 

@@ -4,6 +4,7 @@
 // The server's lines, and what they decide. Replies answer commands in order (RFC 2920): the ring of
 // commands sent first, then those beyond it that were only counted, then the one the client waits for.
 
+#include "proto/offer.h"
 #include "proto/smtp/smtp_private.h"
 #include "session_match.h"
 #include "slab.h"
@@ -123,6 +124,30 @@ static void transaction_reset(struct smtp_parser *p) {
 	smtp_envelope_reset(p);
 }
 
+// The list that answers EHLO is whole.
+static void offers_take(struct smtp_parser *p) {
+	p->offers = p->offers_now | OFFER_LISTED;
+	session_offers(p->session, p->offers_now, p->now_ns);
+}
+
+// One line of a reply of several, or its last. The first names the server.
+static void offers_line(struct smtp_parser *p, bool is_first, const struct line_slice *line) {
+	const uint8_t *word = line->data + 4, *end = line->data + line->size;
+
+	if (is_first)
+		p->offers_now = 0;
+	if (is_first || line->size < 5 || p->n_pending == 0 || ring_at(p, 0)->verb != SMTP_HELLO)
+		return;
+	const uint8_t *space = memchr(word, ' ', (size_t)(end - word));
+	p->offers_now |= offer_word(word, (size_t)((space != NULL ? space : end) - word));
+}
+
+// The server does have what its list had not.
+static void offers_contradict(struct smtp_parser *p) {
+	if ((p->offers & (OFFER_LISTED | OFFER_TLS)) == OFFER_LISTED)
+		session_event(p->session, EVENT_capability_stripped);
+}
+
 static void command_reply(
 	struct smtp_parser *p,
 	struct smtp_pending *c,
@@ -137,6 +162,8 @@ static void command_reply(
 			break;
 		p->facts.is_esmtp = c->is_ehlo || c->is_lhlo;
 		p->facts.is_lmtp = c->is_lhlo;
+		if (p->facts.is_esmtp && code != CODE_ASSUMED)
+			offers_take(p);
 		transaction_reset(p);
 		break;
 	case SMTP_MAIL:
@@ -261,6 +288,8 @@ static void starttls_reply(struct smtp_parser *p, uint16_t code) {
 		smtp_resume(p, SMTP_CLIENT_COMMAND);
 		return;
 	}
+	offers_contradict(p);
+	p->offers = 0; // what was said in clear is forgotten (RFC 3207 4.2)
 	p->facts.is_starttls = true;
 	p->is_refused_tls = false;
 	smtp_envelope_reset(p);
@@ -530,7 +559,10 @@ void smtp_reply_line(struct smtp_parser *p, const struct line_slice *line) {
 		session_token(p->session, RULE_RESPONSE, line->data, line->size, p->now_ns);
 	if (p->reply_code != 0 && code != p->reply_code)
 		session_event(p->session, EVENT_bad_syntax);
+	offers_line(p, p->reply_code == 0, line);
 	p->reply_code = code;
+	if (code == 530 && memmem(line->data, line->size, "STARTTLS", 8) != NULL)
+		offers_contradict(p);
 	if (line->size > 3 && line->data[3] == '-') {
 		if (p->reply_lines == SMTP_REPLY_LINES_MAX)
 			session_event(p->session, EVENT_bad_syntax);
