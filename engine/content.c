@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "limits.h"
 #include "match/scan.h"
+#include "session_files.h"
 #include "session_match.h"
 #include "slab.h"
 
@@ -403,6 +404,7 @@ static void finish(struct content *content, uint64_t now_ns, struct mime_summary
 		if (summary->attachments[i]->has_sha256)
 			s->engine->stats.attachment_bytes += summary->attachments[i]->bytes;
 	}
+	session_files_take(s, content->kind, summary);
 	for (int i = 0; i < RULE_STREAMED; i++)
 		watch_close(content, (enum rule_field)i, true);
 	found_settle(content);

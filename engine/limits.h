@@ -108,6 +108,8 @@ enum {
 	// First bytes of a part without its header, by which its encoding is told: a dozen lines of base64.
 	MIME_GUESS_SIZE = 1024,
 	MIME_NUMBER_SIZE_MAX = 15, // of a part that is read alone, as IMAP numbers it
+	SESSION_FILES_MAX
+	= 32, // attachments fetched or stored, listed in a record; more are counted
 	MIME_ATTACHMENTS_MAX = 32, // remembered per message; more are counted
 	ATTACHMENT_MEMBERS_MAX = 16, // of an archive, listed; more are counted
 	ATTACHMENT_MEMBER_SIZE_MAX = 255, // of a member's name

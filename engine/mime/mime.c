@@ -13,6 +13,8 @@ void mime_summary_free(struct mime_summary *summary, struct slab *slab) {
 	slab_put(slab, summary->subject.text, summary->subject.size);
 	slab_put(slab, summary->message_id.text, summary->message_id.size);
 	for (int i = 0; i < summary->n_attachments; i++) {
+		if (summary->attachments[i] == NULL)
+			continue; // somebody has taken it
 		attachment_facts_free(summary->attachments[i], slab);
 		slab_put(slab, summary->attachments[i], sizeof(*summary->attachments[i]));
 	}

@@ -27,7 +27,7 @@ struct mime_summary {
 	int64_t date; // of its Date field, seconds since 1970
 	uint16_t n_attachments; // listed
 	uint32_t attachments_total;
-	struct attachment_facts *attachments[MIME_ATTACHMENTS_MAX];
+	struct attachment_facts *attachments[MIME_ATTACHMENTS_MAX]; // NULL: taken by somebody
 };
 
 void mime_summary_free(struct mime_summary *summary, struct slab *slab);

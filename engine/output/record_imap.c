@@ -114,6 +114,7 @@ bool record_imap_write(
 	n = record_list_close(&list);
 	if (n < imap->n_mailboxes)
 		json_put_u64(json, "mailboxes_total", imap->n_mailboxes);
+	bool has_files = record_files_write(json, s, detail);
 	json_end_object(json);
-	return n == imap->n_mailboxes;
+	return n == imap->n_mailboxes && has_files;
 }

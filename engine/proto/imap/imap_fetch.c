@@ -403,5 +403,7 @@ void imap_fetch_close(struct imap_ctx *c) {
 		flags_received(c, fetch);
 	if (fetch->n_bodies > 0 || fetch->n_headers > 0)
 		imap_mailbox_fetched(c, fetch);
+	if (fetch->n_bodies > 0)
+		session_files_place(c->s, CONTENT_FETCHED, c->imap->selected, fetch->uid, NULL, 0);
 	*fetch = (struct imap_fetch){};
 }

@@ -31,6 +31,7 @@
 #include "proto/proto.h"
 #include "proto/sasl.h"
 #include "session_argument.h"
+#include "session_files.h"
 #include "session_match.h"
 
 #include <assert.h>
