@@ -360,6 +360,16 @@ content_open_part(struct session *s, enum content_kind kind, const struct conten
 	return content;
 }
 
+struct content *content_open_header(struct session *s) {
+	const struct scanner *scanner = s->engine->config.scanner;
+
+	if (scanner == NULL
+	    || !(scanner_wants(scanner, RULE_HEADER) || scanner_wants(scanner, RULE_VALUE)
+		 || scanner_wants(scanner, RULE_SUBJECT)))
+		return NULL;
+	return open_at(s, CONTENT_FETCHED, MIME_HEADER);
+}
+
 void content_data(struct content *content, const uint8_t *data, size_t size) {
 	if (content == NULL || size == 0)
 		return;

@@ -34,6 +34,7 @@ struct talk {
 	bool has_activity;
 	int n_inflaters;
 	bool has_tokens; // tokens are facts
+	bool has_headers; // headers that are fetched alone are
 	uint8_t offers; // that the server is known to make
 };
 
@@ -43,7 +44,7 @@ struct content {
 	struct talk *talk;
 	enum content_kind kind;
 	uint64_t size, n_missing, hash;
-	bool is_cut;
+	bool is_cut, is_header;
 	char part[1200]; // what is known of it, when it is one
 };
 
@@ -311,6 +312,16 @@ struct content *content_open(struct session *s, enum content_kind kind) {
 	return content;
 }
 
+struct content *content_open_header(struct session *s) {
+	struct content *content = NULL;
+
+	if (talk_of(s)->has_headers)
+		content = content_open(s, CONTENT_FETCHED);
+	if (content != NULL)
+		content->is_header = true;
+	return content;
+}
+
 bool content_is_wanted(const struct session *s) {
 	return true;
 }
@@ -348,6 +359,10 @@ bool content_date(const struct content *content, int64_t *seconds) {
 void content_data(struct content *content, const uint8_t *data, size_t size) {
 	if (content == NULL)
 		return;
+	for (size_t i = 0; content->is_header && i < size; i++)
+		if (data[i] != '\r' && content->size + i < sizeof(content->part) - 1)
+			content->part[strlen(content->part)]
+				= data[i] == '\n' ? '|' : (char)data[i];
 	content->size += size;
 	for (size_t i = 0; i < size; i++)
 		content->hash = (content->hash * 31 + data[i]) % 9973;
@@ -363,6 +378,11 @@ void content_close(struct content *content, uint64_t now_ns) {
 
 	if (content == NULL)
 		return;
+	if (content->is_header) {
+		talk_fact(content->talk, "header %s", content->part);
+		free(content);
+		return;
+	}
 	talk_fact(
 		content->talk,
 		"content %s%s %ju hash=%ju missing=%ju%s",
@@ -479,7 +499,7 @@ struct step {
 };
 
 struct script {
-	bool has_tokens;
+	bool has_tokens, has_headers;
 	struct step steps[STEPS_MAX];
 	int n_steps;
 	size_t size; // all data
@@ -576,6 +596,8 @@ static void script_line(struct script *script, char *line) {
 			= (struct step){.kind = STEP_GAP, .dir = dir, .size = n};
 	} else if (strcmp(line, "TOKENS") == 0) {
 		script->has_tokens = true;
+	} else if (strcmp(line, "HEADERS") == 0) {
+		script->has_headers = true;
 	} else if (strncmp(line, "EVENT ", 6) == 0) {
 		assert(script->n_steps < STEPS_MAX);
 		script->steps[script->n_steps++]
@@ -645,6 +667,7 @@ static bool script_play(
 	const char *facts;
 
 	talk->has_tokens = script->has_tokens;
+	talk->has_headers = script->has_headers;
 	size_t at = 0, n;
 	bool is_right;
 

@@ -13,6 +13,7 @@
 //	C~ a1 NOOP              the client sends this and CR LF, deflated (RFC 4978)
 //	GAP 12 S                12 bytes of the server are missing
 //	TOKENS                  what rules would see of it is a fact, too: "token FIELD TEXT"
+//	HEADERS                 and headers that are fetched alone: "header TEXT"
 //	EVENT midstream         the stream says so
 //	= login success …       a line of the facts; all of them, in their order
 //

@@ -126,6 +126,8 @@ static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
 		item_section(fetch, "");
 	else if (imap_token_is(name, "RFC822.TEXT"))
 		item_section(fetch, "TEXT");
+	else if (imap_token_is(name, "ENVELOPE"))
+		fetch->part = PART_ENVELOPE;
 	else if (imap_token_is(name, "BODYSTRUCTURE") || imap_token_is(name, "BODY"))
 		fetch->part = PART_STRUCTURE;
 	else if (imap_text_starts(text, "BODY[") || fetch->section.is_binary)
@@ -150,6 +152,8 @@ static void part_open(struct imap_ctx *c, struct imap_fetch *fetch) {
 	if (fetch->part != PART_BODY && !fetch->is_rest)
 		fetch->header = imap_header_open(c, fetch->is_subset);
 	if (fetch->part == PART_HEADER) {
+		if (!fetch->is_rest)
+			fetch->listed = content_open_header(c->s);
 		fetch->n_headers++;
 		facts->header_count++;
 		return;
@@ -171,6 +175,10 @@ part_data(struct imap_ctx *c, struct imap_fetch *fetch, const uint8_t *data, siz
 		imap_header_data(fetch->header, data, size);
 	fetch->is_header_lost |= data == NULL;
 	if (fetch->part == PART_HEADER) {
+		if (data != NULL)
+			content_data(fetch->listed, data, size);
+		else
+			content_gap(fetch->listed, size);
 		fetch->header_bytes += size;
 		facts->header_bytes += size;
 		return;
@@ -200,6 +208,7 @@ static void part_close(struct imap_ctx *c, struct imap_fetch *fetch, bool is_who
 	);
 	fetch->header = NULL;
 	fetch->is_header_lost = false;
+	imap_envelope_close(c, fetch);
 	if (fetch->reading.content == NULL)
 		return;
 	if (fetch->reading.stream != NULL)
@@ -286,6 +295,9 @@ token_received(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_t
 	if (fetch->part == PART_STRUCTURE && fetch->is_value
 	    && (fetch->depth > 1 || token->kind == TOKEN_OPEN))
 		structure_token(c, fetch, token);
+	if (fetch->part == PART_ENVELOPE && fetch->is_value
+	    && (fetch->depth > 1 || token->kind == TOKEN_OPEN))
+		imap_envelope_token(c, fetch, token);
 	switch (token->kind) {
 	case TOKEN_OPEN:
 		if (++fetch->depth > IMAP_NESTING_MAX) {
@@ -297,6 +309,8 @@ token_received(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_t
 		if (fetch->depth > 0 && --fetch->depth == 1) {
 			fetch->is_value = false; // a list was the item's value
 			fetch->has_flags |= fetch->part == PART_FLAGS;
+			if (fetch->part == PART_ENVELOPE)
+				imap_envelope_close(c, fetch);
 		}
 		break;
 	default:
@@ -362,20 +376,36 @@ void imap_fetch_literal(struct imap_ctx *c, const struct imap_literal *literal) 
 
 	if (is_part)
 		part_open(c, fetch);
+	else if (fetch->part == PART_ENVELOPE && fetch->depth > 1)
+		imap_envelope_token(c, fetch, &(struct imap_token){.kind = TOKEN_LITERAL});
 	else if (fetch->part == PART_STRUCTURE && fetch->depth > 1)
 		imap_structure_token(
 			c, fetch->structure, fetch->seq, &(struct imap_token){.kind = TOKEN_LITERAL}
 		);
 	if (!fetch->is_section && fetch->depth == 1)
 		fetch->is_value = false;
+	is_part |= fetch->part == PART_ENVELOPE && fetch->listed != NULL && !fetch->is_broken;
 	imap_literal_begin(c, STREAM_SERVER, literal, is_part ? KEEP_CONTENT : KEEP_NOTHING);
 }
 
 void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+
+	if (fetch->part == PART_ENVELOPE) {
+		if (data != NULL)
+			imap_envelope_text(fetch, data, size);
+		return;
+	}
 	part_data(c, &c->imap->busy->fetch, data, size);
 }
 
 void imap_fetch_literal_end(struct imap_ctx *c) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+
+	if (fetch->part == PART_ENVELOPE && fetch->listed != NULL && fetch->depth > 1) {
+		imap_envelope_literal_end(fetch);
+		return;
+	}
 	part_close(c, &c->imap->busy->fetch, true);
 }
 

@@ -12,6 +12,7 @@
 //	                 what the arguments and the success of each command mean
 //	imap_response.c  a server's responses
 //	imap_fetch.c     FETCH responses
+//	imap_envelope.c  headers that a server sums up
 //	imap_part.c      parts fetched alone and in pieces
 //	imap_structure.c what BODYSTRUCTURE says of them
 //	imap_mailbox.c   mailboxes, messages' numbers, and what models are told of them
@@ -190,6 +191,7 @@ enum imap_part {
 	PART_MIME, // a part's header: counts as a body
 	PART_BODY,
 	PART_STRUCTURE,
+	PART_ENVELOPE,
 };
 
 // A FETCH response, from its first line to its last.
@@ -217,6 +219,8 @@ struct imap_fetch {
 	uint32_t requested; // octets of each piece that were asked for, 0: not known
 	struct imap_section section;
 	struct imap_reading reading;
+	struct content *listed; // a header that comes alone, for rules; NULL: none
+	uint8_t envelope_at, address_at; // fields and strings of ENVELOPE so far
 	struct imap_header *header; // that comes, or NULL
 	struct imap_structure *structure; // likewise
 };
@@ -379,6 +383,18 @@ void imap_compress_settle(struct imap_ctx *c);
 void imap_compress_gap(struct imap_ctx *c); // something is missing: the reading ends
 void imap_compress_end(struct imap_ctx *c); // the connection is over
 void imap_compress_free(struct imap_ctx *c);
+
+// imap_envelope.c
+// A token of ENVELOPE's value: told to rules as the header fields it was made of. A literal's octets come
+// through imap_envelope_text().
+void imap_envelope_token(
+	struct imap_ctx *c,
+	struct imap_fetch *fetch,
+	const struct imap_token *token
+);
+void imap_envelope_text(struct imap_fetch *fetch, const uint8_t *data, size_t size);
+void imap_envelope_literal_end(struct imap_fetch *fetch);
+void imap_envelope_close(struct imap_ctx *c, struct imap_fetch *fetch); // whole or not
 
 // imap_search.c
 bool imap_search_is_key(const struct imap_token *arg);
