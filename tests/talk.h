@@ -18,7 +18,8 @@
 //	= login success …       a line of the facts; all of them, in their order
 //
 // Any way of cutting the bytes gives the same facts: talk_check() plays each talk whole, byte by byte,
-// and cut in two at every point.
+// and cut in two at every point. Each also ends early (up to 100 of its prefixes), and is heard from one
+// side only: then whole and byte by byte must say the same, and give all memory back.
 
 #pragma once
 
