@@ -116,6 +116,8 @@ bool record_smtp_write(
 	json_put_bool(json, "starttls", smtp->is_starttls);
 	json_put_u64(json, "command_count", smtp->n_commands);
 	json_put_u64(json, "rejected_command_count", smtp->n_rejected_commands);
+	if (smtp->n_etrn)
+		json_put_u64(json, "etrn", smtp->n_etrn);
 	list = record_list_open(json, "messages");
 	while (i < smtp->n_messages && record_list_next(&list))
 		message_write(json, &smtp->messages[i++], detail);

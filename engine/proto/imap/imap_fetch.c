@@ -261,7 +261,7 @@ item_value(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token
 
 // ---- The response
 
-void imap_fetch_open(struct imap_ctx *c, uint32_t seq) {
+void imap_fetch_open(struct imap_ctx *c, uint32_t number, bool is_uid) {
 	struct imap_flight *flight = imap_flight_oldest(c, IMAP_FETCH, IMAP_UID_FETCH);
 	struct imap_mailbox *mailbox = imap_selected(c);
 	const struct imap_pieces *pieces = flight != NULL ? flight->args : NULL;
@@ -274,7 +274,9 @@ void imap_fetch_open(struct imap_ctx *c, uint32_t seq) {
 			|| (mailbox != NULL && mailbox->mode == IMAP_EXAMINED),
 		.is_by_number = flight != NULL && flight->command == IMAP_FETCH,
 		.requested = pieces != NULL && !pieces->is_mixed ? pieces->size : 0,
-		.seq = seq,
+		.seq = number,
+		.uid = is_uid ? number : 0,
+		.has_no_seq = is_uid,
 	};
 }
 
@@ -413,7 +415,8 @@ void imap_fetch_literal_end(struct imap_ctx *c) {
 static void flags_received(struct imap_ctx *c, const struct imap_fetch *fetch) {
 	struct uid_range seq = {fetch->seq, fetch->seq}, uid = {fetch->uid, fetch->uid};
 
-	imap_deleted_mark(c, false, seq, fetch->is_deleted && fetch->uid == 0);
+	if (!fetch->has_no_seq)
+		imap_deleted_mark(c, false, seq, fetch->is_deleted && fetch->uid == 0);
 	if (fetch->uid != 0)
 		imap_deleted_mark(c, true, uid, fetch->is_deleted);
 }
@@ -425,7 +428,7 @@ void imap_fetch_close(struct imap_ctx *c) {
 		return;
 	part_close(c, fetch, false);
 	imap_structure_close(c, fetch->structure);
-	if (fetch->uid != 0 && fetch->is_by_number)
+	if (fetch->uid != 0 && fetch->is_by_number && !fetch->has_no_seq)
 		imap_uid_learn(c, fetch->seq, fetch->uid);
 	if (fetch->uid == 0)
 		fetch->uid = imap_uid_of(c, fetch->seq);

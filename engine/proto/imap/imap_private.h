@@ -205,6 +205,7 @@ struct imap_fetch {
 	bool is_header_lost; // some of it is missing
 	bool is_section; // the section of an item's name goes on behind a literal
 	bool is_peek;
+	bool has_no_seq; // seq is its UID, too (UIDONLY)
 	bool is_by_number; // the command asked by sequence number
 	uint8_t part; // enum imap_part of the item
 	bool has_date;
@@ -384,6 +385,11 @@ void imap_compress_gap(struct imap_ctx *c); // something is missing: the reading
 void imap_compress_end(struct imap_ctx *c); // the connection is over
 void imap_compress_free(struct imap_ctx *c);
 
+// imap_id.c
+// The server's answer to ID, behind "* ID ".
+void imap_id_received(struct imap_ctx *c, struct imap_cursor args);
+void imap_ids_free(struct imap_ctx *c);
+
 // imap_envelope.c
 // A token of ENVELOPE's value: told to rules as the header fields it was made of. A literal's octets come
 // through imap_envelope_text().
@@ -430,7 +436,7 @@ void imap_server_line(struct imap_ctx *c, const struct line_slice *line);
 bool imap_server_is_sure(struct imap_ctx *c, struct imap_cursor line);
 
 // imap_fetch.c
-void imap_fetch_open(struct imap_ctx *c, uint32_t seq);
+void imap_fetch_open(struct imap_ctx *c, uint32_t number, bool is_uid);
 // The rest of a line of the response, without a literal's announcement.
 // is_cut: it went on beyond LINE_SIZE_MAX.
 void imap_fetch_items(struct imap_ctx *c, struct imap_cursor items, bool is_cut);

@@ -175,8 +175,10 @@ static bool numbered_received(struct imap_ctx *c, struct imap_cursor text, bool 
 
 	if (!imap_number(&text, &number) || !text_skip(&text, " "))
 		return false;
-	if (text_skip(&text, "FETCH ")) {
-		imap_fetch_open(c, number);
+	// UIDFETCH (RFC 9586 3.3): the number is the message's UID, and there are no others.
+	bool is_uid = text_skip(&text, "UIDFETCH ");
+	if (is_uid || text_skip(&text, "FETCH ")) {
+		imap_fetch_open(c, number, is_uid);
 		imap_fetch_items(c, text, is_cut);
 		return true;
 	}
@@ -220,6 +222,9 @@ untagged_received(struct imap_ctx *c, struct imap_cursor text, const struct line
 	has_literal = literal_take(line, &text, &literal);
 	if (!line->is_cut && text_skip(&rest, "CAPABILITY "))
 		offers_received(c, rest);
+	if (!line->is_cut && c->imap->flights != NULL && c->imap->flights->command == IMAP_ID
+	    && text_skip(&rest, "ID "))
+		imap_id_received(c, rest);
 	if (!numbered_received(c, text, line->is_cut) && text_skip(&rest, "VANISHED "))
 		vanished_received(c, rest);
 	line_end(c, &literal, has_literal, line);
@@ -324,6 +329,7 @@ void imap_server_line(struct imap_ctx *c, const struct line_slice *line) {
 bool imap_server_is_sure(struct imap_ctx *c, struct imap_cursor line) {
 	static const char *const words[]
 		= {"FETCH (",
+		   "UIDFETCH (",
 		   "EXISTS",
 		   "EXPUNGE",
 		   "RECENT",

@@ -36,6 +36,8 @@ enum smtp_verb {
 	SMTP_QUIT,
 	SMTP_XCLIENT,
 	SMTP_XFORWARD,
+	SMTP_ETRN,
+	SMTP_BURL,
 	SMTP_OTHER,
 	SMTP_UNKNOWN, // also an empty line: servers answer it
 };
@@ -126,6 +128,7 @@ struct smtp_parser {
 	struct smtp_message *spare; // the open message when it is not listed
 	bool is_open; // a message is offered and not final
 	bool is_open_listed;
+	uint32_t n_prdr; // replies for one recipient each that still come (PRDR)
 	uint16_t lmtp_at; // recipient the next final reply is about
 
 	struct content *content;

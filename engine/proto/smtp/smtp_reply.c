@@ -13,6 +13,7 @@
 
 enum {
 	RING_CAP_MIN = 4,
+	CODE_PRDR = 353, // to the end of data: replies for each recipient follow, and one for all
 	CODE_CHALLENGE = 334, // of an authentication
 	CODE_ASSUMED = 0, // no reply was seen: counts as accepted
 };
@@ -191,11 +192,22 @@ static void command_reply(
 		if (c->text.text != NULL)
 			smtp_xclient(p, c->text.text, c->verb == SMTP_XFORWARD);
 		break;
+	case SMTP_ETRN:
+		p->facts.n_etrn += is_good(code);
+		break;
 	case SMTP_BDAT:
 		bdat_reply(p, c, code, text, size);
 		break;
 	}
 	pending_free(p, c);
+}
+
+// Exim's per-recipient data responses: as LMTP's, with one more for the message.
+static void prdr_begin(struct smtp_parser *p, struct smtp_pending *c) {
+	const struct smtp_message *message = smtp_message_open(p);
+
+	c->n_replies = 1 + (message != NULL ? message->n_recipients : 0);
+	p->n_prdr = c->n_replies - 1;
 }
 
 // The reply to the oldest command in the ring.
@@ -204,6 +216,10 @@ static void ring_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text
 
 	if (c->verb == SMTP_BDAT && c->is_last && p->facts.is_lmtp)
 		chunk_to_data_end(p, c);
+	if (c->verb == SMTP_DATA_END && code == CODE_PRDR && c->n_replies == 1) {
+		prdr_begin(p, c);
+		return;
+	}
 	if (c->verb == SMTP_DATA_END) {
 		smtp_message_reply(p, code, text, size);
 		if (code != CODE_ASSUMED && --c->n_replies > 0)
