@@ -15,6 +15,8 @@
 
 struct capture_codec {
 	ZSTD_DStream *zstd; // NULL: gzip
+	size_t first,
+		wanted; // zstd: bytes of input that a frame's beginning, and its next step, take
 	z_stream gzip;
 	int between; // a piece has ended and no byte of another has been seen
 	long failed; // what went wrong after the output already given; 0: nothing
@@ -56,8 +58,10 @@ struct capture_codec *capture_codec_open(const char *name) {
 	codec->between = 1;
 	if (strcmp(name, "zstd") == 0) {
 		codec->zstd = ZSTD_createDStream();
-		if (codec->zstd)
+		if (codec->zstd) {
+			codec->first = codec->wanted = ZSTD_initDStream(codec->zstd);
 			return codec;
+		}
 	} else if (inflateInit2(&codec->gzip, 15 + 16) == Z_OK) {
 		return codec;
 	}
@@ -78,13 +82,16 @@ void capture_codec_close(struct capture_codec *codec) {
 // Both return bytes written; codec->failed says whether that is all there will ever be.
 static long
 zstd_run(struct capture_codec *codec, struct capture_input *in, uint8_t *to, size_t size) {
-	ZSTD_inBuffer from = {in->data, in->size, 0};
+	ZSTD_inBuffer from = {in->data, 0, 0};
 	ZSTD_outBuffer out = {to, size, 0};
 	size_t before, hint;
 
-	// Also called without input: libzstd may still hold output.
+	// Also called without input: libzstd may still hold output. Block by block: a frame that it is given
+	// whole is decoded in one go, and where its end is damaged its beginning would be lost.
 	do {
 		before = out.pos + from.pos;
+		from.size
+			= in->size - from.pos > codec->wanted ? from.pos + codec->wanted : in->size;
 		hint = ZSTD_decompressStream(codec->zstd, &out, &from);
 		if (ZSTD_isError(hint)) {
 			codec->failed = (long)ZSTD_getErrorCode(hint);
@@ -92,7 +99,8 @@ zstd_run(struct capture_codec *codec, struct capture_input *in, uint8_t *to, siz
 		}
 		if (out.pos + from.pos > before)
 			codec->between = hint == 0;
-	} while (out.pos < size && from.pos < from.size);
+		codec->wanted = hint ? hint : codec->first;
+	} while (out.pos < size && from.pos < in->size);
 	in->data += from.pos;
 	in->size -= from.pos;
 	return (long)out.pos;

@@ -347,6 +347,7 @@ static int param_next(struct cursor *at, struct param *param, uint32_t *flaws) {
 	       && *at->at != '(')
 		at->at++;
 	param->name = (struct header_slice){from, (size_t)(at->at - from)};
+	param->value = (struct header_slice){at->at, 0};
 	comments_skip(at, flaws);
 	if (at->at == at->end || *at->at != '=') {
 		// No value: to the next semicolon.

@@ -339,6 +339,27 @@ static void p7_compressed_data_that_ends_early_is_told(void **) {
 	free(b.data);
 }
 
+// Where a frame is in memory as a whole, libzstd decodes all of it or nothing.
+static void p7_damage_late_in_a_frame_costs_what_follows_alone(void **) {
+	struct bytes b = make(PCAP_US, false, 1, 20 * N_FRAMES), packed = zstded(b.data, b.size);
+	struct facts whole = facts_file(b.data, b.size), file, stream;
+
+	assert_true(b.size > 2 * 128 * 1024); // several blocks
+	memset(packed.data + packed.size - 40, 0xff, 40);
+	file = facts_file(packed.data, packed.size);
+	stream = facts_stream(packed.data, packed.size, 100);
+	assert_int_equal(file.end, SOURCE_BROKEN);
+	assert_non_null(strstr(file.error, "damaged zstd data"));
+	assert_true(file.n_frames > whole.n_frames / 3 && file.n_frames < whole.n_frames);
+	facts_check(&file, &stream, "as a file and by pieces");
+	assert_memory_equal(file.frames.data, whole.frames.data, file.frames.size);
+	facts_free(&file);
+	facts_free(&stream);
+	facts_free(&whole);
+	free(packed.data);
+	free(b.data);
+}
+
 static void compressed_captures_may_be_of_several_pieces(void **) {
 	struct bytes b = make(PCAP_US, false, 1, N_FRAMES), many = {0}, part;
 	struct facts want = expected(LINK_ETHERNET, false), facts;
@@ -857,6 +878,7 @@ int main(void) {
 		cmocka_unit_test(p3_times_of_all_resolutions_and_offsets),
 		cmocka_unit_test(p7_a_cut_at_any_byte_leaves_all_whole_packets),
 		cmocka_unit_test(p7_compressed_data_that_ends_early_is_told),
+		cmocka_unit_test(p7_damage_late_in_a_frame_costs_what_follows_alone),
 		cmocka_unit_test(compressed_captures_may_be_of_several_pieces),
 		cmocka_unit_test(mutated_captures_read_the_same_from_file_and_stream),
 		cmocka_unit_test(p4_lengths_of_packets_are_bounded),

@@ -201,8 +201,6 @@ static int disposition_at(const struct frame *f) {
 
 static void
 single_value(struct imap_structure *s, struct frame *f, const struct imap_token *token) {
-	struct imap_cursor text = {token->data, token->data + token->size};
-
 	if (f->n == 0) {
 		s->n_header = 0;
 		header_word(s, "Content-Type: ", token);
@@ -217,6 +215,8 @@ single_value(struct imap_structure *s, struct frame *f, const struct imap_token 
 	} else if (f->n == 5) {
 		header_word(s, "\r\nContent-Transfer-Encoding: ", token);
 	} else if (f->n == 6 && token->data != NULL) {
+		struct imap_cursor text = {token->data, token->data + token->size};
+
 		imap_number(&text, &s->octets);
 	}
 }
