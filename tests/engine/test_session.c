@@ -3,6 +3,7 @@
 
 // A session from the flow table's side: segments go in, records and activities come out.
 
+#include "config.h"
 #include "engine.h"
 #include "flow.h"
 
@@ -386,6 +387,43 @@ static bool has_event(const struct desk *d, int record, const char *event) {
 	return false;
 }
 
+// A session that begins so, from 10.0.0.9; whom its record names as the source.
+static const char *source_behind(struct desk *d, uint16_t client_port, const char *begin) {
+	struct connection c = connect_to(d, client_port, 143);
+
+	say(&c, STREAM_CLIENT, begin);
+	log_in(&c, "a LOGIN u1 x\r\n");
+	hang_up(&c);
+	return text(d, d->n_records - 1, "source.ip");
+}
+
+#define PROXY_LINE(ip) "PROXY TCP4 " ip " 10.0.0.1 45123 143\r\n"
+
+// Who is on the list is believed, but not whom he speaks for; anybody else is not, and it is said.
+static void x9_a_header_is_honoured_from_listed_sources_only(void **) {
+	static struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 10}, .family = 4}, .bits = 31}}};
+	struct desk *d = desk_open(0);
+
+	assert_string_equal(source_behind(d, 40000, PROXY_LINE("203.0.113.31")), "10.0.0.9");
+	assert_true(has_event(d, 0, "untrusted_proxy_claim")); // there is no list
+	d->engine->config.trusted_proxies = &trusted;
+	assert_string_equal(source_behind(d, 40001, PROXY_LINE("203.0.113.31")), "10.0.0.9");
+	assert_true(has_event(d, 1, "untrusted_proxy_claim"));
+	trusted.prefix[0].ip.addr[3] = 8;
+	assert_string_equal(source_behind(d, 40002, PROXY_LINE("203.0.113.31")), "203.0.113.31");
+	assert_false(has_event(d, 2, "untrusted_proxy_claim"));
+	assert_string_equal(text(d, 2, "postern.via.ip"), "10.0.0.9");
+	assert_string_equal(
+		source_behind(d, 40003, PROXY_LINE("203.0.113.31") PROXY_LINE("198.51.100.7")),
+		"203.0.113.31"
+	);
+	assert_true(has_event(d, 3, "untrusted_proxy_claim"));
+	for (int i = 0; i < 4; i++) // what stands behind a header is read in any case
+		assert_string_equal(text(d, i, "user.id"), "u1");
+	desk_close(d);
+}
+
 static void greet(struct desk *d, uint16_t client_port, uint16_t port, const char *capabilities) {
 	struct connection c = connect_to(d, client_port, port);
 	char line[200];
@@ -513,6 +551,7 @@ int main(void) {
 		cmocka_unit_test(what_is_no_mail_gives_no_record),
 		cmocka_unit_test(attachments_of_mail_fetched_and_appended_are_told_once),
 		cmocka_unit_test(attachments_of_mail_fetched_by_pop3_are_told_and_bounded),
+		cmocka_unit_test(x9_a_header_is_honoured_from_listed_sources_only),
 		cmocka_unit_test(what_a_server_offers_in_one_session_and_not_in_another_is_said),
 		cmocka_unit_test(the_port_does_not_matter_and_neither_do_the_cuts),
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
