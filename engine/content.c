@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "limits.h"
 #include "match/scan.h"
+#include "session_files.h"
 #include "session_match.h"
 #include "slab.h"
 
@@ -359,6 +360,16 @@ content_open_part(struct session *s, enum content_kind kind, const struct conten
 	return content;
 }
 
+struct content *content_open_header(struct session *s) {
+	const struct scanner *scanner = s->engine->config.scanner;
+
+	if (scanner == NULL
+	    || !(scanner_wants(scanner, RULE_HEADER) || scanner_wants(scanner, RULE_VALUE)
+		 || scanner_wants(scanner, RULE_SUBJECT)))
+		return NULL;
+	return open_at(s, CONTENT_FETCHED, MIME_HEADER);
+}
+
 void content_data(struct content *content, const uint8_t *data, size_t size) {
 	if (content == NULL || size == 0)
 		return;
@@ -403,6 +414,7 @@ static void finish(struct content *content, uint64_t now_ns, struct mime_summary
 		if (summary->attachments[i]->has_sha256)
 			s->engine->stats.attachment_bytes += summary->attachments[i]->bytes;
 	}
+	session_files_take(s, content->kind, summary);
 	for (int i = 0; i < RULE_STREAMED; i++)
 		watch_close(content, (enum rule_field)i, true);
 	found_settle(content);

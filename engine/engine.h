@@ -57,6 +57,16 @@ struct engine_place {
 	struct network network;
 };
 
+enum { ENGINE_OFFERS = 2 };
+
+// A server, by address and port, and when it last offered TLS and AUTH to a client in clear; 0: never.
+struct engine_server {
+	struct ip ip;
+	uint16_t port;
+	uint64_t heard_ns;
+	uint64_t offered_ns[ENGINE_OFFERS];
+};
+
 struct engine_stats {
 	uint64_t sessions[ACTIVITY_PROTOCOLS]; // recognised, by protocol
 	uint64_t n_unrecognised;
@@ -83,6 +93,7 @@ struct engine {
 	uint64_t events_new; // of the session at hand, not yet shown to rules
 	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	struct engine_place places[ENGINE_PLACES]; // by hash of the address, the last asked for
+	struct engine_server servers[OFFER_SETS][OFFER_WAYS]; // by hash
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
 

@@ -83,6 +83,11 @@ enum {
 	SMTP_ATTRIBUTES_SIZE_MAX = 512, // of XCLIENT and XFORWARD: Postfix keeps its lines below
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
 
+	// Servers whose offers of TLS and AUTH are remembered by a worker, the last heard of; 40 bytes each. A site
+	// has few, but mail that leaves it reaches many.
+	OFFER_SETS = 1024,
+	OFFER_WAYS = 4,
+
 	// A client's hello: hybrid key shares bring it to 2 KiB, several of them to 4. What is larger has
 	// no fingerprint. Its lists stay small enough for sorting in place (glibc's qsort).
 	TLS_HELLO_SIZE_MAX = 16384,
@@ -103,6 +108,8 @@ enum {
 	// First bytes of a part without its header, by which its encoding is told: a dozen lines of base64.
 	MIME_GUESS_SIZE = 1024,
 	MIME_NUMBER_SIZE_MAX = 15, // of a part that is read alone, as IMAP numbers it
+	SESSION_FILES_MAX
+	= 32, // attachments fetched or stored, listed in a record; more are counted
 	MIME_ATTACHMENTS_MAX = 32, // remembered per message; more are counted
 	ATTACHMENT_MEMBERS_MAX = 16, // of an archive, listed; more are counted
 	ATTACHMENT_MEMBER_SIZE_MAX = 255, // of a member's name
@@ -131,3 +138,5 @@ enum {
 // Event time. Activity says at most a minute; an interim record comes after so long by default.
 #define ACTIVITY_PERIOD_NS (60ull * 1000000000)
 #define INTERIM_DEFAULT_NS (300ull * 1000000000)
+// A server that has stopped to offer something is known for it for so long.
+#define OFFER_KNOWN_NS (7 * 86400ull * 1000000000)

@@ -18,6 +18,7 @@
 #include "proto/smtp/smtp.h"
 #include "proto/tls.h"
 #include "proto/tls_session.h"
+#include "session_files.h"
 #include "session_match.h"
 #include "siphash.h"
 
@@ -138,10 +139,11 @@ static void record_send(struct session *s, enum record_reason reason, uint64_t n
 
 	s->sequence++;
 	if (!engine->config.records)
-		return;
+		return; // and nothing was kept for one
 	size_t size = record_write(s, reason, now_ns, engine->line, RECORD_SIZE_MAX);
 	engine->stats.n_records++;
 	engine->config.out.record(engine->config.out.ctx, engine->line, size);
+	session_files_clear(s);
 }
 
 // ---- What protocols ask for
@@ -652,6 +654,7 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 		early_free(slab, s->early);
 	session_text_put(s, s->account);
 	tls_session_free(s);
+	session_files_clear(s);
 	if (s->client)
 		session_text_put(s, s->client->master);
 	slab_put(slab, s->client, sizeof(*s->client));

@@ -47,8 +47,9 @@ struct proxy; // proto/proxy.h
 struct sasl; // proto/sasl.h
 struct tls_reader; // proto/tls.h
 struct tls_hello;
+struct session_files; // session_files.h
 
-// What is known of a few clients beyond their packets.
+// What only some connections have.
 struct session_client {
 	struct ip ip; // the real one, as a trusted proxy named it; family 0: it is the packets'
 	struct ip speaker; // whom a PROXY header named: later claims are this one's; family 0: none
@@ -59,6 +60,7 @@ struct session_client {
 	struct tls_hello *hello; // and when it is whole: up to the end of its name
 	char *master; // whose password it was, where not the account's (normal form); NULL: the account's;
 	// in a block of its size
+	struct session_files *files; // attached to what was fetched and stored; NULL: nothing
 };
 
 struct engine; // engine.h: what a worker's sessions share
@@ -160,6 +162,10 @@ bool session_real_client(
 	uint16_t port,
 	enum session_how how
 );
+
+// A server's whole list of what it offers (OFFER_* bits, proto/offer.h), sent in clear. Held against what
+// this worker has heard of the server in other sessions.
+void session_offers(struct session *s, uint8_t offers, uint64_t now_ns);
 
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are
 // counted, nothing more is delivered to it.

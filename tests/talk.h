@@ -13,11 +13,13 @@
 //	C~ a1 NOOP              the client sends this and CR LF, deflated (RFC 4978)
 //	GAP 12 S                12 bytes of the server are missing
 //	TOKENS                  what rules would see of it is a fact, too: "token FIELD TEXT"
+//	HEADERS                 and headers that are fetched alone: "header TEXT"
 //	EVENT midstream         the stream says so
 //	= login success …       a line of the facts; all of them, in their order
 //
 // Any way of cutting the bytes gives the same facts: talk_check() plays each talk whole, byte by byte,
-// and cut in two at every point.
+// and cut in two at every point. Each also ends early (up to 100 of its prefixes), and is heard from one
+// side only: then whole and byte by byte must say the same, and give all memory back.
 
 #pragma once
 

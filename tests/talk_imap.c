@@ -82,8 +82,10 @@ void imap_dump(struct talk *talk, const struct session *s, const void *state) {
 		);
 	if (f->n_commands > 0)
 		talk_fact(talk, "commands%s", commands);
-	if (f->client_id != NULL)
-		talk_fact(talk, "client %s", f->client_id);
+	if (imap_client_id(f) != NULL)
+		talk_fact(talk, "client %s", imap_client_id(f));
+	if (imap_server_id(f) != NULL)
+		talk_fact(talk, "server %s", imap_server_id(f));
 	if (f->is_starttls || f->is_compressed || f->is_logout || f->is_idle)
 		talk_fact(
 			talk,

@@ -45,6 +45,8 @@ void talk_smtp_dump(struct talk *talk, const struct session *s, const void *stat
 		message_dump(talk, &f->messages[i]);
 	if (f->messages_total != f->n_messages)
 		talk_fact(talk, "mails %u", f->messages_total);
+	if (f->n_etrn > 0)
+		talk_fact(talk, "etrn %u", f->n_etrn);
 	if (f->is_lmtp || f->is_starttls || f->is_quit)
 		talk_fact(
 			talk,

@@ -13,6 +13,8 @@ void mime_summary_free(struct mime_summary *summary, struct slab *slab) {
 	slab_put(slab, summary->subject.text, summary->subject.size);
 	slab_put(slab, summary->message_id.text, summary->message_id.size);
 	for (int i = 0; i < summary->n_attachments; i++) {
+		if (summary->attachments[i] == NULL)
+			continue; // somebody has taken it
 		attachment_facts_free(summary->attachments[i], slab);
 		slab_put(slab, summary->attachments[i], sizeof(*summary->attachments[i]));
 	}
@@ -34,6 +36,7 @@ struct mime *mime_open(
 	m->handler = *handler;
 	mime_part_begin(m);
 	m->is_top = true;
+	m->is_header = start == MIME_HEADER;
 	if (start == MIME_BODY) {
 		m->is_top = false;
 		m->place = PLACE_GUESS;
@@ -64,7 +67,7 @@ static size_t place_data(struct mime *m, const uint8_t *data, size_t size) {
 	case PLACE_GUESS:
 		return mime_guess_data(m, data, size);
 	default:
-		return mime_body_read(m, data, size);
+		return m->is_header ? size : mime_body_read(m, data, size);
 	}
 }
 
@@ -123,7 +126,9 @@ void mime_gap(struct mime *mime, uint64_t size) {
 		// The header may have ended in the hole; what follows is taken for the body.
 		mime_field_stop(mime);
 		mime->is_top = false;
-		if (mime->place == PLACE_HEADER)
+		if (mime->is_header)
+			mime->place = PLACE_BODY;
+		else if (mime->place == PLACE_HEADER)
 			mime_part_decide(mime); // by what has been seen of it
 	} else {
 		mime_body_stop(mime);

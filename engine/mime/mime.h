@@ -27,7 +27,7 @@ struct mime_summary {
 	int64_t date; // of its Date field, seconds since 1970
 	uint16_t n_attachments; // listed
 	uint32_t attachments_total;
-	struct attachment_facts *attachments[MIME_ATTACHMENTS_MAX];
+	struct attachment_facts *attachments[MIME_ATTACHMENTS_MAX]; // NULL: taken by somebody
 };
 
 void mime_summary_free(struct mime_summary *summary, struct slab *slab);
@@ -67,6 +67,8 @@ enum mime_start {
 	// Behind it: a part or a message's text, whose header nobody has seen. What it is, is told by its
 	// first bytes (mime_guess.c): a multipart, a message, base64, quoted-printable, or as it stands.
 	MIME_BODY,
+	// A message's header, or some fields of it, and nothing else: what it says of a body is not looked at.
+	MIME_HEADER,
 };
 
 struct mime;

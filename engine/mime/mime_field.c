@@ -230,7 +230,10 @@ static void header_end(struct mime *m) {
 	else if (m->part.is_name_coded)
 		name_tell(m, &m->part.type_name);
 	part_header_tell(m);
-	mime_part_decide(m);
+	if (m->is_header)
+		m->place = PLACE_BODY;
+	else
+		mime_part_decide(m);
 }
 
 // ---- Lines

@@ -74,6 +74,7 @@ struct mime {
 	uint32_t n_parts;
 	uint64_t offset; // of the bytes being read
 	uint8_t place; // enum place
+	bool is_header; // there is nothing but a header
 	bool is_top; // in the header of the message itself
 	bool is_limited; // parts are no longer told apart
 	bool is_holed;

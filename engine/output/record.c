@@ -327,7 +327,7 @@ attempt(struct json *json,
 	else if (s->proto == &proto_smtp)
 		is_whole = record_smtp_write(json, s, s->state, detail);
 	else if (s->proto->activity == ACTIVITY_POP3)
-		record_pop3_write(json, s, s->state);
+		is_whole = record_pop3_write(json, s, s->state, detail);
 	else if (s->proto->activity == ACTIVITY_SIEVE)
 		record_sieve_write(json, s, s->state);
 	json_end_object(json);

@@ -15,17 +15,29 @@ static void client_write(struct json *json, const struct session *s, const struc
 	const char *software = clients_name(s->engine->config.clients, imap->grammar);
 	char grammar[9];
 
-	if (!imap->client_id && !imap->grammar)
+	const char *id = imap_client_id(imap);
+
+	if (!id && !imap->grammar)
 		return;
 	json_begin_object(json, "client");
-	if (imap->client_id)
-		record_text_write(json, "id", "id_cut", imap->client_id, CLIENT_ID_SIZE_MAX);
+	if (id)
+		record_text_write(json, "id", "id_cut", id, CLIENT_ID_SIZE_MAX);
 	if (imap->grammar) {
 		snprintf(grammar, sizeof(grammar), "%08x", imap->grammar);
 		json_put_text(json, "grammar", grammar);
 	}
 	if (software)
 		json_put_text(json, "software", software);
+	json_end_object(json);
+}
+
+static void server_write(struct json *json, const struct imap *imap) {
+	const char *id = imap_server_id(imap);
+
+	if (!id)
+		return;
+	json_begin_object(json, "server");
+	record_text_write(json, "id", "id_cut", id, CLIENT_ID_SIZE_MAX);
 	json_end_object(json);
 }
 
@@ -104,6 +116,7 @@ bool record_imap_write(
 	json_begin_object(json, "imap");
 	record_login_write(json, s);
 	client_write(json, s, imap);
+	server_write(json, imap);
 	json_put_bool(json, "compress", imap->is_compressed);
 	json_put_bool(json, "starttls", imap->is_starttls);
 	commands_write(json, imap);
@@ -114,6 +127,7 @@ bool record_imap_write(
 	n = record_list_close(&list);
 	if (n < imap->n_mailboxes)
 		json_put_u64(json, "mailboxes_total", imap->n_mailboxes);
+	bool has_files = record_files_write(json, s, detail);
 	json_end_object(json);
-	return n == imap->n_mailboxes;
+	return n == imap->n_mailboxes && has_files;
 }

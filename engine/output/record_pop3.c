@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// postern.pop3 of a session record. It has no list that a peer can make grow.
+// postern.pop3 of a session record. Of its lists only that of attachments grows.
 
 #include "output/record_proto.h"
 #include "proto/pop3.h"
@@ -19,7 +19,14 @@ static void messages_write(struct json *json, const char *key, uint32_t n, uint6
 	json_end_object(json);
 }
 
-void record_pop3_write(struct json *json, const struct session *s, const struct pop3 *pop3) {
+bool record_pop3_write(
+	struct json *json,
+	const struct session *s,
+	const struct pop3 *pop3,
+	const struct record_detail *detail
+) {
+	bool is_whole;
+
 	json_begin_object(json, "pop3");
 	record_login_write(json, s);
 	json_put_bool(json, "stls", pop3->is_stls);
@@ -37,5 +44,7 @@ void record_pop3_write(struct json *json, const struct session *s, const struct 
 	messages_write(json, "retr", pop3->n_retr, pop3->retr_bytes);
 	messages_write(json, "top", pop3->n_top, pop3->top_bytes);
 	json_put_u64(json, "dele", pop3->n_dele);
+	is_whole = record_files_write(json, s, detail);
 	json_end_object(json);
+	return is_whole;
 }

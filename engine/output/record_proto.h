@@ -24,6 +24,7 @@ struct imap;
 struct smtp;
 struct pop3;
 struct sieve;
+struct attachment_facts;
 
 // The member named for the protocol, in the open object postern. Returns false when elements of its
 // list of mailboxes or messages were left out for want of room; the object is complete in any case.
@@ -39,11 +40,28 @@ bool record_smtp_write(
 	const struct smtp *smtp,
 	const struct record_detail *detail
 );
-void record_pop3_write(struct json *json, const struct session *s, const struct pop3 *pop3);
+bool record_pop3_write(
+	struct json *json,
+	const struct session *s,
+	const struct pop3 *pop3,
+	const struct record_detail *detail
+);
 void record_sieve_write(struct json *json, const struct session *s, const struct sieve *sieve);
 
 // login: the last attempt's outcome and mechanism, and how many there were.
 void record_login_write(struct json *json, const struct session *s);
+// The members of an attachment's object, which is open.
+void record_attachment_write(
+	struct json *json,
+	const struct attachment_facts *facts,
+	const struct record_detail *detail
+);
+// attachments: of what was fetched and stored since the record before, where there are any. As above.
+bool record_files_write(
+	struct json *json,
+	const struct session *s,
+	const struct record_detail *detail
+);
 // Text of the wire, cut at chars characters; then KEY_cut says so (cut_key).
 void record_text_write(
 	struct json *json,

@@ -41,69 +41,6 @@ static void recipients_write(
 		json_put_u64(json, "to_total", message->n_recipients);
 }
 
-// 64 digits.
-static void sha256_write(struct json *json, const uint8_t sha256[SHA256_SIZE]) {
-	static const char digits[] = "0123456789abcdef";
-	char text[2 * SHA256_SIZE + 1] = "";
-
-	for (int i = 0; i < SHA256_SIZE; i++) {
-		text[2 * i] = digits[sha256[i] >> 4];
-		text[2 * i + 1] = digits[sha256[i] & 15];
-	}
-	json_put_text(json, "sha256", text);
-}
-
-static void members_write(
-	struct json *json,
-	const struct attachment_facts *facts,
-	const struct record_detail *detail
-) {
-	uint32_t n = facts->n_members;
-
-	if (facts->members_total == 0)
-		return;
-	n = n < detail->recipients ? n : detail->recipients;
-	json_begin_array(json, "members");
-	for (uint32_t i = 0; i < n; i++)
-		json_put_string(
-			json,
-			NULL,
-			facts->members[i].text,
-			strlen(facts->members[i].text),
-			detail->chars
-		);
-	json_end_array(json);
-	if (n < facts->members_total)
-		json_put_u64(json, "members_total", facts->members_total);
-}
-
-static void attachment_write(
-	struct json *json,
-	const struct attachment_facts *facts,
-	const struct record_detail *detail
-) {
-	json_begin_object(json, NULL);
-	if (facts->name.text != NULL)
-		record_text_write(json, "name", "name_cut", facts->name.text, detail->chars);
-	if (facts->other_name.text != NULL)
-		record_text_write(
-			json, "other_name", "other_name_cut", facts->other_name.text, detail->chars
-		);
-	if (facts->type.text != NULL)
-		record_text_write(
-			json, "mime_type", "mime_type_cut", facts->type.text, detail->chars
-		);
-	if (facts->content_type != NULL)
-		json_put_text(json, "content_type", facts->content_type);
-	json_put_u64(json, "bytes", facts->bytes);
-	if (facts->has_sha256)
-		sha256_write(json, facts->sha256);
-	json_put_bool(json, "encrypted", facts->is_encrypted);
-	json_put_bool(json, "holed", facts->is_holed);
-	members_write(json, facts, detail);
-	json_end_object(json);
-}
-
 static void content_write(
 	struct json *json,
 	const struct mime_summary *content,
@@ -125,8 +62,11 @@ static void content_write(
 		);
 	n = n < detail->recipients ? n : detail->recipients;
 	json_begin_array(json, "attachments");
-	for (uint32_t i = 0; i < n; i++)
-		attachment_write(json, content->attachments[i], detail);
+	for (uint32_t i = 0; i < n; i++) {
+		json_begin_object(json, NULL);
+		record_attachment_write(json, content->attachments[i], detail);
+		json_end_object(json);
+	}
 	json_end_array(json);
 	if (n < content->attachments_total)
 		json_put_u64(json, "attachments_total", content->attachments_total);
@@ -176,6 +116,8 @@ bool record_smtp_write(
 	json_put_bool(json, "starttls", smtp->is_starttls);
 	json_put_u64(json, "command_count", smtp->n_commands);
 	json_put_u64(json, "rejected_command_count", smtp->n_rejected_commands);
+	if (smtp->n_etrn)
+		json_put_u64(json, "etrn", smtp->n_etrn);
 	list = record_list_open(json, "messages");
 	while (i < smtp->n_messages && record_list_next(&list))
 		message_write(json, &smtp->messages[i++], detail);

@@ -8,6 +8,7 @@
 
 #include "activity.h"
 #include "content.h"
+#include "proto/offer.h"
 #include "proto/pop3_private.h"
 #include "proto/proto.h"
 #include "session_match.h"
@@ -142,9 +143,26 @@ static size_t message_read(struct pop3_parser *p, const uint8_t *data, size_t si
 
 // ---- Bytes in
 
+// RFC 2449 section 5: a capability's name is the first word of its line.
+static void capability_line(struct pop3_parser *p, const struct line_slice *line) {
+	const uint8_t *space = memchr(line->data, ' ', line->size);
+
+	p->offers |= offer_word(line->data, space ? (size_t)(space - line->data) : line->size);
+}
+
 static void listing_line(struct pop3_parser *p, const struct line_slice *line) {
-	if (line->size == 1 && line->data[0] == '.')
+	bool is_end = line->size == 1 && line->data[0] == '.';
+
+	if (is_end)
 		p->server = POP3_SERVER_REPLY;
+	if (!p->is_capa)
+		return;
+	if (!is_end) {
+		capability_line(p, line);
+	} else if (!p->is_holed) {
+		session_offers(p->session, p->offers, p->now_ns);
+		p->offers |= OFFER_LISTED;
+	}
 }
 
 static void server_line(struct pop3_parser *p, const struct line_slice *line) {

@@ -3,6 +3,7 @@
 
 // What the client asked for, and what the server's replies make of it.
 
+#include "proto/offer.h"
 #include "proto/pop3_private.h"
 #include "session_match.h"
 #include "slab.h"
@@ -300,6 +301,9 @@ void pop3_login_unanswered(struct pop3_parser *p) {
 }
 
 static void stls_ok(struct pop3_parser *p) {
+	if ((p->offers & (OFFER_LISTED | OFFER_TLS)) == OFFER_LISTED)
+		session_event(p->session, EVENT_capability_stripped);
+	p->offers = 0;
 	p->facts.is_stls = true;
 	p->is_tls_next = true;
 	// What was sent behind STLS came in clear, from anybody (S14's twin).
@@ -335,6 +339,9 @@ static void ok_reply(struct pop3_parser *p, const struct pop3_pending *c) {
 	p->is_holed = false;
 	if (reply == REPLY_LISTING || (reply == REPLY_LISTING_ALL && !c->has_arg))
 		p->server = POP3_SERVER_LISTING;
+	p->is_capa = c->verb == POP3_CAPA;
+	if (p->is_capa)
+		p->offers = 0;
 	if (reply == REPLY_MESSAGE)
 		pop3_message_begin(p, c);
 }

@@ -67,6 +67,8 @@ struct pop3_parser {
 	bool is_top, is_headers; // the message is TOP's, and its header alone
 	bool is_lf; // the server ends its lines with LF alone
 	bool is_holed; // the reply being read has a hole
+	bool is_capa; // the listing is CAPA's
+	uint8_t offers; // of the listing so far, then of the last one (proto/offer.h); 0: none seen
 	bool is_exchange; // "+ " was seen: the client's next line is SASL's
 	bool is_cancelled;
 	bool is_tls_next; // +OK to STLS was seen: the client's next bytes decide

@@ -10,6 +10,7 @@
 #include "activity.h"
 #include "content.h"
 #include "proto/line.h"
+#include "proto/offer.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
 #include "session_argument.h"
@@ -34,6 +35,9 @@ struct parser {
 	bool is_inside[2]; // a line goes on behind a literal
 	bool is_result; // the server's line began with OK, NO or BYE
 	bool is_ok;
+	bool is_greeted;
+	bool is_list; // of capabilities, which has IMPLEMENTATION for certain
+	uint8_t offers; // of the list that comes, then of the last one (proto/offer.h)
 	bool is_tls_next; // OK to STARTTLS was seen: the client's next bytes decide
 	bool is_cancelled;
 	bool is_message; // the client's line is a message of AUTHENTICATE, and no command
@@ -394,7 +398,31 @@ static void authenticate_end(struct parser *p, bool is_ok) {
 	sasl_free(p);
 }
 
+// RFC 5804 1.7: "NAME" or "NAME" "VALUE"; SASL may name no mechanism.
+static void capability_line(struct parser *p, const struct line_slice *line) {
+	const uint8_t *name = line->data + 1, *end = line->data + line->size, *quote;
+
+	if (line->size < 3 || line->data[0] != '"')
+		return;
+	quote = memchr(name, '"', (size_t)(end - name));
+	if (!quote || (end - quote == 4 && memcmp(quote, "\" \"\"", 4) == 0))
+		return;
+	p->is_list
+		|= quote - name == 14 && strncasecmp((const char *)name, "IMPLEMENTATION", 14) == 0;
+	p->offers |= offer_word(name, (size_t)(quote - name));
+}
+
+static void capabilities_end(struct parser *p) {
+	if (!p->is_list)
+		return;
+	p->is_list = false;
+	session_offers(p->session, p->offers, p->now_ns);
+	p->offers |= OFFER_LISTED;
+}
+
 static void starttls_ok(struct parser *p) {
+	if ((p->offers & (OFFER_LISTED | OFFER_TLS)) == OFFER_LISTED)
+		session_event(p->session, EVENT_capability_stripped);
 	p->facts.is_starttls = true;
 	p->is_tls_next = true;
 	if (p->n_pending > 0 || !line_is_start(&p->lines[STREAM_CLIENT])
@@ -411,6 +439,13 @@ static void starttls_ok(struct parser *p) {
 static void result(struct parser *p, bool is_ok) {
 	struct pending c;
 
+	if (!p->is_greeted && is_ok && p->n_pending == 0)
+		capabilities_end(p);
+	if (!p->is_greeted && p->n_pending == 0) {
+		p->is_greeted = true;
+		return;
+	}
+	p->is_greeted = true;
 	if (p->n_pending == 0) {
 		p->n_overflow -= p->n_overflow > 0; // else a greeting, or capabilities after TLS
 		return;
@@ -425,6 +460,8 @@ static void result(struct parser *p, bool is_ok) {
 		p->facts.n_active++;
 	else if (is_ok && c.verb == SIEVE_STARTTLS)
 		starttls_ok(p);
+	else if (is_ok && c.verb == SIEVE_CAPABILITY)
+		capabilities_end(p);
 	targets_free(p, &c.targets);
 }
 
@@ -448,6 +485,11 @@ static void server_line(struct parser *p, const struct line_slice *line) {
 	if (!is_inside) {
 		p->is_ok = begins(line, "OK");
 		p->is_result = p->is_ok || begins(line, "NO") || begins(line, "BYE");
+	}
+	if (!is_inside && !p->is_result) {
+		if (p->offers & OFFER_LISTED)
+			p->offers = 0; // another list begins
+		capability_line(p, line);
 	}
 	p->is_inside[STREAM_SERVER] = has_literal > 0;
 	p->literal_left[STREAM_SERVER] = literal;

@@ -111,6 +111,32 @@ message(struct fixture *f, enum content_kind kind, const char *text, size_t a, s
 	return counts;
 }
 
+// Who lists a mailbox reads its headers: rules see them, and nothing is said of bodies that were not sent.
+static void a_header_alone_is_seen_and_has_no_body(void **) {
+	static const char text[]
+		= "Subject: urgent\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+		  "Content-Disposition: attachment; filename=a.pdf\r\n\r\n";
+	struct fixture f;
+
+	fixture_open(&f, 16);
+	for (size_t cut = 0; cut < sizeof(text); cut++) {
+		struct content *content = content_open_header(&f.session);
+
+		assert_non_null(content);
+		feed(content, text, cut);
+		feed(content, text + cut, sizeof(text) - 1 - cut);
+		struct mime_summary *summary = content_finish(content, 1);
+		assert_int_equal(summary->attachments_total, 0);
+		mime_summary_free(summary, f.engine->slab);
+		slab_put(f.engine->slab, summary, sizeof(*summary));
+		assert_int_equal(count(&f, SUBJECT), 1);
+		assert_int_equal(count(&f, BODY_ONLY), 0);
+		assert_int_equal(f.session.events, 0);
+		session_reset(&f);
+	}
+	fixture_close(&f);
+}
+
 static const struct {
 	const char *text;
 	struct counts counts;
@@ -386,6 +412,7 @@ static void contents_that_are_only_counted_have_none(void **state) {
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_header_alone_is_seen_and_has_no_body),
 		cmocka_unit_test(any_cut_of_a_message_gives_the_same_counts),
 		cmocka_unit_test(a_rule_looks_only_in_its_direction),
 		cmocka_unit_test(what_stands_around_a_hole_is_not_one_text),

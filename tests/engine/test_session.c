@@ -3,6 +3,7 @@
 
 // A session from the flow table's side: segments go in, records and activities come out.
 
+#include "config.h"
 #include "engine.h"
 #include "flow.h"
 
@@ -282,6 +283,186 @@ static void a8_a_name_with_control_bytes_is_nobodys(void **) {
 	desk_close(d);
 }
 
+static const json_t *attachments(const struct desk *d, int record, const char *protocol) {
+	const json_t *postern = json_object_get(d->records[record], "postern");
+
+	return json_object_get(json_object_get(postern, protocol), "attachments");
+}
+
+static const char *attachment_text(const json_t *list, size_t i, const char *key) {
+	return json_string_value(json_object_get(json_array_get(list, i), key));
+}
+
+#define ATTACHED                                                                                   \
+	"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n"              \
+	"Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"   \
+	"JVBERi0xLjQ=\r\n--b--\r\n"
+
+static void
+say_literal(struct connection *c, enum stream_dir dir, const char *head, const char *tail) {
+	char text[1000];
+
+	snprintf(
+		text, sizeof(text), "%s {%zu}\r\n%s%s\r\n", head, strlen(ATTACHED), ATTACHED, tail
+	);
+	say(c, dir, text);
+}
+
+// What was attached is told by the next record and no longer held then.
+static void attachments_of_mail_fetched_and_appended_are_told_once(void **) {
+	struct desk *d = desk_open(0);
+	struct connection c = connect_to(d, 40000, 143), other;
+
+	d->engine->config.decode = true;
+	log_in(&c, "a LOGIN u1 x\r\n");
+	say(&c, STREAM_CLIENT, "b SELECT INBOX\r\n");
+	say(&c,
+	    STREAM_SERVER,
+	    "* 5 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 6]\r\nb OK [READ-WRITE]\r\n");
+	say(&c, STREAM_CLIENT, "c FETCH 3 (UID BODY.PEEK[])\r\n");
+	say_literal(&c, STREAM_SERVER, "* 3 FETCH (BODY[]", " UID 4)");
+	say(&c, STREAM_SERVER, "c OK\r\n");
+	say_literal(&c, STREAM_CLIENT, "d APPEND Drafts", "");
+	say(&c, STREAM_SERVER, "d OK\r\n");
+	d->now_ns = START + 301 * SECOND;
+	other = connect_to(d, 40001, 143);
+	say(&other, STREAM_SERVER, "* OK ready\r\n");
+	assert_int_equal(d->n_records, 1);
+	const json_t *list = attachments(d, 0, "imap");
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(attachment_text(list, 0, "how"), "fetched");
+	assert_string_equal(attachment_text(list, 0, "mailbox"), "INBOX");
+	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, 0), "uid")), 4);
+	assert_string_equal(attachment_text(list, 1, "how"), "appended");
+	assert_string_equal(attachment_text(list, 1, "mailbox"), "Drafts");
+	for (size_t i = 0; i < 2; i++) {
+		assert_string_equal(attachment_text(list, i, "name"), "a.pdf");
+		assert_string_equal(attachment_text(list, i, "mime_type"), "application/pdf");
+		assert_string_equal(attachment_text(list, i, "content_type"), "application/pdf");
+		assert_string_equal(
+			attachment_text(list, i, "sha256"),
+			"e16fa5d9b51928755db85b917f0297babaf22c7a47e97d9212adab56e61ba04e"
+		);
+	}
+	hang_up(&c);
+	assert_null(attachments(d, 1, "imap"));
+	desk_close(d);
+}
+
+static void attachments_of_mail_fetched_by_pop3_are_told_and_bounded(void **) {
+	struct desk *d = desk_open(0);
+	struct connection c = connect_to(d, 40000, 110);
+
+	d->engine->config.decode = true;
+	say(&c, STREAM_SERVER, "+OK ready\r\n");
+	say(&c, STREAM_CLIENT, "USER u1\r\n");
+	say(&c, STREAM_SERVER, "+OK\r\n");
+	say(&c, STREAM_CLIENT, "PASS x\r\n");
+	say(&c, STREAM_SERVER, "+OK\r\n");
+	for (int i = 0; i < SESSION_FILES_MAX + 1; i++) {
+		say(&c, STREAM_CLIENT, "RETR 1\r\n");
+		say(&c, STREAM_SERVER, "+OK\r\n" ATTACHED ".\r\n");
+	}
+	hang_up(&c);
+	const json_t *list = attachments(d, 0, "pop3");
+	const json_t *pop3 = json_object_get(json_object_get(d->records[0], "postern"), "pop3");
+	assert_int_equal(json_array_size(list), SESSION_FILES_MAX);
+	assert_int_equal(
+		json_integer_value(json_object_get(pop3, "attachments_total")),
+		SESSION_FILES_MAX + 1
+	);
+	assert_string_equal(attachment_text(list, 31, "name"), "a.pdf");
+	desk_close(d);
+}
+
+static bool has_event(const struct desk *d, int record, const char *event) {
+	const json_t *events
+		= json_object_get(json_object_get(d->records[record], "postern"), "events");
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(
+		events, i, name
+	) if (strcmp(json_string_value(name), event) == 0) return true;
+	return false;
+}
+
+// A session that begins so, from 10.0.0.9; whom its record names as the source.
+static const char *source_behind(struct desk *d, uint16_t client_port, const char *begin) {
+	struct connection c = connect_to(d, client_port, 143);
+
+	say(&c, STREAM_CLIENT, begin);
+	log_in(&c, "a LOGIN u1 x\r\n");
+	hang_up(&c);
+	return text(d, d->n_records - 1, "source.ip");
+}
+
+#define PROXY_LINE(ip) "PROXY TCP4 " ip " 10.0.0.1 45123 143\r\n"
+
+// Who is on the list is believed, but not whom he speaks for; anybody else is not, and it is said.
+static void x9_a_header_is_honoured_from_listed_sources_only(void **) {
+	static struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 10}, .family = 4}, .bits = 31}}};
+	struct desk *d = desk_open(0);
+
+	assert_string_equal(source_behind(d, 40000, PROXY_LINE("203.0.113.31")), "10.0.0.9");
+	assert_true(has_event(d, 0, "untrusted_proxy_claim")); // there is no list
+	d->engine->config.trusted_proxies = &trusted;
+	assert_string_equal(source_behind(d, 40001, PROXY_LINE("203.0.113.31")), "10.0.0.9");
+	assert_true(has_event(d, 1, "untrusted_proxy_claim"));
+	trusted.prefix[0].ip.addr[3] = 8;
+	assert_string_equal(source_behind(d, 40002, PROXY_LINE("203.0.113.31")), "203.0.113.31");
+	assert_false(has_event(d, 2, "untrusted_proxy_claim"));
+	assert_string_equal(text(d, 2, "postern.via.ip"), "10.0.0.9");
+	assert_string_equal(
+		source_behind(d, 40003, PROXY_LINE("203.0.113.31") PROXY_LINE("198.51.100.7")),
+		"203.0.113.31"
+	);
+	assert_true(has_event(d, 3, "untrusted_proxy_claim"));
+	for (int i = 0; i < 4; i++) // what stands behind a header is read in any case
+		assert_string_equal(text(d, i, "user.id"), "u1");
+	desk_close(d);
+}
+
+static void greet(struct desk *d, uint16_t client_port, uint16_t port, const char *capabilities) {
+	struct connection c = connect_to(d, client_port, port);
+	char line[200];
+
+	snprintf(line, sizeof(line), "* OK [CAPABILITY IMAP4rev1 %s] ready\r\n", capabilities);
+	say(&c, STREAM_SERVER, line);
+	say(&c, STREAM_CLIENT, "a NOOP\r\n");
+	say(&c, STREAM_SERVER, "a OK\r\n");
+	hang_up(&c);
+}
+
+// Who takes STARTTLS out of one client's list is told by what the server says to others: for a week, by
+// address and port, and not where somebody else's word is passed on.
+static void what_a_server_offers_in_one_session_and_not_in_another_is_said(void **) {
+	struct desk *d = desk_open(0);
+	struct connection c;
+
+	greet(d, 40000, 143, "AUTH=PLAIN"); // nothing is known of it
+	greet(d, 40001, 143, "STARTTLS AUTH=PLAIN");
+	greet(d, 40002, 143, "AUTH=PLAIN");
+	greet(d, 40003, 143, "STARTTLS");
+	greet(d, 40004, 144, "AUTH=PLAIN"); // another server
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(has_event(d, i, "capability_stripped"), i == 2 || i == 3);
+	c = connect_to(d, 40005, 143);
+	log_in(&c, "a LOGIN u1 x\r\n"); // another list with good reason
+	say(&c, STREAM_CLIENT, "b CAPABILITY\r\n");
+	say(&c, STREAM_SERVER, "* CAPABILITY IMAP4rev1 IDLE\r\nb OK\r\n");
+	hang_up(&c);
+	assert_false(has_event(d, 5, "capability_stripped"));
+	d->now_ns += OFFER_KNOWN_NS - SECOND;
+	greet(d, 40006, 143, "AUTH=PLAIN");
+	d->now_ns += SECOND;
+	greet(d, 40007, 143, "AUTH=PLAIN"); // it has given it up
+	assert_true(has_event(d, 6, "capability_stripped"));
+	assert_false(has_event(d, 7, "capability_stripped"));
+	desk_close(d);
+}
+
 static void what_is_no_mail_gives_no_record(void **) {
 	struct desk *d = desk_open(0);
 	struct connection c = connect_to(d, 40000, 80);
@@ -368,6 +549,10 @@ int main(void) {
 		cmocka_unit_test(two_names_on_one_connection_are_two_accounts),
 		cmocka_unit_test(a8_a_name_with_control_bytes_is_nobodys),
 		cmocka_unit_test(what_is_no_mail_gives_no_record),
+		cmocka_unit_test(attachments_of_mail_fetched_and_appended_are_told_once),
+		cmocka_unit_test(attachments_of_mail_fetched_by_pop3_are_told_and_bounded),
+		cmocka_unit_test(x9_a_header_is_honoured_from_listed_sources_only),
+		cmocka_unit_test(what_a_server_offers_in_one_session_and_not_in_another_is_said),
 		cmocka_unit_test(the_port_does_not_matter_and_neither_do_the_cuts),
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
 		cmocka_unit_test(the_same_packets_have_the_same_ids_in_every_run),

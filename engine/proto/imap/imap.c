@@ -457,24 +457,24 @@ static void imap_free(struct session *s, void *state) {
 		imap->facts.commands,
 		imap->facts.commands_cap * sizeof(*imap->facts.commands)
 	);
-	if (imap->facts.client_id != NULL)
-		slab_put(session_slab(s), imap->facts.client_id, strlen(imap->facts.client_id) + 1);
+	imap_ids_free(&c);
 	slab_put(session_slab(s), imap_more(imap), sizeof(struct imap_more));
 	slab_put(session_slab(s), imap, sizeof(*imap));
 }
 
 static void imap_client(const void *state, struct activity *activity) {
 	const struct imap *facts = state;
-	size_t size = facts->client_id != NULL ? strlen(facts->client_id) : 0;
+	const char *id = imap_client_id(facts);
+	size_t size = id != NULL ? strlen(id) : 0;
 
 	activity->client.grammar = facts->grammar;
 	if (size >= sizeof(activity->client.id)) {
 		size = sizeof(activity->client.id) - 1;
-		while (size > 0 && ((uint8_t)facts->client_id[size] & 0xc0) == 0x80)
+		while (size > 0 && ((uint8_t)id[size] & 0xc0) == 0x80)
 			size--; // whole characters
 	}
 	if (size > 0)
-		memcpy(activity->client.id, facts->client_id, size); // the rest of it is zero
+		memcpy(activity->client.id, id, size); // the rest of it is zero
 }
 
 const struct proto proto_imap = {

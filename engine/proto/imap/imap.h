@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 // Commands that are counted by name; everything else is "other".
 enum imap_command {
@@ -79,7 +80,9 @@ struct imap {
 	bool is_compressed : 1, is_starttls : 1, is_logout : 1;
 	bool is_idle : 1; // waits in IDLE now
 	struct imap_mailbox *mailboxes; // the one past IMAP_MAILBOXES_MAX stands for all others
-	char *client_id; // "name version" out of ID (RFC 2971), UTF-8, in a block of its size; or NULL
+	// "name version" out of ID (RFC 2971), UTF-8: the client's, and behind its NUL the server's; each may be
+	// empty. In a block of their size, or NULL (imap_client_id, imap_server_id).
+	char *ids;
 	uint32_t grammar; // 0: not computed yet
 	// As Dovecot's logout line counts: one for each part sent in a FETCH response. Parts that
 	// are header alone (HEADER, HEADER.FIELDS) are headers, all others, MIME too, are bodies;
@@ -88,3 +91,14 @@ struct imap {
 	uint64_t header_bytes, body_bytes;
 	struct imap_deeds *deeds; // NULL: none
 };
+
+// NULL: not said.
+static inline const char *imap_client_id(const struct imap *imap) {
+	return imap->ids && imap->ids[0] ? imap->ids : NULL;
+}
+
+static inline const char *imap_server_id(const struct imap *imap) {
+	const char *id = imap->ids ? imap->ids + strlen(imap->ids) + 1 : NULL;
+
+	return id && id[0] ? id : NULL;
+}

@@ -6,6 +6,8 @@
 
 #include "proto/imap/imap_private.h"
 
+#include <string.h>
+
 // Where the mailbox name stands: REPLACE has a message number in front (RFC 8508).
 static unsigned append_name_at(const struct imap_flight *flight) {
 	return flight->command == IMAP_APPEND ? 0 : 1;
@@ -20,7 +22,17 @@ static void parts_begin(struct imap_append *append, bool is_joined) {
 static void message_close(struct imap_ctx *c, struct imap_append *append) {
 	if (append->has_hole)
 		content_cut(append->content);
-	content_close(append->content, c->now_ns);
+	if (append->content != NULL) {
+		content_close(append->content, c->now_ns);
+		session_files_place(
+			c->s,
+			CONTENT_APPENDED,
+			-1,
+			0,
+			append->name,
+			append->name != NULL ? strlen(append->name) : 0
+		);
+	}
 	append->content = NULL;
 	append->has_hole = false;
 }

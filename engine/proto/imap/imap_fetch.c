@@ -126,6 +126,8 @@ static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
 		item_section(fetch, "");
 	else if (imap_token_is(name, "RFC822.TEXT"))
 		item_section(fetch, "TEXT");
+	else if (imap_token_is(name, "ENVELOPE"))
+		fetch->part = PART_ENVELOPE;
 	else if (imap_token_is(name, "BODYSTRUCTURE") || imap_token_is(name, "BODY"))
 		fetch->part = PART_STRUCTURE;
 	else if (imap_text_starts(text, "BODY[") || fetch->section.is_binary)
@@ -150,6 +152,8 @@ static void part_open(struct imap_ctx *c, struct imap_fetch *fetch) {
 	if (fetch->part != PART_BODY && !fetch->is_rest)
 		fetch->header = imap_header_open(c, fetch->is_subset);
 	if (fetch->part == PART_HEADER) {
+		if (!fetch->is_rest)
+			fetch->listed = content_open_header(c->s);
 		fetch->n_headers++;
 		facts->header_count++;
 		return;
@@ -171,6 +175,10 @@ part_data(struct imap_ctx *c, struct imap_fetch *fetch, const uint8_t *data, siz
 		imap_header_data(fetch->header, data, size);
 	fetch->is_header_lost |= data == NULL;
 	if (fetch->part == PART_HEADER) {
+		if (data != NULL)
+			content_data(fetch->listed, data, size);
+		else
+			content_gap(fetch->listed, size);
 		fetch->header_bytes += size;
 		facts->header_bytes += size;
 		return;
@@ -200,6 +208,7 @@ static void part_close(struct imap_ctx *c, struct imap_fetch *fetch, bool is_who
 	);
 	fetch->header = NULL;
 	fetch->is_header_lost = false;
+	imap_envelope_close(c, fetch);
 	if (fetch->reading.content == NULL)
 		return;
 	if (fetch->reading.stream != NULL)
@@ -252,7 +261,7 @@ item_value(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token
 
 // ---- The response
 
-void imap_fetch_open(struct imap_ctx *c, uint32_t seq) {
+void imap_fetch_open(struct imap_ctx *c, uint32_t number, bool is_uid) {
 	struct imap_flight *flight = imap_flight_oldest(c, IMAP_FETCH, IMAP_UID_FETCH);
 	struct imap_mailbox *mailbox = imap_selected(c);
 	const struct imap_pieces *pieces = flight != NULL ? flight->args : NULL;
@@ -265,7 +274,9 @@ void imap_fetch_open(struct imap_ctx *c, uint32_t seq) {
 			|| (mailbox != NULL && mailbox->mode == IMAP_EXAMINED),
 		.is_by_number = flight != NULL && flight->command == IMAP_FETCH,
 		.requested = pieces != NULL && !pieces->is_mixed ? pieces->size : 0,
-		.seq = seq,
+		.seq = number,
+		.uid = is_uid ? number : 0,
+		.has_no_seq = is_uid,
 	};
 }
 
@@ -286,6 +297,9 @@ token_received(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_t
 	if (fetch->part == PART_STRUCTURE && fetch->is_value
 	    && (fetch->depth > 1 || token->kind == TOKEN_OPEN))
 		structure_token(c, fetch, token);
+	if (fetch->part == PART_ENVELOPE && fetch->is_value
+	    && (fetch->depth > 1 || token->kind == TOKEN_OPEN))
+		imap_envelope_token(c, fetch, token);
 	switch (token->kind) {
 	case TOKEN_OPEN:
 		if (++fetch->depth > IMAP_NESTING_MAX) {
@@ -297,6 +311,8 @@ token_received(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_t
 		if (fetch->depth > 0 && --fetch->depth == 1) {
 			fetch->is_value = false; // a list was the item's value
 			fetch->has_flags |= fetch->part == PART_FLAGS;
+			if (fetch->part == PART_ENVELOPE)
+				imap_envelope_close(c, fetch);
 		}
 		break;
 	default:
@@ -362,20 +378,36 @@ void imap_fetch_literal(struct imap_ctx *c, const struct imap_literal *literal) 
 
 	if (is_part)
 		part_open(c, fetch);
+	else if (fetch->part == PART_ENVELOPE && fetch->depth > 1)
+		imap_envelope_token(c, fetch, &(struct imap_token){.kind = TOKEN_LITERAL});
 	else if (fetch->part == PART_STRUCTURE && fetch->depth > 1)
 		imap_structure_token(
 			c, fetch->structure, fetch->seq, &(struct imap_token){.kind = TOKEN_LITERAL}
 		);
 	if (!fetch->is_section && fetch->depth == 1)
 		fetch->is_value = false;
+	is_part |= fetch->part == PART_ENVELOPE && fetch->listed != NULL && !fetch->is_broken;
 	imap_literal_begin(c, STREAM_SERVER, literal, is_part ? KEEP_CONTENT : KEEP_NOTHING);
 }
 
 void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+
+	if (fetch->part == PART_ENVELOPE) {
+		if (data != NULL)
+			imap_envelope_text(fetch, data, size);
+		return;
+	}
 	part_data(c, &c->imap->busy->fetch, data, size);
 }
 
 void imap_fetch_literal_end(struct imap_ctx *c) {
+	struct imap_fetch *fetch = &c->imap->busy->fetch;
+
+	if (fetch->part == PART_ENVELOPE && fetch->listed != NULL && fetch->depth > 1) {
+		imap_envelope_literal_end(fetch);
+		return;
+	}
 	part_close(c, &c->imap->busy->fetch, true);
 }
 
@@ -383,7 +415,8 @@ void imap_fetch_literal_end(struct imap_ctx *c) {
 static void flags_received(struct imap_ctx *c, const struct imap_fetch *fetch) {
 	struct uid_range seq = {fetch->seq, fetch->seq}, uid = {fetch->uid, fetch->uid};
 
-	imap_deleted_mark(c, false, seq, fetch->is_deleted && fetch->uid == 0);
+	if (!fetch->has_no_seq)
+		imap_deleted_mark(c, false, seq, fetch->is_deleted && fetch->uid == 0);
 	if (fetch->uid != 0)
 		imap_deleted_mark(c, true, uid, fetch->is_deleted);
 }
@@ -395,7 +428,7 @@ void imap_fetch_close(struct imap_ctx *c) {
 		return;
 	part_close(c, fetch, false);
 	imap_structure_close(c, fetch->structure);
-	if (fetch->uid != 0 && fetch->is_by_number)
+	if (fetch->uid != 0 && fetch->is_by_number && !fetch->has_no_seq)
 		imap_uid_learn(c, fetch->seq, fetch->uid);
 	if (fetch->uid == 0)
 		fetch->uid = imap_uid_of(c, fetch->seq);
@@ -403,5 +436,7 @@ void imap_fetch_close(struct imap_ctx *c) {
 		flags_received(c, fetch);
 	if (fetch->n_bodies > 0 || fetch->n_headers > 0)
 		imap_mailbox_fetched(c, fetch);
+	if (fetch->n_bodies > 0)
+		session_files_place(c->s, CONTENT_FETCHED, c->imap->selected, fetch->uid, NULL, 0);
 	*fetch = (struct imap_fetch){};
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// ID (RFC 2971): what a client calls itself, and whom a proxy speaks for.
+// ID (RFC 2971): what a client and a server call themselves, and whom a proxy speaks for.
 
 #include "proto/imap/imap_private.h"
 
@@ -40,14 +40,13 @@ static void id_origin(struct imap_id *id, const uint8_t *text, uint32_t size) {
 	id->port = *end == '\0' && port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-static void id_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_id *id = flight->args;
+// One string of the list, in the order of name, value, name, value.
+static void id_string(struct imap_id *id, const struct imap_token *arg) {
 	char *to = id->is_name ? id->name : id->is_version ? id->version : NULL;
 	uint8_t text[CLIENT_ID_SIZE_MAX];
 	uint32_t size;
 
-	if (arg->depth != 1 || arg->kind == TOKEN_OPEN || arg->kind == TOKEN_CLOSE
-	    || id->n >= 2 * ID_PAIRS_MAX)
+	if (id->n >= 2 * ID_PAIRS_MAX)
 		return;
 	size = arg->data != NULL ? imap_token_text(arg, text, sizeof(text)) : 0;
 	if (id->n++ % 2 == 0) {
@@ -63,35 +62,81 @@ static void id_arg(struct imap_ctx *c, struct imap_flight *flight, const struct 
 	}
 }
 
-static void id_complete(struct imap_ctx *c, struct imap_flight *flight) {
-	struct imap *facts = &c->imap->facts;
-	struct imap_id *id = flight->args;
-	size_t name = strlen(id->name), version = strlen(id->version);
-	size_t size = name + (version > 0) + version;
-	char *text;
+static void id_arg(struct imap_ctx *, struct imap_flight *flight, const struct imap_token *arg) {
+	if (arg->depth == 1 && arg->kind != TOKEN_OPEN && arg->kind != TOKEN_CLOSE)
+		id_string(flight->args, arg);
+}
 
-	// Servers listen to it only until somebody has logged in.
-	if (id->ip.family && c->s->login != LOGIN_SUCCESS)
-		session_real_client(c->s, &id->ip, id->port, SESSION_HOW_IMAP_ID);
-	if (name == 0)
-		return;
-	if (size > CLIENT_ID_SIZE_MAX)
-		size = name, version = 0;
-	text = slab_get(session_slab(c->s), size + 1);
+// "name version", cut to CLIENT_ID_SIZE_MAX; text has room for one more. Returns its size.
+static size_t id_text(const struct imap_id *id, char *text) {
+	size_t name = strlen(id->name), version = strlen(id->version);
+
+	memcpy(text, id->name, name);
+	if (name > 0 && version > 0 && name + 1 + version <= CLIENT_ID_SIZE_MAX) {
+		text[name++] = ' ';
+		memcpy(text + name, id->version, version);
+		name += version;
+	}
+	text[name] = '\0';
+	return name;
+}
+
+void imap_ids_free(struct imap_ctx *c) {
+	struct imap *facts = &c->imap->facts;
+
+	if (facts->ids != NULL)
+		slab_put(
+			session_slab(c->s),
+			facts->ids,
+			strlen(facts->ids) + strlen(facts->ids + strlen(facts->ids) + 1) + 2
+		);
+	facts->ids = NULL;
+}
+
+// Both sides' in one block.
+static void ids_set(struct imap_ctx *c, const char *client, const char *server) {
+	size_t client_size = strlen(client) + 1, server_size = strlen(server) + 1;
+	char *text = slab_get(session_slab(c->s), client_size + server_size);
+
 	if (text == NULL) {
 		session_event(c->s, EVENT_memory_full);
 		return;
 	}
-	memcpy(text, id->name, name);
-	if (version > 0) {
-		text[name] = ' ';
-		memcpy(text + name + 1, id->version, version);
-	}
-	text[size] = '\0';
+	memcpy(text, client, client_size);
+	memcpy(text + client_size, server, server_size);
+	imap_ids_free(c);
+	c->imap->facts.ids = text;
+}
+
+static void id_complete(struct imap_ctx *c, struct imap_flight *flight) {
+	const char *server = imap_server_id(&c->imap->facts);
+	struct imap_id *id = flight->args;
+	char text[CLIENT_ID_SIZE_MAX + 1];
+	size_t size = id_text(id, text);
+
+	// Servers listen to it only until somebody has logged in.
+	if (id->ip.family && c->s->login != LOGIN_SUCCESS)
+		session_real_client(c->s, &id->ip, id->port, SESSION_HOW_IMAP_ID);
+	if (size == 0)
+		return;
 	session_token(c->s, RULE_CLIENT_ID, text, size, c->now_ns);
-	if (facts->client_id != NULL)
-		slab_put(session_slab(c->s), facts->client_id, strlen(facts->client_id) + 1);
-	facts->client_id = text;
+	ids_set(c, text, server != NULL ? server : "");
+}
+
+// id-response = "ID" SP ("NIL" / "(" list ")")
+void imap_id_received(struct imap_ctx *c, struct imap_cursor args) {
+	const char *client = imap_client_id(&c->imap->facts);
+	char text[CLIENT_ID_SIZE_MAX + 1];
+	struct imap_id id = {0};
+	struct imap_token token;
+
+	if (imap_token_next(&args, &token) != 1 || token.kind != TOKEN_OPEN)
+		return;
+	while (imap_token_next(&args, &token) == 1 && token.kind != TOKEN_OPEN
+	       && token.kind != TOKEN_CLOSE)
+		id_string(&id, &token);
+	if (id_text(&id, text) > 0)
+		ids_set(c, client != NULL ? client : "", text);
 }
 
 const struct imap_verb imap_verb_id = {

@@ -225,11 +225,20 @@ static bool is_same(const struct imap_section *a, const struct imap_section *b) 
 
 // More of it may have come, and did not.
 static void stream_cut(struct imap_ctx *c, struct imap_stream *stream) {
+	const struct imap_fetch *fetch = c->imap->busy != NULL ? &c->imap->busy->fetch : NULL;
+	int selected = c->imap->selected;
+
 	if (stream->content == NULL)
 		return;
+	// What was attached to the message that comes is not this one's.
+	if (fetch != NULL && fetch->is_open)
+		session_files_place(
+			c->s, CONTENT_FETCHED, selected, imap_uid_of(c, fetch->seq), NULL, 0
+		);
 	content_cut(stream->content);
 	content_close(stream->content, c->now_ns);
 	stream->content = NULL;
+	session_files_place(c->s, CONTENT_FETCHED, selected, imap_uid_of(c, stream->seq), NULL, 0);
 }
 
 static struct imap_stream *

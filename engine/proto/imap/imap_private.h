@@ -12,6 +12,7 @@
 //	                 what the arguments and the success of each command mean
 //	imap_response.c  a server's responses
 //	imap_fetch.c     FETCH responses
+//	imap_envelope.c  headers that a server sums up
 //	imap_part.c      parts fetched alone and in pieces
 //	imap_structure.c what BODYSTRUCTURE says of them
 //	imap_mailbox.c   mailboxes, messages' numbers, and what models are told of them
@@ -31,6 +32,7 @@
 #include "proto/proto.h"
 #include "proto/sasl.h"
 #include "session_argument.h"
+#include "session_files.h"
 #include "session_match.h"
 
 #include <assert.h>
@@ -189,6 +191,7 @@ enum imap_part {
 	PART_MIME, // a part's header: counts as a body
 	PART_BODY,
 	PART_STRUCTURE,
+	PART_ENVELOPE,
 };
 
 // A FETCH response, from its first line to its last.
@@ -202,6 +205,7 @@ struct imap_fetch {
 	bool is_header_lost; // some of it is missing
 	bool is_section; // the section of an item's name goes on behind a literal
 	bool is_peek;
+	bool has_no_seq; // seq is its UID, too (UIDONLY)
 	bool is_by_number; // the command asked by sequence number
 	uint8_t part; // enum imap_part of the item
 	bool has_date;
@@ -216,6 +220,8 @@ struct imap_fetch {
 	uint32_t requested; // octets of each piece that were asked for, 0: not known
 	struct imap_section section;
 	struct imap_reading reading;
+	struct content *listed; // a header that comes alone, for rules; NULL: none
+	uint8_t envelope_at, address_at; // fields and strings of ENVELOPE so far
 	struct imap_header *header; // that comes, or NULL
 	struct imap_structure *structure; // likewise
 };
@@ -284,6 +290,7 @@ struct imap_state {
 	uint8_t n_flights;
 	int8_t selected; // index of the mailbox, -1: none
 	uint8_t place[2]; // enum imap_place, by direction
+	uint8_t offers; // of the server's last list (proto/offer.h), 0: none seen
 	bool is_tls_next : 1; // STARTTLS was accepted, what follows is not seen yet
 	bool is_unsure : 1; // commands may have gone by unseen
 	bool is_utf8 : 1; // mailbox names are UTF-8 (RFC 6855)
@@ -378,6 +385,23 @@ void imap_compress_gap(struct imap_ctx *c); // something is missing: the reading
 void imap_compress_end(struct imap_ctx *c); // the connection is over
 void imap_compress_free(struct imap_ctx *c);
 
+// imap_id.c
+// The server's answer to ID, behind "* ID ".
+void imap_id_received(struct imap_ctx *c, struct imap_cursor args);
+void imap_ids_free(struct imap_ctx *c);
+
+// imap_envelope.c
+// A token of ENVELOPE's value: told to rules as the header fields it was made of. A literal's octets come
+// through imap_envelope_text().
+void imap_envelope_token(
+	struct imap_ctx *c,
+	struct imap_fetch *fetch,
+	const struct imap_token *token
+);
+void imap_envelope_text(struct imap_fetch *fetch, const uint8_t *data, size_t size);
+void imap_envelope_literal_end(struct imap_fetch *fetch);
+void imap_envelope_close(struct imap_ctx *c, struct imap_fetch *fetch); // whole or not
+
 // imap_search.c
 bool imap_search_is_key(const struct imap_token *arg);
 
@@ -412,7 +436,7 @@ void imap_server_line(struct imap_ctx *c, const struct line_slice *line);
 bool imap_server_is_sure(struct imap_ctx *c, struct imap_cursor line);
 
 // imap_fetch.c
-void imap_fetch_open(struct imap_ctx *c, uint32_t seq);
+void imap_fetch_open(struct imap_ctx *c, uint32_t number, bool is_uid);
 // The rest of a line of the response, without a literal's announcement.
 // is_cut: it went on beyond LINE_SIZE_MAX.
 void imap_fetch_items(struct imap_ctx *c, struct imap_cursor items, bool is_cut);

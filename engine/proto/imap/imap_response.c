@@ -5,6 +5,7 @@
 // speak of. A response that nobody asked for changes nothing.
 
 #include "proto/imap/imap_private.h"
+#include "proto/offer.h"
 
 #include <string.h>
 
@@ -88,11 +89,30 @@ static void vanished_received(struct imap_ctx *c, struct imap_cursor set) {
 	imap_parts_forget(c); // which numbers these had is not known
 }
 
+// ---- What the server offers
+
+// Capabilities in the greeting, or asked for. Unasked ones may come with a login, and are then others.
+static void offers_received(struct imap_ctx *c, struct imap_cursor words) {
+	const struct imap_flight *first = c->imap->flights;
+	uint8_t offers = offer_words(words.at, (size_t)(words.end - words.at));
+
+	if (c->imap->is_unsure || (first == NULL && c->imap->is_greeted)
+	    || (first != NULL && c->imap->is_greeted && first->command != IMAP_CAPABILITY))
+		return;
+	c->imap->offers = offers | OFFER_LISTED;
+	session_offers(c->s, offers, c->now_ns);
+}
+
 static void code_received(struct imap_ctx *c, struct imap_cursor text) {
 	struct imap_select *select = select_pending(c);
 	struct imap_cursor args;
 	uint32_t number;
 
+	if (imap_code_is(text, "CAPABILITY", &args)) {
+		const uint8_t *close = memchr(args.at, ']', (size_t)(args.end - args.at));
+		if (close != NULL)
+			offers_received(c, (struct imap_cursor){args.at, close});
+	}
 	if (select == NULL)
 		return;
 	if (imap_code_is(text, "UIDVALIDITY", &args) && imap_number(&args, &number))
@@ -155,8 +175,10 @@ static bool numbered_received(struct imap_ctx *c, struct imap_cursor text, bool 
 
 	if (!imap_number(&text, &number) || !text_skip(&text, " "))
 		return false;
-	if (text_skip(&text, "FETCH ")) {
-		imap_fetch_open(c, number);
+	// UIDFETCH (RFC 9586 3.3): the number is the message's UID, and there are no others.
+	bool is_uid = text_skip(&text, "UIDFETCH ");
+	if (is_uid || text_skip(&text, "FETCH ")) {
+		imap_fetch_open(c, number, is_uid);
 		imap_fetch_items(c, text, is_cut);
 		return true;
 	}
@@ -198,6 +220,11 @@ untagged_received(struct imap_ctx *c, struct imap_cursor text, const struct line
 		return;
 	}
 	has_literal = literal_take(line, &text, &literal);
+	if (!line->is_cut && text_skip(&rest, "CAPABILITY "))
+		offers_received(c, rest);
+	if (!line->is_cut && c->imap->flights != NULL && c->imap->flights->command == IMAP_ID
+	    && text_skip(&rest, "ID "))
+		imap_id_received(c, rest);
 	if (!numbered_received(c, text, line->is_cut) && text_skip(&rest, "VANISHED "))
 		vanished_received(c, rest);
 	line_end(c, &literal, has_literal, line);
@@ -302,6 +329,7 @@ void imap_server_line(struct imap_ctx *c, const struct line_slice *line) {
 bool imap_server_is_sure(struct imap_ctx *c, struct imap_cursor line) {
 	static const char *const words[]
 		= {"FETCH (",
+		   "UIDFETCH (",
 		   "EXISTS",
 		   "EXPUNGE",
 		   "RECENT",

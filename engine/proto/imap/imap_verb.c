@@ -4,6 +4,7 @@
 // Commands that a few lines say all about.
 
 #include "proto/imap/imap_private.h"
+#include "proto/offer.h"
 
 #include <string.h>
 
@@ -107,6 +108,9 @@ static void starttls_ok(struct imap_ctx *c, struct imap_flight *flight, struct i
 	struct imap_busy *busy = c->imap->busy;
 	struct imap_flight *behind;
 
+	if ((c->imap->offers & (OFFER_LISTED | OFFER_TLS)) == OFFER_LISTED)
+		session_event(c->s, EVENT_capability_stripped);
+	c->imap->offers = 0;
 	imap_compress_free(c);
 	c->imap->facts.is_starttls = true;
 	c->imap->is_tls_next = true;

@@ -43,4 +43,5 @@ struct smtp {
 	uint16_t messages_cap;
 	uint32_t messages_total;
 	uint32_t n_commands, n_rejected_commands;
+	uint32_t n_etrn; // queues that the server agreed to run (RFC 1985)
 };

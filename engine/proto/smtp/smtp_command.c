@@ -4,6 +4,7 @@
 // The client's lines: verbs, addresses, authentication. A line here is what the client asked for; whether
 // it counts is the reply's to say (smtp_reply.c).
 
+#include "proto/offer.h"
 #include "proto/smtp/smtp_private.h"
 #include "session_match.h"
 #include "slab.h"
@@ -231,6 +232,16 @@ static void bdat_command(struct smtp_parser *p, struct smtp_pending *c, struct a
 	smtp_chunk_begin(p, c->size, c->is_last);
 }
 
+// RFC 4468: BURL imap-url [LAST]. A chunk that the server fetches itself: nobody sees its octets here.
+static void burl_command(struct smtp_parser *p, struct smtp_pending *c, struct argument arg) {
+	argument_next(&arg);
+	c->verb = SMTP_BDAT;
+	c->is_last = arg.size == 4 && strncasecmp((const char *)arg.data, "LAST", 4) == 0;
+	c->is_holed = true;
+	smtp_pending_add(p, c);
+	smtp_chunk_begin(p, 0, c->is_last);
+}
+
 static uint64_t password_hash(const void *ctx, const uint8_t *password, size_t size) {
 	return session_password_hash(ctx, password, size);
 }
@@ -282,10 +293,10 @@ static const struct verb {
 	{"AUTH", SMTP_AUTH, ARGUMENT_SOME},	  {"STARTTLS", SMTP_STARTTLS, ARGUMENT_NONE},
 	{"QUIT", SMTP_QUIT, ARGUMENT_NONE},	  {"NOOP", SMTP_OTHER, ARGUMENT_ANY},
 	{"VRFY", SMTP_OTHER, ARGUMENT_SOME},	  {"EXPN", SMTP_OTHER, ARGUMENT_SOME},
-	{"HELP", SMTP_OTHER, ARGUMENT_ANY},	  {"ETRN", SMTP_OTHER, ARGUMENT_SOME},
+	{"HELP", SMTP_OTHER, ARGUMENT_ANY},	  {"ETRN", SMTP_ETRN, ARGUMENT_SOME},
 	{"XCLIENT", SMTP_XCLIENT, ARGUMENT_SOME}, {"XFORWARD", SMTP_XFORWARD, ARGUMENT_SOME},
 	{"TURN", SMTP_OTHER, ARGUMENT_NONE},	  {"ATRN", SMTP_OTHER, ARGUMENT_ANY},
-	{"BURL", SMTP_OTHER, ARGUMENT_SOME},	  {"SEND", SMTP_OTHER, ARGUMENT_SOME},
+	{"BURL", SMTP_BURL, ARGUMENT_SOME},	  {"SEND", SMTP_OTHER, ARGUMENT_SOME},
 	{"SOML", SMTP_OTHER, ARGUMENT_SOME},	  {"SAML", SMTP_OTHER, ARGUMENT_SOME},
 };
 
@@ -326,6 +337,8 @@ static bool is_sure(const struct verb *verb, struct argument arg) {
 	}
 	case SMTP_XCLIENT:
 	case SMTP_XFORWARD:
+	case SMTP_ETRN:
+	case SMTP_BURL:
 	case SMTP_OTHER:
 		return false;
 	}
@@ -370,7 +383,9 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 	tokens(p, verb, arg);
 	if (verb == NULL)
 		session_event(p->session, EVENT_bad_syntax);
-	else
+	if (verb == NULL && offer_word(word.data, word.size) == OFFER_GARBLED)
+		session_event(p->session, EVENT_capability_stripped);
+	if (verb != NULL)
 		c.verb = verb->verb;
 	if (p->is_refused_tls && c.verb != SMTP_QUIT && c.verb != SMTP_STARTTLS)
 		session_event(p->session, EVENT_plaintext_after_starttls);
@@ -395,6 +410,9 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 		break;
 	case SMTP_BDAT:
 		bdat_command(p, &c, arg);
+		break;
+	case SMTP_BURL:
+		burl_command(p, &c, arg);
 		break;
 	case SMTP_AUTH:
 		auth_command(p, arg);

@@ -146,6 +146,7 @@ void smtp_message_begin(struct smtp_parser *p, bool is_bdat) {
 	smtp_message_end(p);
 	facts->messages_total++;
 	p->lmtp_at = 0;
+	p->n_prdr = 0;
 	p->is_open = envelope_get(p) != NULL;
 	if (!p->is_open)
 		return;
@@ -287,13 +288,15 @@ static void recipient_reject(struct smtp_parser *p, struct smtp_message *message
 void smtp_message_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text, size_t size) {
 	struct smtp_message *message = smtp_message_open(p);
 
+	bool is_single = p->facts.is_lmtp || p->n_prdr > 0;
+
+	p->n_prdr -= p->n_prdr > 0;
 	if (message == NULL || code == 0)
 		return;
 	// Of LMTP's replies the first good one stands, or the first.
-	if (!p->facts.is_lmtp || message->outcome == 0
-	    || (code / 100 == 2 && message->outcome / 100 != 2))
+	if (!is_single || message->outcome == 0 || (code / 100 == 2 && message->outcome / 100 != 2))
 		outcome_set(p, message, code, text, size);
-	if (!p->facts.is_lmtp)
+	if (!is_single)
 		return;
 	if (code / 100 == 2)
 		p->lmtp_at += p->lmtp_at < UINT16_MAX;

@@ -36,6 +36,8 @@ enum smtp_verb {
 	SMTP_QUIT,
 	SMTP_XCLIENT,
 	SMTP_XFORWARD,
+	SMTP_ETRN,
+	SMTP_BURL,
 	SMTP_OTHER,
 	SMTP_UNKNOWN, // also an empty line: servers answer it
 };
@@ -109,6 +111,8 @@ struct smtp_parser {
 	bool is_assumed; // the server is not seen at all: commands count as accepted
 	bool is_unsure; // after a hole: replies may belong to commands not seen
 	bool has_server; // anything of it has been seen
+	uint8_t offers; // of the server's last list (proto/offer.h), 0: none seen
+	uint8_t offers_now; // of the one that comes
 	bool is_tls_byte; // 0x16 has been seen, waiting for 0x03
 	bool is_refused_tls; // STARTTLS was refused: S16
 
@@ -124,6 +128,7 @@ struct smtp_parser {
 	struct smtp_message *spare; // the open message when it is not listed
 	bool is_open; // a message is offered and not final
 	bool is_open_listed;
+	uint32_t n_prdr; // replies for one recipient each that still come (PRDR)
 	uint16_t lmtp_at; // recipient the next final reply is about
 
 	struct content *content;

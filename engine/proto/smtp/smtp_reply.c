@@ -4,6 +4,7 @@
 // The server's lines, and what they decide. Replies answer commands in order (RFC 2920): the ring of
 // commands sent first, then those beyond it that were only counted, then the one the client waits for.
 
+#include "proto/offer.h"
 #include "proto/smtp/smtp_private.h"
 #include "session_match.h"
 #include "slab.h"
@@ -12,6 +13,7 @@
 
 enum {
 	RING_CAP_MIN = 4,
+	CODE_PRDR = 353, // to the end of data: replies for each recipient follow, and one for all
 	CODE_CHALLENGE = 334, // of an authentication
 	CODE_ASSUMED = 0, // no reply was seen: counts as accepted
 };
@@ -123,6 +125,30 @@ static void transaction_reset(struct smtp_parser *p) {
 	smtp_envelope_reset(p);
 }
 
+// The list that answers EHLO is whole.
+static void offers_take(struct smtp_parser *p) {
+	p->offers = p->offers_now | OFFER_LISTED;
+	session_offers(p->session, p->offers_now, p->now_ns);
+}
+
+// One line of a reply of several, or its last. The first names the server.
+static void offers_line(struct smtp_parser *p, bool is_first, const struct line_slice *line) {
+	const uint8_t *word = line->data + 4, *end = line->data + line->size;
+
+	if (is_first)
+		p->offers_now = 0;
+	if (is_first || line->size < 5 || p->n_pending == 0 || ring_at(p, 0)->verb != SMTP_HELLO)
+		return;
+	const uint8_t *space = memchr(word, ' ', (size_t)(end - word));
+	p->offers_now |= offer_word(word, (size_t)((space != NULL ? space : end) - word));
+}
+
+// The server does have what its list had not.
+static void offers_contradict(struct smtp_parser *p) {
+	if ((p->offers & (OFFER_LISTED | OFFER_TLS)) == OFFER_LISTED)
+		session_event(p->session, EVENT_capability_stripped);
+}
+
 static void command_reply(
 	struct smtp_parser *p,
 	struct smtp_pending *c,
@@ -137,6 +163,8 @@ static void command_reply(
 			break;
 		p->facts.is_esmtp = c->is_ehlo || c->is_lhlo;
 		p->facts.is_lmtp = c->is_lhlo;
+		if (p->facts.is_esmtp && code != CODE_ASSUMED)
+			offers_take(p);
 		transaction_reset(p);
 		break;
 	case SMTP_MAIL:
@@ -164,11 +192,22 @@ static void command_reply(
 		if (c->text.text != NULL)
 			smtp_xclient(p, c->text.text, c->verb == SMTP_XFORWARD);
 		break;
+	case SMTP_ETRN:
+		p->facts.n_etrn += is_good(code);
+		break;
 	case SMTP_BDAT:
 		bdat_reply(p, c, code, text, size);
 		break;
 	}
 	pending_free(p, c);
+}
+
+// Exim's per-recipient data responses: as LMTP's, with one more for the message.
+static void prdr_begin(struct smtp_parser *p, struct smtp_pending *c) {
+	const struct smtp_message *message = smtp_message_open(p);
+
+	c->n_replies = 1 + (message != NULL ? message->n_recipients : 0);
+	p->n_prdr = c->n_replies - 1;
 }
 
 // The reply to the oldest command in the ring.
@@ -177,6 +216,10 @@ static void ring_reply(struct smtp_parser *p, uint16_t code, const uint8_t *text
 
 	if (c->verb == SMTP_BDAT && c->is_last && p->facts.is_lmtp)
 		chunk_to_data_end(p, c);
+	if (c->verb == SMTP_DATA_END && code == CODE_PRDR && c->n_replies == 1) {
+		prdr_begin(p, c);
+		return;
+	}
 	if (c->verb == SMTP_DATA_END) {
 		smtp_message_reply(p, code, text, size);
 		if (code != CODE_ASSUMED && --c->n_replies > 0)
@@ -261,6 +304,8 @@ static void starttls_reply(struct smtp_parser *p, uint16_t code) {
 		smtp_resume(p, SMTP_CLIENT_COMMAND);
 		return;
 	}
+	offers_contradict(p);
+	p->offers = 0; // what was said in clear is forgotten (RFC 3207 4.2)
 	p->facts.is_starttls = true;
 	p->is_refused_tls = false;
 	smtp_envelope_reset(p);
@@ -530,7 +575,10 @@ void smtp_reply_line(struct smtp_parser *p, const struct line_slice *line) {
 		session_token(p->session, RULE_RESPONSE, line->data, line->size, p->now_ns);
 	if (p->reply_code != 0 && code != p->reply_code)
 		session_event(p->session, EVENT_bad_syntax);
+	offers_line(p, p->reply_code == 0, line);
 	p->reply_code = code;
+	if (code == 530 && memmem(line->data, line->size, "STARTTLS", 8) != NULL)
+		offers_contradict(p);
 	if (line->size > 3 && line->data[3] == '-') {
 		if (p->reply_lines == SMTP_REPLY_LINES_MAX)
 			session_event(p->session, EVENT_bad_syntax);

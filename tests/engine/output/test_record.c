@@ -226,6 +226,7 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 		{"postern.imap",
 		 "{\"login\":{\"outcome\":\"success\",\"mechanism\":\"PLAIN\",\"attempts\":1},"
 		 "\"client\":{\"id\":\"LabMail 4.2\",\"grammar\":\"0f2c41aa\"},"
+		 "\"server\":{\"id\":\"Dovecot 2.3\"},"
 		 "\"compress\":false,\"starttls\":true,"
 		 "\"commands\":[{\"name\":\"SELECT\",\"count\":1},"
 		 "{\"name\":\"UID FETCH\",\"count\":2}],"
@@ -248,7 +249,7 @@ static void an_imap_session_is_told_field_by_field(void **state) {
 		.n_commands = 2,
 		.mailboxes = &mailbox,
 		.n_mailboxes = 1,
-		.client_id = (char[]){"LabMail 4.2"},
+		.ids = (char[]){"LabMail 4.2\0Dovecot 2.3"},
 		.grammar = 0x0f2c41aa,
 		.is_starttls = true,
 		.header_count = 1,
@@ -531,11 +532,22 @@ static void what_fits_is_not_cut(void **state) {
 	mailboxes_free(&m->imap);
 }
 
+// As the client's, with none of the server's behind it.
+static char *ids_of(char *client) {
+	size_t size = strlen(client);
+	char *ids = calloc(1, size + 2);
+
+	assert_non_null(ids);
+	memcpy(ids, client, size);
+	free(client);
+	return ids;
+}
+
 static void long_texts_are_cut_and_say_so(void **state) {
 	struct made *m = made(&proto_imap);
 	json_t *root;
 
-	m->imap.client_id = awkward(CLIENT_ID_SIZE_MAX + 1);
+	m->imap.ids = ids_of(awkward(CLIENT_ID_SIZE_MAX + 1));
 	mailboxes_make(&m->imap, 2, 0, TEXT_CHARS_MAX);
 	free(m->imap.mailboxes[1].name);
 	m->imap.mailboxes[1].name = awkward(TEXT_CHARS_MAX + 1);
@@ -547,7 +559,7 @@ static void long_texts_are_cut_and_say_so(void **state) {
 		json_string_length(at(root, "postern.imap.mailboxes.1.name")), TEXT_CHARS_MAX
 	);
 	json_decref(root);
-	free(m->imap.client_id);
+	free(m->imap.ids);
 	mailboxes_free(&m->imap);
 }
 
@@ -632,11 +644,11 @@ static void a8_any_bytes_in_names_make_a_valid_line(void **state) {
 			((char *)texts)[i]
 				= (char)(rand() % 4 ? rand() % 127 + 1 : rand() % 255 + 1);
 		for (int i = 0; i < 3; i++)
-			texts[i][39] = '\0';
+			texts[i][38] = texts[i][39] = '\0'; // of two texts, the second may be empty
 		m->s.account = texts[0];
 		m->imap.mailboxes = &mailbox;
 		m->imap.n_mailboxes = 1;
-		m->imap.client_id = texts[2];
+		m->imap.ids = texts[2];
 		json_decref(written(m, RECORD_CLOSE, start_ns));
 	}
 }
