@@ -6,6 +6,7 @@
 #include "config.h"
 #include "mime/charset.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ struct engine *engine_open(const struct engine_config *config) {
 	if (!engine)
 		return NULL;
 	engine->config = *config;
+	sha256_pair_init(&engine->hashes);
 	atomic_init(&engine->scanner_offered, config->scanner);
 	atomic_init(&engine->scanner_taken, config->scanner);
 	if (!engine->config.slab_size)
@@ -26,7 +28,8 @@ struct engine *engine_open(const struct engine_config *config) {
 	engine->line = malloc(RECORD_SIZE_MAX);
 	if (config->decode)
 		engine->charsets = charsets_open();
-	if (!engine->slab || !engine->line || (config->decode && !engine->charsets)) {
+	if (!engine->slab || !engine->line || (config->decode && !engine->charsets)
+	    || pending_open(&engine->pending) < 0) {
 		int error = errno;
 		engine_close(engine);
 		errno = error;
@@ -65,7 +68,9 @@ bool engine_scanner_is_taken(const struct engine *engine) {
 void engine_close(struct engine *engine) {
 	if (!engine)
 		return;
+	assert(!engine->hashes.first);
 	slab_close(engine->slab);
+	pending_close(&engine->pending);
 	charsets_close(engine->charsets);
 	free(engine->line);
 	free(engine);

@@ -66,7 +66,7 @@ static void client_write(struct json *json, const struct activity *activity) {
 	text_write(json, "ja4", activity->client.ja4);
 	if (activity->client.grammar) {
 		snprintf(grammar, sizeof(grammar), "%08x", activity->client.grammar);
-		json_put_text(json, "grammar", grammar);
+		json_put_word(json, "grammar", grammar);
 	}
 	text_write(json, "helo", activity->client.helo);
 	end_unless_empty(json, &mark);

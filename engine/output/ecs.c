@@ -12,7 +12,7 @@ enum {
 
 void ecs_version_write(struct json *json) {
 	json_begin_object(json, "ecs");
-	json_put_text(json, "version", "8.17.0");
+	json_put_word(json, "version", "8.17.0");
 	json_end_object(json);
 }
 
@@ -34,10 +34,10 @@ bool ecs_user_write(struct json *json, const char *account, size_t chars) {
 
 void ecs_observer_write(struct json *json, const char *name) {
 	json_begin_object(json, "observer");
-	json_put_text(json, "vendor", "Postern");
-	json_put_text(json, "product", "postern");
-	json_put_text(json, "type", "ids");
-	json_put_text(json, "version", POSTERN_VERSION);
+	json_put_word(json, "vendor", "Postern");
+	json_put_word(json, "product", "postern");
+	json_put_word(json, "type", "ids");
+	json_put_word(json, "version", POSTERN_VERSION);
 	if (name && *name)
 		json_put_string(json, "name", name, strlen(name), OBSERVER_CHARS_MAX);
 	json_end_object(json);

@@ -40,26 +40,15 @@ void json_open(struct json *json, char *buffer, size_t size) {
 	*json = (struct json){.buffer = buffer, .size = size};
 }
 
-void json_begin_object(struct json *json, const char *key) {
+void json_begin_tight(struct json *json, const char *key, char c) {
 	put_key(json, key);
-	put_char(json, '{');
+	put_char(json, c);
 	json->wants_comma = false;
 }
 
-void json_end_object(struct json *json) {
-	put_char(json, '}');
-	json->wants_comma = true;
-}
-
-void json_begin_array(struct json *json, const char *key) {
+void json_put_bare_tight(struct json *json, const char *key, const char *text, size_t size) {
 	put_key(json, key);
-	put_char(json, '[');
-	json->wants_comma = false;
-}
-
-void json_end_array(struct json *json) {
-	put_char(json, ']');
-	json->wants_comma = true;
+	put(json, text, size);
 }
 
 // 0x80 in each byte of the word that cannot be copied as it is: below space, quote, backslash, DEL
@@ -132,6 +121,37 @@ static size_t put_special(struct json *json, const uint8_t *text, size_t left) {
 	return (size_t)len;
 }
 
+// Marks of eight bytes, the first one's lowest; copies them.
+static uint64_t copy_word(char *to, const uint8_t *text) {
+	uint64_t word;
+
+	memcpy(&word, text, 8);
+	memcpy(to, &word, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	word = __builtin_bswap64(word);
+#endif
+	return special_bytes(word);
+}
+
+// The plain beginning of a text, copied; what is behind it may be written, too. Returns its size: all of
+// it, mostly. There is room for all of it.
+static size_t copy_plain(char *to, const uint8_t *text, size_t size) {
+	size_t i = 0;
+	uint64_t marks;
+
+	for (; size - i >= 8; i += 8)
+		if ((marks = copy_word(to + i, text + i)) != 0)
+			return i + __builtin_ctzll(marks) / 8;
+	if (size >= 8 && i < size) { // the last eight once more: those in front of i are plain
+		marks = copy_word(to + size - 8, text + size - 8);
+		return marks ? size - 8 + __builtin_ctzll(marks) / 8 : size;
+	}
+	for (; i < size && text[i] >= 0x20 && text[i] < 0x7f && text[i] != '"' && text[i] != '\\';
+	     i++)
+		to[i] = (char)text[i];
+	return i;
+}
+
 bool json_put_string(
 	struct json *json,
 	const char *key,
@@ -142,8 +162,17 @@ bool json_put_string(
 	const uint8_t *p = (const uint8_t *)text, *end = p + size;
 	size_t chars = max_chars ? max_chars : SIZE_MAX;
 
-	put_key(json, key);
-	put_char(json, '"');
+	if (json_has_room(json, json_key_size(key) + size + 2)) {
+		char *to = json_key(json, key);
+
+		*to++ = '"';
+		p += copy_plain(to, p, size < chars ? size : chars);
+		chars -= (size_t)(p - (const uint8_t *)text);
+		json_wrote(json, to + (p - (const uint8_t *)text));
+	} else {
+		put_key(json, key);
+		put_char(json, '"');
+	}
 	while (p < end && chars > 0 && !json->is_full) {
 		size_t left = (size_t)(end - p), plain = plain_size(p, left < chars ? left : chars);
 
@@ -164,19 +193,55 @@ void json_put_text(struct json *json, const char *key, const char *text) {
 	json_put_string(json, key, text, strlen(text), 0);
 }
 
+#define DIGITS_10(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+
+// 00 to 99
+static const char pairs[] = DIGITS_10("0") DIGITS_10("1") DIGITS_10("2") DIGITS_10("3")
+	DIGITS_10("4") DIGITS_10("5") DIGITS_10("6") DIGITS_10("7") DIGITS_10("8") DIGITS_10("9");
+
+static void put_pair(char *p, unsigned value) {
+	memcpy(p, pairs + 2 * value, 2);
+}
+
 // Writes value backwards from end, at least min digits. Returns where it begins.
 static char *digits_before(char *end, uint64_t value, int min) {
-	for (; value > 0 || min > 0; value /= 10, min--)
-		*--end = (char)('0' + value % 10);
+	for (; value >= 10; value /= 100, min -= 2)
+		put_pair(end -= 2, (unsigned)(value % 100));
+	for (; value > 0 || min > 0; value = 0, min--)
+		*--end = (char)('0' + value);
 	return end;
 }
 
-void json_put_u64(struct json *json, const char *key, uint64_t value) {
+char *json_digits(char *p, uint64_t value) {
 	char text[20], *end = text + sizeof(text), *begin;
 
+	if (value < 100) {
+		put_pair(p, (unsigned)value);
+		return p + 2;
+	}
 	begin = digits_before(end, value < INT64_MAX ? value : INT64_MAX, 1);
-	put_key(json, key);
-	put(json, begin, (size_t)(end - begin));
+	memcpy(p, begin, (size_t)(end - begin));
+	return p + (end - begin);
+}
+
+void json_put_u64_tight(struct json *json, const char *key, uint64_t value) {
+	char text[20], *end = value < 10 ? text + 1 : json_digits(text, value);
+
+	text[0] = value < 10 ? (char)('0' + value) : text[0];
+	json_put_bare_tight(json, key, text, (size_t)(end - text));
+}
+
+// A value that is ready, of at most 64 bytes.
+static void put_bare(struct json *json, const char *key, const char *text, size_t size) {
+	char *p;
+
+	if (!json_has_room(json, json_key_size(key) + size)) {
+		json_put_bare_tight(json, key, text, size);
+		return;
+	}
+	p = json_key(json, key);
+	memcpy(p, text, size);
+	json_wrote(json, p + size);
 }
 
 void json_put_i64(struct json *json, const char *key, int64_t value) {
@@ -186,8 +251,7 @@ void json_put_i64(struct json *json, const char *key, int64_t value) {
 
 	if (value < 0)
 		*--begin = '-';
-	put_key(json, key);
-	put(json, begin, (size_t)(end - begin));
+	put_bare(json, key, begin, (size_t)(end - begin));
 }
 
 void json_put_double(struct json *json, const char *key, double value, int decimals) {
@@ -212,13 +276,7 @@ void json_put_double(struct json *json, const char *key, double value, int decim
 	begin = digits_before(begin, scaled / power, 1);
 	if (value < 0 && scaled > 0)
 		*--begin = '-';
-	put_key(json, key);
-	put(json, begin, (size_t)(end - begin));
-}
-
-void json_put_bool(struct json *json, const char *key, bool value) {
-	put_key(json, key);
-	put(json, value ? "true" : "false", value ? 4 : 5);
+	put_bare(json, key, begin, (size_t)(end - begin));
 }
 
 // Days since 1970 to year, month, day: years begin in March, so that the leap day is their last
@@ -239,21 +297,25 @@ static void put_time(struct json *json, const char *key, uint64_t time_ns, int d
 	static const char form[] = "\"0000-00-00T00:00:00.";
 	uint64_t seconds = time_ns / 1000000000;
 	unsigned of_day = (unsigned)(seconds % 86400), year, month, day;
-	uint64_t fraction = time_ns % 1000000000;
+	unsigned fraction = (unsigned)(time_ns % 1000000000);
 	char text[sizeof(form) - 1 + 9 + 2];
 
 	civil_date(seconds / 86400, &year, &month, &day);
 	memcpy(text, form, sizeof(form) - 1);
-	digits_before(text + 5, year, 4);
-	digits_before(text + 8, month, 2);
-	digits_before(text + 11, day, 2);
-	digits_before(text + 14, of_day / 3600, 2);
-	digits_before(text + 17, of_day / 60 % 60, 2);
-	digits_before(text + 20, of_day % 60, 2);
-	digits_before(text + 21 + decimals, decimals == 9 ? fraction : fraction / 1000, decimals);
+	put_pair(text + 1, year / 100 % 100);
+	put_pair(text + 3, year % 100);
+	put_pair(text + 6, month);
+	put_pair(text + 9, day);
+	put_pair(text + 12, of_day / 3600);
+	put_pair(text + 15, of_day / 60 % 60);
+	put_pair(text + 18, of_day % 60);
+	put_pair(text + 21, fraction / 10000000);
+	put_pair(text + 23, fraction / 100000 % 100);
+	put_pair(text + 25, fraction / 1000 % 100);
+	if (decimals == 9)
+		digits_before(text + 30, fraction % 1000, 3);
 	memcpy(text + 21 + decimals, "Z\"", 2);
-	put_key(json, key);
-	put(json, text, (size_t)(21 + decimals + 2));
+	put_bare(json, key, text, (size_t)(21 + decimals + 2));
 }
 
 void json_put_time(struct json *json, const char *key, uint64_t time_ns) {
@@ -265,23 +327,23 @@ void json_put_time_ns(struct json *json, const char *key, uint64_t time_ns) {
 }
 
 void json_put_ip(struct json *json, const char *key, const uint8_t *addr, int family) {
-	char text[IP_TEXT_SIZE + 2], *end = text + sizeof(text), *begin = end;
+	char text[IP_TEXT_SIZE + 2], *p = text;
 
-	put_key(json, key);
-	*--begin = '"';
+	*p++ = '"';
 	if (family == 4) {
-		for (int i = 3; i >= 0; i--) {
-			begin = digits_before(begin, addr[i], 1);
-			*--begin = i > 0 ? '.' : '"';
+		for (int i = 0; i < 4; i++) {
+			if (addr[i] < 10)
+				*p++ = (char)('0' + addr[i]);
+			else
+				p = json_digits(p, addr[i]);
+			*p++ = i < 3 ? '.' : '"';
 		}
 	} else {
-		text[0] = '"';
-		inet_ntop(AF_INET6, addr, text + 1, IP_TEXT_SIZE);
-		begin = text;
-		end = text + strlen(text);
-		*end++ = '"';
+		inet_ntop(AF_INET6, addr, p, IP_TEXT_SIZE);
+		p += strlen(p);
+		*p++ = '"';
 	}
-	put(json, begin, (size_t)(end - begin));
+	put_bare(json, key, text, (size_t)(p - text));
 }
 
 void json_uuid_text(const uint8_t id[16], char text[37]) {
@@ -300,5 +362,5 @@ void json_put_uuid(struct json *json, const char *key, const uint8_t id[16]) {
 	char text[37];
 
 	json_uuid_text(id, text);
-	json_put_text(json, key, text);
+	json_put_word(json, key, text);
 }

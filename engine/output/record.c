@@ -40,9 +40,9 @@ void record_login_write(struct json *json, const struct session *s) {
 	};
 
 	json_begin_object(json, "login");
-	json_put_text(json, "outcome", outcomes[s->login]);
+	json_put_word(json, "outcome", outcomes[s->login]);
 	if (s->mechanism != SASL_NONE)
-		json_put_text(json, "mechanism", sasl_name(s->mechanism));
+		json_put_word(json, "mechanism", sasl_name(s->mechanism));
 	json_put_u64(json, "attempts", s->n_attempts);
 	if (s->client && s->client->master)
 		json_put_text(json, "master", s->client->master);
@@ -126,21 +126,21 @@ static void event_write(
 
 	record_id(s, id);
 	json_begin_object(json, "event");
-	json_put_text(json, "kind", "event");
-	json_put_text(json, "module", "postern");
-	json_put_text(json, "dataset", "postern.session");
+	json_put_word(json, "kind", "event");
+	json_put_word(json, "module", "postern");
+	json_put_word(json, "dataset", "postern.session");
 	json_begin_array(json, "category");
-	json_put_text(json, NULL, "session");
-	json_put_text(json, NULL, "email");
+	json_put_word(json, NULL, "session");
+	json_put_word(json, NULL, "email");
 	json_end_array(json);
 	ecs_single_write(json, "type", "info");
-	json_put_text(json, "id", id);
-	json_put_text(json, "action", s->proto->name);
+	json_put_word(json, "id", id);
+	json_put_word(json, "action", s->proto->name);
 	json_put_u64(json, "sequence", s->sequence);
 	json_put_time(json, "start", start_ns);
 	json_put_time(json, "end", time_ns);
 	json_put_u64(json, "duration", time_ns > start_ns ? time_ns - start_ns : 0);
-	json_put_text(json, "reason", reasons[reason]);
+	json_put_word(json, "reason", reasons[reason]);
 	json_end_object(json);
 }
 
@@ -178,10 +178,10 @@ static void ends_write(struct json *json, const struct session *s) {
 	stream_tuple_get(s->stream, &tuple);
 	community_id(&tuple, id);
 	json_begin_object(json, "network");
-	json_put_text(json, "transport", "tcp");
-	json_put_text(json, "type", tuple.family == 4 ? "ipv4" : "ipv6");
-	json_put_text(json, "protocol", s->proto->name);
-	json_put_text(json, "community_id", id);
+	json_put_word(json, "transport", "tcp");
+	json_put_word(json, "type", tuple.family == 4 ? "ipv4" : "ipv6");
+	json_put_word(json, "protocol", s->proto->name);
+	json_put_word(json, "community_id", id);
 	json_end_object(json);
 	for (enum stream_dir dir = STREAM_CLIENT; dir <= STREAM_SERVER; dir++) {
 		json_begin_object(json, names[dir]);
@@ -209,7 +209,7 @@ static void via_write(struct json *json, const struct session *s) {
 	json_begin_object(json, "via");
 	json_put_ip(json, "ip", tuple.addr[STREAM_CLIENT], tuple.family);
 	json_put_u64(json, "port", tuple.port[STREAM_CLIENT]);
-	json_put_text(json, "how", hows[s->client->how]);
+	json_put_word(json, "how", hows[s->client->how]);
 	json_end_object(json);
 }
 
@@ -285,9 +285,8 @@ static void findings_write(struct json *json, const struct session *s) {
 	json_put_double(json, "seen", share_parsed(s), 4);
 	json_put_u64(json, "gaps", stream_n_gaps(s->stream));
 	json_begin_array(json, "events");
-	for (int event = 0; event < EVENT_COUNT; event++)
-		if (s->events >> event & 1)
-			json_put_text(json, NULL, session_event_name(event));
+	for (uint64_t events = s->events; events; events &= events - 1)
+		json_put_word(json, NULL, session_event_name(__builtin_ctzll(events)));
 	json_end_array(json);
 	json_begin_array(json, "matches");
 	for (int i = 0; i < s->n_matches && i < MATCHES_PER_SESSION_MAX; i++)

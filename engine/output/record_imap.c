@@ -9,7 +9,11 @@
 #include "output/uid_set.h"
 #include "proto/imap/imap.h"
 
-#include <stdio.h>
+static void hex_write(char text[9], uint32_t value) {
+	for (int i = 0; i < 8; i++)
+		text[i] = "0123456789abcdef"[value >> (28 - 4 * i) & 15];
+	text[8] = '\0';
+}
 
 static void client_write(struct json *json, const struct session *s, const struct imap *imap) {
 	const char *software = clients_name(s->engine->config.clients, imap->grammar);
@@ -23,8 +27,8 @@ static void client_write(struct json *json, const struct session *s, const struc
 	if (id)
 		record_text_write(json, "id", "id_cut", id, CLIENT_ID_SIZE_MAX);
 	if (imap->grammar) {
-		snprintf(grammar, sizeof(grammar), "%08x", imap->grammar);
-		json_put_text(json, "grammar", grammar);
+		hex_write(grammar, imap->grammar);
+		json_put_word(json, "grammar", grammar);
 	}
 	if (software)
 		json_put_text(json, "software", software);
@@ -45,7 +49,7 @@ static void commands_write(struct json *json, const struct imap *imap) {
 	json_begin_array(json, "commands");
 	for (int i = 0; i < imap->n_commands; i++) {
 		json_begin_object(json, NULL);
-		json_put_text(json, "name", imap_command_name(imap->commands[i].command));
+		json_put_word(json, "name", imap_command_name(imap->commands[i].command));
 		json_put_u64(json, "count", imap->commands[i].count);
 		json_end_object(json);
 	}
@@ -90,7 +94,7 @@ static void mailbox_write(
 ) {
 	json_begin_object(json, NULL);
 	record_text_write(json, "name", "name_cut", imap_mailbox_name(mailbox), detail->chars);
-	json_put_text(json, "mode", mailbox->mode == IMAP_EXAMINED ? "examine" : "select");
+	json_put_word(json, "mode", mailbox->mode == IMAP_EXAMINED ? "examine" : "select");
 	json_put_u64(json, "uidvalidity", mailbox->uidvalidity);
 	json_put_u64(json, "uidnext", mailbox->uidnext);
 	json_begin_object(json, "fetched");

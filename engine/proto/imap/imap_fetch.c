@@ -264,7 +264,7 @@ item_value(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token
 void imap_fetch_open(struct imap_ctx *c, uint32_t number, bool is_uid) {
 	struct imap_flight *flight = imap_flight_oldest(c, IMAP_FETCH, IMAP_UID_FETCH);
 	struct imap_mailbox *mailbox = imap_selected(c);
-	const struct imap_pieces *pieces = flight != NULL ? flight->args : NULL;
+	const struct imap_pieces *pieces = flight != NULL ? imap_args(flight) : NULL;
 
 	c->imap->busy->fetch = (struct imap_fetch){
 		.is_open = true,
@@ -404,11 +404,12 @@ void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size) {
 void imap_fetch_literal_end(struct imap_ctx *c) {
 	struct imap_fetch *fetch = &c->imap->busy->fetch;
 
-	if (fetch->part == PART_ENVELOPE && fetch->listed != NULL && fetch->depth > 1) {
-		imap_envelope_literal_end(fetch);
+	if (!fetch->is_open) // it may be of another response
 		return;
-	}
-	part_close(c, &c->imap->busy->fetch, true);
+	if (fetch->part == PART_ENVELOPE && fetch->listed != NULL && fetch->depth > 1)
+		imap_envelope_literal_end(fetch);
+	else
+		part_close(c, fetch, true);
 }
 
 // A message marked by number first and with its UID now is one message.
@@ -438,5 +439,5 @@ void imap_fetch_close(struct imap_ctx *c) {
 		imap_mailbox_fetched(c, fetch);
 	if (fetch->n_bodies > 0)
 		session_files_place(c->s, CONTENT_FETCHED, c->imap->selected, fetch->uid, NULL, 0);
-	*fetch = (struct imap_fetch){};
+	fetch->is_open = false;
 }

@@ -64,7 +64,7 @@ static void id_string(struct imap_id *id, const struct imap_token *arg) {
 
 static void id_arg(struct imap_ctx *, struct imap_flight *flight, const struct imap_token *arg) {
 	if (arg->depth == 1 && arg->kind != TOKEN_OPEN && arg->kind != TOKEN_CLOSE)
-		id_string(flight->args, arg);
+		id_string(imap_args(flight), arg);
 }
 
 // "name version", cut to CLIENT_ID_SIZE_MAX; text has room for one more. Returns its size.
@@ -110,7 +110,7 @@ static void ids_set(struct imap_ctx *c, const char *client, const char *server) 
 
 static void id_complete(struct imap_ctx *c, struct imap_flight *flight) {
 	const char *server = imap_server_id(&c->imap->facts);
-	struct imap_id *id = flight->args;
+	struct imap_id *id = imap_args(flight);
 	char text[CLIENT_ID_SIZE_MAX + 1];
 	size_t size = id_text(id, text);
 
