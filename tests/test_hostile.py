@@ -15,6 +15,7 @@ ROWS = {
     "hostile_mail.md": [f"S{i}" for i in range(1, 25)] + [f"I{i}" for i in range(1, 31)]
     + [f"M{i}" for i in range(1, 25)] + [f"A{i}" for i in range(1, 9)] + [f"X{i}" for i in range(1, 10)]
     + [f"L{i}" for i in range(1, 11)],
+    "hostile_matching.md": ["Q2"] + [f"Q{i}" for i in range(4, 12)] + ["Q13", "Q14"],
 }
 
 run = set()

@@ -4,12 +4,11 @@
 // Rules that change under open messages: each message is read with the rules it began with, sets that are held
 // stay up to a number, and go when their last message has ended.
 
-#include "reload.h"
-
 #include "analyst.h"
 #include "config.h"
 #include "content.h"
 #include "engine.h"
+#include "reload.h"
 #include "ring.h"
 #include "session.h"
 #include "session_match.h"
@@ -68,7 +67,16 @@ static void fixture_open(struct fixture *f) {
 	snprintf(f->path, sizeof(f->path), "%s/rules.yaml", f->folder);
 	word_write(f, 0);
 	char *argv[]
-		= {"postern", "replay", "--rules", f->path, "--rule-cache", "none", "--alerts", "/dev/null", "-", NULL};
+		= {"postern",
+		   "replay",
+		   "--rules",
+		   f->path,
+		   "--rule-cache",
+		   "none",
+		   "--alerts",
+		   "/dev/null",
+		   "-",
+		   NULL};
 	assert_int_equal(config_open(&f->config, 9, argv, stdout, stderr), CONFIG_GO);
 	f->reload = reload_open(&f->config, stderr);
 	assert_non_null(f->reload);
@@ -87,8 +95,7 @@ static void fixture_open(struct fixture *f) {
 
 		s->engine = f->engine;
 		f->engine->pending[i].session = s;
-		f->engine->pending[i].activity
-			= slab_get(f->engine->slab, sizeof(struct activity));
+		f->engine->pending[i].activity = slab_get(f->engine->slab, sizeof(struct activity));
 		s->pending = (uint32_t)i + 1;
 	}
 }
@@ -185,7 +192,8 @@ static void sets_that_are_held_are_kept_up_to_a_number(void **) {
 	message_begin(&f, RELOAD_OLD_MAX);
 	word_write(&f, RELOAD_OLD_MAX + 1);
 	assert_int_equal(reload(&f, &said), -1);
-	assert_non_null(strstr(said, "the rules in force stay: 8 earlier rule sets are still used"));
+	assert_non_null(strstr(said, "the rules in force stay: 8 earlier rule sets are still used")
+	);
 
 	// One message of the middle ends, with its rules; then there is room for one more.
 	message_end(&f, 3);
@@ -227,8 +235,10 @@ static void nothing_is_freed_before_every_worker_has_come_by(void **) {
 
 static void a_mistake_leaves_everything_and_is_told(void **) {
 	static const char *const wrong[] = {
-		"rules:\n- {id: word-1, look: body, pattern: 'word1'}\n- {id: b, look: nowhere, pattern: 'b'}\n",
-		"rules:\n- {id: word-1, look: body, pattern: 'word1'}\n\n- {id: b, pattern: '(b'}\n",
+		"rules:\n- {id: word-1, look: body, pattern: 'word1'}\n- {id: b, look: nowhere, "
+		"pattern: 'b'}\n",
+		"rules:\n- {id: word-1, look: body, pattern: 'word1'}\n\n- {id: b, pattern: "
+		"'(b'}\n",
 		"rules: [\n",
 		"rules:\n- {id: word-1, pattern: 'word1', test: {match: [word2]}}\n",
 	};
