@@ -192,7 +192,7 @@ struct live {
 };
 
 static int reload(void *ctx, FILE *out) {
-	static struct steer_rules rules; // the control thread's alone
+	static struct steer_rules rules; // of the one reload that there is at a time
 	const struct live *live = ctx;
 	struct config fresh;
 	char error[ERROR_SIZE] = "";

@@ -2,10 +2,12 @@
 // Copyright (c) 2026, the Postern authors
 
 // The listening side: one thread, poll(2) over the socket, its clients and a pipe that ends it. What a
-// client may cost is bounded: a line, an answer, a second for taking it.
+// client may cost is bounded: a line, an answer, a second for taking it. Who has given a command that takes long is
+// not listened to until its answer is there.
 
 #include "control.h"
 
+#include "control_aside.h"
 #include "output/json.h"
 
 #include <errno.h>
@@ -27,11 +29,13 @@ enum {
 	ERROR_SIZE = 4096, // of what an answer says went wrong: several mistakes in rules
 	POLL_WAKE = 0,
 	POLL_LISTEN,
+	POLL_ASIDE,
 	POLL_CLIENTS,
 };
 
 struct client {
 	int fd; // −1: none
+	const struct control_command *waits; // for this to be done; NULL: for nothing
 	uint64_t heard; // when it last sent something, in turns of the loop
 	size_t used;
 	char line[CONTROL_LINE_MAX + 1];
@@ -45,6 +49,8 @@ struct control {
 	bool is_folder_ours, is_bound, is_running;
 	int listener;
 	int wake[2]; // a pipe; its end ends the thread
+	struct aside *aside;
+	struct client *asked; // whose command is being done aside; NULL: nobody's
 	uint64_t turn;
 	struct client clients[CONTROL_CLIENTS_MAX];
 	pthread_t thread;
@@ -75,29 +81,34 @@ static void unknown_write(const struct control *control, const char *name, FILE 
 	error_write(text, out);
 }
 
-static void command_answer(struct control *control, const char *name, FILE *out) {
-	char *text = NULL;
-	size_t size = 0;
-	FILE *answer;
-	int i = 0;
+static const struct control_command *command_find(const struct control *control, const char *name) {
+	for (int i = 0; i < control->n_commands; i++)
+		if (strcmp(control->commands[i].name, name) == 0)
+			return &control->commands[i];
+	return NULL;
+}
 
-	while (i < control->n_commands && strcmp(control->commands[i].name, name) != 0)
-		i++;
-	if (i == control->n_commands) {
-		unknown_write(control, name, out);
-		return;
-	}
-	answer = open_memstream(&text, &size);
-	if (!answer) {
-		error_write("out of memory", out);
-		return;
-	}
-	i = control->commands[i].answer(control->context, answer);
-	fclose(answer);
-	if (i < 0)
+// A command's answer: what it wrote is an object, or in words why not.
+static void result_write(int result, const char *text, size_t size, FILE *out) {
+	if (result < 0)
 		error_write(text ? text : "failed", out);
 	else
 		fwrite(text, 1, size, out);
+	fputc('\n', out);
+}
+
+static void
+command_answer(struct control *control, const struct control_command *command, FILE *out) {
+	char *text = NULL;
+	size_t size = 0;
+	FILE *answer = open_memstream(&text, &size);
+	int result = -1;
+
+	if (answer) {
+		result = command->answer(control->context, answer);
+		fclose(answer);
+	}
+	result_write(result, answer ? text : "out of memory", size, out);
 	free(text);
 }
 
@@ -122,7 +133,49 @@ static bool send_all(int fd, const char *data, size_t size) {
 	return true;
 }
 
-// Answers one line. False: the client did not take it.
+// The next command that waits, of whoever has waited longest, unless one is being done.
+static void aside_next(struct control *control) {
+	struct client *next = NULL;
+
+	for (int i = 0; i < CONTROL_CLIENTS_MAX && !control->asked; i++) {
+		struct client *client = &control->clients[i];
+
+		if (client->waits && (!next || client->heard < next->heard))
+			next = client;
+	}
+	if (!next)
+		return;
+	control->asked = next;
+	aside_begin(control->aside, next->waits->answer, control->context);
+}
+
+static int n_waiting(const struct control *control) {
+	int n = 0;
+
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		n += control->clients[i].waits != NULL;
+	return n;
+}
+
+static void
+name_answer(struct control *control, struct client *client, const char *name, FILE *out) {
+	const struct control_command *command = command_find(control, name);
+
+	if (!command) {
+		unknown_write(control, name, out);
+		fputc('\n', out);
+	} else if (!command->is_slow) {
+		command_answer(control, command, out);
+	} else if (n_waiting(control) == CONTROL_WAITING_MAX) {
+		error_write("too many wait for such a command already; try again later", out);
+		fputc('\n', out);
+	} else {
+		client->waits = command;
+		aside_next(control);
+	}
+}
+
+// Answers one line, at once or when it is done. False: the client did not take it.
 static bool line_answer(struct control *control, struct client *client, char *line) {
 	char *text = NULL;
 	size_t size = 0, len = strlen(line);
@@ -133,18 +186,17 @@ static bool line_answer(struct control *control, struct client *client, char *li
 		return false;
 	if (len > 0 && line[len - 1] == '\r')
 		line[len - 1] = '\0';
-	command_answer(control, line, out);
-	fputc('\n', out);
+	name_answer(control, client, line, out);
 	is_taken = fclose(out) == 0 && send_all(client->fd, text, size);
 	free(text);
 	return is_taken;
 }
 
-// Answers the lines that are whole. False: the client is to go.
+// Answers the lines that are whole, up to one that takes long. False: the client is to go.
 static bool lines_answer(struct control *control, struct client *client) {
 	char *end;
 
-	while ((end = memchr(client->line, '\n', client->used))) {
+	while (!client->waits && (end = memchr(client->line, '\n', client->used))) {
 		size_t size = (size_t)(end - client->line) + 1;
 
 		*end = '\0';
@@ -153,7 +205,29 @@ static bool lines_answer(struct control *control, struct client *client) {
 		client->used -= size;
 		memmove(client->line, end + 1, client->used);
 	}
-	return client->used < CONTROL_LINE_MAX; // a longer line is no command
+	return client->waits || client->used < CONTROL_LINE_MAX; // a longer line is no command
+}
+
+// What was done aside is there: its answer goes out, and what the client said meanwhile is read.
+static void aside_answer(struct control *control) {
+	struct client *client = control->asked;
+	char *said = NULL, *text = NULL;
+	size_t n_said, size = 0;
+	int result = aside_take(control->aside, &said, &n_said);
+	FILE *out = open_memstream(&text, &size);
+	bool is_taken = false;
+
+	control->asked = NULL;
+	client->waits = NULL;
+	if (out) {
+		result_write(result, said ? said : "out of memory", n_said, out);
+		is_taken = fclose(out) == 0 && send_all(client->fd, text, size);
+	}
+	free(said);
+	free(text);
+	if (!is_taken || !lines_answer(control, client))
+		client_close(client);
+	aside_next(control);
 }
 
 static void client_read(struct control *control, struct client *client) {
@@ -174,14 +248,15 @@ static void client_read(struct control *control, struct client *client) {
 
 // A free place, made by closing whom nothing was heard of for longest.
 static struct client *client_place(struct control *control) {
-	struct client *oldest = &control->clients[0];
+	struct client *oldest = NULL;
 
 	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		struct client *client = &control->clients[i];
 
 		if (client->fd < 0)
 			return client;
-		if (client->heard < oldest->heard)
+		// Of those who wait there are fewer than places.
+		if (!client->waits && (!oldest || client->heard < oldest->heard))
 			oldest = client;
 	}
 	client_close(oldest);
@@ -201,27 +276,44 @@ static void client_accept(struct control *control) {
 	client->heard = control->turn;
 }
 
+static void fds_fill(const struct control *control, struct pollfd *fds) {
+	fds[POLL_WAKE] = (struct pollfd){.fd = control->wake[0], .events = POLLIN};
+	fds[POLL_LISTEN] = (struct pollfd){.fd = control->listener, .events = POLLIN};
+	fds[POLL_ASIDE] = (struct pollfd){.fd = aside_fd(control->aside), .events = POLLIN};
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		const struct client *client = &control->clients[i];
+
+		// Who waits and hangs up is seen when the answer is sent.
+		fds[POLL_CLIENTS + i]
+			= (struct pollfd){.fd = client->waits ? -1 : client->fd, .events = POLLIN};
+	}
+}
+
 static void *run(void *arg) {
 	struct control *control = arg;
 	struct pollfd fds[POLL_CLIENTS + CONTROL_CLIENTS_MAX];
 
-	fds[POLL_WAKE] = (struct pollfd){.fd = control->wake[0], .events = POLLIN};
-	fds[POLL_LISTEN] = (struct pollfd){.fd = control->listener, .events = POLLIN};
 	for (;;) {
-		for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
-			fds[POLL_CLIENTS + i]
-				= (struct pollfd){.fd = control->clients[i].fd, .events = POLLIN};
+		fds_fill(control, fds);
 		if (poll(fds, POLL_CLIENTS + CONTROL_CLIENTS_MAX, -1) < 0)
 			continue;
 		control->turn++;
 		if (fds[POLL_WAKE].revents)
-			return NULL;
+			break;
 		for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
 			if (fds[POLL_CLIENTS + i].revents)
 				client_read(control, &control->clients[i]);
+		if (fds[POLL_ASIDE].revents)
+			aside_answer(control);
 		if (fds[POLL_LISTEN].revents)
 			client_accept(control);
 	}
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		if (&control->clients[i] != control->asked)
+			control->clients[i].waits = NULL; // is not begun any more
+	if (control->asked)
+		aside_answer(control);
+	return NULL;
 }
 
 // ---- Opening and closing
@@ -330,7 +422,8 @@ static int thread_begin(struct control *control) {
 	sigaddset(&ours, SIGINT);
 	sigaddset(&ours, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &ours, &before);
-	problem = pthread_create(&control->thread, NULL, run, control);
+	control->aside = aside_open();
+	problem = control->aside ? pthread_create(&control->thread, NULL, run, control) : errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	control->is_running = problem == 0;
 	errno = problem;
@@ -416,6 +509,7 @@ void control_close(struct control *control) {
 		close(control->wake[1]);
 	if (control->is_running)
 		pthread_join(control->thread, NULL);
+	aside_close(control->aside);
 	if (control->wake[0] >= 0)
 		close(control->wake[0]);
 	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++)

@@ -3,13 +3,15 @@
 
 // Talking to a running program: a Unix stream socket, one command a line, one JSON object a line in
 // answer. Each room's commands stand in a table that its owner hands in. A thread of its own answers
-// them, one after another; nothing that packets walk through is ever waited for.
+// them, one after another; those that take long are done on a second one, so that the others are answered
+// meanwhile. Nothing that packets walk through is ever waited for.
 //
 // Protocol: a line of at most CONTROL_LINE_MAX bytes, "stats\n"; the answer is one JSON object, with a
 // member "error" when the command could not be done. Any number of commands on one connection.
 
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -17,15 +19,19 @@ enum {
 	CONTROL_LINE_MAX = 255,
 	// Clients at once; a further one takes the place of the one that has been silent longest.
 	CONTROL_CLIENTS_MAX = 8,
+	// Of them, those that wait for commands that take long. A further one is refused.
+	CONTROL_WAITING_MAX = 4,
 	CONTROL_ANSWER_SIZE_MAX = 8 << 20,
 };
 
 struct control_command {
 	const char *name;
 	// Writes one JSON object without line ends to out and returns 0; or writes in words why it
-	// could not be done, and returns −1. Called on the control thread, one command at a time; it
-	// may take as long as it needs (rules being compiled): other clients wait.
+	// could not be done, and returns −1. Called on the control thread, one command at a time.
 	int (*answer)(void *context, FILE *out);
+	// Takes long (rules being compiled): called on the second thread, one such command at a time, while
+	// others run on the control thread. The client's further commands wait for its answer.
+	bool is_slow;
 };
 
 struct control;

@@ -512,9 +512,9 @@ static int answer_stop(void *, FILE *out) {
 }
 
 static const struct control_command commands[] = {
-	{"reload", answer_reload},
-	{"stats", answer_stats},
-	{"stop", answer_stop},
+	{"reload", answer_reload, .is_slow = true},
+	{"stats", answer_stats, .is_slow = false},
+	{"stop", answer_stop, .is_slow = false},
 };
 
 // 0, or -1 after one line. A default place that another program has taken is not worth failing for.

@@ -3,6 +3,9 @@
 
 // Who may free what: a set is nobody's when every worker has taken the newest (so that none begins anything
 // with an older one) and none of its scanners is held by an open message.
+//
+// Two threads: the one that reloads, which alone changes what is in force, and the one that answers, which frees
+// what is old. What they share stands under a lock that is never held while something is compiled.
 
 #include "reload.h"
 
@@ -12,6 +15,7 @@
 #include "match/ruleset.h"
 #include "match/scan.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +28,8 @@ struct generation {
 
 struct reload {
 	const struct config *config;
-	struct generation now;
+	pthread_mutex_t lock; // of what follows
+	struct generation now; // w: who reloads, who may read it without the lock
 	struct generation old[RELOAD_OLD_MAX];
 	int n_old;
 };
@@ -43,6 +48,7 @@ struct reload *reload_open(const struct config *config, FILE *err) {
 		return NULL;
 	}
 	reload->config = config;
+	pthread_mutex_init(&reload->lock, NULL);
 	ruleset = ruleset_open(config->rules, config->rule_cache, NULL, err);
 	if (ruleset && config->strict && ruleset_n_bad(ruleset) > 0) {
 		fputs("postern: --strict: mistakes in the rules, see above\n", err);
@@ -61,8 +67,13 @@ const struct rules *reload_rules(const struct reload *reload) {
 	return ruleset_rules(reload->now.ruleset);
 }
 
-int reload_n_bad(const struct reload *reload) {
-	return ruleset_n_bad(reload->now.ruleset);
+int reload_n_bad(struct reload *reload) {
+	int n;
+
+	pthread_mutex_lock(&reload->lock);
+	n = ruleset_n_bad(reload->now.ruleset);
+	pthread_mutex_unlock(&reload->lock);
+	return n;
 }
 
 static struct scanner *scanner_add(struct generation *generation) {
@@ -85,7 +96,7 @@ static bool is_held(const struct generation *generation) {
 	return false;
 }
 
-void reload_reap(struct reload *reload, struct engine *const *engines, int n) {
+static void old_free(struct reload *reload, struct engine *const *engines, int n) {
 	int n_kept = 0;
 
 	for (int i = 0; i < n; i++)
@@ -100,8 +111,19 @@ void reload_reap(struct reload *reload, struct engine *const *engines, int n) {
 	reload->n_old = n_kept;
 }
 
-int reload_n_old(const struct reload *reload) {
-	return reload->n_old;
+void reload_reap(struct reload *reload, struct engine *const *engines, int n) {
+	pthread_mutex_lock(&reload->lock);
+	old_free(reload, engines, n);
+	pthread_mutex_unlock(&reload->lock);
+}
+
+int reload_n_old(struct reload *reload) {
+	int n;
+
+	pthread_mutex_lock(&reload->lock);
+	n = reload->n_old;
+	pthread_mutex_unlock(&reload->lock);
+	return n;
 }
 
 // ---- The new one
@@ -133,10 +155,12 @@ static void put_in_force(
 	struct engine *const *engines,
 	int n
 ) {
+	pthread_mutex_lock(&reload->lock);
 	for (int i = 0; i < n; i++)
 		engine_scanner_offer(engines[i], fresh->scanners[i]);
 	reload->old[reload->n_old++] = reload->now;
 	reload->now = *fresh;
+	pthread_mutex_unlock(&reload->lock);
 }
 
 // 0, or −1 and why in out, any number of lines.
@@ -146,7 +170,7 @@ try(struct reload *reload, struct analyst *analyst, struct engine *const *engine
 	struct generation fresh = {0};
 
 	reload_reap(reload, engines, n);
-	if (reload->n_old == RELOAD_OLD_MAX) {
+	if (reload_n_old(reload) == RELOAD_OLD_MAX) {
 		fprintf(out,
 			"%d earlier rule sets are still used by messages that have not ended; try "
 			"again later\n",
@@ -166,14 +190,14 @@ try(struct reload *reload, struct analyst *analyst, struct engine *const *engine
 	return 0;
 }
 
-static void done_write(const struct reload *reload, FILE *out) {
+static void done_write(struct reload *reload, FILE *out) {
 	const struct rules *rules = reload_rules(reload);
 
 	fprintf(out,
 		"{\"reloaded\":true,\"rules\":%u,\"databases_kept\":%d,\"old_sets\":%d}",
 		rules ? rules->n : 0,
 		ruleset_n_cached(reload->now.ruleset),
-		reload->n_old);
+		reload_n_old(reload));
 }
 
 int reload_run(
@@ -210,5 +234,6 @@ void reload_close(struct reload *reload) {
 	for (int i = 0; i < reload->n_old; i++)
 		generation_close(&reload->old[i]);
 	generation_close(&reload->now);
+	pthread_mutex_destroy(&reload->lock);
 	free(reload);
 }

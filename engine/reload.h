@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Content rules that change while packets walk. New ones are read and compiled on the thread that asks; each
+// Content rules that change while packets walk. New ones are read and compiled on the thread that reloads; each
 // worker takes them up between two bursts; a message that began under older rules is read to its end
 // under those, and they are freed when the last such message is over. Rules with any mistake are
 // refused, and what is in force stays.
@@ -29,14 +29,14 @@ enum {
 struct reload *reload_open(const struct config *config, FILE *err);
 // Those in force; NULL: there are none. Borrowed until the next reload.
 const struct rules *reload_rules(const struct reload *reload);
-// Mistakes found in those in force.
-int reload_n_bad(const struct reload *reload);
+// Mistakes found in those in force. Any thread.
+int reload_n_bad(struct reload *reload);
 // The scanner of the next worker; NULL: no rules, or no memory. Before the threads.
 struct scanner *reload_scanner(struct reload *reload);
 // Reads the configuration's rules anew and hands them to the engines (whose first scanners came from
 // reload_scanner(), in this order). analyst: is told of them before. Writes a JSON object to out and
 // returns 0; or writes why not and returns −1: then nothing has changed. Mistakes are said on stderr, too.
-// Takes as long as compiling. One thread at a time.
+// Takes as long as compiling. One thread at a time; the functions below may be called by another meanwhile.
 int reload_run(
 	struct reload *reload,
 	struct analyst *analyst,
@@ -44,9 +44,9 @@ int reload_run(
 	int n,
 	FILE *out
 );
-// Frees older rules that nobody uses any more. The same thread.
+// Frees older rules that nobody uses any more.
 void reload_reap(struct reload *reload, struct engine *const *engines, int n);
 // Rule sets in memory beside the one in force.
-int reload_n_old(const struct reload *reload);
+int reload_n_old(struct reload *reload);
 // The engines must have been closed. Accepts NULL.
 void reload_close(struct reload *reload);

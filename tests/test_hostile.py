@@ -17,6 +17,7 @@ ROWS = {
     + [f"L{i}" for i in range(1, 11)],
     "hostile_state.md": [f"D{i}" for i in range(1, 12)] + ["K1", "K2"] + [f"R{i}" for i in range(1, 5)]
     + [f"Z{i}" for i in range(1, 5)] + ["N1", "N2"],
+    "hostile_matching.md": ["Q2"] + [f"Q{i}" for i in range(4, 12)] + ["Q13", "Q14"],
 }
 
 run = set()

@@ -58,6 +58,8 @@ struct scanner {
 	uint32_t n_streams;
 	struct arena arenas[RULE_STREAMED];
 	size_t memsize;
+	struct scan_work work;
+	bool is_scanning; // whoever scans now is a callback
 	_Atomic uint32_t n_holds; // w: worker, r: who wants to close it
 	struct scan_stream *gathering; // whose bytes these are; NULL: nobody's
 	size_t n_gathered;
@@ -183,6 +185,10 @@ void scanner_release(struct scanner *scanner) {
 
 bool scanner_is_held(const struct scanner *scanner) {
 	return atomic_load_explicit(&scanner->n_holds, memory_order_acquire) > 0;
+}
+
+const struct scan_work *scanner_work(const struct scanner *scanner) {
+	return &scanner->work;
 }
 
 size_t scanner_memsize(const struct scanner *scanner) {
@@ -311,12 +317,25 @@ static void tail_keep(struct scan_stream *stream, const uint8_t *data, size_t si
 	stream->n_tail = (uint8_t)(kept + size);
 }
 
+// Who was told of a match scans: that would overwrite what is being scanned.
+static bool is_refused(struct scanner *scanner) {
+	scanner->work.n_refused += scanner->is_scanning;
+	return scanner->is_scanning;
+}
+
+static void work_begin(struct scanner *scanner, size_t size) {
+	scanner->work.n_calls++;
+	scanner->work.n_bytes += size;
+	scanner->is_scanning = true;
+}
+
 static void scan(struct scan_stream *stream, const uint8_t *data, size_t size) {
 	struct call call = call_of(stream);
 
 	while (size > 0 && !stream->is_done) {
 		unsigned piece = size < PIECE_SIZE_MAX ? (unsigned)size : PIECE_SIZE_MAX;
 		call.data = data;
+		work_begin(stream->scanner, piece);
 		hs_error_t rc = hs_scan_stream(
 			stream->hs,
 			(const char *)data,
@@ -327,9 +346,8 @@ static void scan(struct scan_stream *stream, const uint8_t *data, size_t size) {
 			&call
 		);
 
-		// Anything but success ends this stream: the callback wants no more, or the scratch is
-		// in use because the callback scans, which it must not.
-		assert(rc == HS_SUCCESS || rc == HS_SCAN_TERMINATED);
+		stream->scanner->is_scanning = false;
+		// The callback wants no more; whatever else it were, this stream would be over.
 		stream->is_done = rc != HS_SUCCESS;
 		tail_keep(stream, data, piece);
 		data += piece;
@@ -341,7 +359,7 @@ void scan_flush(struct scanner *scanner) {
 	struct scan_stream *stream = scanner->gathering;
 	size_t n = scanner->n_gathered;
 
-	if (stream == NULL)
+	if (stream == NULL || is_refused(scanner))
 		return;
 	scanner->gathering = NULL;
 	scanner->n_gathered = 0;
@@ -351,6 +369,10 @@ void scan_flush(struct scanner *scanner) {
 void scan_data(struct scan_stream *stream, const uint8_t *data, size_t size) {
 	struct scanner *scanner = stream->scanner;
 
+	if (is_refused(scanner)) {
+		stream->is_done = true;
+		return;
+	}
 	if (scanner->gathering != stream || size > GATHER_SIZE - scanner->n_gathered)
 		scan_flush(scanner);
 	if (size > GATHER_PIECE_MAX) {
@@ -371,13 +393,17 @@ void scan_close(struct scan_stream *stream, bool fires) {
 	if (stream == NULL)
 		return;
 	scanner = stream->scanner;
-	if (scanner->gathering == stream)
+	if (scanner->gathering == stream && !scanner->is_scanning)
 		scan_flush(scanner);
-	fires &= !stream->is_done;
+	fires &= !stream->is_done && !scanner->is_scanning;
 	call = call_of(stream);
-	hs_reset_stream(
-		stream->hs, 0, fires ? scanner->scratch : NULL, fires ? on_match : NULL, &call
-	);
+	if (fires) {
+		work_begin(scanner, 0);
+		hs_reset_stream(stream->hs, 0, scanner->scratch, on_match, &call);
+		scanner->is_scanning = false;
+	} else {
+		hs_reset_stream(stream->hs, 0, NULL, NULL, NULL);
+	}
 	arena = &scanner->arenas[stream->field];
 	arena->free[arena->n_free++] = (uint32_t)(stream - arena->streams);
 }
@@ -397,9 +423,11 @@ void scan_token(
 		.rules = scanner->db->rules->rules,
 	};
 
-	assert(field >= RULE_STREAMED && size <= PIECE_SIZE_MAX);
-	if (scanner->db->dbs[field] == NULL || size == 0)
+	assert(field >= RULE_STREAMED);
+	if (scanner->db->dbs[field] == NULL || size == 0 || is_refused(scanner))
 		return;
+	size = size < PIECE_SIZE_MAX ? size : PIECE_SIZE_MAX;
+	work_begin(scanner, size);
 	hs_scan(scanner->db->dbs[field],
 		(const char *)data,
 		(unsigned)size,
@@ -407,4 +435,5 @@ void scan_token(
 		scanner->scratch,
 		on_match,
 		&call);
+	scanner->is_scanning = false;
 }

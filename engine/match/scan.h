@@ -25,6 +25,11 @@ void scanner_hold(struct scanner *scanner);
 void scanner_release(struct scanner *scanner);
 // Whether anybody does. Any thread.
 bool scanner_is_held(const struct scanner *scanner);
+// What it has done so far: calls of Hyperscan, bytes scanned, and calls refused because a callback scanned.
+struct scan_work {
+	uint64_t n_calls, n_bytes, n_refused;
+};
+const struct scan_work *scanner_work(const struct scanner *scanner);
 // Bytes reserved; touched when first used.
 size_t scanner_memsize(const struct scanner *scanner);
 const struct database *scanner_database(const struct scanner *scanner);
@@ -44,7 +49,7 @@ struct scan_hit {
 size_t scan_hit_text(const struct scan_hit *hit, uint8_t text_r[VALIDATE_WINDOW]);
 
 // hit is borrowed until it returns. False: the rest of this stream or token need not be scanned. Must not
-// scan itself.
+// scan with the same scanner itself: that is refused, and the stream it was for is over.
 typedef bool scan_match(void *ctx, const struct scan_hit *hit);
 
 // A field in pieces. NULL when no rule looks there or n_streams are open. match is called with ctx, at the
@@ -59,7 +64,7 @@ void scan_flush(struct scanner *scanner);
 // Ends the stream (patterns anchored to the end fire now) and gives it back. fires false: it is given
 // up, and what has come is all there is. Accepts NULL.
 void scan_close(struct scan_stream *stream, bool fires);
-// A field that is whole. The field is one of tokens.
+// A field that is whole. The field is one of tokens; of one beyond 1 GiB the beginning.
 void scan_token(
 	struct scanner *scanner,
 	enum rule_field field,

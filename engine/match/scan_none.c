@@ -80,6 +80,12 @@ bool scanner_is_held(const struct scanner *) {
 	return false;
 }
 
+const struct scan_work *scanner_work(const struct scanner *) {
+	static const struct scan_work none;
+
+	return &none;
+}
+
 size_t scanner_memsize(const struct scanner *) {
 	return sizeof(struct scanner);
 }

@@ -56,12 +56,20 @@ static bool is_luhn(const uint8_t *digits, int n) {
 	return sum % 10 == 0;
 }
 
+// First digits that payment networks have given out (ISO/IEC 7812), of 16.
+static bool is_issuer(const uint8_t digits[16]) {
+	int four = digits[0] * 1000 + digits[1] * 100 + digits[2] * 10 + digits[3];
+
+	return digits[0] == 4 || (four >= 5100 && four <= 5599) || (four >= 2221 && four <= 2720)
+		|| four == 6011 || (four >= 6440 && four <= 6599);
+}
+
 static bool luhn(const uint8_t *text, size_t size, size_t *from_r) {
 	uint8_t digits[16], places[VALIDATE_WINDOW];
 	int n = digits_before(text, size, 16, digits, places);
 
 	// American Express has 15, and begins with 34 or 37; no 16 begin so.
-	if (n == 16 && digits[0] != 3 && is_luhn(digits, 16)) {
+	if (n == 16 && is_issuer(digits) && is_luhn(digits, 16)) {
 		*from_r = places[0];
 		return true;
 	}
@@ -101,19 +109,87 @@ static bool iban_at(const uint8_t *text, size_t size) {
 	return rest == 1;
 }
 
+// What may stand in front of one: it does not go on there.
+static bool is_edge(uint8_t c) {
+	return !is_digit(c) && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && c < 0x80
+		&& strchr("_+/=", c) == NULL;
+}
+
 static bool iban(const uint8_t *text, size_t size, size_t *from_r) {
 	for (size_t i = 0; i + 15 <= size; i++) {
 		*from_r = i;
 		if (is_capital(text[i]) && is_capital(text[i + 1]) && is_digit(text[i + 2])
-		    && is_digit(text[i + 3]) && (i == 0 || !is_capital(text[i - 1]))
+		    && is_digit(text[i + 3]) && (i == 0 || is_edge(text[i - 1]))
 		    && iban_at(text + i, size - i))
 			return true;
 	}
 	return false;
 }
 
-// YYMMDD/SSSC. Until 1953 there was no check digit, and one number less. From 1954 on the whole is
-// divisible by 11; until 1985 a rest of 10 in the first nine was written as 0.
+// ---- What a number is called
+
+static bool is_word(uint8_t c) {
+	return is_digit(c) || (c | 0x20) >= 'a' || c >= 0x80;
+}
+
+// Whether the word in front of a number is one of n.
+static bool is_called(const uint8_t *text, size_t from, const char *const *words, size_t n) {
+	size_t to = from, at;
+
+	while (to > 0 && from - to < 4 && !is_word(text[to - 1]) && text[to - 1] != '\n')
+		to--;
+	at = to;
+	while (at > 0 && is_word(text[at - 1]))
+		at--;
+	for (size_t i = 0; i < n; i++)
+		if (strlen(words[i]) == to - at
+		    && strncasecmp((const char *)text + at, words[i], to - at) == 0)
+			return true;
+	return false;
+}
+
+// 15 in 1,000 numbers of 16 digits, and 14 in 1,000 of 123456/2023, have the right check digits: where the word in
+// front says what else it is, it is that.
+static bool is_called_otherwise(const uint8_t *text, size_t from) {
+	static const char *const words[] = {
+		"order",    "objednavka", "objednávka", "zasilka", "zásilka", "tracking", "parcel",
+		"shipment", "invoice",	  "faktura",	"spis",	   "j",	      "zn",	  "vs",
+		"ref",	    "id",	  "serial",	"sn",	   "ticket",  "no",	  "nr",
+		"balik",    "balík",	  "imei",	"ean",
+	};
+
+	return is_called(text, from, words, sizeof(words) / sizeof(words[0]));
+}
+
+// "r. č.", "RČ", "rodné číslo".
+static bool is_called_birth_number(const uint8_t *text, size_t from) {
+	static const char *const words[] = {"rč", "rČ", "rc", "číslo", "cislo"},
+				 *const after_r[] = {"č", "Č", "c"};
+	size_t at = from;
+
+	if (is_called(text, from, words, sizeof(words) / sizeof(words[0])))
+		return true;
+	if (!is_called(text, from, after_r, sizeof(after_r) / sizeof(after_r[0])))
+		return false;
+	while (at > 0 && text[at - 1] != 'c' && text[at - 1] != 'C' && text[at - 1] < 0x80)
+		at--;
+	while (at > 0 && (text[at - 1] >= 0x80 || strchr("cC. ", text[at - 1]) != NULL))
+		at--;
+	return at > 0 && (text[at - 1] | 0x20) == 'r' && (at == 1 || !is_word(text[at - 2]));
+}
+
+// ---- Birth numbers
+
+// A day that is in a year. Months are 50 more of women, and 20 more where a day's numbers ran out.
+static bool is_birth_day(unsigned month, unsigned day) {
+	month -= month > 50 ? 50 : 0;
+	month -= month > 20 ? 20 : 0;
+	return month >= 1 && month <= 12 && day >= 1 && day <= 31;
+}
+
+// YYMMDD/SSSC. Until 1953 there was no check digit, and one number less: then it is called one in front
+// (is_called), because 230512/001 is anything. From 1954 on the whole is divisible by 11; until 1985 a
+// rest of 10 in the first nine was written as 0.
 static bool birth_number(const uint8_t *text, size_t size, size_t *from_r) {
 	uint64_t number = 0;
 	size_t n = 0;
@@ -129,8 +205,13 @@ static bool birth_number(const uint8_t *text, size_t size, size_t *from_r) {
 				return false;
 			number = number * 10 + text[i] - '0';
 		}
+	if (!is_birth_day(
+		    (unsigned)(text[*from_r + 2] - '0') * 10 + text[*from_r + 3] - '0',
+		    (unsigned)(text[*from_r + 4] - '0') * 10 + text[*from_r + 5] - '0'
+	    ))
+		return false;
 	if (n == 3)
-		return number / 10000000 <= 53;
+		return number / 10000000 <= 53 && is_called_birth_number(text, *from_r);
 	// 123456/2023 is an office's reference: there are far more of those than people with such a number.
 	if (number % 10000 >= 1990 && number % 10000 <= 2039)
 		return false;
@@ -147,35 +228,6 @@ static bool last_word(const uint8_t *text, size_t size, size_t *from_r) {
 	       && strchr("\"'<>()[]{},;=", text[*from_r - 1]) == NULL)
 		--*from_r;
 	return true;
-}
-
-// ---- What is called something else
-
-static bool is_word(uint8_t c) {
-	return is_digit(c) || (c | 0x20) >= 'a' || c >= 0x80;
-}
-
-// 15 in 1,000 numbers of 16 digits, and 14 in 1,000 of 123456/2023, have the right check digits: where the word in
-// front says what else it is, it is that.
-static bool is_labelled(const uint8_t *text, size_t from) {
-	static const char *const words[] = {
-		"order",    "objednavka", "objednávka", "zasilka", "zásilka", "tracking", "parcel",
-		"shipment", "invoice",	  "faktura",	"spis",	   "j",	      "zn",	  "vs",
-		"ref",	    "id",	  "serial",	"sn",	   "ticket",  "no",	  "nr",
-		"balik",    "balík",	  "imei",	"ean",
-	};
-	size_t to = from, at;
-
-	while (to > 0 && from - to < 4 && !is_word(text[to - 1]) && text[to - 1] != '\n')
-		to--;
-	at = to;
-	while (at > 0 && is_word(text[at - 1]))
-		at--;
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strlen(words[i]) == to - at
-		    && strncasecmp((const char *)text + at, words[i], to - at) == 0)
-			return true;
-	return false;
 }
 
 bool validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r) {
@@ -198,5 +250,5 @@ bool validate(enum validate kind, const uint8_t *text, size_t size, struct valid
 	span_r->to = size;
 	return kinds[kind](text, size, &span_r->from)
 		&& ((kind != VALIDATE_LUHN && kind != VALIDATE_BIRTH_NUMBER)
-		    || !is_labelled(text, span_r->from));
+		    || !is_called_otherwise(text, span_r->from));
 }

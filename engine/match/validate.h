@@ -19,9 +19,10 @@ enum {
 
 enum validate {
 	VALIDATE_NOTHING,
-	VALIDATE_LUHN, // payment cards (ISO/IEC 7812): 15 or 16 digits, as their first digit says
-	VALIDATE_IBAN, // ISO 13616: modulo 97
-	VALIDATE_BIRTH_NUMBER, // Czech and Slovak: modulo 11, and none before 1954
+	VALIDATE_LUHN, // payment cards (ISO/IEC 7812): 15 or 16 digits, first digits as given out
+	VALIDATE_IBAN, // ISO 13616: modulo 97, and nothing that goes on in front of it
+	VALIDATE_BIRTH_NUMBER, // Czech and Slovak: a day, and modulo 11; none before 1954, where "r. č." must
+	// stand in front
 	VALIDATES,
 };
 

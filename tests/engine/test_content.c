@@ -344,6 +344,74 @@ static void a_message_full_of_matches_is_let_go(void **state) {
 	fixture_close(&f);
 }
 
+// One step of a message that does not end: a part with a name, fields, matches of every rule.
+static void part_feed(struct content *content, int i) {
+	char part[400];
+
+	snprintf(
+		part,
+		sizeof(part),
+		"\r\n--b\r\nContent-Type: text/plain; name=\"file-%05d.txt\"\r\nX-Field-%05d: "
+		"1234\r\n"
+		"Content-Disposition: attachment; filename=\"other-%05d.txt\"\r\n\r\n"
+		"%s %05d x going out Subject: urgent\r\n",
+		i,
+		i,
+		i,
+		i % 100 == 0 ? "SECRET" : "more",
+		i
+	);
+	feed(content, part, strlen(part));
+}
+
+// Q14: one transaction that never ends: what piles up inside it has its own limits.
+static void q14_a_message_that_never_ends_takes_no_more_memory(void **state) {
+	enum { BEGINNING = 1000, END = 60000 };
+	static const char head[]
+		= "Subject: urgent\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n";
+	struct fixture f;
+	size_t used;
+
+	fixture_open(&f, 4);
+	struct content *content = content_open(&f.session, CONTENT_SENT);
+	feed(content, head, sizeof(head) - 1);
+	for (int i = 0; i < BEGINNING; i++)
+		part_feed(content, i);
+	used = slab_used(f.engine->slab);
+	for (int i = BEGINNING; i < END; i++) {
+		part_feed(content, i);
+		// A little less behind MIME_PARTS_MAX.
+		assert_in_range(slab_used(f.engine->slab), 0, used);
+	}
+	assert_int_equal(scanner_work(f.scanner)->n_refused, 0);
+	content_close(content, 1);
+	assert_true(count(&f, MARK) > 0);
+	session_reset(&f);
+	fixture_close(&f);
+}
+
+// Q14, Q9: and one session that goes on matching in message after message.
+static void q9_q14_a_session_that_never_ends_takes_no_more_memory(void **state) {
+	static const char text[]
+		= "Subject: urgent\r\n\r\nSECRET 1234 x going out Subject: urgent\r\n";
+	struct fixture f;
+	size_t used = 0;
+
+	fixture_open(&f, 4);
+	for (int i = 0; i < 100000; i++) {
+		struct content *content = content_open(&f.session, CONTENT_SENT);
+
+		feed(content, text, sizeof(text) - 1);
+		content_close(content, 1);
+		used = i == 0 ? slab_used(f.engine->slab) : used;
+	}
+	assert_int_equal(slab_used(f.engine->slab), used);
+	assert_in_range(f.session.n_matches, 1, MATCHES_PER_SESSION_MAX);
+	assert_int_equal(count(&f, MARK), 100000);
+	session_reset(&f);
+	fixture_close(&f);
+}
+
 static void messages_beyond_the_streams_are_counted_and_not_scanned(void **state) {
 	struct fixture f;
 
@@ -418,6 +486,8 @@ int main(void) {
 		cmocka_unit_test(a_part_alone_is_read_as_its_header_says_or_its_bytes),
 		cmocka_unit_test(a_part_that_is_cut_has_no_hash),
 		cmocka_unit_test(a_message_full_of_matches_is_let_go),
+		cmocka_unit_test(q14_a_message_that_never_ends_takes_no_more_memory),
+		cmocka_unit_test(q9_q14_a_session_that_never_ends_takes_no_more_memory),
 		cmocka_unit_test(messages_beyond_the_streams_are_counted_and_not_scanned),
 		cmocka_unit_test(memory_goes_back_and_a_full_slab_is_a_refusal),
 		cmocka_unit_test(without_rules_a_message_is_still_read),

@@ -6,6 +6,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -43,10 +44,21 @@ static int answer_much(void *, FILE *out) {
 	return 0;
 }
 
+// Says that it has begun, and ends when the test lets it.
+static sem_t has_begun, may_end;
+
+static int answer_long(void *, FILE *out) {
+	sem_post(&has_begun);
+	sem_wait(&may_end);
+	fputs("{\"long\":true}", out);
+	return 0;
+}
+
 static const struct control_command commands[] = {
-	{"count", answer_count},
-	{"refuse", answer_refuse},
-	{"much", answer_much},
+	{.name = "count", .answer = answer_count},
+	{.name = "refuse", .answer = answer_refuse},
+	{.name = "much", .answer = answer_much},
+	{.name = "long", .answer = answer_long, .is_slow = true},
 };
 
 static struct control *begin(void) {
@@ -128,7 +140,7 @@ static void an_unknown_command_is_told_which_there_are(void **) {
 	char *text, error[256];
 
 	assert_int_equal(ask("restart\x1b[1m\"", &text, error), -1);
-	assert_non_null(strstr(text, "unknown command; known are count refuse much\"}"));
+	assert_non_null(strstr(text, "unknown command; known are count refuse much long\"}"));
 	assert_null(strchr(text, '\x1b'));
 	control_close(control);
 }
@@ -140,6 +152,118 @@ static void a_long_answer_comes_whole(void **) {
 	assert_int_equal(ask("much", &text, error), 0);
 	assert_int_equal(strlen(text), (1 << 20) + 9);
 	control_close(control);
+}
+
+static void say(int fd, const char *line) {
+	assert_int_equal(write(fd, line, strlen(line)), strlen(line));
+}
+
+static void others_are_answered_while_something_long_is_done(void **) {
+	struct control *control = begin();
+	char *text, error[256], line[64];
+	int fd = reach();
+
+	say(fd, "long\ncount\n");
+	sem_wait(&has_begun);
+	n_counted = 0;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(ask("count", &text, error), 0);
+	// Who waits is answered in order: his own has not been counted.
+	assert_int_equal(n_counted, 100);
+	sem_post(&may_end);
+	assert_true(line_read(fd, line, sizeof(line)));
+	assert_string_equal(line, "{\"long\":true}\n");
+	assert_true(line_read(fd, line, sizeof(line)));
+	assert_string_equal(line, "{\"counted\":true}\n");
+	assert_int_equal(n_counted, 101);
+	close(fd);
+	control_close(control);
+}
+
+static void long_commands_wait_for_each_other_up_to_a_number(void **) {
+	struct control *control = begin();
+	int fds[CONTROL_WAITING_MAX];
+	char *text, error[256], line[64];
+
+	for (int i = 0; i < CONTROL_WAITING_MAX; i++) {
+		fds[i] = reach();
+		say(fds[i], "long\n");
+		if (i == 0)
+			sem_wait(&has_begun);
+		// An answer to another means that this one has been read.
+		assert_int_equal(ask("count", &text, error), 0);
+	}
+	assert_int_equal(ask("long", &text, error), -1);
+	assert_non_null(strstr(text, "too many wait"));
+	for (int i = 0; i < CONTROL_WAITING_MAX; i++) {
+		if (i > 0)
+			sem_wait(&has_begun);
+		sem_post(&may_end);
+		assert_true(line_read(fds[i], line, sizeof(line)));
+		assert_string_equal(line, "{\"long\":true}\n");
+		close(fds[i]);
+	}
+	control_close(control);
+}
+
+static void who_hangs_up_while_waiting_costs_nobody_anything(void **) {
+	struct control *control = begin();
+	char *text, error[256];
+	int fd = reach();
+
+	say(fd, "long\n");
+	sem_wait(&has_begun);
+	close(fd);
+	assert_int_equal(ask("count", &text, error), 0);
+	sem_post(&may_end);
+	sem_post(&may_end);
+	assert_int_equal(ask("long", &text, error), 0);
+	sem_wait(&has_begun);
+	assert_string_equal(text, "{\"long\":true}\n");
+	control_close(control);
+}
+
+// More clients than places: those who wait keep theirs.
+static void who_waits_is_not_sent_away(void **) {
+	struct control *control = begin();
+	int fd = reach(), others[2 * CONTROL_CLIENTS_MAX];
+	char line[64];
+
+	say(fd, "long\n");
+	sem_wait(&has_begun);
+	for (int i = 0; i < 2 * CONTROL_CLIENTS_MAX; i++) {
+		others[i] = reach();
+		say(others[i], "count\n");
+		assert_true(line_read(others[i], line, sizeof(line)));
+	}
+	sem_post(&may_end);
+	assert_true(line_read(fd, line, sizeof(line)));
+	assert_string_equal(line, "{\"long\":true}\n");
+	for (int i = 0; i < 2 * CONTROL_CLIENTS_MAX; i++)
+		close(others[i]);
+	close(fd);
+	control_close(control);
+}
+
+static void the_end_waits_for_what_has_begun_and_answers_it(void **) {
+	struct control *control = begin();
+	int first = reach(), second = reach();
+	char *text, error[256], line[64];
+
+	say(first, "long\n");
+	sem_wait(&has_begun);
+	say(second, "long\n");
+	assert_int_equal(ask("count", &text, error), 0);
+	// The second may be begun or not before the end is seen: it may end, too.
+	sem_post(&may_end);
+	sem_post(&may_end);
+	control_close(control);
+	assert_true(line_read(first, line, sizeof(line)));
+	assert_string_equal(line, "{\"long\":true}\n");
+	close(first);
+	close(second);
+	while (sem_trywait(&may_end) == 0 || sem_trywait(&has_begun) == 0)
+		;
 }
 
 static void nobody_listening_is_said(void **) {
@@ -268,6 +392,8 @@ static void a_name_that_is_too_long_or_nowhere_is_said(void **) {
 }
 
 static int folder_make(void **) {
+	sem_init(&has_begun, 0, 0);
+	sem_init(&may_end, 0, 0);
 	if (!mkdtemp(folder))
 		return -1;
 	snprintf(path, sizeof(path), "%s/control", folder);
@@ -284,6 +410,11 @@ int main(void) {
 		cmocka_unit_test(what_fails_is_said_in_words),
 		cmocka_unit_test(an_unknown_command_is_told_which_there_are),
 		cmocka_unit_test(a_long_answer_comes_whole),
+		cmocka_unit_test(others_are_answered_while_something_long_is_done),
+		cmocka_unit_test(long_commands_wait_for_each_other_up_to_a_number),
+		cmocka_unit_test(who_hangs_up_while_waiting_costs_nobody_anything),
+		cmocka_unit_test(who_waits_is_not_sent_away),
+		cmocka_unit_test(the_end_waits_for_what_has_begun_and_answers_it),
 		cmocka_unit_test(nobody_listening_is_said),
 		cmocka_unit_test(commands_may_come_in_pieces_and_together),
 		cmocka_unit_test(a_line_has_a_limit),

@@ -143,6 +143,27 @@ static void an_update_needs_twice_the_count_and_ten_minutes(void **state) {
 	fixture_close(f);
 }
 
+// Q9, Q11: one flow that matches without end is one episode, told a few times, and takes no memory.
+static void q9_q11_a_million_matches_are_a_few_alerts(void **state) {
+	enum { N = 1000000 };
+	struct fixture *f = fixture_open(10, 1);
+	size_t size;
+
+	run(f, T0, "u", "mark", 1, NULL);
+	size = match_alerts_memsize(f->alerts);
+	for (int i = 1; i < N; i++)
+		run(f, T0 + (uint64_t)i * 20 * HOUR / N, "u", "mark", 1, NULL);
+	assert_int_equal(match_alerts_memsize(f->alerts), size);
+	// Each tells of twice as many as the one before: at most the logarithm of N.
+	assert_in_range(f->heard.n, 2, 20);
+	for (int i = 1; i < f->heard.n; i++)
+		assert_int_equal(f->heard.all[i].id, f->heard.all[0].id);
+	match_alerts_advance(f->alerts, T0 + 99 * HOUR);
+	assert_int_equal(f->heard.last.episode.state, ALERT_CLOSE);
+	assert_string_equal(f->heard.last.evidence[0].seen, "1000000");
+	fixture_close(f);
+}
+
 static void a_silent_day_closes_and_the_next_match_opens_another(void **state) {
 	struct fixture *f = fixture_open(10, 1);
 
@@ -316,6 +337,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_match_opens_an_episode_that_says_who_and_what),
 		cmocka_unit_test(an_update_needs_twice_the_count_and_ten_minutes),
+		cmocka_unit_test(q9_q11_a_million_matches_are_a_few_alerts),
 		cmocka_unit_test(a_silent_day_closes_and_the_next_match_opens_another),
 		cmocka_unit_test(episodes_are_apart_by_rule_account_and_source),
 		cmocka_unit_test(recipients_are_counted_once_and_only_outside),

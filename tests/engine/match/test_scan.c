@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -253,6 +254,170 @@ static void q6_the_shipped_rules_hold_and_cost_little_state(void **state) {
 	rules_close(rules);
 }
 
+// Q6: what would cost state or stall the compiler is refused, in words.
+static void q6_repeats_that_cost_are_refused(void **state) {
+	static const char text[] = "rules:\n- {id: long, pattern: 'a{0,32767}b'}\n- {id: wide, "
+				   "pattern: '(ab{900}){5}'}\n"
+				   "- {id: utf8, flags: [utf8], pattern: 'x.{73}'}\n- {id: good, "
+				   "pattern: 'x.{73}'}\n";
+	struct said said = {0};
+	int n_bad;
+	struct rules *rules = rules_parse("f.yaml", text, sizeof(text) - 1, hear, &said, &n_bad);
+	struct database *db = database_open(rules, NULL, NULL, hear, &said, &n_bad);
+
+	assert_non_null(
+		strstr(said.text, "rule long: pattern repeats something 32767 times; at most 1000")
+	);
+	assert_non_null(strstr(said.text, "rule wide: pattern spans up to 4505 bytes; at most 4096")
+	);
+	assert_non_null(strstr(said.text, "rule utf8: utf8 cannot be used"));
+	assert_int_equal(database_n(db), 1);
+	database_close(db);
+	rules_close(rules);
+}
+
+// Q2: an engine that goes back would take 2^N steps for each of these and never end; what needs going back is
+// refused.
+static void q2_nested_repeats_end(void **state) {
+	enum { SIZE = 1 << 16 };
+	char *text = malloc(SIZE + 1);
+	struct heard heard = {0};
+	struct set set;
+
+	set_open(
+		&set,
+		"rules:\n- {id: a, pattern: '(x+x+)+y'}\n- {id: b, pattern: '(?:x|xx|x*x)+z'}\n"
+		"- {id: c, pattern: '(?:x?){100}x{100}w'}\n- {id: d, pattern: '^(?:(?:x+)+)+$q'}\n",
+		1
+	);
+	memset(text, 'x', SIZE);
+	text[SIZE] = 'y';
+	scan(set.scanner, text, SIZE, SIZE, 1, &heard);
+	assert_int_equal(heard.n, 0);
+	scan(set.scanner, text, SIZE + 1, 100, 1000, &heard);
+	assert_int_equal(heard.n, 1);
+	assert_int_equal(heard.rule[0], 0);
+	set_close(&set);
+	set_open(
+		&set,
+		"rules:\n- {id: back, pattern: '(a+)b\\1'}\n- {id: ahead, pattern: 'a(?=b)'}\n"
+		"- {id: behind, pattern: '(?<=a)b'}\n- {id: atomic, pattern: '(?>a+)b'}\n"
+		"- {id: again, pattern: '(a(?1)?b)'}\n",
+		1
+	);
+	assert_int_equal(set.n_bad, 5);
+	assert_int_equal(database_n(set.db), 0);
+	set_close(&set);
+	free(text);
+}
+
+// Q7: who is told of a match scans, three ways.
+struct nested {
+	struct scanner *scanner;
+	struct heard outer, inner;
+};
+
+static bool on_match_scan(void *ctx, const struct scan_hit *hit) {
+	static uint8_t large[4096];
+	struct nested *nested = ctx;
+	struct scan_stream *stream
+		= scan_open(nested->scanner, RULE_BODY, on_match, &nested->inner);
+
+	assert_non_null(stream);
+	memset(large, 'a', sizeof(large));
+	scan_data(stream, large, sizeof(large));
+	scan_close(stream, true);
+	stream = scan_open(nested->scanner, RULE_BODY, on_match, &nested->inner);
+	scan_data(stream, large, 8);
+	scan_close(stream, true);
+	scan_token(nested->scanner, RULE_SUBJECT, large, 8, on_match, &nested->inner);
+	return on_match(&nested->outer, hit);
+}
+
+static void q7_scanning_from_a_callback_is_refused_and_harms_nobody(void **state) {
+	struct nested nested = {0};
+	struct heard heard = {0};
+	struct set set;
+
+	set_open(&set, "rules:\n- {id: a, look: [body, subject], pattern: 'ab?'}\n", 4);
+	nested.scanner = set.scanner;
+	struct scan_stream *stream = scan_open(set.scanner, RULE_BODY, on_match_scan, &nested);
+	scan_data(stream, (const uint8_t *)"xa xab", 6);
+	scan_flush(set.scanner);
+	scan_data(stream, (const uint8_t *)" xa", 3);
+	scan_close(stream, true);
+	assert_int_equal(nested.outer.n, 4);
+	assert_int_equal(nested.outer.offset[3], 9);
+	assert_int_equal(nested.inner.n, 0);
+	assert_int_equal(scanner_work(set.scanner)->n_refused, 3 * 4);
+	// And all slots and the scratch are as before.
+	for (int i = 0; i < 4; i++)
+		scan(set.scanner, "xab", 3, 3, 1, &heard);
+	assert_int_equal(heard.n, 8);
+	set_close(&set);
+}
+
+// Q8: lengths beyond 32 bits. Pages that are only read are all the same one.
+static void q8_a_piece_beyond_four_gigabytes_is_scanned_whole(void **state) {
+	const size_t size = ((size_t)1 << 32) + 4096;
+	struct heard heard = {0};
+	struct set set;
+	uint8_t *data
+		= mmap(NULL,
+		       size,
+		       PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		       -1,
+		       0);
+
+	if (data == MAP_FAILED)
+		skip();
+	set_open(&set, "rules:\n- {id: a, look: [body, subject], pattern: 'needle'}\n", 1);
+	memcpy(data + 100, "needle", 6);
+	memcpy(data + ((size_t)1 << 32) - 3, "needle", 6);
+	memcpy(data + size - 6, "needle", 6);
+	struct scan_stream *stream = scan_open(set.scanner, RULE_BODY, on_match, &heard);
+	scan_data(stream, data, size);
+	scan_close(stream, true);
+	assert_int_equal(heard.n, 3);
+	assert_int_equal(heard.offset[0], 106);
+	assert_int_equal(heard.offset[1], ((uint64_t)1 << 32) + 3);
+	assert_int_equal(heard.offset[2], size);
+	assert_int_equal(scanner_work(set.scanner)->n_bytes, size);
+	// A token, of which there is none so large: its beginning, and no length of another size.
+	memset(&heard, 0, sizeof(heard));
+	scan_token(set.scanner, RULE_SUBJECT, data, ((size_t)1 << 32) + 50, on_match, &heard);
+	assert_int_equal(heard.n, 1);
+	munmap(data, size);
+	set_close(&set);
+}
+
+// Q13: what comes in crumbs is scanned once, not again from its start; Q10: what is empty is not scanned.
+static void q10_q13_work_is_in_proportion_to_bytes(void **state) {
+	enum { SIZE = 100000 };
+	uint8_t *text = malloc(SIZE);
+	struct heard heard = {0};
+	struct set set;
+
+	memset(text, 'b', SIZE);
+	set_open(&set, "rules:\n- {id: a, look: [body, subject], pattern: 'a.{900}a'}\n", 1);
+	const struct scan_work *work = scanner_work(set.scanner);
+	struct scan_stream *stream = scan_open(set.scanner, RULE_BODY, on_match, &heard);
+	for (int i = 0; i < SIZE; i++) {
+		scan_data(stream, text + i, 1);
+		scan_data(stream, text, 0);
+	}
+	scan_close(stream, true);
+	assert_int_equal(work->n_bytes, SIZE);
+	assert_in_range(work->n_calls, SIZE / 4096, SIZE / 1024);
+	for (int i = 0; i < SIZE; i++)
+		scan_token(set.scanner, RULE_SUBJECT, text, 0, on_match, &heard);
+	assert_int_equal(work->n_bytes, SIZE);
+	assert_in_range(work->n_calls, SIZE / 4096, SIZE / 1024);
+	free(text);
+	set_close(&set);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_match_is_found_however_the_bytes_are_cut),
@@ -262,6 +427,11 @@ int main(void) {
 		cmocka_unit_test(bad_patterns_are_named_and_the_others_work),
 		cmocka_unit_test(no_rule_at_all_scans_nothing),
 		cmocka_unit_test(q6_the_shipped_rules_hold_and_cost_little_state),
+		cmocka_unit_test(q6_repeats_that_cost_are_refused),
+		cmocka_unit_test(q2_nested_repeats_end),
+		cmocka_unit_test(q7_scanning_from_a_callback_is_refused_and_harms_nobody),
+		cmocka_unit_test(q8_a_piece_beyond_four_gigabytes_is_scanned_whole),
+		cmocka_unit_test(q10_q13_work_is_in_proportion_to_bytes),
 	};
 
 #ifndef HAVE_HYPERSCAN

@@ -139,6 +139,46 @@ static void a_year_behind_a_slash_is_a_reference(void **) {
 	assert_false(is_right(VALIDATE_BIRTH_NUMBER, "900515/2013"));
 }
 
+static void a_birth_number_without_check_digit_is_called_one(void **) {
+	static const char *const right[] = {
+		"r. č. 530101/123",
+		"r.č.: 530101/123",
+		"RČ 530101/123",
+		"RC: 530101/123",
+		"rodné číslo 530101/123",
+	};
+	static const char *const wrong[] = {
+		"530101/123",
+		"č. 530101/123",
+		"230512/001",
+		"x 230512/001",
+		"spr.č. 530101/123",
+		"r.č. 541301/123",
+		"r.č. 540101/123",
+	};
+
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+		assert_true(is_right(VALIDATE_BIRTH_NUMBER, right[i]));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(is_right(VALIDATE_BIRTH_NUMBER, wrong[i]));
+}
+
+// All with right check digits.
+static void what_a_number_alone_shows_is_looked_at(void **) {
+	assert_true(is_right(VALIDATE_LUHN, "2221000000000009"));
+	assert_true(is_right(VALIDATE_LUHN, "6011000990139424"));
+	assert_true(is_right(VALIDATE_LUHN, "5500000000000004"));
+	assert_false(is_right(VALIDATE_LUHN, "2100000000000005"));
+	assert_false(is_right(VALIDATE_LUHN, "5600000000000003"));
+	assert_false(is_right(VALIDATE_LUHN, "6200000000000005"));
+	assert_false(is_right(VALIDATE_BIRTH_NUMBER, "931316/7468"));
+	assert_false(is_right(VALIDATE_BIRTH_NUMBER, "931032/7466"));
+	assert_true(is_right(VALIDATE_IBAN, "(NL91ABNA0417164300"));
+	assert_false(is_right(VALIDATE_IBAN, "xNL91ABNA0417164300"));
+	assert_false(is_right(VALIDATE_IBAN, "/NL91ABNA0417164300"));
+	assert_false(is_right(VALIDATE_IBAN, "0NL91ABNA0417164300"));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(luhn_refuses_each_changed_digit_and_swapped_pair),
@@ -148,6 +188,8 @@ int main(void) {
 		cmocka_unit_test(sixteen_digits_are_no_card_of_fifteen),
 		cmocka_unit_test(a_label_says_what_a_number_is),
 		cmocka_unit_test(a_year_behind_a_slash_is_a_reference),
+		cmocka_unit_test(a_birth_number_without_check_digit_is_called_one),
+		cmocka_unit_test(what_a_number_alone_shows_is_looked_at),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
