@@ -228,6 +228,12 @@ static void alert_print(const struct seat *seat, const struct alert *alert, cons
 		alert->threshold,
 		what,
 		alert->message);
+	for (int i = 0; i < alert->n_evidence; i++)
+		fprintf(stderr,
+			"    %s %.2f: %s\n",
+			alert->evidence[i].channel,
+			alert->evidence[i].nats,
+			alert->evidence[i].text);
 }
 
 // Two campaigns may guess at the same time; an alert that lists addresses of both tells of both.
