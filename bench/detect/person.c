@@ -127,7 +127,7 @@ static void habits_draw(const struct sim_config *config, struct rng *rng, struct
 	p->start_hour = rng_normal(rng, 8, .8);
 	// A third of those who work in shifts begins in the afternoon, a third in the evening.
 	if (config->population == SIM_OTHER)
-		p->start_hour += 7 * rng_below(rng, 3) - 2;
+		p->start_hour += 7.0 * rng_below(rng, 3) - 2;
 	p->end_hour = p->start_hour + rng_normal(rng, 9, 1);
 	// Night share: none for half of them, p90 9 %, p99 27 %.
 	p->night_share = rng_chance(rng, .5) ? 0 : rng_exponential(rng, .045);
