@@ -474,9 +474,7 @@ static int judge_run(struct judge *judge, enum cast cast, const char *path) {
 }
 
 static int usage(void) {
-	fputs("usage: detect_run OUT population=ministry|university|provider|other accounts=N "
-	      "weeks=N "
-	      "seed=N\n"
+	fputs("usage: detect_run OUT population=NAME accounts=N weeks=N seed=N\n"
 	      "    [learning=WEEKS] [hard=0] [attacks=1] [part=K/N] [only=SCENARIO] "
 	      "[campaigns=N,N,…] "
 	      "[spray=PERMILLE]\n"

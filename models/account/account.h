@@ -85,7 +85,7 @@ enum visitor_flags {
 struct visitor {
 	uint32_t client,
 		provider; // client 0: unknown; provider 0: any, of a client that is not resident,
-		// or VISITOR_AT_HOME: any of the account's own
+	// or VISITOR_AT_HOME: any of the account's own
 	uint32_t first_min, last_min;
 	uint32_t net[ACCOUNT_VISITOR_NETS];
 	uint32_t last_net;
