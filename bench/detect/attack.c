@@ -75,7 +75,7 @@ static const struct scenario *scenarios = catalogue;
 static int n_scenarios = COUNT_OF(catalogue);
 
 void sim_catalogue(uint8_t population) {
-	bool other = population == SIM_OTHER;
+	bool other = population >= SIM_OTHER;
 
 	scenarios = other ? others : catalogue;
 	n_scenarios = other ? (int)COUNT_OF(others) : (int)COUNT_OF(catalogue);

@@ -403,6 +403,56 @@ static void view_report(const struct report *r, uint8_t view) {
 	}
 }
 
+// ---- One by one
+
+// Every compromised account of a row: when it was entered and when it was named, for people who look
+// for causes. The names are those of the simulator without --surnames.
+static void case_print(
+	const struct run *run,
+	const struct run_detector *d,
+	const struct sim_attack *attack,
+	uint32_t index
+) {
+	uint64_t named_ns = UINT64_MAX;
+
+	for (size_t i = 0; i < d->n_records; i++) {
+		const struct run_record *r = &d->records[i];
+		if (r->attack == index && r->time_ns >= attack->first_ns && r->time_ns < named_ns)
+			named_ns = r->time_ns;
+	}
+	printf("  %-10s u%-6u campaign %2u of %3u  from day %6.2f to %6.2f  %6llu old  ",
+	       sim_scenario_name(attack->scenario),
+	       attack->account,
+	       attack->campaign,
+	       run->campaign[attack->campaign].size,
+	       (double)(attack->first_ns - SIM_MIDNIGHT_NS) / SIM_DAY_NS,
+	       (double)(attack->last_ns - SIM_MIDNIGHT_NS) / SIM_DAY_NS,
+	       (unsigned long long)attack->n_old);
+	if (named_ns == UINT64_MAX)
+		printf("never named\n");
+	else
+		printf("named after %6.2f days\n",
+		       (double)(named_ns - attack->first_ns) / SIM_DAY_NS);
+}
+
+static void cases_print(const struct report *r, const char *row) {
+	for (size_t k = 0; k < r->n_attacked; k++) {
+		const struct run *run = r->attacked[k];
+		for (size_t i = 0; i < run->n_detectors; i++) {
+			const struct run_detector *d = &run->detector[i];
+			if (strcmp(d->name, "Postern") || d->budget != 1)
+				continue;
+			printf("seed %llu, %s a network database\n",
+			       (unsigned long long)run->seed,
+			       d->view == VIEW_NETWORKS ? "with" : "without");
+			for (uint32_t a = 0; a < run->n_attacks; a++)
+				if (run->attack[a].first_ns
+				    && !strcmp(sim_scenario_name(run->attack[a].scenario), row))
+					case_print(run, d, &run->attack[a], a);
+		}
+	}
+}
+
 // ----
 
 static struct run *run_open(const char *path) {
@@ -417,16 +467,28 @@ static struct run *run_open(const char *path) {
 	return run;
 }
 
+static void reports_print(const struct report *r) {
+	if (is_ablation(r->quiet))
+		ablation_table(r);
+	for (uint8_t view = 0; view < VIEWS && !is_ablation(r->quiet); view++)
+		view_report(r, view);
+}
+
 int main(int argc, char **argv) {
 	struct report r = {0};
+	const char *row = NULL;
 	int first = 1;
 
 	if (argc > 2 && !strcmp(argv[1], "--csv")) {
 		r.csv = fopen(argv[2], "a");
 		first = 3;
+	} else if (argc > 2 && !strcmp(argv[1], "--cases")) {
+		row = argv[2];
+		first = 3;
 	}
 	if (argc - first < 3 || argc - first - 2 > RUNS_MAX) {
-		fputs("usage: detect_report [--csv FILE] FIT QUIET ATTACKED...\n", stderr);
+		fputs("usage: detect_report [--csv FILE|--cases ROW] FIT QUIET ATTACKED...\n",
+		      stderr);
 		return 2;
 	}
 	r.fit = run_open(argv[first]);
@@ -434,10 +496,10 @@ int main(int argc, char **argv) {
 	sim_catalogue(r.quiet->population);
 	for (int i = first + 2; i < argc; i++)
 		r.attacked[r.n_attacked++] = run_open(argv[i]);
-	if (is_ablation(r.quiet))
-		ablation_table(&r);
-	for (uint8_t view = 0; view < VIEWS && !is_ablation(r.quiet); view++)
-		view_report(&r, view);
+	if (row)
+		cases_print(&r, row);
+	else
+		reports_print(&r);
 	run_free(r.fit);
 	run_free(r.quiet);
 	for (size_t i = 0; i < r.n_attacked; i++)

@@ -228,6 +228,12 @@ static void alert_print(const struct seat *seat, const struct alert *alert, cons
 		alert->threshold,
 		what,
 		alert->message);
+	for (int i = 0; i < alert->n_evidence; i++)
+		fprintf(stderr,
+			"    %s %.2f: %s\n",
+			alert->evidence[i].channel,
+			alert->evidence[i].nats,
+			alert->evidence[i].text);
 }
 
 // Two campaigns may guess at the same time; an alert that lists addresses of both tells of both.
@@ -468,9 +474,7 @@ static int judge_run(struct judge *judge, enum cast cast, const char *path) {
 }
 
 static int usage(void) {
-	fputs("usage: detect_run OUT population=ministry|university|provider|other accounts=N "
-	      "weeks=N "
-	      "seed=N\n"
+	fputs("usage: detect_run OUT population=NAME accounts=N weeks=N seed=N\n"
 	      "    [learning=WEEKS] [hard=0] [attacks=1] [part=K/N] [only=SCENARIO] "
 	      "[campaigns=N,N,…] "
 	      "[spray=PERMILLE]\n"

@@ -70,7 +70,7 @@ static void mailbox_fill(
 			*n_old_r
 				= e->old - e->first < e->n_bodies ? e->old - e->first : e->n_bodies;
 	}
-	if (sim->config->population != SIM_OTHER) {
+	if (sights[sim->config->population].dates) {
 		m->dated = m->n_bodies;
 		m->old = *n_old_r;
 	}
@@ -133,12 +133,12 @@ void event_activity(
 		activity->client.id[0] = activity->client.ja4[0] = '\0';
 		activity->client.grammar = world_grammar(&e->client) ^ e->protocol * 0x9e3779b9u;
 	}
-	if (sim->config->population == SIM_OTHER)
+	if (!sights[sim->config->population].grammar)
 		activity->client.grammar = 0;
 	activity->auth.success = (e->flags & EVENT_LOGIN) && !e->failures;
 	activity->auth.failure = e->failures;
 	strcpy(activity->auth.mechanism, activity->auth.success || e->failures ? "PLAIN" : "");
-	activity->auth.password = sim->config->population == SIM_OTHER ? 0 : e->password;
+	activity->auth.password = sights[sim->config->population].passwords ? e->password : 0;
 	activity->n_mailboxes = activity->n_sent = activity->n_forward = activity->n_acl = 0;
 	if (e->protocol == ACTIVITY_IMAP && !e->failures && !(e->flags & EVENT_ACL))
 		mailbox_fill(sim, e, activity, n_old_r);

@@ -3,7 +3,7 @@
 
 #include "person.h"
 
-#include "simulate.h"
+#include "sim_private.h"
 
 enum { PURPOSE_PERSON = 1, PURPOSE_ORG, PURPOSE_MAIL };
 
@@ -19,6 +19,8 @@ static const struct habits {
 	[SIM_UNIVERSITY] = {.35, .25, .40, 0, .03, .35, 20, .25, 2500},
 	[SIM_PROVIDER] = {.65, .48, .40, 0, 0, 0, 12, .10, 1500},
 	[SIM_OTHER] = {.80, .30, .25, .03, .04, .55, 18, .30, 900},
+	[SIM_CAMPUS] = {.50, .50, .92, .02, .02, .10, 15, .35, 1200},
+	[SIM_ROAMING] = {.85, .75, .10, 0, 0, 0, 8, .20, 700},
 };
 
 bool day_is_weekend(uint16_t day) {
@@ -56,7 +58,7 @@ void org_draw(
 
 	*org = (struct org){.office_net = world_office(world, number)};
 	org->webmail_net = org->office_net;
-	org->ja4 = rng_chance(&rng, config->population == SIM_OTHER ? .67 : .5);
+	org->ja4 = rng_chance(&rng, sights[config->population].ja4);
 	org->backup = rng_chance(&rng, .3);
 	org->backup_full = rng_chance(&rng, .33);
 	// One robot in five is new.
@@ -127,13 +129,16 @@ static void habits_draw(const struct sim_config *config, struct rng *rng, struct
 	p->start_hour = rng_normal(rng, 8, .8);
 	// A third of those who work in shifts begins in the afternoon, a third in the evening.
 	if (config->population == SIM_OTHER)
-		p->start_hour += 7 * rng_below(rng, 3) - 2;
+		p->start_hour += 7.0 * rng_below(rng, 3) - 2;
 	p->end_hour = p->start_hour + rng_normal(rng, 9, 1);
 	// Night share: none for half of them, p90 9 %, p99 27 %.
 	p->night_share = rng_chance(rng, .5) ? 0 : rng_exponential(rng, .045);
 	p->refind = rng_between(rng, .2, 1);
 	p->typo = rng_between(rng, .01, .03);
 	p->activity = rng_pareto(rng, 1.0 / 180, .9, .2);
+	// A few days a week.
+	if (config->population > SIM_OTHER)
+		p->activity = rng_between(rng, .15, .6);
 	if (p->traits & TRAIT_ROBOT)
 		p->night_share = .3, p->weekend = .9, p->refind = 0;
 	p->uidnext = 1
@@ -149,6 +154,14 @@ static void habits_draw(const struct sim_config *config, struct rng *rng, struct
 		double since = p->received * .7 * (PERSON_OLD_DAYS - i);
 		p->before[i] = p->uidnext > since ? p->uidnext - (uint32_t)since : 1;
 	}
+}
+
+static void roaming_draw(struct rng *rng, struct person *p) {
+	p->mobile_only = rng_chance(rng, .4);
+	p->home_v6 = rng_chance(rng, .7);
+	p->home_period = rng_chance(rng, .7) ? 1 : p->home_period;
+	p->wifi_at_work = false;
+	p->mobile_novelty = rng_between(rng, .6, 1);
 }
 
 static void places_draw(const struct world *world, struct rng *rng, struct person *p) {
@@ -228,12 +241,18 @@ static void devices_draw(const struct sim_config *config, struct rng *rng, struc
 	const struct habits *h = &habits[config->population];
 	double u = rng_unit(rng);
 	int n = u < .35 ? 1 : u < .8 ? 2 : u < .95 ? 3 : 4;
+	bool roams = config->population == SIM_ROAMING && rng_chance(rng, .7);
+
+	if (config->population == SIM_CAMPUS)
+		n = u < .75 ? 1 : 2;
 
 	if (p->traits & TRAIT_ROBOT) {
 		device_add(rng, DEVICE_OFFICE, p)->client.software = SOFTWARE_FETCHER;
 		return;
 	}
-	if (rng_chance(rng, h->webmail_only))
+	if (roams)
+		device_add(rng, DEVICE_PHONE, p), n = u < .8 ? 1 : 3;
+	else if (rng_chance(rng, h->webmail_only))
 		device_add(rng, DEVICE_WEBMAIL, p);
 	else
 		device_add(rng, rng_chance(rng, h->office) ? DEVICE_OFFICE : DEVICE_HOME, p);
@@ -244,7 +263,7 @@ static void devices_draw(const struct sim_config *config, struct rng *rng, struc
 	if (n > 3)
 		device_add(rng, DEVICE_PHONE, p);
 	// Nearly everybody uses webmail now and then.
-	if (p->device[0].kind != DEVICE_WEBMAIL && rng_chance(rng, .6))
+	if (p->device[0].kind != DEVICE_WEBMAIL && rng_chance(rng, roams ? .1 : .6))
 		device_add(rng, DEVICE_WEBMAIL, p);
 	if (p->traits & TRAIT_CLOUD)
 		p->device[1].client.software = SOFTWARE_CLOUD, p->device[1].client.variant = 0;
@@ -323,6 +342,8 @@ void person_draw(
 	traits_draw(config, org, &rng, p);
 	habits_draw(config, &rng, p);
 	places_draw(world, &rng, p);
+	if (config->population == SIM_ROAMING)
+		roaming_draw(&rng, p);
 	devices_draw(config, &rng, p);
 	spans_draw(config, world, &rng, p);
 	if (p->traits & TRAIT_FETCHER)

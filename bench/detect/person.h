@@ -75,6 +75,7 @@ struct person {
 	uint32_t home_index, fetch_index;
 	uint16_t home_period; // days an address at home lasts
 	bool home_v6, wifi_at_work;
+	bool mobile_only; // no access at home
 	double mobile_novelty; // share of mobile days with a /24 not used before
 	uint16_t fetch_from; // day its own fetcher begins
 	uint16_t connector_from;

@@ -15,11 +15,15 @@ struct place place_office(const struct sim *sim, const struct person *person) {
 	return world_place(&sim->world, sim->org[person->org].office_net, 0, person->number % 4);
 }
 
+static struct place place_mobile(const struct sim *sim, const struct person *person, uint16_t day);
+
 struct place place_home(const struct sim *sim, const struct person *person, uint16_t day) {
 	uint32_t epoch = (day + person->number % 61u) / person->home_period;
 	uint64_t at = draw(sim, person, 1000 + epoch);
 	struct place place;
 
+	if (person->mobile_only)
+		return place_mobile(sim, person, day);
 	// An address that changes each day comes from the provider's whole pool, one that changes
 	// with the month mostly from around the corner.
 	if (person->home_period == 1)
@@ -35,7 +39,10 @@ struct place place_home(const struct sim *sim, const struct person *person, uint
 		);
 	if (person->home_v6) {
 		place.v6 = true;
-		place.ip = (uint32_t)draw(sim, person, 2000 + epoch / 4);
+		place.ip = (uint32_t
+		)draw(sim,
+		      person,
+		      2000 + (sim->config->population == SIM_ROAMING ? epoch : epoch / 4));
 		place.host = (uint32_t)draw(sim, person, 3000 + day); // privacy extensions
 	}
 	return place;

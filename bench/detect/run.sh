@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the Postern authors
 
-# bench/detect/run.sh [--quick|--long|--full|--other] [--easy|--hard] [--ablation] [--population NAME]:
+# bench/detect/run.sh [--quick|--long|--full|--other|--campus|--roaming] [--easy|--hard] [--ablation] [--population NAME]:
 # what ./dev bench detect calls.
 # Populations with and without attacks past all detectors, then the tables; figures as CSV and plots in
 # bench/data/detect/. Runs that are there are not made again: remove the directory to begin anew.
@@ -11,7 +11,8 @@
 #   (none)    5,000 accounts, 20 weeks, campaigns of 5 and 30
 #   --long    5,000 accounts, 26 weeks, campaigns of 5 and 30, hard, Postern alone
 #   --full    5,000 accounts, 52 weeks, campaigns of 5, 30 and 150  hours
-#   --other   a population and intruders that nothing was tuned on: 1,200 accounts, 14 weeks
+#   --other, --campus, --roaming
+#             populations and intruders that nothing was tuned on: 1,200 accounts, 14 weeks
 #   --ablation  each part of the models left out in turn, hard population
 
 set -eu
@@ -26,11 +27,11 @@ while [ $# -gt 0 ]; do
 	--long) weeks=26 size=long kinds=hard alone=1 ;;
 	--hard) kinds=hard ;;
 	--easy) kinds=easy ;;
-	--other) population=other accounts=1200 weeks=14 campaigns=4,12 size=kept kinds=hard
+	--other | --campus | --roaming) population=${1#--} accounts=1200 weeks=14 campaigns=4,12 size=kept kinds=hard
 		seeds=1000 learning=5 ;;
 	--population) population=$2 && shift ;;
 	--ablation) kinds=hard ablation=1 ;;
-	*) sed -n '5,17s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+	*) sed -n '5,18s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
 	esac
 	shift
 done

@@ -29,6 +29,14 @@ enum cause {
 	CAUSES,
 };
 
+// What the sensor of a population sees.
+struct sight {
+	bool grammar, dates, passwords, refusals;
+	double ja4; // share of organisations whose TLS handshakes are seen
+};
+
+extern const struct sight sights[SIM_POPULATIONS];
+
 struct events {
 	size_t n, n_max;
 	struct event *event;

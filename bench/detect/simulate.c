@@ -15,7 +15,16 @@
 #include <time.h>
 
 const char *const sim_population_names[SIM_POPULATIONS]
-	= {"ministry", "university", "provider", "other"};
+	= {"ministry", "university", "provider", "other", "campus", "roaming"};
+
+const struct sight sights[SIM_POPULATIONS] = {
+	[SIM_MINISTRY] = {true, true, true, true, .5},
+	[SIM_UNIVERSITY] = {true, true, true, true, .5},
+	[SIM_PROVIDER] = {true, true, true, true, .5},
+	[SIM_OTHER] = {.refusals = true, .ja4 = .67},
+	[SIM_CAMPUS] = {.grammar = true, .refusals = true},
+	[SIM_ROAMING] = {.dates = true, .ja4 = 1},
+};
 
 static const char *const cause_names[] = {
 #define CAUSE(symbol, name) name,
@@ -24,7 +33,7 @@ static const char *const cause_names[] = {
 };
 
 static uint32_t org_size(const struct sim_config *config) {
-	static const uint32_t sizes[SIM_POPULATIONS] = {1000, 5000, 500, 150};
+	static const uint32_t sizes[SIM_POPULATIONS] = {1000, 5000, 500, 150, 3000, 400};
 
 	return sizes[config->population];
 }
@@ -166,6 +175,8 @@ day_hand_out(struct sim *sim, void (*handler)(void *ctx, const struct sim_seen *
 		};
 		uint32_t n_old;
 
+		if (e->failures && !sights[sim->config->population].refusals)
+			continue;
 		event_activity(sim, e, &activity, &n_old);
 		if (e->campaign != SIM_NO_ATTACK)
 			attacks_note(sim, e, &activity, n_old);
@@ -242,7 +253,12 @@ static void number_name(uint32_t account, const char *domain, char *name) {
 
 void sim_name(const struct sim *sim, uint32_t account, char *name) {
 	static const char *const domains[SIM_POPULATIONS]
-		= {"ministry.example", "university.example", "mail.example", "clinic.example"};
+		= {"ministry.example",
+		   "university.example",
+		   "mail.example",
+		   "clinic.example",
+		   "campus.example",
+		   "phones.example"};
 	const char *domain = domains[sim->config->population];
 
 	if (!sim->config->surnames || account >= SURNAMES_MAX)

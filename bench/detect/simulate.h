@@ -20,10 +20,17 @@
 enum { SIM_NOBODY = UINT32_MAX, SIM_NO_ATTACK = UINT32_MAX };
 enum { SIM_NAME_SIZE = 40 };
 
-// SIM_OTHER is kept back: nothing is tuned on it. A group of clinics that works in shifts in another
-// time zone, whose sensors see neither grammar nor refused passwords, one in three no TLS handshakes, and
-// no dates of messages; its intruders are those of other.def.
-enum sim_population { SIM_MINISTRY, SIM_UNIVERSITY, SIM_PROVIDER, SIM_OTHER, SIM_POPULATIONS };
+// From SIM_OTHER on they are kept back: nothing is tuned on them, and their intruders are those of
+// other.def. What sensors see of each is in sights.
+enum sim_population {
+	SIM_MINISTRY,
+	SIM_UNIVERSITY,
+	SIM_PROVIDER,
+	SIM_OTHER, // clinics that work in shifts
+	SIM_CAMPUS, // students who use webmail behind one proxy, few of them anything else, some days a week
+	SIM_ROAMING, // a provider's phones: carriers' ever new addresses, IPv6 that changes daily, few logins
+	SIM_POPULATIONS,
+};
 extern const char *const sim_population_names[SIM_POPULATIONS];
 
 struct sim_config {

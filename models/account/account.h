@@ -68,6 +68,8 @@ struct client {
 	struct residence residence;
 };
 
+#define VISITOR_AT_HOME 0xffffffffu
+
 enum visitor_flags {
 	VISITOR_COMMITTED = 1, // today
 	VISITOR_SEARCHED = 2, // today: text or header searches
@@ -82,7 +84,8 @@ enum visitor_flags {
 // Line by line: who; since when; what it did in all; what it did today.
 struct visitor {
 	uint32_t client,
-		provider; // provider 0: any (a client that is not resident); client 0: unknown
+		provider; // client 0: unknown; provider 0: any, of a client that is not resident,
+	// or VISITOR_AT_HOME: any of the account's own
 	uint32_t first_min, last_min;
 	uint32_t net[ACCOUNT_VISITOR_NETS];
 	uint32_t last_net;

@@ -334,5 +334,6 @@ bool visit_hides(const struct visit *visit) {
 
 bool visit_is_resync(const struct visit *visit) {
 	uint16_t since = visit->account->renumbered_day;
-	return since && visit->day <= since + RESYNC_DAYS && visit->with == CLIENT_OWN;
+	return since && visit->day <= since + RESYNC_DAYS && visit->with == CLIENT_OWN
+		&& visit->at <= PLACE_PROVIDER;
 }

@@ -66,7 +66,8 @@ void visit_take(
 );
 // Neither the place nor the client give reason to ask who it is.
 bool visit_is_home(const struct visit *visit);
-// The server has numbered a mailbox anew within days: its own clients load all of it again.
+// The server has numbered a mailbox anew within days: its own clients, where they are at home, load all
+// of it again. An intruder may well have the same software, and comes from elsewhere.
 bool visit_is_resync(const struct visit *visit);
 // The network is known to hide who uses it: hosting, VPN, Tor.
 bool visit_hides(const struct visit *visit);

@@ -247,9 +247,11 @@ score(const struct visit *visit,
 		visitor->score = now;
 }
 
-// Without a client of the account's, whoever it is may come from anywhere.
+// Without a client of the account's, whoever it is may come from anywhere; but what is done at home, by
+// a new device, speaks for nobody who comes from elsewhere with the same software.
 static struct visitor *find(const struct visit *visit) {
-	uint32_t provider = visit->with == CLIENT_OWN ? visit->provider_id : 0;
+	uint32_t elsewhere = visit->at >= PLACE_COUNTRY ? 0 : VISITOR_AT_HOME;
+	uint32_t provider = visit->with == CLIENT_OWN ? visit->provider_id : elsewhere;
 	return account_get_visitor(visit->account, visit->client_key, provider);
 }
 

@@ -3,6 +3,7 @@
 
 #include "failures/failures.h"
 
+#include "channel/visit.h"
 #include "failures/failures_tell.h"
 #include "failures/failures_text.h"
 #include "failures/older.h"
@@ -414,7 +415,7 @@ static void observe_account(
 static void
 refused(struct failures *failures, const struct party *party, const struct attempt *attempt) {
 	bool at_home = party->familiarity == AT_HOME;
-	enum wrong_password wrong = target_refused(party->account, attempt, at_home);
+	enum wrong_password wrong = target_refused(party->account, attempt, party->familiarity);
 	if (at_home)
 		fleet_home(failures, party->account, attempt, false);
 	if (wrong == WRONG_AT_HOME) {
@@ -697,6 +698,7 @@ enum verdict failures_run(
 		.account = key,
 		.password = n_failed ? activity->auth.password : 0,
 		.asn = activity->source.asn,
+		.provider = visit_provider(activity),
 		.count = n_failed,
 		.address = &activity->source.ip,
 	};

@@ -32,7 +32,8 @@ struct attempt {
 	uint64_t time_ns;
 	uint64_t account, ip, net; // public hashes
 	uint64_t password; // 0 unknown
-	uint32_t asn;
+	uint32_t asn; // 0: not known
+	uint32_t provider; // visit_provider()
 	uint32_t count;
 	const struct ip *address;
 };

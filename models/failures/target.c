@@ -13,7 +13,7 @@ enum familiarity target_familiarity(const struct target *account, const struct a
 	for (uint8_t i = 0; i < account->n_homes; i++) {
 		if (account->home[i].net == attempt->net)
 			return AT_HOME;
-		if (attempt->asn && account->home[i].asn == attempt->asn)
+		if (account->home[i].provider == attempt->provider)
 			best = SAME_PROVIDER;
 	}
 	return best;
@@ -62,7 +62,7 @@ bool target_login(struct target *account, const struct attempt *attempt) {
 	account->n_once += once;
 	uint8_t at = home_slot(account);
 	account->home[at].net = attempt->net;
-	account->home[at].asn = attempt->asn;
+	account->home[at].provider = attempt->provider;
 	account->home[at].days = 1;
 	account->home[at].once = once;
 	account->home[at].last_ns = time_ns;
@@ -70,28 +70,39 @@ bool target_login(struct target *account, const struct attempt *attempt) {
 	return true;
 }
 
-// The password is not seen (challenge mechanisms): a client that retries must not look like one
-// that guesses.
-static enum wrong_password unknown_refused(struct target *account, const struct attempt *attempt) {
+// The password is not seen (challenge mechanisms): a client that retries must not look like one that
+// guesses. Nor must several that go on with an old one, each from its own network, or one behind its
+// vendor's many addresses: all places where the account was let in before count together.
+static enum wrong_password
+unknown_refused(struct target *account, const struct attempt *attempt, bool known) {
 	uint64_t hour = attempt->time_ns / (3600ull * 1000000000);
 	if (hour > account->unknown_ns[0]) {
 		account->unknown_ns[0] = hour;
 		account->n_unknown = 0;
 	}
 	account->n_unknown += attempt->count;
-	bool due = account->unknown_ip != attempt->ip
-		|| attempt->time_ns >= account->unknown_ns[1] + TARGET_UNKNOWN_NS;
+	bool due = known ? hour >= account->known_hour + TARGET_UNKNOWN_HOURS
+			 : account->unknown_ip != attempt->ip
+			|| attempt->time_ns >= account->unknown_ns[1] + TARGET_UNKNOWN_NS;
 	if (!due && account->n_unknown <= TARGET_UNKNOWN_MAX)
 		return WRONG_AGAIN;
+	if (known) {
+		account->known_hour = hour;
+		return WRONG_NEW;
+	}
 	account->unknown_ip = attempt->ip;
 	account->unknown_ns[1] = attempt->time_ns;
 	return WRONG_NEW;
 }
 
-enum wrong_password
-target_refused(struct target *account, const struct attempt *attempt, bool at_home) {
+enum wrong_password target_refused(
+	struct target *account,
+	const struct attempt *attempt,
+	enum familiarity familiarity
+) {
+	bool at_home = familiarity == AT_HOME;
 	if (!attempt->password)
-		return unknown_refused(account, attempt);
+		return unknown_refused(account, attempt, familiarity != STRANGE);
 	uint8_t n = account->n_wrong;
 	for (uint8_t i = 0; i < n; i++) {
 		if (account->wrong[i].password != attempt->password)

@@ -11,6 +11,7 @@ struct world {
 	struct desk desk;
 	struct models *models;
 	struct activity activity;
+	uint32_t uidvalidity;
 	uint64_t random;
 };
 
@@ -24,7 +25,7 @@ static void begin(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint
 	a->auth.success = 1;
 	a->n_mailboxes = 1;
 	strcpy(a->mailboxes[0].name, "INBOX");
-	a->mailboxes[0].uidvalidity = 1;
+	a->mailboxes[0].uidvalidity = w->uidvalidity;
 	a->mailboxes[0].uidnext = 5000 + at / DAY * 20;
 	memcpy(a->session, &w->random, 8);
 	random_next(&w->random);
@@ -52,7 +53,7 @@ static void ordinary_day(struct world *w, uint32_t day) {
 }
 
 static void world_open(struct world *w, uint32_t days) {
-	*w = (struct world){.random = SEED};
+	*w = (struct world){.random = SEED, .uidvalidity = 1};
 	w->models = desk_models(&w->desk, 1000);
 	for (uint32_t day = 0; day < days; day++)
 		ordinary_day(w, day);
@@ -248,6 +249,52 @@ static void a_mailbox_copied_at_once_is_told_when_nobody_commits(void **) {
 	}
 }
 
+static void copy_all(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint32_t grammar) {
+	for (uint32_t i = 0; i < 10; i++) {
+		begin(w, at + i * MINUTE, user, ip, grammar);
+		read_bodies(w, 1 + i * 400, 400, 400);
+		models_run(w->models, &w->activity);
+	}
+}
+
+// A server moved and numbers all mail anew: the clients load it again, at home, and one elsewhere that has
+// the same software.
+static void a_copy_made_while_all_clients_load_anew_is_told(void **) {
+	struct world w;
+	world_open(&w, 60);
+	w.uidvalidity = 2;
+	for (uint32_t user = 0; user < ACCOUNTS; user++)
+		copy_all(&w, 60 * DAY + 2 * HOUR + user * MINUTE, user, HOME(user), 100 + user % 5);
+	ordinary_day(&w, 60);
+	ordinary_day(&w, 61);
+	copy_all(&w, 62 * DAY, 7, IP(5, 101, 7, 9), 100 + 7 % 5);
+	for (uint32_t day = 62; day < 67; day++)
+		ordinary_day(&w, day);
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	assert_string_equal(w.desk.alert[0].rule_id, "mailbox-burst");
+	assert_string_equal(w.desk.alert[0].account, "u7@mzv.example");
+	world_close(&w);
+}
+
+// What its owner does with a new device at home is no excuse for one elsewhere with the same software.
+static void a_new_device_at_home_speaks_for_no_stranger(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 63; day++) {
+		begin(&w, day * DAY + 7 * HOUR, 7, HOME(7), 888);
+		read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, 0);
+		w.activity.mailboxes[0].store = 1;
+		models_run(w.models, &w.activity);
+		ordinary_day(&w, day);
+	}
+	copy_all(&w, 63 * DAY, 7, IP(5, 101, 7, 9), 888);
+	for (uint32_t day = 63; day < 68; day++)
+		ordinary_day(&w, day);
+	assert_int_equal(desk_count(&w.desk, "mailbox-burst", ALERT_OPEN), 1);
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	world_close(&w);
+}
+
 // A webmail server moves: everybody comes from a new place with a new client on one day.
 static void what_all_take_up_is_one_alert_about_the_infrastructure(void **) {
 	struct world w;
@@ -277,6 +324,8 @@ int main(void) {
 		cmocka_unit_test(a_deed_done_to_many_accounts_is_told_for_each),
 		cmocka_unit_test(a_deed_that_is_common_here_is_not_told_for_long),
 		cmocka_unit_test(a_mailbox_copied_at_once_is_told_when_nobody_commits),
+		cmocka_unit_test(a_copy_made_while_all_clients_load_anew_is_told),
+		cmocka_unit_test(a_new_device_at_home_speaks_for_no_stranger),
 		cmocka_unit_test(what_all_take_up_is_one_alert_about_the_infrastructure),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

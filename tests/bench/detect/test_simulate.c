@@ -142,6 +142,25 @@ static void one_row_alone_can_be_asked_for(void **state) {
 	sim_close(sim);
 }
 
+// Those of evening shifts too; what runs past midnight is handed out with the next day.
+static void every_population_lives_in_the_days_that_are_simulated(void **state) {
+	struct sim_config config = quiet;
+
+	config.attacks = true;
+	config.n_days = 70;
+	for (uint8_t i = 0; i < SIM_POPULATIONS; i++) {
+		config.population = i;
+		struct run run = population_run(&config);
+		assert_true(run.n > 1000 && run.n_attack > 100);
+		assert_int_equal(run.n_unordered, 0);
+		assert_in_range(
+			run.last_ns,
+			SIM_MIDNIGHT_NS + 69 * SIM_DAY_NS,
+			SIM_MIDNIGHT_NS + 70 * SIM_DAY_NS
+		);
+	}
+}
+
 static void names_lead_back_to_their_accounts(void **state) {
 	struct sim *sim = sim_open(&quiet);
 	char name[SIM_NAME_SIZE];
@@ -162,6 +181,7 @@ int main(void) {
 		cmocka_unit_test(attacks_leave_what_is_innocent_as_it_is),
 		cmocka_unit_test(every_scenario_of_the_catalogue_happens),
 		cmocka_unit_test(one_row_alone_can_be_asked_for),
+		cmocka_unit_test(every_population_lives_in_the_days_that_are_simulated),
 		cmocka_unit_test(names_lead_back_to_their_accounts),
 	};
 

@@ -362,6 +362,34 @@ static void unseen_passwords_that_are_retried_are_no_guessing(void **) {
 	world_close(&w);
 }
 
+// An old password that is not seen, in two computers and behind the addresses of a phone's vendor, all of
+// which ask again and again.
+static void an_unseen_old_password_in_several_devices_is_no_guessing(void **) {
+	struct world w;
+	world_open(&w, 1000);
+	ordinary(&w, 20);
+	for (uint32_t user = 0; user < 8; user++) {
+		for (uint32_t d = 0; d < 20; d++) {
+			add(&w, d * DAY + 7 * HOUR, user, IP(90, 1, user, 1), 0);
+			add(&w, d * DAY + 9 * HOUR, user, IP(17, 58, d % 4, 1 + user), 0);
+		}
+		for (uint32_t i = 0; i < 96; i++) {
+			uint32_t ip = i % 3 == 0 ? home_ip(user)
+				: i % 3 == 1	 ? IP(90, 1, user, 1)
+						 : IP(17, 58, 40 + i, user);
+			logins_add(
+				&w.logins,
+				(struct login
+				){START + 20 * DAY + i * 15 * MINUTE, user, ip, 0, false, 0}
+			);
+		}
+		add(&w, 21 * DAY + HOUR, user, IP(17, 58, 39, 1 + user), 0);
+	}
+	run(&w);
+	assert_int_equal(w.desk.n, 0);
+	world_close(&w);
+}
+
 static void unseen_passwords_tried_by_the_hundred_are_guessing(void **) {
 	struct world w;
 	world_open(&w, 1000);
@@ -500,6 +528,7 @@ int main(void) {
 		cmocka_unit_test(many_addresses_that_spray_share_an_alert),
 		cmocka_unit_test(a_wave_that_goes_on_is_told_each_day),
 		cmocka_unit_test(unseen_passwords_that_are_retried_are_no_guessing),
+		cmocka_unit_test(an_unseen_old_password_in_several_devices_is_no_guessing),
 		cmocka_unit_test(unseen_passwords_tried_by_the_hundred_are_guessing),
 		cmocka_unit_test(ever_new_addresses_of_one_ipv6_subscriber_are_one_source),
 		cmocka_unit_test(a_campaign_is_few_alerts_and_owners_in_hotels_are_left_alone),
