@@ -32,22 +32,25 @@ void meter_teach(struct meter_fleet *fleet, uint8_t age, uint8_t score, float da
 }
 
 // The share of days at least as high counts the one that is judged, as a conformal p-value does.
-static void days_rank(struct meter_days *days) {
+// prior: days that are thought to have been seen, as high as the score itself says, which is in nats.
+static void days_rank(struct meter_days *days, float prior) {
 	const float fade = 0.97555f; // 2^(-1/28)
 	float above = 1;
 	for (int s = METER_SCORES - 1; s >= 0; s--) {
 		days->days[s] *= fade;
 		above += days->days[s];
-		days->nats[s] = -logf(above);
+		days->nats[s] = -logf(above + prior * expf(-(float)METER_UNIT * s));
 	}
 	days->total = above - 1;
 	for (int s = 0; s < METER_SCORES; s++)
-		days->nats[s] += logf(above);
+		days->nats[s] += logf(above + prior);
 }
 
+// Where no stranger ever stayed, the first who does would be as usual as anybody: nobody is ahead of
+// him. So the later ages start from a prior. The first needs none, every quiet day is in it.
 void meter_fleet_day(struct meter_fleet *fleet) {
 	for (int age = 0; age < METER_AGES; age++)
-		days_rank(&fleet->of[age]);
+		days_rank(&fleet->of[age], age == AGE_FIRST ? 0 : METER_PRIOR);
 }
 
 // ---- evidence

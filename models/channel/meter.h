@@ -13,7 +13,8 @@
 //         (Shin, Ramdas, Rinaldo: arXiv 2203.03532); the two w are averaged, which is one again
 //
 // Days on which the same visitor comes again are no news each: from his second day on he is ranked among
-// the fleet's visitors of his age alone (meter_age), which makes e conditional on his being there.
+// the fleet's visitors of his age alone (meter_age), which makes e conditional on his being there. A
+// fleet may have no such visitors: there the rank starts from S days as high as the score's nats say.
 //
 // The guarantee holds where the day is exchangeable with the account's own past or with the fleet's
 // days. What is attacked teaches little: days are learned a week late, none from accounts under

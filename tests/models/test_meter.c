@@ -93,6 +93,25 @@ static void a_habit_is_no_evidence_and_a_silenced_day_teaches_nobody(void **) {
 	assert_true(fleet.of[AGE_FIRST].days[90] == taught);
 }
 
+// In a fleet where no stranger ever stayed for a week, one who does is evidence day by day, though less
+// than his first day was; where many stay and are as strange, he is none.
+static void who_stays_where_nobody_does_is_evidence(void **) {
+	static struct meter_fleet fleet;
+	const uint8_t strange = meter_score(7);
+	for (int day = 0; day < LEARNING; day++) {
+		meter_teach(&fleet, AGE_FIRST, 0, 1000);
+		meter_fleet_day(&fleet);
+	}
+	double alone = meter_day_nats(NULL, &fleet, 8, AGE_WEEK, strange);
+	assert_true(alone > 0.4 && alone < 1);
+	assert_true(meter_day_nats(NULL, &fleet, 8, AGE_WEEK, 1) < 0);
+	for (int day = 0; day < LEARNING; day++) {
+		meter_teach(&fleet, AGE_WEEK, strange, 3);
+		meter_fleet_day(&fleet);
+	}
+	assert_true(meter_day_nats(NULL, &fleet, 8, AGE_WEEK, strange) < 0);
+}
+
 static void scores_are_bounded(void **) {
 	assert_int_equal(meter_score(-1), 0);
 	assert_int_equal(meter_score(NAN), 0);
@@ -105,6 +124,7 @@ int main(void) {
 		cmocka_unit_test(innocent_days_run_at_least_as_long_as_promised),
 		cmocka_unit_test(no_day_adds_more_than_its_cap),
 		cmocka_unit_test(a_habit_is_no_evidence_and_a_silenced_day_teaches_nobody),
+		cmocka_unit_test(who_stays_where_nobody_does_is_evidence),
 		cmocka_unit_test(scores_are_bounded),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
