@@ -94,8 +94,8 @@ static void fixture_open(struct fixture *f) {
 		struct session *s = &f->sessions[i];
 
 		s->engine = f->engine;
-		f->engine->pending[i].session = s;
-		f->engine->pending[i].activity = slab_get(f->engine->slab, sizeof(struct activity));
+		assert_int_equal(pending_place(&f->engine->pending), i);
+		pending_take(&f->engine->pending, s, 0);
 		s->pending = (uint32_t)i + 1;
 	}
 }

@@ -336,7 +336,7 @@ struct imap_state {
 static_assert(sizeof(struct imap) == 64, "what an idle session costs");
 static_assert(sizeof(struct imap_state) == 112, "what an idle session costs");
 static_assert(sizeof(struct imap_mailbox) == 56, "what an idle session costs");
-static_assert(IMAP_COMMANDS <= 64, "n_commands and commands_cap, a power of two");
+static_assert(IMAP_COMMANDS < 1 << 7, "n_commands; commands_cap is at most the next power of two");
 static_assert(IMAP_MAILBOXES_MAX < 1 << 6 && 2 * IMAP_MAILBOXES_MAX < 1 << 7, "mailboxes");
 
 static inline struct imap_run *imap_runs(struct imap_state *imap) {
