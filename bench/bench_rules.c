@@ -385,9 +385,7 @@ static int count_false(struct ruleset *ruleset, uint32_t n) {
 		die(strerror(errno));
 	// A session that only content knows, and the activity it adds to.
 	bench.session.engine = bench.engine;
-	bench.activity = slab_get(bench.engine->slab, sizeof(struct activity));
-	bench.engine->pending[0].session = &bench.session;
-	bench.engine->pending[0].activity = bench.activity;
+	bench.activity = pending_take(&bench.engine->pending, &bench.session, 0);
 	bench.session.pending = 1;
 	for (uint32_t i = 0; i < n; i++) {
 		size_t size;

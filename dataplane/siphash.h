@@ -35,27 +35,59 @@ static inline void siphash_word(uint64_t v[4], uint64_t word) {
 	v[0] ^= word;
 }
 
-// The 64-bit hash of size bytes under a 128-bit key.
-static inline uint64_t siphash(const uint64_t key[2], const void *data, size_t size) {
-	const uint8_t *p = data;
-	uint64_t v[4] = {
-		key[0] ^ 0x736f6d6570736575ull,
-		key[1] ^ 0x646f72616e646f6dull,
-		key[0] ^ 0x6c7967656e657261ull,
-		key[1] ^ 0x7465646279746573ull,
-	};
-	uint64_t word, tail = (uint64_t)size << 56;
-	size_t left = size;
+static inline void siphash_begin(uint64_t v[4], const uint64_t key[2]) {
+	v[0] = key[0] ^ 0x736f6d6570736575ull;
+	v[1] = key[1] ^ 0x646f72616e646f6dull;
+	v[2] = key[0] ^ 0x6c7967656e657261ull;
+	v[3] = key[1] ^ 0x7465646279746573ull;
+}
 
-	for (; left >= 8; p += 8, left -= 8) {
-		memcpy(&word, p, 8);
-		siphash_word(v, word);
-	}
-	for (size_t i = 0; i < left; i++)
-		tail |= (uint64_t)p[i] << (8 * i);
-	siphash_word(v, tail);
+static inline uint64_t siphash_end(uint64_t v[4]) {
 	v[2] ^= 0xff;
 	for (int i = 0; i < 4; i++)
 		siphash_round(v);
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+// The 64-bit hash of size bytes under a 128-bit key.
+static inline uint64_t siphash(const uint64_t key[2], const void *data, size_t size) {
+	const uint8_t *p = data;
+	uint64_t v[4], word, tail = (uint64_t)size << 56;
+	size_t left = size;
+
+	siphash_begin(v, key);
+	for (; left >= 8; p += 8, left -= 8) {
+		memcpy(&word, p, 8);
+		siphash_word(v, word);
+	}
+	if (left >= 4) { // two words that overlap
+		uint32_t low, high;
+		memcpy(&low, p, 4);
+		memcpy(&high, p + left - 4, 4);
+		tail |= low | (uint64_t)high << (8 * (left - 4));
+	} else if (left > 0) {
+		tail |= p[0] | (uint64_t)p[left / 2] << (8 * (left / 2))
+			| (uint64_t)p[left - 1] << (8 * (left - 1));
+	}
+	siphash_word(v, tail);
+	return siphash_end(v);
+}
+
+// Those of data, whole words, with a word behind it that is 0 and 1: what they have in common is read once.
+static inline void
+siphash_pair(const uint64_t key[2], const void *data, size_t size, uint64_t hash[2]) {
+	const uint8_t *p = data;
+	uint64_t v[4], end[4], word;
+
+	siphash_begin(v, key);
+	for (size_t i = 0; i < size; i += 8) {
+		memcpy(&word, p + i, 8);
+		siphash_word(v, word);
+	}
+	for (uint64_t last = 0; last < 2; last++) {
+		memcpy(end, v, sizeof(end));
+		siphash_word(end, last);
+		siphash_word(end, (uint64_t)(size + 8) << 56);
+		hash[last] = siphash_end(end);
+	}
 }

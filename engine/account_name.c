@@ -21,15 +21,15 @@ static bool list_has(const char *list, const char *domain, size_t size) {
 
 static void lower(char *text, size_t size) {
 	for (size_t i = 0; i < size; i++)
-		if (text[i] >= 'A' && text[i] <= 'Z')
-			text[i] |= 0x20;
+		text[i] |= (text[i] >= 'A' && text[i] <= 'Z') << 5;
 }
 
 static bool has_control(const char *name, size_t size) {
+	bool has = false;
+
 	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f)
-			return true;
-	return false;
+		has |= ((unsigned char)name[i] < 0x20) | (name[i] == 0x7f);
+	return has;
 }
 
 size_t account_name(
@@ -64,8 +64,10 @@ size_t account_name(
 }
 
 size_t account_name_user(const struct account_names *names, const char *name, size_t size) {
-	const char *separators = names->master_separators ? names->master_separators : "";
+	const char *separators = names->master_separators;
 
+	if (!separators || !*separators)
+		return size;
 	// With nothing on one side it is part of a name.
 	for (size_t i = size; i-- > 1;)
 		if (name[i] && strchr(separators, name[i]))

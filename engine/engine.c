@@ -26,7 +26,8 @@ struct engine *engine_open(const struct engine_config *config) {
 	engine->line = malloc(RECORD_SIZE_MAX);
 	if (config->decode)
 		engine->charsets = charsets_open();
-	if (!engine->slab || !engine->line || (config->decode && !engine->charsets)) {
+	if (!engine->slab || !engine->line || (config->decode && !engine->charsets)
+	    || pending_open(&engine->pending) < 0) {
 		int error = errno;
 		engine_close(engine);
 		errno = error;
@@ -66,6 +67,7 @@ void engine_close(struct engine *engine) {
 	if (!engine)
 		return;
 	slab_close(engine->slab);
+	pending_close(&engine->pending);
 	charsets_close(engine->charsets);
 	free(engine->line);
 	free(engine);

@@ -10,6 +10,7 @@
 #include "activity.h"
 #include "limits.h"
 #include "networks.h"
+#include "pending.h"
 #include "session.h"
 #include "slab.h"
 #include "stream.h"
@@ -29,7 +30,7 @@ struct engine_out {
 	void *ctx;
 	// One JSON line without its end.
 	void (*record)(void *ctx, const char *line, size_t size);
-	void (*activity)(void *ctx, const struct activity *activity);
+	void (*activity)(void *ctx, const struct activity *activity); // NULL: nobody hears them
 };
 
 struct engine_config {
@@ -72,15 +73,13 @@ struct engine {
 	struct slab *slab;
 	struct charsets *charsets; // NULL unless contents are decoded
 	struct engine_stats stats;
-	struct {
-		struct session *session;
-		struct activity *activity;
-		uint64_t due_ns;
-	} pending[ACTIVITY_PENDING_MAX]; // what is being collected, in a ring by age
-	uint32_t pending_next;
+	struct pending pending; // activities being collected
+	struct activity nowhere; // where they go when nobody hears them: written, never read
 	_Atomic(struct scanner *) scanner_offered; // w: control, r: worker
 	_Atomic(struct scanner *) scanner_taken; // w: worker, r: control; config.scanner for others
 	uint64_t events_new; // of the session at hand, not yet shown to rules
+	const struct session *id_of; // whose id is below; NULL: nobody's
+	uint8_t id[16];
 	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	struct engine_place places[ENGINE_PLACES]; // by hash of the address, the last asked for
 	char *line; // RECORD_SIZE_MAX, where records are written

@@ -331,7 +331,7 @@ static void print_memory(const struct pipeline *p) {
 	size_t flows = (flow_memsize(p->lines[0].flows)
 			+ (p->lines[0].defrag ? defrag_memsize(p->lines[0].defrag) : 0))
 		* n;
-	size_t sessions = p->config->memory * n;
+	size_t sessions = (p->config->memory + pending_memsize()) * n;
 	size_t queues = RING_SIZE * n + (p->distributor ? distribute_memsize(p->distributor) : 0);
 	size_t models = analyst_memsize(p->analyst);
 

@@ -21,6 +21,7 @@
 #include "session_match.h"
 #include "siphash.h"
 
+#include <endian.h>
 #include <string.h>
 #include <strings.h>
 
@@ -50,28 +51,35 @@ double session_seen(const struct session *s) {
 	return s->n_unparsed >= total ? 0.0 : 1.0 - (double)s->n_unparsed / (double)total;
 }
 
-void session_id(const struct session *s, uint8_t id[16]) {
+static void id_make(const struct session *s, uint8_t id[16]) {
 	static const uint64_t key[2] = {0x706f737465726e20, 0x73657373696f6e20};
 	struct {
 		struct stream_tuple tuple;
 		uint64_t start_ns;
-		uint64_t half;
 	} of;
 	uint64_t half[2];
 
 	memset(&of, 0, sizeof(of)); // no padding in the hash
 	stream_tuple_get(s->stream, &of.tuple);
 	of.start_ns = stream_start_ns(s->stream);
-	for (of.half = 0; of.half < 2; of.half++)
-		half[of.half] = siphash(key, &of, sizeof(of));
+	siphash_pair(key, &of, sizeof(of), half);
 
-	uint64_t ms = of.start_ns / 1000000;
-	for (int i = 0; i < 6; i++)
-		id[i] = (uint8_t)(ms >> (40 - 8 * i));
+	uint64_t ms = htobe64(of.start_ns / 1000000 << 16);
+	memcpy(id, &ms, 6);
 	memcpy(id + 6, &half[0], 2);
 	memcpy(id + 8, &half[1], 8);
 	id[6] = (uint8_t)((id[6] & 0x0f) | 0x70);
 	id[8] = (uint8_t)((id[8] & 0x3f) | 0x80);
+}
+
+// Records and activity of one session come one behind the other: its id is made once for them.
+void session_id(const struct session *s, uint8_t id[16]) {
+	struct engine *engine = s->engine;
+
+	if (engine->id_of != s)
+		id_make(s, engine->id);
+	engine->id_of = s;
+	memcpy(id, engine->id, sizeof(engine->id));
 }
 
 static uint64_t interim_due_ns(const struct session *s) {
@@ -80,7 +88,7 @@ static uint64_t interim_due_ns(const struct session *s) {
 
 // 0: nothing is being collected.
 static uint64_t activity_due_ns(const struct session *s) {
-	return s->pending ? s->engine->pending[s->pending - 1].due_ns : 0;
+	return s->pending ? s->engine->pending.places[s->pending - 1].due_ns : 0;
 }
 
 // One stream timer serves both wishes: the minute of the activity, the interim record.
@@ -107,7 +115,7 @@ static void network_write(const struct session *s, struct activity *a) {
 }
 
 static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
-	struct activity *a = s->engine->pending[s->pending - 1].activity;
+	struct activity *a = s->engine->pending.places[s->pending - 1].activity;
 	uint16_t port;
 
 	a->time_ns = now_ns;
@@ -128,8 +136,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 		s->engine->stats.n_activities++;
 		s->engine->config.out.activity(s->engine->config.out.ctx, a);
 	}
-	slab_put(s->engine->slab, a, sizeof(*a));
-	s->engine->pending[s->pending - 1].session = NULL;
+	pending_give(&s->engine->pending, s->pending - 1u);
 	s->pending = 0;
 }
 
@@ -184,19 +191,6 @@ void session_inflater_end(struct session *s) {
 	s->engine->n_inflaters--;
 }
 
-// A place among those that are collecting; whoever had it for longest sends what he has.
-static void pending_add(struct session *s, struct activity *activity, uint64_t now_ns) {
-	struct engine *engine = s->engine;
-	uint32_t place = engine->pending_next++ % ACTIVITY_PENDING_MAX;
-
-	if (engine->pending[place].session)
-		session_activity_flush(engine->pending[place].session, now_ns);
-	engine->pending[place].session = s;
-	engine->pending[place].activity = activity;
-	engine->pending[place].due_ns = now_ns + ACTIVITY_PERIOD_NS;
-	s->pending = (place + 1) & 0x3fff;
-}
-
 struct session_client *session_client_get(struct session *s) {
 	if (!s->client)
 		s->client = slab_get(s->engine->slab, sizeof(*s->client));
@@ -245,21 +239,22 @@ bool session_real_client(
 	return true;
 }
 
+// Takes a place among those that are collecting; whoever had it for longest sends what he has.
 struct activity *session_activity(struct session *s, uint64_t now_ns) {
-	// Where results go when there is no room for them: written, never read.
-	static _Thread_local struct activity nowhere;
-
+	struct engine *engine = s->engine;
+	uint32_t place = pending_place(&engine->pending);
 	struct activity *activity;
 
 	if (s->pending)
-		return s->engine->pending[s->pending - 1].activity;
-	activity = slab_get(s->engine->slab, sizeof(*activity));
-	if (!activity) {
-		session_event(s, EVENT_memory_full);
-		memset(&nowhere, 0, sizeof(nowhere));
-		return &nowhere;
+		return engine->pending.places[s->pending - 1].activity;
+	if (!engine->config.out.activity) {
+		pending_empty(&engine->nowhere);
+		return &engine->nowhere;
 	}
-	pending_add(s, activity, now_ns);
+	if (engine->pending.places[place].session)
+		session_activity_flush(engine->pending.places[place].session, now_ns);
+	activity = pending_take(&engine->pending, s, now_ns + ACTIVITY_PERIOD_NS);
+	s->pending = (place + 1) & 0x3fff;
 	timer_update(s);
 	return activity;
 }
@@ -411,6 +406,29 @@ static void early_replay(struct session *s, const struct detect_buffer *early, u
 	}
 }
 
+// What has been said so far in each direction.
+static enum detect recognise(
+	const struct session *s,
+	const uint8_t *client,
+	size_t client_size,
+	const uint8_t *server,
+	size_t server_size
+) {
+	struct stream_tuple tuple;
+
+	stream_tuple_get(s->stream, &tuple);
+	return detect(client, client_size, server, server_size, tuple.port[STREAM_SERVER]);
+}
+
+// Most connections are told by the first piece, which then need not be kept.
+static enum detect
+first_detect(const struct session *s, enum stream_dir dir, const uint8_t *data, size_t size) {
+	if (size > DETECT_SIZE_MAX)
+		size = DETECT_SIZE_MAX;
+	return dir == STREAM_CLIENT ? recognise(s, data, size, NULL, 0)
+				    : recognise(s, NULL, 0, data, size);
+}
+
 static void early_data(
 	struct session *s,
 	enum stream_dir dir,
@@ -418,24 +436,23 @@ static void early_data(
 	size_t size,
 	uint64_t now_ns
 ) {
-	int taken = early_add(s, dir, data, size);
+	enum detect verdict = s->early ? DETECT_MORE : first_detect(s, dir, data, size);
+	int taken = verdict == DETECT_MORE ? early_add(s, dir, data, size) : 0;
 	struct detect_buffer *early = s->early;
-	struct stream_tuple tuple;
-	enum detect verdict = DETECT_NONE;
 
-	if (taken >= 0) {
-		stream_tuple_get(s->stream, &tuple);
-		verdict = detect(
+	if (taken < 0) {
+		verdict = DETECT_NONE;
+		taken = 0;
+	} else if (verdict == DETECT_MORE) {
+		verdict = recognise(
+			s,
 			early->data[STREAM_CLIENT],
 			early->size[STREAM_CLIENT],
 			early->data[STREAM_SERVER],
-			early->size[STREAM_SERVER],
-			tuple.port[STREAM_SERVER]
+			early->size[STREAM_SERVER]
 		);
 		if (verdict == DETECT_MORE && (size_t)taken == size)
 			return;
-	} else {
-		taken = 0;
 	}
 	decide(s, verdict);
 	if (s->proto && early) {
@@ -563,7 +580,8 @@ handler_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size
 		client_begin(s, data, size, now_ns);
 	else
 		bytes_read(s, dir, data, size, now_ns);
-	session_events_match(s, now_ns);
+	if (s->engine->events_new)
+		session_events_match(s, now_ns);
 }
 
 static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64_t now_ns) {
@@ -656,6 +674,8 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 		session_text_put(s, s->client->master);
 	slab_put(slab, s->client, sizeof(*s->client));
 	session_match_free(s);
+	if (s->engine->id_of == s)
+		s->engine->id_of = NULL;
 	slab_put(slab, s, sizeof(*s));
 }
 

@@ -29,11 +29,14 @@ void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r) 
 }
 
 const struct network *session_network(const struct session *s) {
+	static const struct network nothing;
 	struct engine *engine = s->engine;
 	struct engine_place *place;
 	struct ip ip;
 	uint16_t port;
 
+	if (!engine->config.networks)
+		return &nothing;
 	session_source(s, &ip, &port);
 	place = &engine->places[hash_bytes(HASH_PUBLIC, &ip, sizeof(ip)) % ENGINE_PLACES];
 	if (place->of == engine->config.networks && memcmp(&place->ip, &ip, sizeof(ip)) == 0)

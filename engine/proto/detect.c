@@ -357,10 +357,11 @@ detect(const uint8_t *client,
 	struct text from_client = {client, client_size};
 	struct text from_server = {server, server_size};
 	enum detect by_server = server_detect(from_server, from_client, hint_port);
-	enum detect by_client = client_detect(from_client, hint_port);
+	enum detect by_client;
 
 	if (by_server != DETECT_MORE && by_server != DETECT_NONE)
 		return by_server;
+	by_client = client_detect(from_client, hint_port);
 	if (by_client != DETECT_MORE && by_client != DETECT_NONE)
 		return by_client;
 	// A silent direction says nothing; one that has spoken nonsense speaks for both. But where a mail

@@ -33,10 +33,6 @@ void line_reset(struct line *line, struct slab *slab) {
 	*line = (struct line){.is_secret = is_secret};
 }
 
-bool line_is_start(const struct line *line) {
-	return line->is_whole || (line->carry == NULL && !line->is_full);
-}
-
 // Makes room for need bytes, in doubling steps up to what a whole carry takes. Without any the whole
 // line is let go, so that its end is still found.
 static bool carry_reserve(struct line *line, struct slab *slab, uint32_t need) {
@@ -136,15 +132,15 @@ static void slice_carry(struct line *line, struct line_slice *slice) {
 		slice_set(slice, line->carry, line->carry_size, line->carry, line->carry_size);
 }
 
-int line_next(
+int line_next_slow(
 	struct line *line,
 	struct slab *slab,
 	const uint8_t **data,
 	size_t *size,
+	const uint8_t *lf,
 	struct line_slice *slice
 ) {
 	const uint8_t *start = *data;
-	const uint8_t *lf = *size > 0 ? memchr(start, '\n', *size) : NULL;
 	size_t n = lf != NULL ? (size_t)(lf - start) : *size;
 
 	if (line->is_whole)

@@ -52,9 +52,7 @@ static void fixture_open(struct fixture *f, uint32_t n_streams) {
 	assert_non_null(f->engine);
 	f->session.engine = f->engine;
 	// What session_found() adds to.
-	f->activity = slab_get(f->engine->slab, sizeof(struct activity));
-	f->engine->pending[0].session = &f->session;
-	f->engine->pending[0].activity = f->activity;
+	f->activity = pending_take(&f->engine->pending, &f->session, 0);
 	f->session.pending = 1;
 }
 

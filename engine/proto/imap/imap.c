@@ -8,8 +8,8 @@
 
 #include "proto/imap/imap_private.h"
 
+#include <stddef.h>
 #include <string.h>
-#include <strings.h>
 
 static bool has_event(const struct session *s, enum session_event event) {
 	return s->events & UINT64_C(1) << event;
@@ -21,14 +21,15 @@ void imap_flight_free(struct imap_ctx *c, struct imap_flight *flight) {
 	uint32_t kept = flight->tag_size < IMAP_TAG_SIZE_MAX ? flight->tag_size : IMAP_TAG_SIZE_MAX;
 
 	imap_args_free(c, flight);
-	slab_put(session_slab(c->s), flight, sizeof(*flight) + kept);
+	slab_put(session_slab(c->s), flight, sizeof(*flight) + imap_args_size(flight) + kept);
 }
 
 struct imap_flight *imap_flight_find(struct imap_ctx *c, const uint8_t *tag, size_t size) {
 	size_t kept = size < IMAP_TAG_SIZE_MAX ? size : IMAP_TAG_SIZE_MAX;
 
 	for (struct imap_flight *f = c->imap->flights; f != NULL; f = f->next)
-		if (f->tag_size == size && memcmp(f->tag, tag, kept) == 0)
+		if (f->tag_size == size
+		    && memcmp((uint8_t *)(f + 1) + imap_args_size(f), tag, kept) == 0)
 			return f;
 	return NULL;
 }
@@ -221,7 +222,7 @@ side_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, const si
 			line_received(c, dir, &line);
 		}
 	}
-	if (line_is_start(&side->line))
+	if (side->line.is_whole)
 		line_reset(&side->line, session_slab(c->s));
 	return all - size;
 }
@@ -253,16 +254,14 @@ void imap_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, siz
 
 // ---- Memory while something is half read
 
-static bool busy_open(struct imap_ctx *c) {
-	struct imap_busy *busy = c->imap->busy;
-
-	if (busy != NULL)
-		return true;
-	busy = c->imap->busy = slab_get(session_slab(c->s), sizeof(*busy));
-	if (busy == NULL)
-		return false;
-	busy->side[STREAM_CLIENT].line.is_secret = true; // any of its lines may be a LOGIN
-	return true;
+// For as long as a call lasts; NULL: there is one already, which is longer needed.
+static void busy_open(struct imap_ctx *c, struct imap_busy *here) {
+	if (c->imap->busy != NULL)
+		return;
+	memset(here, 0, offsetof(struct imap_busy, fetch));
+	here->fetch.is_open = false;
+	here->side[STREAM_CLIENT].line.is_secret = true; // any of its lines may be a LOGIN
+	c->imap->busy = here;
 }
 
 static bool side_is_idle(const struct imap_ctx *c, enum stream_dir dir) {
@@ -273,7 +272,8 @@ static bool side_is_idle(const struct imap_ctx *c, enum stream_dir dir) {
 		&& line_is_start(&side->line) && side->line.carry == NULL;
 }
 
-static void busy_free(struct imap_ctx *c) {
+// here: where it lies when it was made for this call; else it is the slab's.
+static void busy_free(struct imap_ctx *c, const struct imap_busy *here) {
 	struct imap_busy *busy = c->imap->busy;
 
 	if (busy == NULL)
@@ -285,25 +285,59 @@ static void busy_free(struct imap_ctx *c) {
 		kept_free(c, &busy->side[dir]);
 		line_reset(&busy->side[dir].line, session_slab(c->s));
 	}
-	slab_put(session_slab(c->s), busy, sizeof(*busy));
+	if (busy != here)
+		slab_put(session_slab(c->s), busy, sizeof(*busy));
 	c->imap->busy = NULL;
 }
 
-static void busy_close_if_idle(struct imap_ctx *c) {
+static bool busy_is_idle(const struct imap_ctx *c) {
+	const struct imap_busy *busy = c->imap->busy;
+
+	return busy->command == NULL && !busy->fetch.is_open && side_is_idle(c, STREAM_CLIENT)
+		&& side_is_idle(c, STREAM_SERVER);
+}
+
+// Of an idle one: whether it holds nothing of the slab.
+static bool busy_is_empty(const struct imap_busy *busy) {
+	return busy->side[0].kept == NULL && busy->side[1].kept == NULL
+		&& busy->argument.data == NULL;
+}
+
+// Something is half read when the call ends: it stays. false: there is no memory for it.
+static bool busy_keep(struct imap_ctx *c, const struct imap_busy *here) {
 	struct imap_busy *busy = c->imap->busy;
 
-	if (c->s->is_deaf)
-		imap_compress_free(c); // nothing more will come
-	if (busy != NULL && c->s->is_deaf)
-		imap_fetch_close(c);
-	if (c->s->is_deaf)
-		imap_parts_forget(c);
+	if (busy != here)
+		return true;
+	busy = slab_get(session_slab(c->s), sizeof(*busy));
 	if (busy == NULL)
-		return;
-	if (c->s->is_deaf
-	    || (busy->command == NULL && !busy->fetch.is_open && side_is_idle(c, STREAM_CLIENT)
-		&& side_is_idle(c, STREAM_SERVER)))
-		busy_free(c);
+		return false;
+	memcpy(busy, here, offsetof(struct imap_busy, fetch));
+	if (here->fetch.is_open)
+		busy->fetch = here->fetch;
+	c->imap->busy = busy;
+	return true;
+}
+
+// The end of a call: what is needed no longer is given back. false: what is needed cannot be kept.
+static bool busy_settle(struct imap_ctx *c, const struct imap_busy *here) {
+	if (c->s->is_deaf) {
+		imap_compress_free(c); // nothing more will come
+		if (c->imap->busy != NULL)
+			imap_fetch_close(c);
+		imap_parts_forget(c);
+	}
+	if (c->imap->busy == NULL)
+		return true;
+	if (c->s->is_deaf)
+		busy_free(c, here);
+	else if (!busy_is_idle(c))
+		return busy_keep(c, here);
+	else if (c->imap->busy == here && busy_is_empty(here))
+		c->imap->busy = NULL;
+	else
+		busy_free(c, here);
+	return true;
 }
 
 // ---- What few connections need
@@ -346,33 +380,6 @@ static void *imap_open(struct session *s) {
 	return imap;
 }
 
-// Without memory for a token the place in the stream is lost, as after a hole.
-static void memory_lost(struct imap_ctx *c, enum stream_dir dir, size_t size) {
-	session_event(c->s, EVENT_memory_full);
-	session_unparsed(c->s, size);
-	c->imap->place[dir] = PLACE_HOLE;
-	c->imap->is_unsure = true;
-}
-
-static void imap_data(
-	struct session *s,
-	void *state,
-	enum stream_dir dir,
-	const uint8_t *data,
-	size_t size,
-	uint64_t now_ns
-) {
-	struct imap_ctx c = {s, state, now_ns};
-
-	if (!busy_open(&c)) {
-		memory_lost(&c, dir, size);
-		return;
-	}
-	c.imap->is_asked |= dir == STREAM_CLIENT;
-	imap_feed(&c, dir, data, size);
-	busy_close_if_idle(&c);
-}
-
 // The line or literal begun is lost, and with it what it belongs to.
 static void place_lose(struct imap_ctx *c, enum stream_dir dir) {
 	struct imap_busy *busy = c->imap->busy;
@@ -394,6 +401,32 @@ static void place_lose(struct imap_ctx *c, enum stream_dir dir) {
 	}
 }
 
+// Without memory for what is half read the place in the stream is lost, as after a hole.
+static void memory_lost(struct imap_ctx *c, enum stream_dir dir, const struct imap_busy *here) {
+	session_event(c->s, EVENT_memory_full);
+	c->imap->is_unsure = true;
+	place_lose(c, dir);
+	busy_free(c, here);
+}
+
+static void imap_data(
+	struct session *s,
+	void *state,
+	enum stream_dir dir,
+	const uint8_t *data,
+	size_t size,
+	uint64_t now_ns
+) {
+	struct imap_ctx c = {s, state, now_ns};
+	struct imap_busy here;
+
+	busy_open(&c, &here);
+	c.imap->is_asked |= dir == STREAM_CLIENT;
+	imap_feed(&c, dir, data, size);
+	if (!busy_settle(&c, &here))
+		memory_lost(&c, dir, &here);
+}
+
 static void
 imap_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, uint64_t now_ns) {
 	struct imap_ctx c = {s, state, now_ns};
@@ -402,7 +435,7 @@ imap_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, uin
 
 	if (imap_compress_of(&c) != NULL) {
 		imap_compress_gap(&c);
-		busy_close_if_idle(&c);
+		busy_settle(&c, NULL);
 		return;
 	}
 	if (busy != NULL && c.imap->place[dir] == PLACE_ANNOUNCED)
@@ -422,7 +455,7 @@ imap_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, uin
 		if (dir == STREAM_SERVER)
 			imap_parts_forget(&c);
 	}
-	busy_close_if_idle(&c);
+	busy_settle(&c, NULL);
 }
 
 static void imap_end(struct session *s, void *state, uint64_t now_ns) {
@@ -445,7 +478,7 @@ static void imap_free(struct session *s, void *state) {
 
 	imap_compress_free(&c);
 	imap_grammar_free(&c);
-	busy_free(&c);
+	busy_free(&c, NULL);
 	while ((flight = imap->flights) != NULL) {
 		imap_flight_unlink(&c, flight);
 		imap_flight_free(&c, flight);

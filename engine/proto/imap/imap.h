@@ -72,14 +72,14 @@ struct imap_deeds {
 // The facts of one connection; totals since its start.
 struct imap {
 	struct imap_command_count *commands; // in the order of first use
-	uint8_t n_commands;
-	uint8_t commands_cap;
-	uint8_t n_mailboxes;
-	uint8_t mailboxes_cap;
-	bool is_compressed : 1, is_starttls : 1, is_logout : 1;
-	bool is_idle : 1; // waits in IDLE now
 	struct imap_mailbox *mailboxes; // the one past IMAP_MAILBOXES_MAX stands for all others
 	char *client_id; // "name version" out of ID (RFC 2971), UTF-8, in a block of its size; or NULL
+	uint32_t n_commands : 7;
+	uint32_t commands_cap : 8;
+	uint32_t n_mailboxes : 6;
+	uint32_t mailboxes_cap : 7;
+	uint32_t is_compressed : 1, is_starttls : 1, is_logout : 1;
+	uint32_t is_idle : 1; // waits in IDLE now
 	uint32_t grammar; // 0: not computed yet
 	// As Dovecot's logout line counts: one for each part sent in a FETCH response. Parts that
 	// are header alone (HEADER, HEADER.FIELDS) are headers, all others, MIME too, are bodies;

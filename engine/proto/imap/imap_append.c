@@ -46,7 +46,7 @@ static void message_open(struct imap_ctx *c, struct imap_append *append) {
 
 static void
 append_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_append *append = flight->args;
+	struct imap_append *append = imap_args(flight);
 
 	if (flight->n_args == append_name_at(flight) && imap_token_is_name(arg))
 		append->name = imap_name_take(c, arg, &append->name_size);
@@ -60,7 +60,7 @@ append_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_tok
 
 // Literals in front of the mailbox's name, and that name, are kept; the others are messages.
 static enum imap_keep append_literal(struct imap_ctx *c, struct imap_flight *flight) {
-	struct imap_append *append = flight->args;
+	struct imap_append *append = imap_args(flight);
 
 	if (flight->n_args <= append_name_at(flight))
 		return KEEP_VALUE;
@@ -72,7 +72,7 @@ static enum imap_keep append_literal(struct imap_ctx *c, struct imap_flight *fli
 
 static void
 append_content(struct imap_ctx *c, struct imap_flight *flight, const uint8_t *data, size_t size) {
-	struct imap_append *append = flight->args;
+	struct imap_append *append = imap_args(flight);
 
 	if (append->is_due) { // not before: the server may refuse it
 		message_open(c, append);
@@ -86,21 +86,21 @@ append_content(struct imap_ctx *c, struct imap_flight *flight, const uint8_t *da
 }
 
 static void append_end(struct imap_ctx *c, struct imap_flight *flight) {
-	struct imap_append *append = flight->args;
+	struct imap_append *append = imap_args(flight);
 
 	if (!append->is_joined)
 		message_close(c, append);
 }
 
 static void append_free(struct imap_ctx *c, struct imap_flight *flight) {
-	struct imap_append *append = flight->args;
+	struct imap_append *append = imap_args(flight);
 
 	message_close(c, append);
 	slab_put(session_slab(c->s), append->name, append->name_size);
 }
 
 static void append_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
-	struct imap_append *append = flight->args;
+	struct imap_append *append = imap_args(flight);
 	struct activity_mailbox *activity;
 	struct imap_cursor args;
 	uint32_t uidvalidity = 0;

@@ -7,7 +7,6 @@
 #include "proto/imap/imap_private.h"
 
 #include <string.h>
-#include <strings.h>
 
 static const struct {
 	const char *name;
@@ -36,17 +35,18 @@ char *imap_name_take(struct imap_ctx *c, const struct imap_token *arg, uint16_t 
 
 // ---- What a command's arguments own
 
+uint32_t imap_args_size(const struct imap_flight *flight) {
+	return verb_of(flight)->args_size;
+}
+
 void imap_args_free(struct imap_ctx *c, struct imap_flight *flight) {
-	if (flight->args == NULL)
-		return;
-	if (verb_of(flight)->free != NULL)
+	if (verb_of(flight)->free != NULL && !(flight->flags & FLIGHT_EMPTIED))
 		verb_of(flight)->free(c, flight);
-	slab_put(session_slab(c->s), flight->args, verb_of(flight)->args_size);
-	flight->args = NULL;
+	flight->flags |= FLIGHT_EMPTIED;
 }
 
 static void command_end(struct imap_ctx *c, struct imap_flight *flight) {
-	if (verb_of(flight)->end != NULL && flight->args != NULL)
+	if (verb_of(flight)->end != NULL && !(flight->flags & FLIGHT_EMPTIED))
 		verb_of(flight)->end(c, flight);
 }
 
@@ -54,20 +54,85 @@ static void command_end(struct imap_ctx *c, struct imap_flight *flight) {
 
 // tag = 1*<any ASTRING-CHAR except "+">
 static bool is_tag(const uint8_t *tag, size_t size) {
+	static const uint8_t others[0x80] = {
+		['('] = 1,
+		[')'] = 1,
+		['{'] = 1,
+		['%'] = 1,
+		['*'] = 1,
+		['"'] = 1,
+		['\\'] = 1,
+		['+'] = 1,
+	};
+
 	for (size_t i = 0; i < size; i++)
-		if (tag[i] <= ' ' || tag[i] >= 0x7f || memchr("(){%*\"\\+", tag[i], 8) != NULL)
+		if (tag[i] <= ' ' || tag[i] >= 0x7f || others[tag[i]])
 			return false;
 	return size > 0;
 }
 
-static enum imap_command command_lookup(const uint8_t *name, size_t size, size_t skip) {
-	for (int i = IMAP_OTHER + 1; i < IMAP_COMMANDS; i++)
-		if (strncmp(commands[i].name, "UID ", 4) == 0 ? skip == 4 : skip == 0)
-			if (strlen(commands[i].name + skip) == size
-			    && strncasecmp(commands[i].name + skip, (const char *)name, size) == 0)
-				return i;
+// Called with a size that is known when compiled: only the names of that size are compared.
+static inline __attribute__((always_inline)) enum imap_command
+name_find(const uint8_t *at, size_t size, bool is_uid) {
+#define IS_UID(name) (strncmp(name, "UID ", 4) == 0)
+#define IMAP_COMMAND(id, name, verb)                                                               \
+	if (IS_UID(name) == is_uid && strlen(name) == size + 4 * is_uid                            \
+	    && word_is(at, (name) + 4 * is_uid))                                                   \
+		return IMAP_##id;
+#include "proto/imap/imap_command.def"
+#undef IMAP_COMMAND
+#undef IS_UID
 	return IMAP_OTHER;
 }
+
+static enum imap_command command_lookup(const uint8_t *name, size_t size) {
+	switch (size) {
+#define SIZE(n)                                                                                    \
+	case n:                                                                                    \
+		return name_find(name, n, false);
+		SIZE(2)
+		SIZE(4)
+		SIZE(5)
+		SIZE(6)
+		SIZE(7)
+		SIZE(8)
+		SIZE(9)
+		SIZE(10)
+		SIZE(11)
+		SIZE(12)
+		SIZE(13)
+		SIZE(14)
+#undef SIZE
+	}
+	return IMAP_OTHER;
+}
+
+static enum imap_command uid_command_lookup(const uint8_t *name, size_t size) {
+	switch (size) {
+#define SIZE(n)                                                                                    \
+	case n:                                                                                    \
+		return name_find(name, n, true);
+		SIZE(4)
+		SIZE(5)
+		SIZE(6)
+		SIZE(7)
+		SIZE(8)
+		SIZE(9)
+		SIZE(10)
+#undef SIZE
+	}
+	return IMAP_OTHER;
+}
+
+// A name that is longer or shorter would not be found.
+#define IMAP_COMMAND(id, name, verb)                                                               \
+	static_assert(                                                                             \
+		IMAP_##id == IMAP_OTHER || sizeof(name) == 3                                       \
+			|| (sizeof(name) >= 5 && sizeof(name) <= 15),                              \
+		"SIZE"                                                                             \
+	);
+#include "proto/imap/imap_command.def"
+#undef IMAP_COMMAND
 
 // The tag, and the command's name ("UID FETCH" is one): the cursor moves past both. false: no tag.
 static bool
@@ -83,9 +148,9 @@ command_parse(struct imap_cursor *line, struct imap_cursor *tag, enum imap_comma
 	    || name.kind != TOKEN_ATOM)
 		return false;
 	if (!imap_token_is(&name, "UID"))
-		*command = command_lookup(name.data, name.size, 0);
+		*command = command_lookup(name.data, name.size);
 	else if (imap_token_next(line, &name) == 1)
-		*command = command_lookup(name.data, name.size, 4);
+		*command = uid_command_lookup(name.data, name.size);
 	return true;
 }
 
@@ -96,6 +161,8 @@ bool imap_client_is_sure(struct imap_cursor line) {
 	return command_parse(&line, &tag, &command) && command != IMAP_OTHER
 		&& (line.at == line.end || *line.at == ' ');
 }
+
+enum { IMAP_COMMANDS_STEP = 4 }; // hardly a session has fewer different ones
 
 static void command_count(struct imap_ctx *c, enum imap_command command) {
 	struct imap *facts = &c->imap->facts;
@@ -108,14 +175,14 @@ static void command_count(struct imap_ctx *c, enum imap_command command) {
 			return;
 		}
 	}
-	if (slab_grow(
-		    session_slab(c->s),
-		    &block,
-		    &size,
-		    (facts->n_commands + 1) * sizeof(*facts->commands),
-		    false
-	    )
-	    < 0) {
+	if (facts->n_commands == facts->commands_cap
+	    && slab_grow(
+		       session_slab(c->s),
+		       &block,
+		       &size,
+		       (facts->n_commands + IMAP_COMMANDS_STEP) * sizeof(*facts->commands),
+		       false
+	       ) < 0) {
 		session_event(c->s, EVENT_memory_full);
 		return;
 	}
@@ -143,19 +210,15 @@ static struct imap_flight *
 command_open(struct imap_ctx *c, struct imap_cursor tag, enum imap_command command) {
 	uint32_t size = tag.end - tag.at;
 	uint32_t kept = size < IMAP_TAG_SIZE_MAX ? size : IMAP_TAG_SIZE_MAX;
-	struct imap_flight *flight = slab_get(session_slab(c->s), sizeof(*flight) + kept);
 	uint16_t args_size = commands[command].verb->args_size;
+	struct imap_flight *flight
+		= slab_get(session_slab(c->s), sizeof(*flight) + args_size + kept);
 
 	if (flight == NULL)
 		return NULL;
 	flight->command = command;
 	flight->tag_size = size;
-	memcpy(flight->tag, tag.at, kept);
-	flight->args = args_size > 0 ? slab_get(session_slab(c->s), args_size) : NULL;
-	if (args_size > 0 && flight->args == NULL) {
-		imap_flight_free(c, flight);
-		return NULL;
-	}
+	memcpy((uint8_t *)(flight + 1) + args_size, tag.at, kept);
 	flight_append(c, flight);
 	return flight;
 }
@@ -206,7 +269,11 @@ static bool is_secret(const struct imap_flight *flight) {
 }
 
 static void command_token(struct imap_ctx *c, enum imap_command command) {
-	const char *name = command == IMAP_OTHER ? "OTHER" : imap_command_name(command);
+	const char *name;
+
+	if (!session_token_wanted(c->s, RULE_COMMAND))
+		return;
+	name = command == IMAP_OTHER ? "OTHER" : imap_command_name(command);
 
 	session_token(c->s, RULE_COMMAND, name, strlen(name), c->now_ns);
 }
@@ -367,23 +434,6 @@ void imap_client_literal_end(struct imap_ctx *c, const struct imap_token *value)
 }
 
 // ---- Its answer
-
-bool imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor *args) {
-	size_t size = strlen(code);
-
-	if (text.at >= text.end || *text.at != '[')
-		return false;
-	text.at++;
-	if (!imap_text_starts(text, code))
-		return false;
-	text.at += size;
-	if (text.at >= text.end || (*text.at != ' ' && *text.at != ']'))
-		return false;
-	if (*text.at == ' ')
-		text.at++;
-	*args = text;
-	return true;
-}
 
 // The answer came before the command was whole. With a refused literal nothing more of it will come;
 // one sent without waiting still does, if the server reads as it should (RFC 7888 section 4).

@@ -255,7 +255,7 @@ item_value(struct imap_ctx *c, struct imap_fetch *fetch, const struct imap_token
 void imap_fetch_open(struct imap_ctx *c, uint32_t seq) {
 	struct imap_flight *flight = imap_flight_oldest(c, IMAP_FETCH, IMAP_UID_FETCH);
 	struct imap_mailbox *mailbox = imap_selected(c);
-	const struct imap_pieces *pieces = flight != NULL ? flight->args : NULL;
+	const struct imap_pieces *pieces = flight != NULL ? imap_args(flight) : NULL;
 
 	c->imap->busy->fetch = (struct imap_fetch){
 		.is_open = true,
@@ -376,7 +376,8 @@ void imap_fetch_content(struct imap_ctx *c, const uint8_t *data, size_t size) {
 }
 
 void imap_fetch_literal_end(struct imap_ctx *c) {
-	part_close(c, &c->imap->busy->fetch, true);
+	if (c->imap->busy->fetch.is_open) // it may be of another response
+		part_close(c, &c->imap->busy->fetch, true);
 }
 
 // A message marked by number first and with its UID now is one message.
@@ -403,5 +404,5 @@ void imap_fetch_close(struct imap_ctx *c) {
 		flags_received(c, fetch);
 	if (fetch->n_bodies > 0 || fetch->n_headers > 0)
 		imap_mailbox_fetched(c, fetch);
-	*fetch = (struct imap_fetch){};
+	fetch->is_open = false;
 }

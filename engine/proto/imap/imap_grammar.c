@@ -211,8 +211,10 @@ static void settle(struct imap_ctx *c, uint64_t last) {
 
 	if (grammar == 0)
 		grammar = 1;
-	snprintf(text, sizeof(text), "%08x", grammar);
-	session_token(c->s, RULE_GRAMMAR, text, 8, c->now_ns);
+	if (session_token_wanted(c->s, RULE_GRAMMAR)) {
+		snprintf(text, sizeof(text), "%08x", grammar);
+		session_token(c->s, RULE_GRAMMAR, text, 8, c->now_ns);
+	}
 	c->imap->facts.grammar = grammar;
 	imap_grammar_free(c);
 }

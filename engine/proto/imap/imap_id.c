@@ -41,7 +41,7 @@ static void id_origin(struct imap_id *id, const uint8_t *text, uint32_t size) {
 }
 
 static void id_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_id *id = flight->args;
+	struct imap_id *id = imap_args(flight);
 	char *to = id->is_name ? id->name : id->is_version ? id->version : NULL;
 	uint8_t text[CLIENT_ID_SIZE_MAX];
 	uint32_t size;
@@ -65,7 +65,7 @@ static void id_arg(struct imap_ctx *c, struct imap_flight *flight, const struct 
 
 static void id_complete(struct imap_ctx *c, struct imap_flight *flight) {
 	struct imap *facts = &c->imap->facts;
-	struct imap_id *id = flight->args;
+	struct imap_id *id = imap_args(flight);
 	size_t name = strlen(id->name), version = strlen(id->version);
 	size_t size = name + (version > 0) + version;
 	char *text;

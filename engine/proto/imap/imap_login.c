@@ -38,7 +38,7 @@ name_keep(struct imap_ctx *c, struct imap_login *login, const uint8_t *text, siz
 
 static void
 login_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_login *login = flight->args;
+	struct imap_login *login = imap_args(flight);
 	uint8_t text[IMAP_LITERAL_KEPT_MAX];
 	uint32_t size = arg->data != NULL ? imap_token_text(arg, text, sizeof(text)) : 0;
 
@@ -54,7 +54,7 @@ login_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_toke
 
 static void
 authenticate_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct sasl *sasl = flight->args;
+	struct sasl *sasl = imap_args(flight);
 
 	if (arg->data == NULL) // a literal, which no server takes here
 		flight->flags |= FLIGHT_BROKEN;
@@ -77,7 +77,7 @@ void imap_sasl_message(
 	struct imap_flight *flight,
 	const struct line_slice *line
 ) {
-	struct sasl *sasl = flight->args;
+	struct sasl *sasl = imap_args(flight);
 
 	if (flight->flags & FLIGHT_BROKEN)
 		return;
@@ -94,46 +94,34 @@ static void sasl_outcome(
 	const struct sasl *sasl,
 	enum login_outcome outcome
 ) {
-	bool is_known = sasl != NULL && !sasl->is_bad && !(flight->flags & FLIGHT_BROKEN);
+	bool is_known = !sasl->is_bad && !(flight->flags & FLIGHT_BROKEN);
 
-	if (sasl != NULL && sasl->is_bad && sasl->mechanism != SASL_LOGIN_COMMAND)
+	if (sasl->is_bad && sasl->mechanism != SASL_LOGIN_COMMAND)
 		session_event(c->s, EVENT_bad_base64);
 	if (is_known)
 		session_login_sasl(c->s, outcome, sasl, c->now_ns);
 	else
-		session_login(
-			c->s,
-			outcome,
-			sasl != NULL ? sasl->mechanism : SASL_NONE,
-			NULL,
-			0,
-			0,
-			c->now_ns
-		);
+		session_login(c->s, outcome, sasl->mechanism, NULL, 0, 0, c->now_ns);
 }
 
 static void
 authenticate_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
-	sasl_outcome(c, flight, flight->args, LOGIN_SUCCESS);
+	sasl_outcome(c, flight, imap_args(flight), LOGIN_SUCCESS);
 }
 
 // A refusal before anything was said, or a cancelled exchange, is no attempt.
 static void authenticate_no(struct imap_ctx *c, struct imap_flight *flight) {
-	const struct sasl *sasl = flight->args;
+	const struct sasl *sasl = imap_args(flight);
 
-	if (sasl != NULL && sasl->n_messages > 0 && !(flight->flags & FLIGHT_BROKEN))
+	if (sasl->n_messages > 0 && !(flight->flags & FLIGHT_BROKEN))
 		sasl_outcome(c, flight, sasl, LOGIN_FAILURE);
 }
 
 static void
 login_outcome(struct imap_ctx *c, const struct imap_flight *flight, enum login_outcome outcome) {
-	const struct imap_login *login = flight->args;
+	const struct imap_login *login = imap_args(flight);
 	struct sasl sasl;
 
-	if (login == NULL) {
-		sasl_outcome(c, flight, NULL, outcome);
-		return;
-	}
 	memset(&sasl, 0, offsetof(struct sasl, name));
 	sasl.mechanism = login->is_asked ? SASL_LOGIN_COMMAND : SASL_NONE;
 	sasl.n_messages = login->is_asked;
@@ -150,14 +138,14 @@ static void login_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap
 }
 
 static void login_no(struct imap_ctx *c, struct imap_flight *flight) {
-	const struct imap_login *login = flight->args;
+	const struct imap_login *login = imap_args(flight);
 
-	if (login != NULL && login->is_asked && !(flight->flags & FLIGHT_BROKEN))
+	if (login->is_asked && !(flight->flags & FLIGHT_BROKEN))
 		login_outcome(c, flight, LOGIN_FAILURE);
 }
 
 static void login_free(struct imap_ctx *c, struct imap_flight *flight) {
-	struct imap_login *login = flight->args;
+	struct imap_login *login = imap_args(flight);
 
 	slab_put(session_slab(c->s), login->name, login->name_size);
 }

@@ -230,7 +230,6 @@ static void mailbox_clear(struct imap_ctx *c, struct imap_mailbox *mailbox) {
 
 // Room for twice as many: mostly it stays at one.
 static bool mailboxes_grow(struct imap_ctx *c) {
-	static_assert(2 * IMAP_MAILBOXES_MAX <= UINT8_MAX, "mailboxes_cap");
 	struct imap *facts = &c->imap->facts;
 	unsigned cap = facts->mailboxes_cap ? 2 * facts->mailboxes_cap : 1;
 	struct imap_mailbox *more = slab_get(session_slab(c->s), cap * sizeof(*more));

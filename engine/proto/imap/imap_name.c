@@ -154,6 +154,17 @@ static const uint8_t *shifted_put(struct sink *sink, const uint8_t *at, const ui
 static bool utf7_put(struct sink *sink, const uint8_t *in, size_t size) {
 	const uint8_t *at = in, *end = in + size, *shift_end = NULL;
 
+	// As nearly all are: so many characters that stand for themselves.
+	while (at < end && *at >= 0x20 && *at < 0x7f && *at != '&')
+		at++;
+	if (at - in <= TEXT_CHARS_MAX && (size_t)(sink->end - sink->at) >= (size_t)(at - in)) {
+		memcpy(sink->at, in, (size_t)(at - in));
+		sink->at += at - in;
+		sink->n_chars = (uint32_t)(at - in);
+	} else {
+		at = in;
+	}
+
 	while (at < end) {
 		if (*at < 0x20 || *at >= 0x7f)
 			return false;

@@ -30,6 +30,7 @@
 #include "proto/line.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
+#include "proto/word.h"
 #include "session_argument.h"
 #include "session_match.h"
 
@@ -67,10 +68,33 @@ struct imap_literal {
 int imap_token_next(struct imap_cursor *cursor, struct imap_token *token);
 // Looks at a line's end. 1: announces a literal; 0: does not; -1: tries to, but not with a number.
 int imap_literal_find(const uint8_t *line, size_t size, struct imap_literal *literal);
-bool imap_token_is(const struct imap_token *token, const char *word); // any case
 // Where a name belongs, a list is none: neither of its parentheses, nor what they hold.
 bool imap_token_is_name(const struct imap_token *token);
-bool imap_text_starts(struct imap_cursor text, const char *word); // any case
+// Both in any case.
+static inline __attribute__((always_inline)) bool
+imap_token_is(const struct imap_token *token, const char *word) {
+	return token->kind == TOKEN_ATOM && token->size == strlen(word)
+		&& word_is(token->data, word);
+}
+static inline __attribute__((always_inline)) bool
+imap_text_starts(struct imap_cursor text, const char *word) {
+	return word_starts(text.at, text.end, word);
+}
+// [CODE arguments] at the start of a response's text: arguments go to *args.
+static inline __attribute__((always_inline)) bool
+imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor *args) {
+	if (text.at >= text.end || *text.at != '[')
+		return false;
+	text.at++;
+	if (!imap_text_starts(text, code))
+		return false;
+	text.at += strlen(code);
+	if (text.at >= text.end || (*text.at != ' ' && *text.at != ']'))
+		return false;
+	text.at += *text.at == ' ';
+	*args = text;
+	return true;
+}
 // A string's or atom's bytes without escapes, at most size of them. Returns how many.
 uint32_t imap_token_text(const struct imap_token *token, uint8_t *text, uint32_t size);
 // A decimal number up to UINT32_MAX at the cursor, which moves past it. false: none.
@@ -86,6 +110,7 @@ enum {
 	FLIGHT_DOUBTFUL = 4, // its answer may have been in a hole
 	FLIGHT_COMPLETE = 8, // its last line was read
 	FLIGHT_SEEN = 16, // FETCH: asks for a part in a way that sets \Seen
+	FLIGHT_EMPTIED = 32, // what its arguments owned was given back
 };
 
 enum {
@@ -96,17 +121,23 @@ enum {
 	SEARCH_BEGUN = 128, // SORT: behind the criteria, which have the names of keys
 };
 
+// In one block with its arguments, of the command's own struct (imap_command.c), and its tag.
 struct imap_flight {
 	struct imap_flight *next; // younger
-	void *args; // of the command's own struct (imap_command.c), or NULL
 	uint8_t command; // enum imap_command
 	uint8_t flags; // FLIGHT_*
 	uint8_t search; // SEARCH_*
 	uint8_t skip; // SEARCH: arguments that are no keys, still to come
 	uint16_t n_args; // so far, at depth 0; the command's name is none
 	uint16_t tag_size; // as sent; IMAP_TAG_SIZE_MAX bytes are kept
-	uint8_t tag[];
 };
+
+static_assert(sizeof(struct imap_flight) == 16, "IDLE is in flight while an idle session waits");
+
+// Of a command that has a struct of its own.
+static inline void *imap_args(const struct imap_flight *flight) {
+	return (void *)(flight + 1);
+}
 
 // Arguments of SELECT, EXAMINE, and what the server says of the mailbox before its tagged response.
 struct imap_select {
@@ -241,14 +272,15 @@ struct imap_side {
 	uint16_t n_literals; // of the command or response
 };
 
-// Only while something is half read.
+// Only while something is half read. Where all lines end with their pieces that is within one call, and it
+// lies on that call's stack.
 struct imap_busy {
 	struct imap_side side[2];
 	struct imap_flight *command; // being read; in flight too unless FLIGHT_UNLISTED
 	uint16_t depth; // of it
 	struct session_argument argument; // of it, when it goes on behind a literal
 	bool is_token; // the literal is kept for rules alone
-	struct imap_fetch fetch;
+	struct imap_fetch fetch; // last: nothing of it is set until it is open
 };
 
 // Messages seq … seq + n - 1 have UIDs uid … uid + n - 1.
@@ -294,9 +326,11 @@ struct imap_state {
 	bool is_switched : 1; // the bytes that follow are to be read another way
 };
 
-static_assert(sizeof(struct imap) == 72, "what an idle session costs");
-static_assert(sizeof(struct imap_state) == 120, "what an idle session costs");
+static_assert(sizeof(struct imap) == 64, "what an idle session costs");
+static_assert(sizeof(struct imap_state) == 112, "what an idle session costs");
 static_assert(sizeof(struct imap_mailbox) == 56, "what an idle session costs");
+static_assert(IMAP_COMMANDS <= 64, "n_commands and commands_cap, a power of two");
+static_assert(IMAP_MAILBOXES_MAX < 1 << 6 && 2 * IMAP_MAILBOXES_MAX < 1 << 7, "mailboxes");
 
 static inline struct imap_run *imap_runs(struct imap_state *imap) {
 	return imap->runs_cap ? imap->runs : &imap->run;
@@ -360,11 +394,10 @@ void imap_command_answered(
 	bool is_ok,
 	struct imap_cursor text
 );
+// What its arguments own; once.
 void imap_args_free(struct imap_ctx *c, struct imap_flight *flight);
+uint32_t imap_args_size(const struct imap_flight *flight);
 // The connection is over, or a literal: content being read is complete.
-// [CODE arguments] at the start of a response's text: arguments go to *args.
-bool imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor *args);
-
 // A mailbox's name out of an argument; NULL: none, or memory_full.
 char *imap_name_take(struct imap_ctx *c, const struct imap_token *arg, uint16_t *size);
 

@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-static bool text_skip(struct imap_cursor *text, const char *word) {
+static inline __attribute__((always_inline)) bool
+text_skip(struct imap_cursor *text, const char *word) {
 	if (!imap_text_starts(*text, word))
 		return false;
 	text->at += strlen(word);
@@ -25,7 +26,7 @@ static struct imap_select *select_pending(struct imap_ctx *c) {
 	if (first == NULL || (first->command != IMAP_SELECT && first->command != IMAP_EXAMINE)
 	    || !(first->flags & FLIGHT_COMPLETE))
 		return NULL;
-	return first->args;
+	return imap_args(first);
 }
 
 static void exists_received(struct imap_ctx *c, uint32_t n) {
@@ -168,12 +169,9 @@ static bool numbered_received(struct imap_ctx *c, struct imap_cursor text, bool 
 }
 
 static bool is_status(struct imap_cursor text) {
-	static const char *const words[] = {"OK ", "NO ", "BAD ", "BYE ", "PREAUTH "};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (imap_text_starts(text, words[i]))
-			return true;
-	return false;
+	return imap_text_starts(text, "OK ") || imap_text_starts(text, "NO ")
+		|| imap_text_starts(text, "BAD ") || imap_text_starts(text, "BYE ")
+		|| imap_text_starts(text, "PREAUTH ");
 }
 
 // Human-readable text ends these: what looks like a literal there is none.
@@ -192,7 +190,7 @@ untagged_received(struct imap_ctx *c, struct imap_cursor text, const struct line
 	struct imap_literal literal;
 	int has_literal;
 
-	if (is_status(text)) {
+	if (text.at<text.end && * text.at> '9' && is_status(text)) {
 		session_token(c->s, RULE_RESPONSE, line->data, line->size, c->now_ns);
 		status_received(c, text);
 		return;

@@ -7,19 +7,20 @@
 
 static void
 select_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_select *select = flight->args;
+	struct imap_select *select = imap_args(flight);
 
 	if (flight->n_args == 0 && imap_token_is_name(arg))
 		select->name = imap_name_take(c, arg, &select->name_size);
 }
 
 static void select_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
+	struct imap_select *select = imap_args(flight);
 	struct imap_cursor code;
 	bool is_examine = flight->command == IMAP_EXAMINE || imap_code_is(text, "READ-ONLY", &code);
 
 	imap_mailbox_unselect(c);
-	if (flight->args != NULL && ((struct imap_select *)flight->args)->name != NULL)
-		imap_mailbox_select(c, flight->args, is_examine ? IMAP_EXAMINED : IMAP_SELECTED);
+	if (select->name != NULL)
+		imap_mailbox_select(c, select, is_examine ? IMAP_EXAMINED : IMAP_SELECTED);
 }
 
 // A mailbox that cannot be opened leaves none selected (RFC 9051 6.3.2).
@@ -41,7 +42,7 @@ static void close_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap
 }
 
 static void select_free(struct imap_ctx *c, struct imap_flight *flight) {
-	struct imap_select *select = flight->args;
+	struct imap_select *select = imap_args(flight);
 
 	slab_put(session_slab(c->s), select->name, select->name_size);
 }

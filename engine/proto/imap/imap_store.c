@@ -7,7 +7,7 @@
 
 static void
 store_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_store *store = flight->args;
+	struct imap_store *store = imap_args(flight);
 	const struct imap_mailbox *mailbox = imap_selected(c);
 	struct imap_cursor text;
 	uint32_t star = UINT32_MAX;
@@ -33,7 +33,7 @@ store_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_toke
 
 // A server told to be silent does not say which messages are marked now: the command does.
 static void store_mark(struct imap_ctx *c, const struct imap_flight *flight) {
-	const struct imap_store *store = flight->args;
+	const struct imap_store *store = imap_args(flight);
 
 	if (!store->is_silent || (store->sign != 0 && !store->is_deleted))
 		return;
@@ -53,11 +53,13 @@ uid_expunge_arg(struct imap_ctx *c, struct imap_flight *flight, const struct ima
 }
 
 static void expunge_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
-	const struct imap_store *store = flight->args;
+	const struct imap_store *store = imap_args(flight);
 
-	if (flight->command == IMAP_EXPUNGE)
+	if (flight->command == IMAP_EXPUNGE) { // it has no arguments
 		imap_deleted_forget(c);
-	for (int i = 0; store != NULL && i < store->n; i++)
+		return;
+	}
+	for (int i = 0; i < store->n; i++)
 		imap_deleted_mark(c, true, store->ranges[i], false);
 }
 

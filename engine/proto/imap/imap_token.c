@@ -7,28 +7,57 @@
 #include "proto/imap/imap_private.h"
 
 #include <string.h>
-#include <strings.h>
 
 static bool is_digit(uint8_t c) {
 	return c >= '0' && c <= '9';
 }
 
+// What ends an atom, and what in one needs a look.
+enum {
+	IN_END = 1,
+	IN_SECTION = 2,
+	IN_BAD = 4, // stands in a line by no grammar; servers have been broken with both
+};
+
+static const uint8_t kinds[256] = {
+	['\0'] = IN_BAD,
+	['\r'] = IN_BAD,
+	[' '] = IN_END,
+	['('] = IN_END,
+	[')'] = IN_END,
+	['"'] = IN_END,
+	['['] = IN_SECTION,
+};
+
 // Sections contain spaces, parentheses and strings: "BODY[HEADER.FIELDS (To Cc)]<0>" is one item.
 static bool has_section(const uint8_t *atom, size_t size) {
-	return (size == 4 && strncasecmp((const char *)atom, "BODY", 4) == 0)
-		|| (size == 9 && strncasecmp((const char *)atom, "BODY.PEEK", 9) == 0)
-		|| (size >= 6 && strncasecmp((const char *)atom, "BINARY", 6) == 0);
+	return (size == 4 && word_is(atom, "BODY")) || (size == 9 && word_is(atom, "BODY.PEEK"))
+		|| (size >= 6 && word_is(atom, "BINARY"));
 }
 
-static const uint8_t *atom_end(const uint8_t *at, const uint8_t *end) {
+static bool has_bad(const uint8_t *at, const uint8_t *end) {
+	while (at < end && !(kinds[*at] & IN_BAD))
+		at++;
+	return at < end;
+}
+
+// Returns its end; sets *is_bad when there is what stands in none.
+static const uint8_t *atom_end(const uint8_t *at, const uint8_t *end, bool *is_bad) {
 	const uint8_t *start = at;
 	const uint8_t *close;
+	uint8_t kind;
 
 	for (; at < end; at++) {
-		if (*at == ' ' || *at == '(' || *at == ')' || *at == '"')
+		kind = kinds[*at];
+		if (kind == 0)
+			continue;
+		if (kind == IN_END)
 			break;
-		if (*at == '[' && has_section(start, at - start)) {
+		if (kind == IN_BAD) {
+			*is_bad = true;
+		} else if (has_section(start, at - start)) {
 			close = memchr(at, ']', end - at);
+			*is_bad |= has_bad(at, close != NULL ? close : end);
 			if (close == NULL)
 				return end;
 			at = close;
@@ -38,35 +67,38 @@ static const uint8_t *atom_end(const uint8_t *at, const uint8_t *end) {
 }
 
 static int string_next(struct imap_cursor *cursor, struct imap_token *token) {
-	const uint8_t *at = cursor->at + 1;
+	const uint8_t *at = cursor->at + 1, *end = cursor->end;
+	bool is_bad = false;
 
 	token->kind = TOKEN_STRING;
 	token->data = at;
-	for (; at < cursor->end && *at != '"'; at++)
-		if (*at == '\\' && at + 1 < cursor->end)
-			at++;
-	if (at >= cursor->end)
+	for (; at < end && *at != '"'; at++) {
+		is_bad |= kinds[*at] & IN_BAD;
+		if (*at == '\\' && at + 1 < end)
+			is_bad |= kinds[*++at] & IN_BAD;
+	}
+	if (at >= end)
 		return -1;
 	token->size = at - token->data;
 	cursor->at = at + 1;
-	return 1;
-}
-
-// Neither stands in a line by any grammar; servers have been broken with both.
-static bool has_control(const struct imap_token *token) {
-	return memchr(token->data, 0, token->size) != NULL
-		|| memchr(token->data, '\r', token->size) != NULL;
+	return is_bad ? -1 : 1;
 }
 
 int imap_token_next(struct imap_cursor *cursor, struct imap_token *token) {
-	*token = (struct imap_token){.depth = token->depth};
-	while (cursor->at < cursor->end && *cursor->at == ' ')
-		cursor->at++;
-	if (cursor->at >= cursor->end)
+	const uint8_t *at = cursor->at, *end = cursor->end;
+	bool is_bad = false;
+
+	token->data = NULL;
+	token->size = 0;
+	token->kind = TOKEN_ATOM;
+	while (at < end && *at == ' ')
+		at++;
+	cursor->at = at;
+	if (at >= end)
 		return 0;
-	token->data = cursor->at;
+	token->data = at;
 	token->size = 1;
-	switch (*cursor->at) {
+	switch (*at) {
 	case '(':
 		token->kind = TOKEN_OPEN;
 		cursor->at++;
@@ -76,15 +108,12 @@ int imap_token_next(struct imap_cursor *cursor, struct imap_token *token) {
 		cursor->at++;
 		return 1;
 	case '"':
-		if (string_next(cursor, token) < 0)
-			return -1;
-		break;
+		return string_next(cursor, token);
 	default:
-		token->kind = TOKEN_ATOM;
-		cursor->at = atom_end(cursor->at, cursor->end);
-		token->size = cursor->at - token->data;
+		cursor->at = atom_end(at, end, &is_bad);
+		token->size = cursor->at - at;
+		return is_bad ? -1 : 1;
 	}
-	return token->size > 0 && has_control(token) ? -1 : 1;
 }
 
 // literal = "{" number64 ["+"] "}", literal8 = "~{" number64 ["+"] "}" (RFC 9051, RFC 7888)
@@ -116,27 +145,20 @@ int imap_literal_find(const uint8_t *line, size_t size, struct imap_literal *lit
 	return 1;
 }
 
-bool imap_token_is(const struct imap_token *token, const char *word) {
-	return token->kind == TOKEN_ATOM && token->size == strlen(word)
-		&& strncasecmp((const char *)token->data, word, token->size) == 0;
-}
-
 bool imap_token_is_name(const struct imap_token *token) {
 	return token->depth == 0 && token->kind != TOKEN_OPEN && token->kind != TOKEN_CLOSE;
 }
 
-bool imap_text_starts(struct imap_cursor text, const char *word) {
-	size_t size = strlen(word);
-
-	return (size_t)(text.end - text.at) >= size
-		&& strncasecmp((const char *)text.at, word, size) == 0;
-}
-
 uint32_t imap_token_text(const struct imap_token *token, uint8_t *text, uint32_t size) {
-	uint32_t n = 0;
+	uint32_t n = token->size < size ? token->size : size;
 
+	if (token->kind != TOKEN_STRING || memchr(token->data, '\\', token->size) == NULL) {
+		memcpy(text, token->data, n);
+		return n;
+	}
+	n = 0;
 	for (uint32_t i = 0; i < token->size && n < size; i++) {
-		if (token->kind == TOKEN_STRING && token->data[i] == '\\' && i + 1 < token->size)
+		if (token->data[i] == '\\' && i + 1 < token->size)
 			i++;
 		text[n++] = token->data[i];
 	}

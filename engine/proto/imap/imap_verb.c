@@ -33,7 +33,7 @@ static void notify_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 
 static void
 setacl_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_token *arg) {
-	struct imap_acl *acl = flight->args;
+	struct imap_acl *acl = imap_args(flight);
 	uint8_t text[ACCOUNT_SIZE - 1];
 
 	if (flight->n_args == 1 && arg->data != NULL)
@@ -44,7 +44,7 @@ setacl_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_tok
 
 static void setacl_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	struct activity *activity = session_activity(c->s, c->now_ns);
-	struct imap_acl *acl = flight->args;
+	struct imap_acl *acl = imap_args(flight);
 
 	if (activity->n_acl == ACTIVITY_ACL_MAX) {
 		session_activity_flush(c->s, c->now_ns);
@@ -78,7 +78,7 @@ fetch_arg(struct imap_ctx *c, struct imap_flight *flight, const struct imap_toke
 
 	if (flight->n_args == 0 || arg->kind != TOKEN_ATOM)
 		return;
-	pieces_take(flight->args, arg);
+	pieces_take(imap_args(flight), arg);
 	text = (struct imap_cursor){arg->data, arg->data + arg->size};
 	if (imap_text_starts(text, "BODY[") || imap_text_starts(text, "BINARY[")
 	    || imap_token_is(arg, "RFC822") || imap_token_is(arg, "RFC822.TEXT"))
