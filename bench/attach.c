@@ -11,6 +11,7 @@
 #include <string.h>
 
 enum { CLIENT, SERVER };
+enum { BURST = 8, AT_ONCE_MAX = 64 }; // packets of one session in its turn
 enum { FIN = 1, SYN = 2, ACK = 16, SEGMENT = 1448, HEADERS = 14 + 20 + 32 };
 
 static struct {
@@ -65,13 +66,8 @@ static void frame_write(int from, uint8_t flags, const uint8_t *data, uint32_t s
 		memcpy(tcp + 32, data, size);
 	put(tcp + 16, sum_fold(sum_add(sum_add(6 + 32 + size, ip + 12, 8), tcp, 32 + size)), 2);
 
-	wire.time_us += 3;
-	uint32_t record[4] = {
-		(uint32_t)(wire.time_us / 1000000),
-		(uint32_t)(wire.time_us % 1000000),
-		length,
-		length,
-	};
+	uint32_t record[4] = {0, 0, length, length}; // its time is known when its turn comes
+
 	fwrite(record, sizeof(record), 1, wire.out);
 	fwrite(frame, length, 1, wire.out);
 	wire.bytes += sizeof(record) + length;
@@ -156,10 +152,13 @@ static char *message_make(size_t *size) {
 	return text;
 }
 
-static void session_write(void) {
+// Its packets, one behind the other.
+static char *session_make(size_t *session_size) {
+	char *session;
 	size_t size;
 	char *message = message_make(&size);
 
+	wire.out = open_memstream(&session, session_size);
 	wire.seq[CLIENT] = random_next();
 	wire.seq[SERVER] = random_next();
 	frame_write(CLIENT, SYN, NULL, 0);
@@ -178,20 +177,68 @@ static void session_write(void) {
 	frame_write(SERVER, FIN | ACK, NULL, 0);
 	frame_write(CLIENT, ACK, NULL, 0);
 	free(message);
+	fclose(wire.out);
+	wire.session++;
+	return session;
+}
+
+// Some packets of an open session. Returns how many bytes they are.
+static size_t burst_write(FILE *out, char *packets, size_t size) {
+	size_t at = 0;
+
+	for (int i = 0; i < BURST && at < size; i++) {
+		uint32_t head[4];
+
+		wire.time_us += 3;
+		memcpy(head, packets + at, sizeof(head));
+		head[0] = (uint32_t)(wire.time_us / 1000000);
+		head[1] = (uint32_t)(wire.time_us % 1000000);
+		fwrite(head, sizeof(head), 1, out);
+		fwrite(packets + at + sizeof(head), head[2], 1, out);
+		at += sizeof(head) + head[2];
+	}
+	return at;
+}
+
+// Until there are enough bytes; n sessions are open at once, and have their turns.
+static void sessions_write(FILE *out, uint64_t size, int n) {
+	struct {
+		char *packets;
+		size_t at, size;
+	} open[AT_ONCE_MAX] = {0};
+	int n_open = 0;
+
+	for (int i = 0; n_open > 0 || wire.bytes < size; i = (i + 1) % n) {
+		if (!open[i].packets && wire.bytes < size) {
+			open[i].at = 0;
+			open[i].packets = session_make(&open[i].size);
+			n_open++;
+		}
+		if (!open[i].packets)
+			continue;
+		open[i].at += burst_write(
+			out, open[i].packets + open[i].at, open[i].size - open[i].at
+		);
+		if (open[i].at < open[i].size)
+			continue;
+		free(open[i].packets);
+		open[i].packets = NULL;
+		n_open--;
+	}
 }
 
 int main(int argc, char **argv) {
 	static const uint32_t header[6] = {0xa1b2c3d4, 4u << 16 | 2, 0, 0, 65535, 1};
-	uint64_t size = argc == 3 ? strtoull(argv[1], NULL, 10) * 1000000 : 0;
+	uint64_t size = argc >= 3 ? strtoull(argv[1], NULL, 10) * 1000000 : 0;
+	int at_once = argc == 4 ? atoi(argv[3]) : 1;
+	FILE *out = size && at_once > 0 && at_once <= AT_ONCE_MAX ? fopen(argv[2], "wb") : NULL;
 
-	wire.out = size ? fopen(argv[2], "wb") : NULL;
-	if (!wire.out) {
-		fprintf(stderr, "usage: attach MEGABYTES OUT\n");
+	if (!out) {
+		fprintf(stderr, "usage: attach MEGABYTES OUT [SESSIONS-AT-ONCE]\n");
 		return 2;
 	}
 	wire.time_us = 1768204800ull * 1000000;
-	fwrite(header, sizeof(header), 1, wire.out);
-	for (; wire.bytes < size; wire.session++)
-		session_write();
-	return ferror(wire.out) | fclose(wire.out) ? 1 : 0;
+	fwrite(header, sizeof(header), 1, out);
+	sessions_write(out, size, at_once);
+	return ferror(out) | fclose(out) ? 1 : 0;
 }

@@ -284,7 +284,11 @@ static void on_file(void *ctx, const struct attachment_facts *facts) {
 
 // What of the message anybody wants to hear.
 static struct mime_handler handler_make(struct content *content) {
-	struct mime_handler handler = {.ctx = content, .event = on_event};
+	struct mime_handler handler = {
+		.ctx = content,
+		.event = on_event,
+		.hashes = &content->session->engine->hashes,
+	};
 
 	if (wants(content, RULE_HEADER)) {
 		handler.header = on_header;

@@ -16,6 +16,7 @@ struct engine *engine_open(const struct engine_config *config) {
 	if (!engine)
 		return NULL;
 	engine->config = *config;
+	sha256_pair_init(&engine->hashes);
 	atomic_init(&engine->scanner_offered, config->scanner);
 	atomic_init(&engine->scanner_taken, config->scanner);
 	if (!engine->config.slab_size)

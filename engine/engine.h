@@ -9,6 +9,7 @@
 #include "account_name.h"
 #include "activity.h"
 #include "limits.h"
+#include "mime/sha256.h"
 #include "networks.h"
 #include "pending.h"
 #include "session.h"
@@ -80,6 +81,7 @@ struct engine {
 	uint64_t events_new; // of the session at hand, not yet shown to rules
 	const struct session *id_of; // whose id is below; NULL: nobody's
 	uint8_t id[16];
+	struct sha256_pair hashes; // its attachments are hashed side by side
 	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	struct engine_place places[ENGINE_PLACES]; // by hash of the address, the last asked for
 	char *line; // RECORD_SIZE_MAX, where records are written

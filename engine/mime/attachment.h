@@ -8,17 +8,15 @@
 #pragma once
 
 #include "limits.h"
+#include "mime/sha256.h"
 #include "slab.h"
 
-#include <openssl/sha.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
 	ATTACHMENT_FIRST_SIZE = 64, // bytes that the type by content is told from
-	SHA256_SIZE = 32,
-	ATTACHMENT_BATCH_SIZE = 4096,
 };
 
 // Text in a block of the slab, terminated; NULL: none.
@@ -47,9 +45,7 @@ struct zip; // attachment.c
 
 struct attachment {
 	struct attachment_facts *facts;
-	SHA256_CTX sha;
-	uint16_t n_unhashed;
-	uint8_t unhashed[ATTACHMENT_BATCH_SIZE]; // hashed when it is full: small pieces cost more
+	struct sha256 sha256;
 	uint8_t n_first;
 	uint8_t first[ATTACHMENT_FIRST_SIZE];
 	bool is_told; // the type by content
@@ -57,7 +53,12 @@ struct attachment {
 	struct zip *zip; // NULL: none, or no room
 };
 
-void attachment_begin(struct attachment *attachment, struct attachment_facts *facts);
+// pair: with which others it is hashed (sha256.h), or NULL.
+void attachment_begin(
+	struct attachment *attachment,
+	struct attachment_facts *facts,
+	struct sha256_pair *pair
+);
 void attachment_data(
 	struct attachment *attachment,
 	struct slab *slab,

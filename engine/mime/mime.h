@@ -59,6 +59,8 @@ struct mime_handler {
 	void (*name)(void *ctx, const char *name);
 	// An attachment that is over; of those that are remembered.
 	void (*file)(void *ctx, const struct attachment_facts *facts);
+	struct sha256_pair
+		*hashes; // with which others its attachments are hashed, or NULL; borrowed
 };
 
 // How the bytes begin.

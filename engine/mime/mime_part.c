@@ -143,7 +143,7 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 		m->is_attached = true;
 		m->facts = facts_open(m);
 		if (m->facts != NULL)
-			attachment_begin(&m->attachment, m->facts);
+			attachment_begin(&m->attachment, m->facts, m->handler.hashes);
 	}
 	if (m->scan == SCAN_NOTHING)
 		m->scan = m->facts != NULL ? SCAN_WAIT : SCAN_TEXT;
@@ -165,7 +165,7 @@ void mime_part_guessed(struct mime *m, enum transfer_kind transfer) {
 	if (m->facts == NULL)
 		return;
 	m->is_attached = true;
-	attachment_begin(&m->attachment, m->facts);
+	attachment_begin(&m->attachment, m->facts, m->handler.hashes);
 	if (m->scan != SCAN_NOTHING)
 		m->scan = SCAN_WAIT;
 }

@@ -53,7 +53,7 @@ static struct result read_in_pieces(const char *data, size_t size, size_t a, siz
 	struct attachment attachment;
 	struct result result = {0};
 
-	attachment_begin(&attachment, &facts);
+	attachment_begin(&attachment, &facts, NULL);
 	for (size_t at = 0, piece = a; at < size; at += piece, piece = b) {
 		piece = piece > size - at ? size - at : piece;
 		uint8_t *block = malloc(piece + !piece);
@@ -253,18 +253,18 @@ static void the_type_is_told_by_the_first_bytes(void **state) {
 }
 
 static void the_hash_is_of_all_bytes_however_they_come(void **state) {
-	static uint8_t data[3 * ATTACHMENT_BATCH_SIZE + 1];
+	static uint8_t data[3 * SHA256_BATCH_SIZE + 1];
 	struct slab *slab = slab_open(1 << 20);
 
 	for (size_t i = 0; i < sizeof(data); i++)
 		data[i] = (uint8_t)(i * 7 + i / 251);
-	for (size_t size = ATTACHMENT_BATCH_SIZE - 1; size <= sizeof(data);
-	     size += ATTACHMENT_BATCH_SIZE + 1)
+	for (size_t size = SHA256_BATCH_SIZE - 1; size <= sizeof(data);
+	     size += SHA256_BATCH_SIZE + 1)
 		for (size_t piece = 1; piece < 10000; piece = 3 * piece + 1) {
 			struct attachment_facts facts = {0};
 			struct attachment attachment;
 			uint8_t expected[SHA256_SIZE];
-			attachment_begin(&attachment, &facts);
+			attachment_begin(&attachment, &facts, NULL);
 			for (size_t at = 0; at < size; at += piece)
 				attachment_data(
 					&attachment,
