@@ -73,9 +73,7 @@ lane_words(struct lane *lane, const uint8_t *block) {
 SHA static inline __attribute__((always_inline)) void lane_step(struct lane *lane, int step) {
 	__m128i *words = lane->words;
 	__m128i *now = &words[step & 3], *last = &words[(step + 3) & 3];
-	__m128i sum = _mm_add_epi32(
-		*now, _mm_load_si128((const __m128i *)(constants + 4 * step))
-	);
+	__m128i sum = _mm_add_epi32(*now, _mm_load_si128((const __m128i *)(constants + 4 * step)));
 
 	lane->cdgh = _mm_sha256rnds2_epu32(lane->cdgh, lane->abef, sum);
 	sum = _mm_shuffle_epi32(sum, 0x0e);
@@ -88,13 +86,8 @@ SHA static inline __attribute__((always_inline)) void lane_step(struct lane *lan
 }
 
 // Whole blocks of two texts: the one's rounds fill the time in which the other's wait.
-SHA static void blocks_hash(
-	uint32_t a[8],
-	uint32_t b[8],
-	const uint8_t *of_a,
-	const uint8_t *of_b,
-	size_t size
-) {
+SHA static void
+blocks_hash(uint32_t a[8], uint32_t b[8], const uint8_t *of_a, const uint8_t *of_b, size_t size) {
 	struct lane lane_a, lane_b;
 
 	lane_load(&lane_a, a);
@@ -147,12 +140,12 @@ static void batch_took(struct sha256 *sha256, size_t size) {
 	sha256->ctx.Nl += (uint32_t)size * 8;
 	sha256->ctx.Nh += sha256->ctx.Nl < before;
 	sha256->n -= (uint16_t)size;
-	memmove(sha256->batch, sha256->batch + size, sha256->n);
+	sha256->from = sha256->n > 0 ? sha256->from + (uint16_t)size : 0;
 }
 
 static void batch_alone(struct sha256 *sha256) {
-	SHA256_Update(&sha256->ctx, sha256->batch, sha256->n);
-	sha256->n = 0;
+	SHA256_Update(&sha256->ctx, sha256->batch + sha256->from, sha256->n);
+	sha256->from = sha256->n = 0;
 }
 
 // Another text, with the most in its batch; NULL: none that is worth it.
@@ -169,22 +162,31 @@ static struct sha256 *other_find(const struct sha256 *sha256) {
 }
 
 static void batch_full(struct sha256 *sha256) {
-	struct sha256 *other = sha256->pair && sha256->pair->has_instructions ? other_find(sha256) : NULL;
+	struct sha256 *other
+		= sha256->pair && sha256->pair->has_instructions ? other_find(sha256) : NULL;
 	size_t size;
 
-	if (!other) {
+	if (!other || sha256->n < BLOCKS_MIN * SHA256_CBLOCK) {
 		batch_alone(sha256);
 		return;
 	}
-	size = other->n / SHA256_CBLOCK * SHA256_CBLOCK;
-	blocks_hash(sha256->ctx.h, other->ctx.h, sha256->batch, other->batch, size);
+	size = (other->n < sha256->n ? other->n : sha256->n) / SHA256_CBLOCK * SHA256_CBLOCK;
+	blocks_hash(
+		sha256->ctx.h,
+		other->ctx.h,
+		sha256->batch + sha256->from,
+		other->batch + other->from,
+		size
+	);
 	batch_took(sha256, size);
 	batch_took(other, size);
+	memmove(sha256->batch, sha256->batch + sha256->from, sha256->n);
+	sha256->from = 0;
 }
 
 void sha256_begin(struct sha256 *sha256, struct sha256_pair *pair) {
 	SHA256_Init(&sha256->ctx);
-	sha256->n = 0;
+	sha256->from = sha256->n = 0;
 	sha256->pair = pair;
 	sha256->next = sha256->prev = NULL;
 	if (!pair)
@@ -197,14 +199,14 @@ void sha256_begin(struct sha256 *sha256, struct sha256_pair *pair) {
 
 void sha256_data(struct sha256 *sha256, const uint8_t *data, size_t size) {
 	while (size > 0) {
-		size_t n = SHA256_BATCH_SIZE - sha256->n;
+		size_t end = (size_t)sha256->from + sha256->n, n = SHA256_BATCH_SIZE - end;
 
 		n = n < size ? n : size;
-		memcpy(sha256->batch + sha256->n, data, n);
+		memcpy(sha256->batch + end, data, n);
 		sha256->n += (uint16_t)n;
 		data += n;
 		size -= n;
-		if (sha256->n == SHA256_BATCH_SIZE)
+		if (end + n == SHA256_BATCH_SIZE)
 			batch_full(sha256);
 	}
 }

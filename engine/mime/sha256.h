@@ -31,7 +31,7 @@ struct sha256 {
 	SHA256_CTX ctx;
 	struct sha256_pair *pair; // NULL: by itself
 	struct sha256 *next, *prev; // of the pair's
-	uint16_t n; // in batch
+	uint16_t from, n; // in batch: of what is not hashed yet, its beginning and size
 	uint8_t batch[SHA256_BATCH_SIZE];
 };
 

@@ -106,7 +106,7 @@ static struct progress groups_plain(const uint8_t *data, size_t size, uint8_t *o
 
 #if defined(__x86_64__)
 
-enum { BLOCK = 32 };
+enum { BLOCK = 32, WIDE_BLOCK = 64 };
 
 // clang-format off
 // By half-byte, as Muła and Lemire have them: what is not of the alphabet has a bit in both of the first two.
@@ -117,6 +117,10 @@ static const int8_t high_table[16] = {
 	0x10, 0x10, 0x01, 0x02, 0x04, 0x08, 0x04, 0x08, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10, 0x10,
 };
 static const int8_t add_table[16] = {0, 16, 19, 4, -65, -65, -71, -71};
+static const uint8_t byte_order_64[64] = {
+	2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, 18, 17, 16, 22, 21, 20, 26, 25, 24, 30, 29, 28,
+	34, 33, 32, 38, 37, 36, 42, 41, 40, 46, 45, 44, 50, 49, 48, 54, 53, 52, 58, 57, 56, 62, 61, 60,
+};
 static const int8_t byte_order[16] = {2, 1, 0, 6, 5, 4, 10, 9, 8, 14, 13, 12, -1, -1, -1, -1};
 // clang-format on
 
@@ -180,14 +184,54 @@ groups_avx2(const uint8_t *data, size_t size, uint8_t *out) {
 	return done;
 }
 
+// The same with 64 characters to 48 bytes, and a table of all characters in two registers.
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) static struct progress
+groups_avx512(const uint8_t *data, size_t size, uint8_t *out) {
+	const __m512i low = _mm512_loadu_si512(values), high = _mm512_loadu_si512(values + 64);
+	const __m512i order = _mm512_loadu_si512(byte_order_64);
+	struct progress done = {0, 0};
+
+	while (done.read + WIDE_BLOCK <= size) {
+		const uint8_t *at = data + done.read;
+		__m512i text = _mm512_loadu_si512(at);
+		__m512i value = _mm512_permutex2var_epi8(low, text, high);
+		// Bit 7 is set in what is not ASCII, and in the table for what is none of the alphabet.
+		uint64_t odd = _mm512_movepi8_mask(_mm512_or_si512(text, value));
+
+		value = _mm512_maddubs_epi16(value, _mm512_set1_epi32(0x01400140));
+		value = _mm512_madd_epi16(value, _mm512_set1_epi32(0x00011000));
+		value = _mm512_permutexvar_epi8(order, value);
+		_mm512_mask_storeu_epi8(out + done.written, (UINT64_C(1) << 48) - 1, value);
+		if (odd == 0) {
+			done.read += WIDE_BLOCK;
+			done.written += WIDE_BLOCK / 4 * 3;
+			continue;
+		}
+		uint32_t n = (uint32_t)__builtin_ctzll(odd) & ~3u;
+		done.read += n;
+		done.written += n / 4 * 3;
+		if (at[n] != '\r' || at[n + 1] != '\n')
+			break;
+		done.read += 2;
+	}
+	return done;
+}
+
 #endif
 
 static struct progress groups(const uint8_t *data, size_t size, uint8_t *out) {
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx2")) {
-		struct progress done = groups_avx2(data, size, out);
-		if (size - done.read >= BLOCK)
+		struct progress done = {0, 0}, more;
+		if (size >= WIDE_BLOCK && __builtin_cpu_supports("avx512vbmi"))
+			done = groups_avx512(data, size, out);
+		if (size - done.read >= WIDE_BLOCK && done.read > 0)
 			return done; // something odd is there
+		more = groups_avx2(data + done.read, size - done.read, out + done.written);
+		done.read += more.read;
+		done.written += more.written;
+		if (size - done.read >= BLOCK)
+			return done;
 		// What is left, and behind it NUL, which is of no group.
 		uint8_t tail[2 * BLOCK] = {0};
 		memcpy(tail, data + done.read, size - done.read);

@@ -26,14 +26,16 @@ static inline __attribute__((always_inline)) uint64_t word_load(const uint8_t *a
 
 // Which bits of the bytes count. A letter's case is one bit, which no other character's comparison may
 // leave out: '[' and '{' differ in it, too.
-static inline __attribute__((always_inline)) uint64_t word_mask(const char *word, size_t n, size_t i) {
+static inline __attribute__((always_inline)) uint64_t
+word_mask(const char *word, size_t n, size_t i) {
 	bool is_letter = i < n
 		&& ((word[i] >= 'a' && word[i] <= 'z') || (word[i] >= 'A' && word[i] <= 'Z'));
 
 	return (uint64_t)(i >= n ? 0 : is_letter ? 0xdf : 0xff) << (8 * i);
 }
 
-static inline __attribute__((always_inline)) uint64_t word_byte(const char *word, size_t n, size_t i) {
+static inline __attribute__((always_inline)) uint64_t
+word_byte(const char *word, size_t n, size_t i) {
 	return i < n ? (uint64_t)(uint8_t)word[i] << (8 * i) : 0;
 }
 

@@ -87,7 +87,9 @@ static void a_full_batch_takes_as_much_of_another_with_it(void **) {
 	sha256_data(&texts[0].sha256, texts[0].data, 1000);
 	sha256_data(&texts[1].sha256, texts[1].data, SHA256_BATCH_SIZE);
 	assert_int_equal(texts[0].sha256.n, 1000 % SHA256_CBLOCK);
-	assert_int_equal(texts[1].sha256.n, SHA256_BATCH_SIZE - 1000 / SHA256_CBLOCK * SHA256_CBLOCK);
+	assert_int_equal(
+		texts[1].sha256.n, SHA256_BATCH_SIZE - 1000 / SHA256_CBLOCK * SHA256_CBLOCK
+	);
 	for (int i = 0; i < 2; i++)
 		sha256_end(&texts[i].sha256, hash);
 }
