@@ -6,6 +6,7 @@
 #include "config.h"
 #include "mime/charset.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ bool engine_scanner_is_taken(const struct engine *engine) {
 void engine_close(struct engine *engine) {
 	if (!engine)
 		return;
+	assert(!engine->hashes.first);
 	slab_close(engine->slab);
 	pending_close(&engine->pending);
 	charsets_close(engine->charsets);

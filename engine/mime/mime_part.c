@@ -174,6 +174,7 @@ void mime_part_is_text(struct mime *m) {
 	struct mime_summary *summary = &m->summary;
 
 	assert(m->facts == summary->attachments[summary->n_attachments - 1]);
+	sha256_drop(&m->attachment.sha256);
 	summary->n_attachments--;
 	summary->attachments_total--;
 	attachment_facts_free(m->facts, m->slab);

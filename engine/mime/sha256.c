@@ -211,13 +211,20 @@ void sha256_data(struct sha256 *sha256, const uint8_t *data, size_t size) {
 	}
 }
 
-void sha256_end(struct sha256 *sha256, uint8_t hash[SHA256_SIZE]) {
-	if (sha256->pair && sha256->prev)
+void sha256_drop(struct sha256 *sha256) {
+	if (!sha256->pair)
+		return;
+	if (sha256->prev)
 		sha256->prev->next = sha256->next;
-	else if (sha256->pair)
+	else
 		sha256->pair->first = sha256->next;
 	if (sha256->next)
 		sha256->next->prev = sha256->prev;
+	sha256->pair = NULL;
+}
+
+void sha256_end(struct sha256 *sha256, uint8_t hash[SHA256_SIZE]) {
+	sha256_drop(sha256);
 	batch_alone(sha256);
 	SHA256_Final(hash, &sha256->ctx);
 }

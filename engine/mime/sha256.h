@@ -40,5 +40,7 @@ void sha256_pair_init(struct sha256_pair *pair);
 // pair: borrowed until the end; NULL: none. The struct stays where it is until its end.
 void sha256_begin(struct sha256 *sha256, struct sha256_pair *pair);
 void sha256_data(struct sha256 *sha256, const uint8_t *data, size_t size);
-// Must be called for each text begun.
+// This or sha256_drop() must be called for each text begun.
 void sha256_end(struct sha256 *sha256, uint8_t hash[SHA256_SIZE]);
+// Nobody wants the hash. Accepts one that is over.
+void sha256_drop(struct sha256 *sha256);

@@ -21,6 +21,7 @@ struct said {
 };
 
 static struct slab *slab;
+static struct sha256_pair hashes;
 static struct charsets *charsets;
 
 static void put(struct said *said, int i, const void *data, size_t size) {
@@ -93,11 +94,13 @@ feed(struct mime *mime, struct said *said, const char *text, size_t size, size_t
 	attachments_put(said, &summary);
 	mime_summary_free(&summary, slab);
 	assert_int_equal(slab_used(slab), 0);
+	assert_null(hashes.first); // nothing that is over is hashed with others
 }
 
 static void read_message(const char *text, size_t size, size_t a, size_t b, struct said *said) {
 	struct mime_handler handler = {
 		.ctx = said,
+		.hashes = &hashes,
 		.header = on_header,
 		.header_end = on_header_end,
 		.text = on_text,
@@ -401,6 +404,7 @@ static void
 read_part(const char *text, size_t size, size_t a, size_t b, size_t from, struct said *said) {
 	struct mime_handler handler = {
 		.ctx = said,
+		.hashes = &hashes,
 		.header = on_header,
 		.header_end = on_header_end,
 		.text = on_text,
@@ -598,6 +602,7 @@ static void m24_the_hash_of_an_attachment_with_a_hole_is_not_told(void **state) 
 
 static int set_up(void **state) {
 	slab = slab_open(1 << 22);
+	sha256_pair_init(&hashes);
 	charsets = charsets_open();
 	return slab == NULL || charsets == NULL;
 }
