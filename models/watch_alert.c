@@ -165,10 +165,8 @@ void watch_tell_burst(
 	recall(account, visitor, &activity, &visit);
 	struct entity *entity = hear_burst(watch, &visit, visitor, nats);
 	entity = entity ? entity : campaign_of(watch, &visit);
-	if (entity) {
-		watch_tell_campaign(watch, &visit, visitor, entity);
+	if (entity && watch_tell_campaign(watch, &visit, visitor, entity))
 		return;
-	}
 	struct episode *episode
 		= get_episode(watch, EPISODE_READER, key, visitor->first_min * MINUTE_NS);
 	uint32_t size = text_burst(watch, &visit, visitor, nats, &episode->alert);
@@ -200,6 +198,9 @@ bool watch_tell_campaign(
 ) {
 	struct entity *told = campaign_of(watch, visit), *found[ENTITY_KINDS];
 	entity = told ? told : entity;
+	// A campaign that was closed has to show itself anew.
+	if (!told && entity_nats(entity) < campaigns_threshold(&watch->campaigns))
+		return false;
 	// Whatever else these accounts share is the same campaign.
 	int n_found = entities_of(watch, visit, found);
 	for (int i = 0; i < n_found; i++)

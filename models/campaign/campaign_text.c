@@ -31,7 +31,10 @@ static void say_entity(struct text *text, enum entity_kind kind, const struct ac
 		return;
 	}
 	if (kind == ENTITY_CLIENT) {
-		say(text, "a client with the ID %.40s", activity->client.id);
+		say(text,
+		    "a client %s%.40s",
+		    activity->client.id[0] ? "with the ID " : "without an ID",
+		    activity->client.id);
 		return;
 	}
 	if (kind == ENTITY_PROVIDER && activity->source.asn) {
@@ -76,9 +79,14 @@ void text_campaign(
 ) {
 	double nats = entity_nats(entity);
 	uint64_t since_ns = entity->since_min * 60ull * 1000000000;
-	text_fill(watch, visit, nats, alert);
+	// The more is shared by whomever the more a campaign has to show, and what a visitor did fades: an
+	// update states the most there was, and the threshold of the day it was opened.
+	bool first = alert->episode.sequence == 0;
+	double most = first ? nats : fmax(nats, alert->score);
+	double threshold = first ? campaigns_threshold(&watch->campaigns) : alert->threshold;
+	text_fill(watch, visit, most, alert);
 	alert->account[0] = '\0';
-	alert->threshold = campaigns_threshold(&watch->campaigns);
+	alert->threshold = threshold;
 	alert->scope = ALERT_CAMPAIGN;
 	alert->severity = ALERT_CRITICAL;
 	alert->rule_id = "campaign";

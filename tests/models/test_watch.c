@@ -62,6 +62,9 @@ static void world_open(struct world *w, uint32_t days) {
 
 static void world_close(struct world *w) {
 	desk_print(&w->desk);
+	// Whatever is told, updates and ends too, is told with what it took.
+	for (size_t i = 0; i < w->desk.n; i++)
+		assert_true(w->desk.alert[i].score >= w->desk.alert[i].threshold);
 	models_close(w->models);
 	free(w->desk.alert);
 }
