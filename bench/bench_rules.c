@@ -4,7 +4,8 @@
 // bench_rules false RULES [MESSAGES [SEED]]: innocent messages, made up: Czech and English text, order and tracking
 // numbers, telephone numbers, dates, base64 noise as a body and as a file, quoted-printable, HTML. Prints how
 // often each rule matched in them (as mail that is sent: all directions of the shipped rules).
-// bench_rules worst RULES: each rule's worst bytes through its set, with it and without: see below.
+// bench_rules read RULES: the same with messages on standard input, each behind a line with its size (innocent.py).
+// bench_rules show RULES: and writes those in which something matched to standard error.
 
 #include "content.h"
 #include "engine.h"
@@ -351,6 +352,7 @@ struct bench {
 	uint64_t *counts; // messages by rule
 	const struct rules *rules;
 	struct activity *activity;
+	bool shows;
 };
 
 static void drop_activity(void *, const struct activity *) {}
@@ -363,30 +365,68 @@ static void message_read(struct bench *bench, const char *bytes, size_t size) {
 		die("no room for a message");
 	content_data(content, (const uint8_t *)bytes, size);
 	content_close(content, 1);
-	for (int i = 0; i < s->n_matches; i++)
-		bench->counts[rules_find(bench->rules, s->matches[i].rule)]
-			+= s->matches[i].is_told;
+	for (int i = 0; i < s->n_matches; i++) {
+		const struct session_match *match = &s->matches[i];
+
+		bench->counts[rules_find(bench->rules, match->rule)] += match->is_told;
+		if (bench->shows && match->is_told)
+			fprintf(stderr,
+				"==== %s in %s at %llu\n%.*s\n",
+				match->rule,
+				rule_field_name(match->place.field),
+				(unsigned long long)match->place.offset,
+				(int)size,
+				bytes);
+	}
 	session_match_free(s);
 	s->matches_size = 0;
 	memset(bench->activity, 0, sizeof(*bench->activity));
 }
 
-static int count_false(struct ruleset *ruleset, uint32_t n) {
-	struct bench bench = {.rules = ruleset_rules(ruleset)};
-	uint64_t sum = 0, bytes = 0;
-
-	bench.engine = engine_open(&(struct engine_config
+static void bench_open(struct bench *bench, struct ruleset *ruleset) {
+	bench->rules = ruleset_rules(ruleset);
+	bench->engine = engine_open(&(struct engine_config
 	){.slab_size = 1 << 24,
 	  .decode = true,
 	  .scanner = ruleset_scanner(ruleset, 16),
 	  .out.activity = drop_activity});
-	bench.counts = calloc(bench.rules->n, sizeof(*bench.counts));
-	if (!bench.engine || !bench.counts)
+	bench->counts = calloc(bench->rules->n, sizeof(*bench->counts));
+	if (!bench->engine || !bench->counts)
 		die(strerror(errno));
 	// A session that only content knows, and the activity it adds to.
-	bench.session.engine = bench.engine;
-	bench.activity = pending_take(&bench.engine->pending, &bench.session, 0);
-	bench.session.pending = 1;
+	bench->session.engine = bench->engine;
+	bench->activity = pending_take(&bench->engine->pending, &bench->session, 0);
+	bench->session.pending = 1;
+}
+
+// What each rule matched, in all and of 10,000 messages.
+static int bench_close(struct bench *bench, uint32_t n, uint64_t bytes) {
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < bench->rules->n; i++) {
+		sum += bench->counts[i];
+		if (bench->counts[i])
+			printf("  %s: %llu, %.2f per 10,000\n",
+			       bench->rules->rules[i].id,
+			       (unsigned long long)bench->counts[i],
+			       (double)bench->counts[i] * 10000 / n);
+	}
+	printf("false matches: %llu in %u innocent messages (%llu MB), %.2f per 10,000; at most 1 "
+	       "wanted\n",
+	       (unsigned long long)sum,
+	       n,
+	       (unsigned long long)bytes / 1000000,
+	       (double)sum * 10000 / n);
+	free(bench->counts);
+	engine_close(bench->engine);
+	return sum * 10000 > n;
+}
+
+static int count_false(struct ruleset *ruleset, uint32_t n) {
+	struct bench bench = {0};
+	uint64_t bytes = 0;
+
+	bench_open(&bench, ruleset);
 	for (uint32_t i = 0; i < n; i++) {
 		size_t size;
 		char *text = message(i, &size);
@@ -395,30 +435,42 @@ static int count_false(struct ruleset *ruleset, uint32_t n) {
 		bytes += size;
 		free(text);
 	}
-	for (uint32_t i = 0; i < bench.rules->n; i++) {
-		sum += bench.counts[i];
-		if (bench.counts[i])
-			printf("  %s: %llu\n",
-			       bench.rules->rules[i].id,
-			       (unsigned long long)bench.counts[i]);
+	return bench_close(&bench, n, bytes);
+}
+
+static int count_read(struct ruleset *ruleset, bool shows) {
+	struct bench bench = {0};
+	uint64_t bytes = 0;
+	uint32_t n = 0;
+	size_t size;
+
+	bench_open(&bench, ruleset);
+	bench.shows = shows;
+	for (; scanf("%zu", &size) == 1 && getchar() == '\n'; n++) {
+		char *text = malloc(size + 1);
+
+		if (!text || fread(text, 1, size, stdin) != size)
+			die("standard input ends within a message");
+		message_read(&bench, text, size);
+		bytes += size;
+		free(text);
 	}
-	printf("false matches: %llu in %u innocent messages (%llu MB), %.2f per 10,000; at most 1 "
-	       "wanted\n",
-	       (unsigned long long)sum,
-	       n,
-	       (unsigned long long)bytes / 1000000,
-	       (double)sum * 10000 / n);
-	free(bench.counts);
-	engine_close(bench.engine);
-	return sum * 10000 > n;
+	if (n == 0)
+		die("no messages on standard input");
+	return bench_close(&bench, n, bytes);
 }
 
 int main(int argc, char **argv) {
 	struct ruleset *ruleset = argc > 2 ? ruleset_open(argv[2], NULL, NULL, stderr) : NULL;
 	int rc;
 
-	if (!ruleset || strcmp(argv[1], "false") != 0)
-		die("usage: bench_rules false RULES [MESSAGES [SEED]]");
+	if (!ruleset)
+		die("usage: bench_rules false|read|show RULES [MESSAGES [SEED]]");
+	if (strcmp(argv[1], "false") != 0) {
+		rc = count_read(ruleset, strcmp(argv[1], "show") == 0);
+		ruleset_close(ruleset);
+		return rc;
+	}
 	random_state = argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
 	rc = count_false(ruleset, argc > 3 ? (uint32_t)atoi(argv[3]) : 100000);
 	ruleset_close(ruleset);

@@ -13,6 +13,7 @@ const char *const validate_names[VALIDATES] = {
 	[VALIDATE_LUHN] = "luhn",
 	[VALIDATE_IBAN] = "iban",
 	[VALIDATE_BIRTH_NUMBER] = "czech-birth-number",
+	[VALIDATE_LUHN_TOLD] = "luhn-told",
 };
 
 static bool is_digit(uint8_t c) {
@@ -132,15 +133,22 @@ static bool is_word(uint8_t c) {
 	return is_digit(c) || (c | 0x20) >= 'a' || c >= 0x80;
 }
 
-// Whether the word in front of a number is one of n.
-static bool is_called(const uint8_t *text, size_t from, const char *const *words, size_t n) {
-	size_t to = from, at;
+// The word in front of a place on its line, at most three bytes away: where it begins. *to_r: where it ends.
+static size_t word_before(const uint8_t *text, size_t from, size_t *to_r) {
+	size_t at = from;
 
-	while (to > 0 && from - to < 4 && !is_word(text[to - 1]) && text[to - 1] != '\n')
-		to--;
-	at = to;
+	while (at > 0 && from - at < 4 && !is_word(text[at - 1]) && text[at - 1] != '\n')
+		at--;
+	*to_r = at;
 	while (at > 0 && is_word(text[at - 1]))
 		at--;
+	return at;
+}
+
+// Whether the word in front of a number is one of n.
+static bool is_called(const uint8_t *text, size_t from, const char *const *words, size_t n) {
+	size_t to, at = word_before(text, from, &to);
+
 	for (size_t i = 0; i < n; i++)
 		if (strlen(words[i]) == to - at
 		    && strncasecmp((const char *)text + at, words[i], to - at) == 0)
@@ -176,6 +184,50 @@ static bool is_called_birth_number(const uint8_t *text, size_t from) {
 	while (at > 0 && (text[at - 1] >= 0x80 || strchr("cC. ", text[at - 1]) != NULL))
 		at--;
 	return at > 0 && (text[at - 1] | 0x20) == 'r' && (at == 1 || !is_word(text[at - 2]));
+}
+
+static bool is_called_card(const uint8_t *text, size_t from) {
+	static const char *const words[] = {
+		"karta",
+		"karty",
+		"kartu",
+		"kartou",
+		"card",
+		"cards",
+		"visa",
+		"mastercard",
+		"mc",
+		"amex",
+		"express",
+		"diners",
+		"pan",
+		"cc",
+		"maestro",
+		"debit",
+		"kreditní",
+		"discover",
+	};
+	static const char *const between[]
+		= {"č", "c", "číslo", "cislo", "number", "no", "nr", "is", "je"};
+	size_t to;
+
+	// "karta č. 4111 …", "card number is 4111 …"
+	for (int i = 0; i < 3; i++) {
+		if (is_called(text, from, words, sizeof(words) / sizeof(words[0])))
+			return true;
+		if (!is_called(text, from, between, sizeof(between) / sizeof(between[0])))
+			return false;
+		from = word_before(text, from, &to);
+	}
+	return false;
+}
+
+// Nothing but blanks in front of it on its line, and the line's end behind it.
+static bool is_alone(const uint8_t *text, size_t from, size_t to, size_t size) {
+	while (from > 0 && (text[from - 1] == ' ' || text[from - 1] == '\t'))
+		from--;
+	return (from == 0 || text[from - 1] == '\n')
+		&& (to == size || text[to] == '\r' || text[to] == '\n');
 }
 
 // ---- Birth numbers
@@ -236,7 +288,9 @@ bool validate(enum validate kind, const uint8_t *text, size_t size, struct valid
 		[VALIDATE_LUHN] = luhn,
 		[VALIDATE_IBAN] = iban,
 		[VALIDATE_BIRTH_NUMBER] = birth_number,
+		[VALIDATE_LUHN_TOLD] = luhn,
 	};
+	size_t whole = size;
 
 	// One byte behind the number may belong to the match; behind a word, which may end in anything, what
 	// cannot be one's end.
@@ -248,7 +302,16 @@ bool validate(enum validate kind, const uint8_t *text, size_t size, struct valid
 	else if (size > 0 && !is_digit(text[size - 1]) && !is_capital(text[size - 1]))
 		size--;
 	span_r->to = size;
-	return kinds[kind](text, size, &span_r->from)
-		&& ((kind != VALIDATE_LUHN && kind != VALIDATE_BIRTH_NUMBER)
-		    || !is_called_otherwise(text, span_r->from));
+	if (!kinds[kind](text, size, &span_r->from))
+		return false;
+	switch (kind) {
+	case VALIDATE_LUHN:
+	case VALIDATE_BIRTH_NUMBER:
+		return !is_called_otherwise(text, span_r->from);
+	case VALIDATE_LUHN_TOLD:
+		return is_called_card(text, span_r->from)
+			|| is_alone(text, span_r->from, size, whole);
+	default:
+		return true;
+	}
 }

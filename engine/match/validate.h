@@ -23,6 +23,9 @@ enum validate {
 	VALIDATE_IBAN, // ISO 13616: modulo 97, and nothing that goes on in front of it
 	VALIDATE_BIRTH_NUMBER, // Czech and Slovak: a day, and modulo 11; none before 1954, where "r. č." must
 	// stand in front
+	// Luhn, and it stands alone on its line or a word in front calls it a card (karta, visa): one of ten
+	// numbers of 16 digits has the right check digit, and tables are full of them.
+	VALIDATE_LUHN_TOLD,
 	VALIDATES,
 };
 

@@ -133,6 +133,39 @@ static void a_label_says_what_a_number_is(void **) {
 	assert_true(is_right(VALIDATE_BIRTH_NUMBER, "r. č. 931016/7460"));
 }
 
+// The byte behind the number is the pattern's, and belongs to what is looked at.
+static void a_card_that_is_told_stands_alone_or_is_called_one(void **) {
+	static const char *const right[] = {
+		"4111111111111111",
+		"text\r\n 4111111111111111\r",
+		"text\n\t4111 1111 1111 1111\n",
+		"karta 4111111111111111 ",
+		"VISA: 4111111111111111,",
+		"karta č. 4111 1111 1111 1111,",
+		"card number is 4111111111111111.",
+	};
+	static const char *const wrong[] = {
+		"4111111111111111 ",
+		"text 4111111111111111\n",
+		"99 | 4111111111111111 ",
+		"karta\nx 4111111111111111 ",
+		"discard 4111111111111111 ",
+		"card zásilka 4111111111111111 ",
+		"\n4111111111111112\n",
+		"karta 4111111111111112 ",
+	};
+	struct validate_span span;
+
+	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+		assert_true(validate(
+			VALIDATE_LUHN_TOLD, (const uint8_t *)right[i], strlen(right[i]), &span
+		));
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(validate(
+			VALIDATE_LUHN_TOLD, (const uint8_t *)wrong[i], strlen(wrong[i]), &span
+		));
+}
+
 static void a_year_behind_a_slash_is_a_reference(void **) {
 	// Divisible by 11, and a day of birth.
 	assert_int_equal(9005152013 % 11, 0);
@@ -187,6 +220,7 @@ int main(void) {
 		cmocka_unit_test(birth_number_takes_the_old_rest_of_ten),
 		cmocka_unit_test(sixteen_digits_are_no_card_of_fifteen),
 		cmocka_unit_test(a_label_says_what_a_number_is),
+		cmocka_unit_test(a_card_that_is_told_stands_alone_or_is_called_one),
 		cmocka_unit_test(a_year_behind_a_slash_is_a_reference),
 		cmocka_unit_test(a_birth_number_without_check_digit_is_called_one),
 		cmocka_unit_test(what_a_number_alone_shows_is_looked_at),
