@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -90,4 +91,55 @@ static inline uint16_t checksum_fold(uint64_t sum) {
 	sum = (sum >> 16) + (sum & 0xffff);
 	sum = (sum >> 16) + (sum & 0xffff);
 	return (uint16_t)((sum >> 16) + (sum & 0xffff));
+}
+
+// ---- For headers and short segments
+
+// The last n bytes of the 8 at p, 1 to 7, as if they stood at an even place and zeros behind them.
+static inline uint64_t checksum_last(const uint8_t *p, size_t n) {
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? word >> (64 - 8 * n)
+							 : word << (64 - 8 * n);
+}
+
+static inline uint64_t checksum_two(uint64_t sum, const uint8_t *p) {
+	return checksum_word(checksum_word(sum, p), p + 8);
+}
+
+enum { CHECKSUM_SHORT_MAX = 127 };
+
+// As checksum_add(), of 8 to CHECKSUM_SHORT_MAX bytes; without a loop. Any sum may be given and is returned.
+static inline uint64_t checksum_add_short(uint64_t sum, const void *data, size_t size) {
+	const uint8_t *p = data, *end = p + size;
+	uint64_t last;
+
+	if (size & 64) {
+		sum = checksum_two(checksum_two(sum, p), p + 16);
+		sum = checksum_two(checksum_two(sum, p + 32), p + 48);
+		p += 64;
+	}
+	if (size & 32) {
+		sum = checksum_two(checksum_two(sum, p), p + 16);
+		p += 32;
+	}
+	if (size & 16) {
+		sum = checksum_two(sum, p);
+		p += 16;
+	}
+	if (size & 8)
+		sum = checksum_word(sum, p);
+	if (!(size & 7))
+		return sum;
+	last = checksum_last(end - 8, size & 7);
+	sum += last;
+	return sum + (sum < last);
+}
+
+// A sum over a header and its field is right when it is 0 modulo 0xffff; it must not be 0 itself. 0xffff has an
+// inverse modulo 2^64, and multiples of it are those whose product with that is small (Granlund,
+// Montgomery 1994): no division.
+static inline bool checksum_is_right(uint64_t sum) {
+	return sum * 0xfffefffefffeffff <= UINT64_MAX / 0xffff;
 }

@@ -66,6 +66,17 @@ static inline uint32_t get32(const uint8_t *p) {
 	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+// Two numbers that follow each other. One swap of them together costs less than two.
+static inline void get16_pair(uint16_t to[2], const uint8_t *p) {
+	uint32_t pair = get32(p);
+
+	pair = pair << 16 | pair >> 16;
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+		memcpy(to, &pair, sizeof(pair));
+	else
+		memcpy(to, p, sizeof(pair));
+}
+
 static inline void skip(struct cursor *c, uint32_t size) {
 	c->at += size;
 	c->size -= size;

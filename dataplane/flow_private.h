@@ -79,7 +79,8 @@ struct stream {
 	uint16_t port[2];
 	uint32_t realm;
 	uint32_t hash;
-	uint8_t family : 4;
+	uint8_t family : 3;
+	uint8_t is_steady : 1; // the next segment in order needs no thought: tcp_is_steady()
 	uint8_t state : 2; // enum flow_state
 	uint8_t class : 2; // enum flow_class
 	uint8_t flags; // enum flow_flag
@@ -282,11 +283,19 @@ void flow_wake(struct stream *flow, uint64_t at_ns);
 
 // Whether the segment's checksum, and those that its side has shown before, allow to take it.
 bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+// Whether nothing about the connection needs a thought when the next segment in order comes. All that
+// this looks at changes only with segments of which tcp_is_expected() is not true, and timers make nothing steady.
+bool tcp_is_steady(const struct stream *flow);
 // Header prediction (Van Jacobson 1990): whether the segment is the next one, with nothing about it or its
 // connection that needs a thought. What tcp_segment() would do with it is then done by tcp_expected().
 static inline bool
 tcp_is_expected(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
-enum fate tcp_expected(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+static inline enum fate tcp_expected(
+	struct flow_table *table,
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct pkt *pkt
+);
 // Keeps what a segment with a wrong checksum carries, should the receiver acknowledge it.
 void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Takes one segment sent by dir of a flow that it belongs to.
@@ -329,17 +338,43 @@ uint64_t stream_deadline(const struct stream *flow);
 void stream_deliver(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 
 static inline bool
-tcp_is_expected(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
-	const struct half *half = &flow->half[dir], *other = &flow->half[!dir];
-	uint8_t flags = flow->half_flags[dir], others = flow->half_flags[!dir];
-
+tcp_is_next(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
 	// The bytes acknowledged have all been seen, and not so long ago that it were another round.
-	return flow->state == FLOW_ESTABLISHED && (pkt->flags & ~TCP_PSH) == TCP_ACK && !flow->hold
-		&& pkt->seq == half->next && other->next - pkt->ack < 1u << 30 && other->n_packets
-		&& (flags & HALF_SYNCED)
-		&& (others & (HALF_SYNCED | HALF_EDGE)) == (HALF_SYNCED | HALF_EDGE)
-		&& !((flags | others) & HALF_FIN)
-		&& (pkt->checksum == PKT_CHECKSUM_UNKNOWN
-		    || (pkt->checksum == PKT_CHECKSUM_RIGHT && (flags & HALF_RIGHT)))
-		&& !pkt->is_inconsistent && !pkt->missing_size && !(flow->flags & FLOW_RESET_SEEN);
+	return flow->is_steady && pkt->seq == flow->half[dir].next
+		&& flow->half[!dir].next - pkt->ack < 1u << 30 && !pkt->missing_size;
+}
+
+static inline bool
+tcp_is_expected(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	return tcp_is_next(flow, dir, pkt)
+		&& (pkt_is_plain(pkt, PKT_CHECKSUM_UNKNOWN)
+		    || (pkt_is_plain(pkt, PKT_CHECKSUM_RIGHT)
+			&& (flow->half_flags[dir] & HALF_RIGHT)));
+}
+
+static inline enum fate tcp_expected(
+	struct flow_table *table,
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct pkt *pkt
+) {
+	struct half *half = &flow->half[dir], *other = &flow->half[!dir];
+	uint32_t edge = pkt->ack + ((uint32_t)pkt->window << flow->wscale[dir]);
+	uint32_t size = pkt->payload_size;
+
+	half->n_packets += half->n_packets != UINT32_MAX;
+	if (seq_before(other->edge, edge))
+		other->edge = edge;
+	if (!size)
+		return FATE_NO_DATA;
+	if (!flow->reader) {
+		stream_deliver(flow, dir, pkt);
+		return FATE_IN_ORDER;
+	}
+	half->next += size;
+	flow->n_bytes[dir] += size;
+	if (dir == STREAM_CLIENT)
+		recent_add(table->recent, flow_name(table, flow), pkt->seq, pkt->payload, size);
+	table->handler.data(flow->reader, dir, pkt->payload, size, table->now_ns);
+	return FATE_IN_ORDER;
 }

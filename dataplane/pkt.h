@@ -7,6 +7,7 @@
 #pragma once
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum tcp_flag {
@@ -54,14 +55,35 @@ struct pkt {
 		uint16_t urgent;
 		uint16_t n_layers; // headers in front of a fragment
 	};
-	uint8_t flags; // enum tcp_flag; of a fragment enum pkt_way
-	uint8_t family : 4; // 4 or 6
-	uint8_t checksum : 3; // enum pkt_checksum
-	uint8_t is_inconsistent : 1; // made of fragments that overlapped with different content
+	union {
+		struct {
+			uint8_t flags; // enum tcp_flag; of a fragment enum pkt_way
+			uint8_t family : 4; // 4 or 6
+			uint8_t checksum : 3; // enum pkt_checksum
+			uint8_t is_inconsistent : 1; // made of fragments that overlapped with different content
+		};
+		uint16_t kind; // all of these: to be looked at together
+	};
 	uint8_t wscale; // window scale option of a SYN, 15 for anything beyond 14; 0xff when absent
 	uint8_t verdict; // enum verdict
-	uint32_t
-		number; // of its frame, set behind decode: what came first is older, on every worker
+	uint32_t number; // of its frame: what came first is older, on every worker
 };
 
 static_assert(sizeof(struct pkt) == 64, "struct pkt is one cache line");
+
+// Whether the segment acknowledges, may push, and has nothing else to be thought about but what its checksum is.
+static inline bool pkt_is_plain(const struct pkt *pkt, enum pkt_checksum checksum) {
+	const struct pkt care = {.flags = (uint8_t)~TCP_PSH, .checksum = 7, .is_inconsistent = 1};
+	const struct pkt plain = {.flags = TCP_ACK, .checksum = (uint8_t)(checksum & 7)};
+
+	return (pkt->kind & care.kind) == plain.kind;
+}
+
+// The same, over IPv4 and with a right checksum.
+static inline bool pkt_is_plain_v4(const struct pkt *pkt) {
+	const struct pkt care
+		= {.flags = (uint8_t)~TCP_PSH, .family = 0xf, .checksum = 7, .is_inconsistent = 1};
+	const struct pkt plain = {.flags = TCP_ACK, .family = 4, .checksum = PKT_CHECKSUM_RIGHT};
+
+	return (pkt->kind & care.kind) == plain.kind;
+}

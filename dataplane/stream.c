@@ -97,7 +97,7 @@ static void __attribute__((noinline)) reader_open(struct stream *flow) {
 		return;
 	}
 	flow->flags |= FLOW_HAS_READER;
-	for (int i = 0; i < STREAM_EVENT_COUNT; i++)
+	for (int i = 0; flow->events >> i; i++)
 		if (flow->events & 1u << i)
 			handler->event(flow->reader, i, flow->table->now_ns);
 	flow_settle(flow);

@@ -426,15 +426,12 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 	return fate;
 }
 
-enum fate tcp_expected(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
-	struct half *half = &flow->half[dir], *other = &flow->half[!dir];
-	uint32_t edge = pkt->ack + ((uint32_t)pkt->window << flow->wscale[dir]);
+bool tcp_is_steady(const struct stream *flow) {
+	uint8_t needed = HALF_SYNCED | HALF_EDGE;
+	uint8_t both = flow->half_flags[0] & flow->half_flags[1];
+	uint8_t any = flow->half_flags[0] | flow->half_flags[1];
 
-	half->n_packets += half->n_packets != UINT32_MAX;
-	if (seq_before(other->edge, edge))
-		other->edge = edge;
-	if (!pkt->payload_size)
-		return FATE_NO_DATA;
-	stream_deliver(flow, dir, pkt);
-	return FATE_IN_ORDER;
+	return flow->state == FLOW_ESTABLISHED && !flow->hold && (both & needed) == needed
+		&& !(any & HALF_FIN) && flow->half[0].n_packets && flow->half[1].n_packets
+		&& !(flow->flags & FLOW_RESET_SEEN);
 }

@@ -55,7 +55,6 @@ static int burst_decode(struct worker *worker, struct frame *frames, int n, stru
 		if (i + PREFETCH_DISTANCE < n)
 			frame_prefetch(&frames[i + PREFETCH_DISTANCE]);
 		verdict = decode(&worker->decode, &frames[i], &pkts[n_pkts]);
-		pkts[n_pkts].number = frames[i].number;
 		worker->n_bytes += frames[i].wire_size;
 		worker->n_cut += frames[i].wire_size > frames[i].size;
 		if (verdict == VERDICT_fragment)

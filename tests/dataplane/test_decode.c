@@ -340,6 +340,18 @@ static void t6_checksums_are_told_apart(void **) {
 	assert_checksum(&b, PKT_CHECKSUM_WRONG);
 }
 
+// The form for short segments, whose sum is not folded, and the test without a division.
+static void short_checksum(const uint8_t *data, size_t size) {
+	uint16_t plain = checksum_fold(checksum_add_plain(1, data, size));
+	uint64_t sum = checksum_add_short(1, data, size);
+
+	assert_int_equal(sum % 0xffff, plain % 0xffff);
+	assert_int_equal(checksum_is_right(sum), plain % 0xffff == 0);
+	sum = checksum_add_short(1 + 0xffffu - plain, data, size);
+	assert_true(checksum_is_right(sum));
+	assert_false(checksum_is_right(sum + 1));
+}
+
 // Every size and alignment around the fast form's blocks, in blocks of just that size.
 static void the_fast_checksum_equals_the_plain_one(void **) {
 	uint32_t state = 1;
@@ -356,6 +368,8 @@ static void the_fast_checksum_equals_the_plain_one(void **) {
 				checksum_fold(checksum_add(size, block + offset, size)),
 				checksum_fold(checksum_add_plain(size, block + offset, size))
 			);
+			if (size >= 8 && size <= CHECKSUM_SHORT_MAX)
+				short_checksum(block + offset, size);
 			free(block);
 		}
 	}
