@@ -251,13 +251,22 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		 visit->client_key,
 		 !own && !visit->upgraded && links(watch, visit->client_key)},
 	};
+	// All of them hear it before one tells of it.
+	bool heard[ENTITY_KINDS];
 	for (int i = 0; i < ENTITY_KINDS; i++) {
-		struct entity *entity = NULL;
 		bool adopted = entities[i].kind >= ENTITY_PROVIDER;
 		testimony.n_users = adopted ? fleet_adopters(watch->fleet, entities[i].value) : 0;
-		if (entities[i].counts)
-			entity = campaigns_hear(
-				&watch->campaigns, entities[i].kind, entities[i].value, &testimony
+		heard[i]
+			= entities[i].counts
+			&& campaigns_hear(
+				  &watch->campaigns, entities[i].kind, entities[i].value, &testimony
+			);
+	}
+	for (int i = 0; i < ENTITY_KINDS; i++) {
+		struct entity *entity = NULL;
+		if (heard[i])
+			entity = campaigns_find(
+				&watch->campaigns, entities[i].kind, entities[i].value
 			);
 		if (entity && watch_tell_campaign(watch, visit, visitor, entity))
 			break;

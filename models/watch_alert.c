@@ -190,6 +190,48 @@ void watch_tell_wave(
 	episode_tell(watch->episodes, episode, n, false, watch->now_ns);
 }
 
+// What to say first where several say the same: a network with several addresses, else its one address.
+static int plainness(const struct entity *entity) {
+	switch (entity->kind) {
+	case ENTITY_NET:
+		return entity->n_ips > 1 ? 3 : 1;
+	case ENTITY_IP:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
+static bool is_wider(const struct entity *entity, const struct entity *than) {
+	uint64_t messages = (uint64_t)entity->old + entity->fresh;
+	uint64_t of_than = (uint64_t)than->old + than->fresh;
+	if (entity->n_suspect != than->n_suspect)
+		return entity->n_suspect > than->n_suspect;
+	if (messages != of_than)
+		return messages > of_than;
+	return plainness(entity) > plainness(than);
+}
+
+// Of the visit's entities that belong to the campaign told by first, the one with the most accounts and messages.
+static struct entity *widest_of(struct entity *found[], int n_found, struct entity *first) {
+	struct entity *widest = NULL;
+	for (int i = 0; i < n_found; i++)
+		if (found[i]->campaign == first->node.key
+		    && (!widest || is_wider(found[i], widest)))
+			widest = found[i];
+	return widest ? widest : first;
+}
+
+// Whether the account was listed already.
+static bool list(struct entity *entity, uint64_t account) {
+	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
+	for (uint32_t i = 0; i < n; i++)
+		if (entity->accounts[i] == account)
+			return true;
+	entity->accounts[entity->n_listed++ % CAMPAIGN_LISTED] = account;
+	return false;
+}
+
 bool watch_tell_campaign(
 	struct watch *watch,
 	const struct visit *visit,
@@ -208,16 +250,18 @@ bool watch_tell_campaign(
 			table_touch(&watch->campaigns.entities, found[i]);
 			found[i]->campaign = entity->node.key;
 		}
-	uint64_t since_ns = entity->since_min * 60ull * 1000000000;
-	struct episode *episode = get_episode(watch, EPISODE_CAMPAIGN, entity->node.key, since_ns);
 	table_touch(&watch->campaigns.entities, entity);
-	bool listed = false;
-	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
-	for (uint32_t i = 0; i < n; i++)
-		listed |= entity->accounts[i] == visit->account->node.key;
-	if (!listed)
-		entity->accounts[entity->n_listed++ % CAMPAIGN_LISTED] = visit->account->node.key;
-	bool grown = entity->n_suspect > episode->alert.campaign.size;
+	entity->campaign = entity->node.key;
+	// Found by one address, it may go on through others: what is told is what most of it went through.
+	struct entity *widest = widest_of(found, n_found, entity);
+	if (widest->since_min > entity->since_min)
+		widest->since_min = entity->since_min;
+	uint64_t since_ns = widest->since_min * 60ull * 1000000000;
+	struct episode *episode = get_episode(watch, EPISODE_CAMPAIGN, entity->node.key, since_ns);
+	table_touch(&watch->campaigns.entities, widest);
+	bool listed = list(entity, visit->account->node.key);
+	list(widest, visit->account->node.key);
+	bool grown = widest->n_suspect > episode->alert.campaign.size;
 	// One that is not listed is new, unless it was and the list has come round.
 	bool is_new = !listed
 		&& (entity->n_listed <= CAMPAIGN_LISTED || !(visit->account->flags & ACCOUNT_NAMED)
@@ -226,12 +270,11 @@ bool watch_tell_campaign(
 		table_touch(&watch->accounts, visit->account);
 		visit->account->flags |= ACCOUNT_NAMED;
 	}
-	entity->campaign = entity->node.key;
-	text_campaign(watch, visit, entity, &episode->alert);
+	text_campaign(watch, visit, widest, &episode->alert);
 	episode_tell(
 		watch->episodes,
 		episode,
-		entity->old + entity->fresh,
+		widest->old + widest->fresh,
 		episode->told_size > 0 && (grown || is_new),
 		watch->now_ns
 	);

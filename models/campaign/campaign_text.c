@@ -93,7 +93,7 @@ void text_campaign(
 	alert->rule_name = "Several mailboxes read by the same stranger";
 	alert->episode.since_ns = alert->start_ns = since_ns;
 	list_accounts(watch, visit, entity, alert);
-	alert->campaign.id = entity->node.key;
+	alert->campaign.id = entity->campaign;
 	alert->campaign.size = alert->users_total;
 	alert->campaign.since_ns = since_ns;
 
