@@ -5,7 +5,7 @@
 """innocent.py N [SEED]: so many innocent messages on standard output, each behind a line with its size. Made of what lies about
 on a Debian system, which nobody wrote for us: documentation, changelogs, licences, manual pages (Czech ones, too, where
 manpages-cs is installed), scripts, certificates, binaries as attachments; and of what offices, shops and machines send:
-tables, invoices, tracking numbers, references, logs, calendars, newsletters. Whoever wrote it had not read the rules."""
+tables, invoices, tracking numbers, references, logs, calendars, newsletters; with numbers of every shape that rules could take for theirs."""
 
 import base64
 import datetime
