@@ -255,7 +255,7 @@ static bool doubt_ends(const struct hold_side *side, const struct held *held) {
 
 // Delivers the first held segment of dir from next on, whether it still waits or not; a doubtful one
 // that nobody has acknowledged is forgotten instead.
-static void held_deliver(struct stream *flow, enum stream_dir dir) {
+static void held_pass(struct stream *flow, enum stream_dir dir) {
 	struct hold_side *side = &flow_hold(flow)->side[dir];
 	struct held *held = side->first;
 	uint32_t offset = flow->half[dir].next - held->seq;
@@ -272,6 +272,36 @@ static void held_deliver(struct stream *flow, enum stream_dir dir) {
 			gap(flow, dir, held->size - offset);
 	}
 	held_free(flow, dir, held);
+}
+
+// A doubtful segment of dir that is believed answers what the other side sent: that was received. What of
+// it is held, doubtful as well, comes first. No hole is made of it, and nothing that answers dir itself in turn is
+// waited for.
+static void doubt_answered(struct stream *flow, enum stream_dir dir, const struct held *held) {
+	struct hold_side *other = &flow_hold(flow)->side[!dir];
+	struct half *half = &flow->half[!dir];
+
+	for (;;) {
+		struct held *first = other->first;
+		uint32_t end = first ? first->seq + first->size : 0;
+
+		if (!first || !first->is_doubtful || seq_before(half->next, first->seq)
+		    || seq_before(held->after, end) || (flow->half_flags[!dir] & HALF_DONE)
+		    || seq_before(flow->half[dir].next, first->after))
+			return;
+		other->acked = other->has_acked ? seq_max(other->acked, end) : end;
+		other->has_acked = true;
+		held_pass(flow, !dir);
+	}
+}
+
+static void held_deliver(struct stream *flow, enum stream_dir dir) {
+	struct hold_side *side = &flow_hold(flow)->side[dir];
+	const struct held *first = side->first;
+
+	if (first->is_doubtful && doubt_ends(side, first))
+		doubt_answered(flow, dir, first);
+	held_pass(flow, dir);
 }
 
 void stream_drain(struct stream *flow) {
@@ -345,6 +375,8 @@ static void doubt_drop(struct stream *flow, enum stream_dir dir, uint32_t from, 
 				.seq = to,
 				.origin = held->origin,
 				.origin_end = held->origin_end,
+				.after = held->after,
+				.has_after = held->has_after,
 				.is_doubtful = true,
 			};
 
@@ -612,6 +644,8 @@ void stream_doubt(struct stream *flow, enum stream_dir dir, const struct pkt *pk
 		.size = pkt->payload_size,
 		.origin = pkt->seq,
 		.origin_end = pkt->seq + pkt->payload_size,
+		.after = pkt->ack,
+		.has_after = true,
 		.is_doubtful = true,
 	};
 	enum fate fate;
@@ -748,15 +782,48 @@ void stream_expire(struct stream *flow) {
 }
 
 // What the other side has acknowledged was sent and received, so what is missing of it is a gap. One
-// number alone beyond the end is a FIN that was not captured.
-static void flush_acked(struct stream *flow, enum stream_dir dir) {
-	struct hold_side *side = &flow_hold(flow)->side[dir];
+// number alone beyond the end is a FIN that was not captured. Up to where dir is to be given up next: a hole, or
+// the first held segment; next: nothing is left to do.
+static uint32_t flush_target(const struct stream *flow, enum stream_dir dir) {
+	const struct hold_side *side = &flow_hold(flow)->side[dir];
+	uint32_t next = flow->half[dir].next;
+	uint32_t to = side->acked;
 
-	if (!side->has_acked)
-		return;
-	if (side->acked - flow->half[dir].next == 1 && !side->first)
-		return;
-	give_up(flow, dir, side->acked);
+	if (!side->has_acked || !seq_before(next, to) || (flow->half_flags[dir] & HALF_DONE))
+		return next;
+	if (!side->first)
+		return to - next == 1 ? next : to;
+	if (seq_before(next, side->first->seq))
+		return seq_min(to, side->first->seq);
+	return seq_min(to, side->first->seq + side->first->size);
+}
+
+// Whether what is to be flushed of the server comes before what is of the client: what came first goes first,
+// and a hole before what answers it.
+static bool server_is_next(const struct stream *flow) {
+	const struct held *client = flow_hold(flow)->side[STREAM_CLIENT].first;
+	const struct held *server = flow_hold(flow)->side[STREAM_SERVER].first;
+
+	if (client && server)
+		return seq_before(server->arrival, client->arrival);
+	return client && client->has_after
+		&& seq_before(flow->half[STREAM_SERVER].next, client->after);
+}
+
+static void flush_acked(struct stream *flow) {
+	for (;;) {
+		uint32_t client = flush_target(flow, STREAM_CLIENT);
+		uint32_t server = flush_target(flow, STREAM_SERVER);
+		bool is_client_left = client != flow->half[STREAM_CLIENT].next;
+		bool is_server_left = server != flow->half[STREAM_SERVER].next;
+
+		if (!is_client_left && !is_server_left)
+			return;
+		if (is_server_left && (!is_client_left || server_is_next(flow)))
+			give_up(flow, STREAM_SERVER, server);
+		else
+			give_up(flow, STREAM_CLIENT, client);
+	}
 }
 
 void stream_flush(struct stream *flow, bool is_reset) {
@@ -764,8 +831,7 @@ void stream_flush(struct stream *flow, bool is_reset) {
 
 	if (!hold || flow->state == FLOW_OPENING)
 		return;
-	flush_acked(flow, STREAM_CLIENT);
-	flush_acked(flow, STREAM_SERVER);
+	flush_acked(flow);
 	for (int dir = 0; dir < 2; dir++)
 		doubt_drop(flow, dir, flow->half[dir].next, flow->half[dir].next + INT32_MAX);
 	stream_drain(flow);

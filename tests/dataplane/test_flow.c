@@ -166,6 +166,31 @@ static void bytes_with_a_wrong_checksum_are_taken_when_acknowledged(void **) {
 	assert_log(t, "open C:abc S:def S:ghi C:good input ");
 }
 
+// A server speaks first, both sides' data have wrong checksums, and only one side's acknowledgements come by
+// themselves: what was answered comes before its answer, whether waiting ends by packets, by time, or with the
+// capture.
+static void bytes_with_a_wrong_checksum_keep_the_order_of_the_directions(void **) {
+	for (int end = 0; end < 3; end++) {
+		struct talk *t = talk_small();
+
+		handshake_with_sums(t);
+		TALK(t, S, TCP_ACK, 300, 100, "220 ", FORGED);
+		TALK(t, C, TCP_ACK, 100, 304, "EHLO ", FORGED);
+		TALK(t, S, TCP_ACK, 304, 105, SUMMED);
+		TALK(t, S, TCP_ACK, 304, 105, "250 ", FORGED);
+		TALK(t, C, TCP_ACK, 105, 308, "MAIL ", FORGED);
+		TALK(t, S, TCP_ACK, 308, 110, "251 ", FORGED);
+		for (int i = 0; i < 12 && end == 0; i++)
+			TALK(t, S, TCP_ACK, 304, 105, SUMMED);
+		if (end == 1)
+			flow_advance(t->table, t->now_ns += 1000000000);
+		if (end < 2)
+			assert_string_equal(t->log, "open S:220  C:EHLO  ");
+		TALK(t, C, TCP_ACK, 110, 312, SUMMED);
+		assert_log(t, "open S:220  C:EHLO  S:250  C:MAIL  S:251  input ");
+	}
+}
+
 static void a_forged_tail_makes_no_reset_valid(void **) {
 	struct talk *t = talk_small();
 
@@ -1198,6 +1223,7 @@ int main(void) {
 		cmocka_unit_test(t6_t7_a_wrong_checksum_beside_right_ones_never_enters),
 		cmocka_unit_test(a_side_that_never_shows_a_right_checksum_is_taken_as_it_is),
 		cmocka_unit_test(bytes_with_a_wrong_checksum_are_taken_when_acknowledged),
+		cmocka_unit_test(bytes_with_a_wrong_checksum_keep_the_order_of_the_directions),
 		cmocka_unit_test(a_forged_tail_makes_no_reset_valid),
 		cmocka_unit_test(what_was_left_to_a_nic_is_taken_beside_right_checksums),
 		cmocka_unit_test(a_syn_with_a_right_checksum_wins_over_those_without),
