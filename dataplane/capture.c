@@ -266,12 +266,22 @@ static struct capture *create(char *error, int size) {
 	return NULL;
 }
 
-struct capture *capture_open(const char *path, char *error, int size) {
+static struct capture *open_path(const char *path, bool is_mapped, char *error, int size) {
 	struct capture *capture = create(error, size);
+	int result;
 
 	if (!capture)
 		return NULL;
-	return begin(capture, capture_file_open(&capture->file, path, error, size), error, size);
+	result = capture_file_open(&capture->file, path, is_mapped, error, size);
+	return begin(capture, result, error, size);
+}
+
+struct capture *capture_open(const char *path, char *error, int size) {
+	return open_path(path, false, error, size);
+}
+
+struct capture *capture_open_mapped(const char *path, char *error, int size) {
+	return open_path(path, true, error, size);
 }
 
 struct capture *

@@ -3,8 +3,7 @@
 
 // Captures as a source: pcap (both byte orders, µs and ns, also the modified-format magic), pcapng
 // (several sections and interfaces, any resolution), plain or compressed by gzip or Zstandard, from
-// a file or from standard input. A plain regular file is mapped and its packets are used where they
-// lie. File format: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
+// a file or from standard input. File format: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
 
 #pragma once
 
@@ -18,6 +17,9 @@ struct capture;
 // in error (size bytes): what is wrong, with which path, and what to do. Wordings that users and
 // tests rely on: "no such file", "is a directory", "is empty", "not a capture", "link type".
 struct capture *capture_open(const char *path, char *error, int size);
+// The same; but a plain regular file is mapped, so that its frames stay (source.h) for readers on other cores. A single
+// one is faster without: what was just read into a small buffer lies in its cache.
+struct capture *capture_open_mapped(const char *path, char *error, int size);
 // The source the capture is read through; lives as long as the capture.
 struct source *capture_source(struct capture *capture);
 // Bytes of the file consumed and its whole size (0 when unknown, as for a pipe): for progress.

@@ -82,12 +82,15 @@ static ssize_t raw_read(struct capture_file *file, uint8_t *to, size_t size) {
 	if (file->ended)
 		return 0;
 	n = file->read(file->read_ctx, to, size);
-	if (n > 0)
-		file->n_raw += (uint64_t)n;
-	else if (n == 0)
+	if (n == 0)
 		file->ended = 1;
-	else if (errno != EINTR && errno != EAGAIN)
+	else if (n < 0 && errno != EINTR && errno != EAGAIN)
 		snprintf(file->problem, sizeof(file->problem), "%s", strerror(errno));
+	if (n <= 0)
+		return n;
+	file->n_raw += (uint64_t)n;
+	if (file->total && file->total < file->n_raw)
+		file->total = file->n_raw; // it has grown meanwhile
 	return n;
 }
 
@@ -238,7 +241,13 @@ static int is_plain(const struct capture_file *file) {
 	return n > 0 && !capture_codec_detect(magic, (size_t)n);
 }
 
-int capture_file_open(struct capture_file *file, const char *path, char *error, int size) {
+int capture_file_open(
+	struct capture_file *file,
+	const char *path,
+	bool is_mapped,
+	char *error,
+	int size
+) {
 	int is_stdin = strcmp(path, "-") == 0;
 	struct stat st;
 
@@ -254,7 +263,7 @@ int capture_file_open(struct capture_file *file, const char *path, char *error, 
 		return stream_open(file, error, size);
 	file->total = (uint64_t)st.st_size;
 	// Standard input may stand anywhere in its file, so it is read and not mapped.
-	if (is_stdin || !is_plain(file))
+	if (!is_mapped || is_stdin || !is_plain(file))
 		return stream_open(file, error, size);
 	return map_open(file, error, size);
 }

@@ -11,6 +11,7 @@
 #include "limits.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -60,8 +61,14 @@ struct capture_file {
 	char problem[96]; // why no more bytes can be had, when that is not simply the end
 };
 
-// Opens path ("-": standard input). 0, or -1 and one line in error.
-int capture_file_open(struct capture_file *file, const char *path, char *error, int size);
+// Opens path ("-": standard input). is_mapped: maps a plain regular file. 0, or -1 and one line in error.
+int capture_file_open(
+	struct capture_file *file,
+	const char *path,
+	bool is_mapped,
+	char *error,
+	int size
+);
 // The same bytes from a function: for tests.
 int capture_file_open_read(
 	struct capture_file *file,

@@ -74,8 +74,9 @@ static int next(struct capture *capture, struct frame *frame) {
 	if (capture->file.size < capture->need)
 		return CAPTURE_MORE;
 	// Where the next record begins is only known when this one has been read, so that the memory is not
-	// fetched ahead by itself. Behind the end of the file this asks for nothing.
-	for (uint32_t i = 0; i < capture->need; i += CACHE_LINE)
+	// fetched ahead by itself. Behind the end of the file this asks for nothing. What was read into the
+	// buffer is in the cache.
+	for (uint32_t i = 0; capture->file.map && i < capture->need; i += CACHE_LINE)
 		__builtin_prefetch(p + AHEAD + i);
 	frame->data = p + capture->record_size;
 	frame->size = size;

@@ -60,7 +60,12 @@ static bool chain_open_next(struct chain *chain) {
 
 	chain_close(chain);
 	while (!chain->capture && chain->next < chain->n_paths) {
-		chain->capture = capture_open(chain->paths[chain->next++], error, sizeof(error));
+		const char *path = chain->paths[chain->next++];
+
+		// With several workers frames are read where they lie.
+		chain->capture = chain->source.release
+			? capture_open_mapped(path, error, sizeof(error))
+			: capture_open(path, error, sizeof(error));
 		if (!chain->capture)
 			complain(chain, error);
 	}

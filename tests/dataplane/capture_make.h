@@ -189,8 +189,12 @@ static inline void facts_take(struct facts *facts, struct capture *capture) {
 	snprintf(facts->error, sizeof(facts->error), "%s", capture_source(capture)->error);
 }
 
-// Reads a file of these bytes (mapped, or decompressed when they are compressed).
-static inline struct facts facts_file(const void *data, size_t size) {
+// Reads a file of these bytes, mapped or into a buffer (decompressed when they are compressed).
+static inline struct facts facts_opened(
+	const void *data,
+	size_t size,
+	struct capture *(*open)(const char *path, char *error, int size)
+) {
 	struct facts facts = {.end = 1};
 	struct capture *capture;
 	char path[64];
@@ -199,12 +203,20 @@ static inline struct facts facts_file(const void *data, size_t size) {
 	if (fd < 0 || write(fd, data, size) != (ssize_t)size)
 		abort();
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	capture = capture_open(path, facts.error, sizeof(facts.error));
+	capture = open(path, facts.error, sizeof(facts.error));
 	if (capture)
 		facts_take(&facts, capture);
 	capture_close(capture);
 	close(fd);
 	return facts;
+}
+
+static inline struct facts facts_file(const void *data, size_t size) {
+	return facts_opened(data, size, capture_open_mapped);
+}
+
+static inline struct facts facts_read(const void *data, size_t size) {
+	return facts_opened(data, size, capture_open);
 }
 
 // Reads a stream of them that comes in pieces.
