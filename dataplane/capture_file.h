@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// The bytes of a capture, whatever they lie in: a plain regular file is mapped; pipes and
+// The bytes of a capture, whatever they lie in: a plain regular file is mapped if asked for; pipes and
 // compressed files are read into one bounded buffer. The format readers see a cursor: data, and
 // size bytes there now. Private to the capture readers.
 

@@ -22,8 +22,6 @@ LAB = CAPTURES / "lab"
 
 EDITED = "edited by hand: segments with wrong checksums beside right ones, not all of them acknowledged"
 SEQUENCE = "the sequence numbers are one less than they should be: the first byte is before the stream"
-HELD = ("made anonymous without new checksums: doubtful bytes are held until a better copy has had its time, and "
-        "then one side's come all before the other's")
 # (end of the capture's name, what differs): the reason.
 DIFFERENT = {
     ("peafowl__test__pcaps__imap.cap", "account neulingern"):
@@ -34,8 +32,6 @@ DIFFERENT = {
     ("smtp-bug-5989__input.pcap", "mail from 'xxxxxx@xxxxx.co.uk' to ['xxxxxx@xxxxx.co.uk']"): EDITED,
     ("smtp-bug-5981__input.pcap", "attachment winmail.dat of 10451 bytes"): EDITED,
     ("smtp-long-DATA-line__input.pcap", "attachment winmail.dat of 10451 bytes"): EDITED,
-    ("smtp-subject-8859-b.pcap", "mail from 'xxxxxxxxx@xxxxxxx.com' to ['xxxxxxxx@gmail.com']"): HELD,
-    ("smtp-subject-gb2312-b.pcap", "mail from 'xxxxxxxxx@xxxxxxx.com' to ['xxxxxxxx@gmail.com']"): HELD,
     ("smtp-errors__smtperr.pcap", "attachment 20186425_642590.jpg.zip of 26746 bytes"):
         "a boundary with three hyphens behind it: most readers end the part there, and the archive is whole then",
     ("smtp-mime-encap-8649-combined__input.pcap", "attachment innocent.txt of 0 bytes"):
