@@ -514,25 +514,52 @@ plain_rest(const struct decode_config *config, const struct frame *frame, struct
 	return VERDICT_tcp;
 }
 
-enum verdict
-decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt) {
-	const uint8_t *ip = frame->data + ETHERNET_SIZE, *tcp = ip + IP_SIZE;
-	uint32_t total, header_size, kind, fragment;
-	uint8_t flags;
+// Whether the frame is such by its addresses and protocols.
+static inline bool is_plain(const struct frame *frame) {
+	const uint8_t *ip = frame->data + ETHERNET_SIZE;
+	uint32_t kind, fragment;
 
 	if (frame->link != LINK_ETHERNET || frame->size < ETHERNET_SIZE + IP_SIZE + TCP_SIZE
 	    || frame->size != frame->wire_size)
-		return decode_layers(config, frame, pkt);
+		return false;
 	memcpy(&kind, ip - 2, sizeof(kind)); // ethertype, version and size of the header
 	memcpy(&fragment, ip + 6, sizeof(fragment)); // of a fragment; the protocol
-	if ((kind & htonl(0xffffff00)) != htonl(ETHERTYPE_IPV4 << 16 | 0x4500)
-	    || (fragment & htonl(0x3fff00ff)) != htonl(PROTOCOL_TCP))
+	return (kind & htonl(0xffffff00)) == htonl(ETHERTYPE_IPV4 << 16 | 0x4500)
+		&& (fragment & htonl(0x3fff00ff)) == htonl(PROTOCOL_TCP);
+}
+
+// And by the lengths and flags of its headers.
+static inline bool
+is_whole(const struct frame *frame, uint32_t total, uint32_t header_size, uint8_t flags) {
+	return total <= frame->size - ETHERNET_SIZE && header_size >= TCP_SIZE
+		&& total >= IP_SIZE + header_size && (PLAIN_FLAGS >> flags & 1);
+}
+
+bool decode_hash(const struct decode_config *config, const struct frame *frame, uint32_t *hash) {
+	const uint8_t *ip = frame->data + ETHERNET_SIZE;
+	const uint8_t *tcp = ip + IP_SIZE;
+	struct pkt pkt = {.addr = ip + 12};
+
+	if (!is_plain(frame)
+	    || !is_whole(frame, get16(ip + 2), (tcp[12] & 0xf0u) >> 2, tcp[13] & 0x3f))
+		return false;
+	get16_pair(pkt.port, tcp);
+	*hash = hash_v4(config->hash_key, &pkt);
+	return true;
+}
+
+enum verdict
+decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt) {
+	const uint8_t *ip = frame->data + ETHERNET_SIZE, *tcp = ip + IP_SIZE;
+	uint32_t total, header_size;
+	uint8_t flags;
+
+	if (!is_plain(frame))
 		return decode_layers(config, frame, pkt);
 	total = get16(ip + 2);
 	header_size = (tcp[12] & 0xf0u) >> 2;
 	flags = tcp[13] & 0x3f;
-	if (total > frame->size - ETHERNET_SIZE || header_size < TCP_SIZE
-	    || total < IP_SIZE + header_size || !(PLAIN_FLAGS >> flags & 1))
+	if (!is_whole(frame, total, header_size, flags))
 		return decode_layers(config, frame, pkt);
 	// Every field on its own: to clear the whole first would be a tenth of it all.
 	pkt->time_ns = frame->time_ns;

@@ -40,6 +40,9 @@ const char *verdict_text(enum verdict verdict);
 // VERDICT_fragment, which defrag.h is for; its pointers are borrowed
 // from the frame. Bounded by DECODE_LAYERS_MAX headers. Never fails otherwise.
 enum verdict decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt);
-// The same, header by header: what decode is held against in tests.
+// Only what most frames are, and without checksums: whether decode will find a TCP segment if those are right, and
+// pkt.hash. False: not known.
+bool decode_hash(const struct decode_config *config, const struct frame *frame, uint32_t *hash);
+// The same as decode, header by header: what decode is held against in tests.
 enum verdict
 decode_layers(const struct decode_config *config, const struct frame *frame, struct pkt *pkt);

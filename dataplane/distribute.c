@@ -211,8 +211,8 @@ static void count(struct distributor *d, const struct frame *frame, enum verdict
 }
 
 // The upper bits: tables use the lower ones.
-static struct lane *lane_of(struct distributor *d, const struct pkt *pkt) {
-	return &d->lanes[(uint64_t)pkt->hash * (uint32_t)d->config.n_workers >> 32];
+static struct lane *lane_of(struct distributor *d, uint32_t hash) {
+	return &d->lanes[(uint64_t)hash * (uint32_t)d->config.n_workers >> 32];
 }
 
 // What the fragment makes whole goes to its worker, who counts it as a frame of its own size; with what is
@@ -232,18 +232,23 @@ fragment_give(struct distributor *d, const struct frame *frame, struct pkt *pkt)
 	d->stats.n_bytes -= whole.wire_size;
 	d->stats.n_cut -= whole.wire_size > whole.size;
 	d->stats.verdicts[VERDICT_tcp]--;
-	give(d, lane_of(d, pkt), &whole, true);
+	give(d, lane_of(d, pkt->hash), &whole, true);
 }
 
 static void burst_give(struct distributor *d, struct frame *frames, int n, bool is_copied) {
 	enum verdict verdict;
 	struct pkt pkt;
+	uint32_t hash;
 
 	for (int i = 0; i < n; i++) {
 		frames[i].number = d->n_numbered++;
+		if (decode_hash(&d->decode, &frames[i], &hash)) {
+			give(d, lane_of(d, hash), &frames[i], is_copied);
+			continue;
+		}
 		verdict = decode(&d->decode, &frames[i], &pkt);
 		if (verdict == VERDICT_tcp)
-			give(d, lane_of(d, &pkt), &frames[i], is_copied);
+			give(d, lane_of(d, pkt.hash), &frames[i], is_copied);
 		else if (verdict == VERDICT_fragment)
 			fragment_give(d, &frames[i], &pkt);
 		else

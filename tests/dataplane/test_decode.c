@@ -789,7 +789,8 @@ static void the_plain_path_says_what_the_layers_say(void **) {
 	const struct decode_config unchecked = {.hash_key = {3, 4}};
 	const struct decode_config *configs[] = {&config, &unchecked};
 	uint64_t random = 88172645463325252u;
-	unsigned n_tcp = 0;
+	unsigned n_tcp = 0, n_hashed = 0;
+	uint32_t hash;
 
 	for (unsigned round = 0; round < 200000; round++) {
 		struct build b = {0};
@@ -822,7 +823,14 @@ static void the_plain_path_says_what_the_layers_say(void **) {
 		n_tcp += fast.verdict == VERDICT_tcp;
 		if (fast.verdict == VERDICT_tcp)
 			assert_true(pkt_equal(&fast, &layers));
+		if (!decode_hash(configs[round & 1], &frame, &hash))
+			continue;
+		n_hashed++;
+		decode_layers(&unchecked, &frame, &layers);
+		assert_int_equal(layers.verdict, VERDICT_tcp);
+		assert_int_equal(layers.hash, hash);
 	}
+	assert_true(n_hashed > 30000 && n_hashed < 200000);
 	assert_true(n_tcp > 50000 && n_tcp < 200000);
 }
 
