@@ -82,7 +82,13 @@ static void line_open(struct line *line, bool is_told, uint64_t *n_bytes) {
 	};
 	struct flow_config config = {
 		.handler
-		= {n_bytes, count_open, count_data, count_gap, count_event, count_timer, count_close},
+		= {n_bytes,
+		   count_open,
+		   count_data,
+		   count_gap,
+		   count_event,
+		   count_timer,
+		   count_close},
 	};
 
 	// As drawn at random, once.
@@ -195,7 +201,8 @@ static void print(const struct result results[RUNS], bool is_told, int rounds) {
 		const struct result *r = &results[i];
 		int n = run_workers[i];
 
-		printf("%d worker%s  wall %.3f s, processor: all threads %.3f s, busiest %.3f s, who reads %.3f s",
+		printf("%d worker%s  wall %.3f s, processor: all threads %.3f s, busiest %.3f s, "
+		       "who reads %.3f s",
 		       n,
 		       n > 1 ? "s" : " ",
 		       median(r->wall, rounds),
@@ -203,7 +210,8 @@ static void print(const struct result results[RUNS], bool is_told, int rounds) {
 		       median(r->busiest, rounds),
 		       median(r->reader, rounds));
 		if (n > 1)
-			printf("   x one worker: wall %.2f, a core for each thread %.2f, %d cores %.2f",
+			printf("   x one worker: wall %.2f, a core for each thread %.2f, %d cores "
+			       "%.2f",
 			       ratio(results[0].wall, r->wall, rounds, 1),
 			       ratio(results[0].busiest, r->busiest, rounds, 1),
 			       n,
@@ -231,8 +239,15 @@ int main(int argc, char **argv) {
 	for (int round = -1; round < rounds; round++) // the first warms caches and is not counted
 		for (int told = 0; told < 2; told++)
 			for (int i = 0; i < RUNS; i++)
-				walk(argv[1], told, run_workers[i], round < 0 ? 0 : round, &results[told][i]);
-	printf("%s, %d rounds in turns; load of the machine at the start %.1f\n", argv[1], rounds, loads[0]);
+				walk(argv[1],
+				     told,
+				     run_workers[i],
+				     round < 0 ? 0 : round,
+				     &results[told][i]);
+	printf("%s, %d rounds in turns; load of the machine at the start %.1f\n",
+	       argv[1],
+	       rounds,
+	       loads[0]);
 	for (int told = 0; told < 2; told++)
 		print(results[told], told, rounds);
 	return 0;

@@ -71,6 +71,7 @@ struct engine_server {
 
 struct engine_stats {
 	uint64_t sessions[ACTIVITY_PROTOCOLS]; // recognised, by protocol
+	uint64_t n_lmtp; // of those of SMTP
 	uint64_t n_unrecognised;
 	uint64_t n_refused; // no memory for the session
 	uint64_t n_records, n_activities, n_matches;

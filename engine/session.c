@@ -173,6 +173,10 @@ void session_event(struct session *s, enum session_event event) {
 		s->engine->stats.memory_full++;
 }
 
+void session_is_lmtp(struct session *s) {
+	s->engine->stats.n_lmtp++;
+}
+
 void session_unparsed(struct session *s, uint64_t size) {
 	s->n_unparsed += size;
 }

@@ -109,6 +109,8 @@ struct slab *session_slab(struct session *s);
 // Gives back a text in a block of its size, its NUL included. Accepts NULL.
 void session_text_put(struct session *s, char *text);
 void session_event(struct session *s, enum session_event event);
+// It is one of LMTP: counted as such. Once for each.
+void session_is_lmtp(struct session *s);
 // size bytes went by that the grammar did not read.
 void session_unparsed(struct session *s, uint64_t size);
 

@@ -82,6 +82,8 @@ void session_event(struct session *s, enum session_event event) {
 	s->events |= UINT64_C(1) << event;
 }
 
+void session_is_lmtp(struct session *) {}
+
 // What the server is known for is what it said before in this talk.
 void session_offers(struct session *s, uint8_t offers, uint64_t) {
 	uint64_t secured = UINT64_C(1) << EVENT_plaintext_after_starttls;

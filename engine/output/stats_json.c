@@ -38,6 +38,7 @@ static void sessions_write(const struct summary *sum, struct json *json) {
 	json_begin_object(json, "sessions");
 	json_put_u64(json, "imap", engine->sessions[ACTIVITY_IMAP]);
 	json_put_u64(json, "smtp", engine->sessions[ACTIVITY_SMTP]);
+	json_put_u64(json, "lmtp", engine->n_lmtp);
 	json_put_u64(json, "pop3", engine->sessions[ACTIVITY_POP3]);
 	json_put_u64(json, "sieve", engine->sessions[ACTIVITY_SIEVE]);
 	json_put_u64(json, "tls", engine->sessions[ACTIVITY_TLS]);

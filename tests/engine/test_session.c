@@ -477,6 +477,26 @@ static void what_is_no_mail_gives_no_record(void **) {
 	desk_close(d);
 }
 
+static void lmtp_is_counted_among_smtp_and_by_its_name(void **) {
+	struct desk *d = desk_open(0);
+
+	for (int i = 0; i < 3; i++) {
+		struct connection c = connect_to(d, (uint16_t)(40000 + i), 24);
+
+		say(&c, STREAM_SERVER, "220 mail.example.org\r\n");
+		for (int again = 0; again < 2; again++) {
+			say(&c,
+			    STREAM_CLIENT,
+			    i ? "LHLO mx.example.org\r\n" : "EHLO mx.example.org\r\n");
+			say(&c, STREAM_SERVER, "250 mail.example.org\r\n");
+		}
+		hang_up(&c);
+	}
+	assert_int_equal(d->engine->stats.sessions[ACTIVITY_SMTP], 3);
+	assert_int_equal(d->engine->stats.n_lmtp, 2);
+	desk_close(d);
+}
+
 static void the_port_does_not_matter_and_neither_do_the_cuts(void **) {
 	struct desk *d = desk_open(0);
 	struct connection c = connect_to(d, 40000, 8025);
@@ -549,6 +569,7 @@ int main(void) {
 		cmocka_unit_test(two_names_on_one_connection_are_two_accounts),
 		cmocka_unit_test(a8_a_name_with_control_bytes_is_nobodys),
 		cmocka_unit_test(what_is_no_mail_gives_no_record),
+		cmocka_unit_test(lmtp_is_counted_among_smtp_and_by_its_name),
 		cmocka_unit_test(attachments_of_mail_fetched_and_appended_are_told_once),
 		cmocka_unit_test(attachments_of_mail_fetched_by_pop3_are_told_and_bounded),
 		cmocka_unit_test(x9_a_header_is_honoured_from_listed_sources_only),

@@ -162,6 +162,8 @@ static void command_reply(
 		if (!is_good(code))
 			break;
 		p->facts.is_esmtp = c->is_ehlo || c->is_lhlo;
+		if (c->is_lhlo && !p->facts.is_lmtp)
+			session_is_lmtp(p->session);
 		p->facts.is_lmtp = c->is_lhlo;
 		if (p->facts.is_esmtp && code != CODE_ASSUMED)
 			offers_take(p);
