@@ -338,7 +338,8 @@ def wire(folder, capture, rules):
 
 def wire_begin():
     """Again, in a network namespace of its own, where there can be one."""
-    if "--vdev" not in subprocess.run([POSTERN, "run", "--help"], stdout=subprocess.PIPE, text=True).stdout:
+    refused = subprocess.run([POSTERN, "run", "--vdev", "no_such_device"], stderr=subprocess.PIPE, text=True).stderr
+    if "without DPDK" in refused:
         print("built without DPDK: not from the wire")
     elif subprocess.run(["unshare", "--net", "ip", "link", "add", "a0", "type", "veth", "peer", "name", "a1"],
                         stderr=subprocess.DEVNULL).returncode:
