@@ -13,6 +13,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+enum { BLOCK_HEADER_SIZE = 3 }; // RFC 8878, 3.1.1.2
+
 struct capture_codec {
 	ZSTD_DStream *zstd; // NULL: gzip
 	size_t first,
@@ -86,8 +88,9 @@ zstd_run(struct capture_codec *codec, struct capture_input *in, uint8_t *to, siz
 	ZSTD_outBuffer out = {to, size, 0};
 	size_t before, hint;
 
-	// Also called without input: libzstd may still hold output. Block by block: a frame that it is given
-	// whole is decoded in one go, and where its end is damaged its beginning would be lost.
+	// Also called without input: libzstd may still hold output. Block by block, and each block's header
+	// apart, which its hints count with the block before: a call that ends in damage gives nothing of what it
+	// decoded, and a frame given whole is one call.
 	do {
 		before = out.pos + from.pos;
 		from.size
@@ -99,7 +102,9 @@ zstd_run(struct capture_codec *codec, struct capture_input *in, uint8_t *to, siz
 		}
 		if (out.pos + from.pos > before)
 			codec->between = hint == 0;
-		codec->wanted = hint ? hint : codec->first;
+		codec->wanted = hint == 0	   ? codec->first
+			: hint > BLOCK_HEADER_SIZE ? hint - BLOCK_HEADER_SIZE
+						   : hint;
 	} while (out.pos < size && from.pos < in->size);
 	in->data += from.pos;
 	in->size -= from.pos;

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
 	PAGE_SIZE = 65536,
@@ -85,6 +86,8 @@ struct slab *slab_open(size_t size) {
 		errno = error;
 		return NULL;
 	}
+	// Lines with passwords lie here while they are half read.
+	madvise(slab->start, slab->size, MADV_DONTDUMP);
 	for (unsigned grains = 0, class = 0; grains <= SMALL_MAX / GRAIN; grains++) {
 		if (class_sizes[class] < grains * GRAIN)
 			class ++;

@@ -21,7 +21,6 @@ import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 POSTERN = sys.argv[1]
-RELOADS = 2
 NEW_RULE = """rules:
   - id: came-later
     look: header
@@ -104,6 +103,8 @@ def without_times(record):
 class Run:
     """postern replay out of a pipe."""
 
+    RELOADS = 2
+
     def __init__(self, folder, rules, name):
         self.out = folder / name
         self.control = folder / f"{name}.socket"
@@ -176,6 +177,7 @@ class WireRun(Run):
     """postern run --vdev net_af_packet on a veth. A live run does not let its source wait: packets are sent a few at a
     time, the next when those before have been read."""
 
+    RELOADS = 1
     AT_ONCE = 300  # below the frames that the ring holds
 
     def source(self):
@@ -243,7 +245,7 @@ def same_matches(kind, folder, capture, rules):
 
     def reload_all(run):
         # A rule that is another each time, so that each time all is compiled.
-        for i in range(RELOADS):
+        for i in range(run.RELOADS):
             (rules / "changing.yaml").write_text(NEVER.format(i))
             answers.append(run.ctl("reload"))
 
@@ -273,7 +275,7 @@ def same_matches(kind, folder, capture, rules):
         n_lines[name] = sum(1 for _ in open(got))
     n_matched = sum('"matches"' in line for line in run.lines("s"))
     assert n_matched > 0 and n_lines["a"] > 0
-    print(f"{kind.__name__}: {RELOADS} reloads of {answers[0][1]['rules']} rules over {n} copies, {run.n_packets} packets:"
+    print(f"{kind.__name__}: {kind.RELOADS} reloads of {answers[0][1]['rules']} rules over {n} copies, {run.n_packets} packets:"
           f" {n_lines['s']} records, {n_matched} of them with matches, {n_lines['a']} alerts, all as without")
 
 
@@ -338,7 +340,8 @@ def wire(folder, capture, rules):
 
 def wire_begin():
     """Again, in a network namespace of its own, where there can be one."""
-    if "--vdev" not in subprocess.run([POSTERN, "run", "--help"], stdout=subprocess.PIPE, text=True).stdout:
+    refused = subprocess.run([POSTERN, "run", "--vdev", "no_such_device"], stderr=subprocess.PIPE, text=True).stderr
+    if "without DPDK" in refused:
         print("built without DPDK: not from the wire")
     elif subprocess.run(["unshare", "--net", "ip", "link", "add", "a0", "type", "veth", "peer", "name", "a1"],
                         stderr=subprocess.DEVNULL).returncode:

@@ -15,6 +15,8 @@ ROWS = {
     "hostile_mail.md": [f"S{i}" for i in range(1, 25)] + [f"I{i}" for i in range(1, 31)]
     + [f"M{i}" for i in range(1, 25)] + [f"A{i}" for i in range(1, 9)] + [f"X{i}" for i in range(1, 10)]
     + [f"L{i}" for i in range(1, 11)],
+    "hostile_packets.md": [f"T{i}" for i in range(1, 38)] + [f"F{i}" for i in range(1, 18)]
+    + [f"P{i}" for i in range(1, 8)] + ["Q1", "Q3", "Q12"],
     "hostile_state.md": [f"D{i}" for i in range(1, 12)] + ["K1", "K2"] + [f"R{i}" for i in range(1, 5)]
     + [f"Z{i}" for i in range(1, 5)] + ["N1", "N2"],
     "hostile_matching.md": ["Q2"] + [f"Q{i}" for i in range(4, 12)] + ["Q13", "Q14"],

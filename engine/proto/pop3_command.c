@@ -181,6 +181,29 @@ static char *name_copy(struct pop3_parser *p, struct word name, uint16_t *size_r
 	return copy;
 }
 
+// Behind an AUTH that is not answered comes another: what the first said waits with its entry.
+static void auth_keep(struct pop3_parser *p) {
+	const struct sasl *sasl = p->sasl;
+	int i = p->n_pending;
+
+	while (sasl && --i >= 0) {
+		struct pop3_pending *c = ring_at(p, i);
+		if (c->verb != POP3_AUTH)
+			continue;
+		c->is_kept = true;
+		if (sasl->n_messages == 0 || p->is_cancelled)
+			return;
+		c->mechanism = sasl->mechanism;
+		c->password_hash = sasl->password_hash;
+		c->name = name_copy(
+			p,
+			(struct word){(const uint8_t *)sasl->name, sasl->name_size},
+			&c->name_size
+		);
+		return;
+	}
+}
+
 static void argument_read(struct pop3_parser *p, struct pop3_pending *c, struct word arg) {
 	struct word user = {(const uint8_t *)p->user, p->user ? strlen(p->user) : 0};
 
@@ -197,6 +220,7 @@ static void argument_read(struct pop3_parser *p, struct pop3_pending *c, struct 
 		c->name = name_copy(p, word_next(&arg), &c->name_size);
 		break;
 	case POP3_AUTH:
+		auth_keep(p);
 		auth_command(p, arg);
 		break;
 	case POP3_TOP:
@@ -223,12 +247,31 @@ static void tokens(struct pop3_parser *p, uint8_t verb, struct word arg) {
 		session_token(p->session, RULE_ARGUMENT, arg.data, arg.size, p->now_ns);
 }
 
+static void sasl_tell(struct pop3_parser *p, enum login_outcome outcome);
+
+// No message of an exchange is a whole AUTH command: the client begins anew, and what it gave up has
+// failed. One reply answers both.
+static bool auth_anew(struct pop3_parser *p, struct word line) {
+	if (verb_find(word_next(&line)) != POP3_AUTH)
+		return false;
+	struct word arg = line, mechanism = word_next(&arg);
+	if (sasl_find(mechanism.data, mechanism.size) % SASL_OTHER == SASL_NONE)
+		return false;
+	p->is_exchange = false;
+	p->facts.commands[POP3_AUTH]++;
+	session_token(p->session, RULE_COMMAND, "AUTH", 4, p->now_ns);
+	sasl_tell(p, LOGIN_FAILURE);
+	auth_command(p, line);
+	return true;
+}
+
 void pop3_command_line(struct pop3_parser *p, const struct line_slice *line) {
 	struct word rest = {line->data, line->size}, all = rest;
 	struct pop3_pending c = {0};
 
 	if (p->is_exchange) {
-		sasl_line(p, all);
+		if (!auth_anew(p, all))
+			sasl_line(p, all);
 		return;
 	}
 	c.verb = (uint8_t)verb_find(word_next(&rest));
@@ -271,6 +314,14 @@ static void login_tell(
 	);
 }
 
+static void
+auth_tell(struct pop3_parser *p, enum login_outcome outcome, const struct pop3_pending *c) {
+	if (!c->is_kept)
+		sasl_tell(p, outcome);
+	else if (c->mechanism != SASL_NONE && outcome != LOGIN_NONE)
+		login_tell(p, outcome, c->mechanism, c);
+}
+
 static void sasl_tell(struct pop3_parser *p, enum login_outcome outcome) {
 	const struct sasl *sasl = p->sasl;
 
@@ -293,6 +344,10 @@ void pop3_login_unanswered(struct pop3_parser *p) {
 			c->name,
 			c->name_size - 1u,
 			p->now_ns
+		);
+	else if (c->is_kept && c->name)
+		session_login_unanswered(
+			p->session, c->mechanism, c->name, c->name_size - 1u, p->now_ns
 		);
 	else if (c->verb == POP3_AUTH && sasl && sasl->name_size && !p->is_cancelled)
 		session_login_unanswered(
@@ -324,7 +379,7 @@ static void ok_reply(struct pop3_parser *p, const struct pop3_pending *c) {
 		login_tell(p, LOGIN_SUCCESS, SASL_APOP, c);
 		break;
 	case POP3_AUTH:
-		sasl_tell(p, LOGIN_SUCCESS);
+		auth_tell(p, LOGIN_SUCCESS, c);
 		break;
 	case POP3_STLS:
 		stls_ok(p);
@@ -362,7 +417,7 @@ static void err_reply(struct pop3_parser *p, const struct pop3_pending *c, struc
 
 	p->facts.n_rejected++;
 	if (c->verb == POP3_AUTH)
-		sasl_tell(p, outcome);
+		auth_tell(p, outcome, c);
 	else if (c->verb == POP3_PASS && outcome != LOGIN_NONE)
 		login_tell(p, outcome, SASL_LOGIN_COMMAND, c);
 	else if (c->verb == POP3_APOP && outcome != LOGIN_NONE)

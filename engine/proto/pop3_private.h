@@ -28,8 +28,10 @@ struct pop3_pending {
 	uint8_t verb; // enum pop3_verb
 	bool has_arg;
 	bool is_headers; // TOP n 0
+	bool is_kept; // AUTH with another one behind it: what it said is in this entry
+	uint8_t mechanism; // of it; SASL_NONE: it said nothing
 	uint16_t name_size; // of the account named, terminated
-	char *name; // PASS, APOP; the slab's
+	char *name; // PASS, APOP, AUTH kept; the slab's
 	uint64_t password_hash;
 };
 

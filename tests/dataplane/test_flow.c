@@ -451,6 +451,19 @@ static void t27_strays_without_data_open_nothing(void **) {
 	assert_log(t, "");
 }
 
+static void t27_a_middle_that_begins_with_a_fin_is_read_to_its_end(void **) {
+	struct talk *t = talk_small();
+
+	TALK(t, C, TCP_ACK | TCP_FIN, 100, 300, "abc");
+	TALK(t, S, TCP_ACK, 300, 104, "ok");
+	TALK(t, C, TCP_ACK, 104, 302);
+	TALK(t, S, TCP_ACK | TCP_FIN, 302, 104);
+	TALK(t, C, TCP_ACK, 104, 303);
+	assert_int_equal(flow_stats(t->table)->flow_midstream, 1);
+	assert_int_equal(flow_stats(t->table)->flow_opened, 1);
+	assert_log(t, "open midstream C:abc S:ok close ");
+}
+
 static void t28_one_direction_alone_is_told_and_its_holes_given_up(void **) {
 	struct talk *t = talk_small();
 
@@ -529,6 +542,22 @@ static void t34_a_port_used_again_is_another_connection(void **) {
 	TALK(t, C, TCP_ACK, 80000, 90000, "c");
 	assert_int_equal(flow_stats(t->table)->segment_after_close, 1);
 	assert_log(t, "open C:a close open C:b reset open C:c input ");
+}
+
+// A client that tries again and again from one port, with a number of its own each time.
+static void t34_after_unanswered_syns_the_one_that_is_answered_is_read(void **) {
+	for (uint32_t n = 1; n <= 100; n += n < 8 ? 1 : 92) {
+		struct talk *t = talk_small();
+		uint32_t isn = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			TALK(t, C, TCP_SYN, isn = 99 + i * 0x10000001u);
+		TALK(t, S, TCP_SYN | TCP_ACK, 299, isn + 1);
+		TALK(t, C, TCP_ACK, isn + 1, 300, "abc");
+		TALK(t, S, TCP_ACK, 300, isn + 4, "ok");
+		assert_int_equal(t->n_readers, 1);
+		assert_log(t, "open C:abc S:ok input ");
+	}
 }
 
 static void t34_a_syn_alone_does_not_end_a_connection(void **) {
@@ -1242,10 +1271,12 @@ int main(void) {
 		cmocka_unit_test(t25_data_on_a_syn_is_told_once),
 		cmocka_unit_test(t26_without_a_syn_the_roles_follow_the_evidence),
 		cmocka_unit_test(t27_strays_without_data_open_nothing),
+		cmocka_unit_test(t27_a_middle_that_begins_with_a_fin_is_read_to_its_end),
 		cmocka_unit_test(t28_one_direction_alone_is_told_and_its_holes_given_up),
 		cmocka_unit_test(t29_acknowledged_bytes_that_never_come_are_a_gap),
 		cmocka_unit_test(t32_numbers_wrap_and_offsets_do_not),
 		cmocka_unit_test(t34_a_port_used_again_is_another_connection),
+		cmocka_unit_test(t34_after_unanswered_syns_the_one_that_is_answered_is_read),
 		cmocka_unit_test(t34_a_syn_alone_does_not_end_a_connection),
 		cmocka_unit_test(t35_family_and_realm_are_part_of_the_key),
 		cmocka_unit_test(directions_in_two_realms_are_one_connection),

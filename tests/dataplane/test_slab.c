@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,35 @@ static void blocks_in_use_never_overlap(void **) {
 	slab_close(slab);
 }
 
+// Of the mapping that holds the address, as the kernel tells it.
+static bool is_left_out_of_cores(const void *address) {
+	FILE *maps = fopen("/proc/self/smaps", "r");
+	char line[512];
+	unsigned long from, to, at = (unsigned long)address;
+	bool here = false, is_left_out = false;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			here = from <= at && at < to;
+		else if (here && strncmp(line, "VmFlags:", 8) == 0)
+			is_left_out = strstr(line, " dd") != NULL;
+	}
+	fclose(maps);
+	return is_left_out;
+}
+
+static void blocks_are_in_no_core_file(void **) {
+	struct slab *slab = slab_open(1 << 20);
+	void *block = slab_get(slab, 100);
+
+	assert_non_null(block);
+	assert_true(is_left_out_of_cores(block));
+	assert_false(is_left_out_of_cores(&slab));
+	slab_put(slab, block, 100);
+	slab_close(slab);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_size_gives_a_zeroed_aligned_block),
@@ -141,6 +171,7 @@ int main(void) {
 		cmocka_unit_test(pages_given_back_whole_serve_other_sizes),
 		cmocka_unit_test(growing_keeps_the_content_and_fails_without_loss),
 		cmocka_unit_test(blocks_in_use_never_overlap),
+		cmocka_unit_test(blocks_are_in_no_core_file),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

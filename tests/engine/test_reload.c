@@ -273,5 +273,8 @@ int main(void) {
 		cmocka_unit_test(a_mistake_leaves_everything_and_is_told),
 	};
 
+#ifndef HAVE_HYPERSCAN
+	return 77; // nothing is scanned in this build
+#endif
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -438,8 +438,24 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 	}
 }
 
+// No message of an exchange is a whole AUTH command: the client begins anew. What it gave up has failed, and
+// where no server is heard it may have been refused long ago.
+static bool auth_anew(struct smtp_parser *p, const struct line_slice *line) {
+	struct argument arg = {line->data, line->size};
+	struct argument word = argument_next(&arg);
+	const struct verb *verb = verb_find(word);
+
+	if (verb == NULL || verb->verb != SMTP_AUTH || arg.size == 0 || !is_sure(verb, arg))
+		return false;
+	if (p->is_assumed)
+		smtp_auth_unanswered(p);
+	else
+		smtp_auth_tell(p, LOGIN_FAILURE);
+	return true;
+}
+
 void smtp_command_line(struct smtp_parser *p, const struct line_slice *line) {
-	if (p->client == SMTP_CLIENT_AUTH)
+	if (p->client == SMTP_CLIENT_AUTH && !auth_anew(p, line))
 		auth_message(p, line->data, line->size);
 	else
 		command(p, line);

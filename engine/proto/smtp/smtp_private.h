@@ -204,6 +204,8 @@ void smtp_reply_gap(struct smtp_parser *p);
 void smtp_assume(struct smtp_parser *p);
 // The exchange going on will not be answered any more.
 void smtp_auth_unanswered(struct smtp_parser *p);
+// Tells the outcome of the exchange, unless nothing was said in it or the client took it back.
+void smtp_auth_tell(struct smtp_parser *p, enum login_outcome outcome);
 
 // ---- smtp_message.c
 

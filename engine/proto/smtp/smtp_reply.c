@@ -281,18 +281,23 @@ static enum login_outcome auth_outcome(uint16_t code) {
 	return code / 100 == 5 ? LOGIN_FAILURE : LOGIN_NONE;
 }
 
+void smtp_auth_tell(struct smtp_parser *p, enum login_outcome outcome) {
+	const struct sasl *sasl = p->sasl;
+
+	if (sasl != NULL && outcome != LOGIN_NONE && !p->sasl_is_cancelled
+	    && (sasl->n_messages > 0 || outcome == LOGIN_SUCCESS))
+		session_login_sasl(p->session, outcome, sasl, p->now_ns);
+}
+
 static void auth_reply(struct smtp_parser *p, uint16_t code) {
 	enum login_outcome outcome = auth_outcome(code);
-	const struct sasl *sasl = p->sasl;
 
 	if (code == 334) {
 		smtp_resume(p, SMTP_CLIENT_AUTH);
 		return;
 	}
 	p->facts.n_rejected_commands += code >= 400;
-	if (sasl != NULL && outcome != LOGIN_NONE && !p->sasl_is_cancelled
-	    && (sasl->n_messages > 0 || outcome == LOGIN_SUCCESS))
-		session_login_sasl(p->session, outcome, sasl, p->now_ns);
+	smtp_auth_tell(p, outcome);
 	sasl_free(p);
 	smtp_resume(p, SMTP_CLIENT_COMMAND);
 }
@@ -643,7 +648,7 @@ void smtp_assume(struct smtp_parser *p) {
 		p->data_is_assumed = !p->is_assumed;
 		break;
 	case SMTP_AUTH:
-		if (p->is_assumed && p->sasl != NULL
+		if (p->is_assumed && p->sasl != NULL && !p->sasl_is_cancelled
 		    && p->sasl->n_messages < sasl_rounds(p->sasl)) {
 			smtp_resume(p, SMTP_CLIENT_AUTH);
 			break;
