@@ -13,6 +13,7 @@
 #include "nic.h"
 #include "playback.h"
 #include "queue.h"
+#include "vdev.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,15 @@ enum {
 	EAL_MEMORY_MB = 40, // for EAL itself and the drivers' rings
 	NAME_SIZE = 64,
 	DEVARGS_SIZE = 256,
+	VDEV_SIZE = 1024,
+	// AF_XDP: the page that holds a frame begins with 64 bytes of the pool's, the buffer's head
+	// (128) and room in front (128); 64 are lost to the pool's spreading over memory channels. Of the
+	// rest 256 are the XDP program's.
+	XDP_BUFFER_SIZE = 4096 - 64 - 128 - 128 - 64,
+	XDP_FRAME_SIZE_MAX = XDP_BUFFER_SIZE - 256,
+	XDP_MTU_MAX = XDP_FRAME_SIZE_MAX - 14 - 4, // Ethernet, one tag
+	// What ordinary buffers take there.
+	XDP_MTU_ORDINARY = 2048 - 256 - 14 - 4,
 };
 
 struct device {
@@ -184,16 +194,35 @@ static int nic_open(struct port *port, const struct port_config *config, char *e
 	struct nic *nic = &port->nics[port->n_nics++];
 	struct device *device = &port->devices[0];
 	struct eal_listener listener;
+	char vdev[VDEV_SIZE];
 	int result;
 
+	if (config->vdev)
+		vdev_complete(config->vdev, vdev, sizeof(vdev));
 	eal_listen_begin(&listener);
-	result = config->vdev ? nic_find_vdev(nic, config->vdev)
+	result = config->vdev ? nic_find_vdev(nic, vdev)
 		: config->pci ? nic_find_pci(nic, config->pci)
 			      : nic_find_any(nic);
 	if (result == 0)
 		result = nic_start(nic, n_queues_wanted(port, config), true);
 	device->n = 1;
 	return explain(config->vdev ? config->vdev : device->name, result, &listener, error, size);
+}
+
+// Why the kernel refuses a program it says to nobody; mostly it is this.
+static void xdp_hint(const char *iface, char *error, int size) {
+	size_t len = strlen(error);
+
+	snprintf(
+		error + len,
+		(size_t)size - len,
+		"; its MTU is %u: when that, or the MTU at the other end of a veth pair, is above "
+		"%d, lower it (ip link set %s mtu 1500) or use --vdev net_af_packet0,iface=%s",
+		vdev_interface_mtu(iface),
+		XDP_MTU_MAX,
+		iface,
+		iface
+	);
 }
 
 // One queue of an interface. The driver's devices are named by interface and queue.
@@ -214,13 +243,17 @@ xdp_queue_open(struct port *port, struct device *device, int queue, char *error,
 		queue,
 		steer_object(device->steer)
 	);
+	if (vdev_interface_mtu(device->name) > XDP_MTU_ORDINARY)
+		nic->buffer_size = XDP_BUFFER_SIZE;
 	eal_listen_begin(&listener);
 	result = nic_find_vdev(nic, devargs);
 	if (result == 0)
 		result = nic_start(nic, 1, false);
 	device->n++;
-	if (explain(device->name, result, &listener, error, size) < 0)
+	if (explain(device->name, result, &listener, error, size) < 0) {
+		xdp_hint(device->name, error, size);
 		return -1;
+	}
 	return steer_adopt(device->steer, error, size);
 }
 
@@ -252,7 +285,7 @@ queue_set(struct port *port, const struct device *device, const struct nic *nic,
 		queue->stamps = QUEUE_STAMPS_STEER;
 		queue->n_unstamped = steer_n_unstamped(device->steer);
 	} else if (nic->stamp_offset >= 0) {
-		queue->stamps = QUEUE_STAMPS_US;
+		queue->stamps = nic->stamps_are_ticks ? QUEUE_STAMPS_NIC : QUEUE_STAMPS_US;
 		queue->stamp_offset = nic->stamp_offset;
 		queue->stamp_flag = nic->stamp_flag;
 	}
@@ -356,6 +389,46 @@ static void describe_spread(const struct port *port, const struct nic *nic, FILE
 		fprintf(out, "no RSS");
 }
 
+// Who verifies checksums, and whose clock tells when a packet came.
+static void describe_offloads(
+	const struct port *port,
+	const struct device *device,
+	const char *prefix,
+	FILE *out
+) {
+	const struct nic *nic = &port->nics[device->first];
+
+	fprintf(out,
+		"%s%s: checksums %s, times %s%s%s%s\n",
+		prefix,
+		device->name,
+		nic->has_checksums
+			? "verified by the driver, in software where it does not say right"
+			: "verified in software (the driver does not)",
+		device->steer			   ? "of the XDP program"
+			: port->playback.is_finite ? "of the capture"
+			: nic->stamps_are_ticks	   ? "of the NIC's clock"
+						   : "of this host's clock at each poll",
+		nic->why_no_stamps ? " (the NIC could stamp: " : "",
+		nic->why_no_stamps ? nic->why_no_stamps : "",
+		nic->why_no_stamps ? ")" : "");
+}
+
+// A socket's buffer is one page: no frame is longer.
+static void describe_xdp_mtu(const struct device *device, const char *prefix, FILE *out) {
+	unsigned mtu = vdev_interface_mtu(device->name);
+
+	fprintf(out, ", MTU %u (AF_XDP takes up to %d)\n", mtu, XDP_MTU_MAX);
+	if (mtu > XDP_MTU_MAX)
+		fprintf(out,
+			"%s%s: packets of more than %d bytes are lost: lower the MTU of what it "
+			"mirrors, or use --vdev net_af_packet0,iface=%s\n",
+			prefix,
+			device->name,
+			XDP_MTU_MAX,
+			device->name);
+}
+
 static void describe_device(
 	const struct port *port,
 	const struct device *device,
@@ -372,7 +445,11 @@ static void describe_device(
 	describe_spread(port, nic, out);
 	if (nic->node >= 0)
 		fprintf(out, ", NUMA node %d", nic->node);
-	fprintf(out, ", MTU %u\n", nic->mtu);
+	if (device->steer)
+		describe_xdp_mtu(device, prefix, out);
+	else
+		fprintf(out, ", MTU %u\n", nic->mtu);
+	describe_offloads(port, device, prefix, out);
 	// The NIC hashes ports, which stand in a datagram's first fragment alone, and outer headers.
 	if (!port->merge && nic->is_symmetric)
 		fprintf(out,
