@@ -11,7 +11,8 @@
 struct nic_clock {
 	uint64_t ticks; // at the last reading, when event time was …
 	uint64_t ns;
-	uint64_t first_ticks, first_monotonic_ns; // of the first reading: what the rate is measured from
+	uint64_t first_ticks,
+		first_monotonic_ns; // of the first reading: what the rate is measured from
 	double ns_per_tick; // 0: not known before a second reading
 };
 

@@ -32,10 +32,11 @@ enum {
 // Ethernet, IPv4, TCP, "data"; of the checksums only that of TCP is wrong by off.
 static void packet_make(uint8_t *p, uint8_t off) {
 	static const uint8_t right[HEADERS + PAYLOAD]
-		= {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, // Ethernet
-		   0x45, 0, 0, 44, 0, 1, 0x40, 0, 64, 6, 0x26, 0xc9, 10, 0, 0, 1, 10, 0, 0, 2, // IPv4
-		   0x9c, 0x40, 0, 143, 0, 0, 0, 1, 0, 0, 0, 1, 0x50, 0x18, 0xff, 0xff, 0x26, 0x32, 0, 0,
-		   'd', 'a', 't', 'a'};
+		= {2,	 0,    0,    0,	  0, 1,	  2,	0,   0,	 0, 0,	  2,	8,    0, // Ethernet
+		   0x45, 0,    0,    44,  0, 1,	  0x40, 0,   64, 6, 0x26, 0xc9, 10,   0,    0,
+		   1,	 10,   0,    0,	  2, // IPv4
+		   0x9c, 0x40, 0,    143, 0, 0,	  0,	1,   0,	 0, 0,	  1,	0x50, 0x18, 0xff,
+		   0xff, 0x26, 0x32, 0,	  0, 'd', 'a',	't', 'a'};
 
 	memcpy(p, right, sizeof(right));
 	p[14 + 20 + 17] = (uint8_t)(p[14 + 20 + 17] + off);
@@ -187,7 +188,12 @@ static void a_nic_clock_that_drifts_is_followed(void **) {
 	uint64_t worst = 0;
 
 	for (uint64_t s = 1; s <= 3600; s++) {
-		nic_clock_set(&clock, (uint64_t)((double)(s * SECOND) * rate), NOW + s * SECOND, s * SECOND);
+		nic_clock_set(
+			&clock,
+			(uint64_t)((double)(s * SECOND) * rate),
+			NOW + s * SECOND,
+			s * SECOND
+		);
 		for (uint64_t ms = 0; s > 1 && ms < 1000; ms += 111) {
 			uint64_t ns = s * SECOND + ms * 1000000;
 			uint64_t got = nic_clock_time(
