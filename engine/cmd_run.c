@@ -218,6 +218,7 @@ static struct port *open_port(const struct config *config, char *error) {
 		.steer = &rules,
 		.eal_args = config->eal_args,
 		.n_workers = (int)config->workers,
+		.has_tunnels = config->tunnels && strcmp(config->tunnels, "none") != 0,
 	};
 
 	if (rules_fill(config, &rules, error) < 0)

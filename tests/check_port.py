@@ -257,6 +257,8 @@ def jumbo(postern, folder, name, mtu, *arguments):
     if len(records) != 1:
         fail(f"{name}: {len(records)} records")
     smtp, source = records[0]["postern"], records[0]["source"]
+    if not smtp["smtp"].get("messages"):
+        fail(f"{name}: no message:", records[0], live.said())
     message = smtp["smtp"]["messages"][0]
     size = len(b"Subject: long\r\n\r\n") + len(BODY)
     if message["bytes"] != size or smtp["gaps"] or smtp["seen"] != 1.0 or smtp.get("events"):
@@ -294,6 +296,8 @@ def main():
         os.chmod(folder, 0o777)
         tap(postern, folder)
         jumbo(postern, folder, "net_af_packet", 9000, "--vdev", "net_af_packet0,iface=x0")
+        jumbo(postern, folder, "net_af_packet, two workers", 1500, "--workers", "2",
+              "--vdev", "net_af_packet0,iface=x0")
         if "built without" not in subprocess.run([str(postern), "run", "--xdp", "lo0"], capture_output=True,
                                                  text=True).stderr:
             said = jumbo(postern, folder, "AF_XDP", 3438, "--xdp", "x0")

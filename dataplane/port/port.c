@@ -51,6 +51,7 @@ struct port {
 	int n_queues;
 	struct merge *merge; // NULL: each queue is a source, or there is one
 	struct playback playback;
+	bool is_tunnelled; // and there are several workers: not spread by the NIC
 };
 
 // ---- What can be checked without EAL comes first: its own messages are for its developers.
@@ -134,12 +135,32 @@ static int xdp_check(struct port *port, const char *names, char *error, int size
 	return 0;
 }
 
+// The kernel spreads over its queues, and over to the next when one is nearly full; the driver does not tell
+// when frames came, so nobody could put them into order again.
+static int pairs_check(const char *vdev, char *error, int size) {
+	char pairs[8];
+
+	if (strncmp(vdev, "net_af_packet", 13) != 0
+	    || !vdev_get(vdev, "qpairs", pairs, sizeof(pairs)) || atoi(pairs) <= 1)
+		return 0;
+	snprintf(
+		error,
+		(size_t)size,
+		"%s: several queues of net_af_packet would give packets in the wrong order: leave "
+		"qpairs out; --workers N shares the work all the same",
+		vdev
+	);
+	return -1;
+}
+
 static int checks(struct port *port, const struct port_config *config, char *error, int size) {
 	const char *name = config->vdev ? config->vdev : config->pci ? config->pci : "DPDK port";
 
 	if (config->xdp)
 		return xdp_check(port, config->xdp, error, size);
 	if (config->vdev && playback_scan(&port->playback, config->vdev, error, size) < 0)
+		return -1;
+	if (config->vdev && pairs_check(config->vdev, error, size) < 0)
 		return -1;
 	if (config->pci && pci_check(config->pci, error, size) < 0)
 		return -1;
@@ -152,7 +173,7 @@ static int n_queues_wanted(const struct port *port, const struct port_config *co
 	int n = 0;
 
 	if (!config->xdp)
-		return port->playback.is_finite ? 1 : config->n_workers;
+		return port->playback.is_finite || config->has_tunnels ? 1 : config->n_workers;
 	for (int i = 0; i < port->n_devices; i++)
 		n += port->devices[i].n_kernel_queues;
 	return n;
@@ -332,6 +353,7 @@ struct port *port_open(const struct port_config *config, char *error, int size) 
 		snprintf(error, (size_t)size, "no memory for a port");
 		return NULL;
 	}
+	port->is_tunnelled = config->has_tunnels && !config->xdp && config->n_workers > 1;
 	if (checks(port, config, error, size) < 0 || eal_begin(port, config, error, size) < 0)
 		goto err;
 	if (!config->xdp && nic_open(port, config, error, size) < 0)
@@ -378,6 +400,10 @@ void port_close(struct port *port) {
 // ---- What it is
 
 static void describe_spread(const struct port *port, const struct nic *nic, FILE *out) {
+	if (port->is_tunnelled && !port->merge) {
+		fprintf(out, "spread by a core of its own, by what is inside the tunnels");
+		return;
+	}
 	if (port->merge)
 		fprintf(out, "merged by time");
 	else if (nic->is_symmetric)
