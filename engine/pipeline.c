@@ -393,6 +393,7 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		sum->n_cut = stats->n_cut;
 		verdicts_add(sum, stats->verdicts);
 		sum->defrag = *distribute_defrag_stats(p->distributor);
+		sum->n_lane_full = stats->n_waits;
 	}
 	for (int i = 0; i < p->n_lines; i++)
 		line_add(sum, &p->lines[i]);

@@ -91,6 +91,45 @@ class Live:
         return [json.loads(line) for line in self.sessions.read_bytes().splitlines()]
 
 
+# ---- The same numbers by DPDK's telemetry
+
+def telemetry(pid):
+    for path in pathlib.Path("/var/run/dpdk").glob("*/dpdk_telemetry.v2*"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as talk:
+            try:
+                talk.connect(str(path))
+            except OSError:
+                continue  # of a process that is gone
+            if json.loads(talk.recv(65536))["pid"] == pid:
+                talk.send(b"/postern/stats")
+                return json.loads(talk.recv(65536))["/postern/stats"]
+    fail("no telemetry socket of the process")
+
+
+def check_telemetry(live):
+    """Each number of ctl stats, while nothing comes."""
+    flat, stats = telemetry(live.process.pid), live.stats()
+    port, workers = stats["ports"][0], stats["workers"]
+    expected = {name: stats[name] for name in ("packets", "bytes", "lane_full")}
+    expected |= {f"port0_{name}": port[name] for name in ("received", "missed", "no_buffer")}
+    expected |= {f"decode_{name}": n for name, n in stats["decode"].items()}
+    expected |= stats["fragments"] | stats["flows"]
+    expected |= {name: stats["results"][name] for name in ("records", "alerts", "shed", "lost")}
+    expected |= {f"memory_{name}_{what}": n for name, kinds in stats["memory"].items() for what, n in kinds.items()}
+    expected |= {f"connections_{state}": sum(worker["connections"][state] for worker in workers)
+                 for state in workers[0]["connections"]}
+    expected |= {f"worker{i}_packets": worker["packets"] for i, worker in enumerate(workers)}
+    for name, n in expected.items():
+        if flat.get(name) != n:
+            fail(f"telemetry says {name} {flat.get(name)}, ctl stats {n}")
+    for i in range(len(workers)):
+        if not 0 <= flat[f"worker{i}_busy_permille"] <= 1000 or not 0 <= workers[i]["busy"] <= 1:
+            fail("busy shares:", flat, workers)
+    if not stats["packets"] or not stats["flows"]["segment_in_order"] or port["received"] != stats["packets"]:
+        fail("nothing was counted:", stats)
+    print(f"telemetry: {len(expected)} counters, as ctl stats says")
+
+
 # ---- net_tap: what it says of checksums is used, and right
 
 def frames_of(path):
@@ -183,6 +222,7 @@ def tap(postern, folder):
                 fail("net_tap offers to verify checksums, and is not asked to:", live.said())
             run("ip", "-n", namespaces.names["tap"], "link", "set", "dtap0", "up")
             sent = feed(namespaces, live, path)
+            check_telemetry(live)
             got = comparable(live.stop())
         want = comparable(map(json.loads, expected.read_bytes().splitlines()))
         ends = {line for line in want} ^ {line for line in got}
