@@ -384,6 +384,7 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		.n_shed = n_shed(p),
 		.is_stopped = p->is_stopped,
 		.is_live = p->is_live,
+		.is_spread = p->is_spread,
 		.n_workers = p->n_lines,
 	};
 	if (p->distributor) {

@@ -28,6 +28,7 @@ struct summary {
 	uint64_t until_ns; // event time of the last packet
 	bool is_stopped; // before the end of the input
 	bool is_live; // it has no end
+	bool is_spread; // over the workers by the NIC
 };
 
 // Adds one worker's.

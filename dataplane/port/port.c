@@ -482,8 +482,8 @@ static void describe_device(
 			"%s%s: fragments of a TCP connection may come on another queue than the "
 			"rest "
 			"of it, and the two directions of one in a tunnel whose ends differ by "
-			"direction: such connections are seen in part, where they matter use "
-			"--workers 1\n",
+			"direction: such connections are seen in part; where they matter name the "
+			"--tunnels, or use --workers 1\n",
 			prefix,
 			device->name);
 }
