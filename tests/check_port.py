@@ -209,7 +209,7 @@ def tap(postern, folder):
     whole = folder / "lab.pcap"
     run("zstd", "-q", "-d", "-f", str(DATA / "lab.pcap.zst"), "-o", str(whole))
     # Both times nothing but the capture is in the namespace's wire: the kernel says nothing of its own.
-    for name, path in (("right", whole), ("some wrong", damaged(folder, whole))):
+    for name, path, workers in (("right", whole, "1"), ("some wrong", damaged(folder, whole), "2")):
         expected = folder / "expected"
         expected.unlink(missing_ok=True)
         run(str(postern), "replay", "--alerts", "/dev/null", "--sessions", str(expected), str(path))
@@ -217,9 +217,12 @@ def tap(postern, folder):
             run(*namespaces.inside("tap", "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1",
                                    "net.ipv6.conf.default.disable_ipv6=1"))
             live = Live(postern, folder, lambda *words: namespaces.inside("tap", *words),
-                        "--vdev", "net_tap0,iface=dtap0")
+                        "--vdev", "net_tap0,iface=dtap0", "--workers", workers)
             if "checksums verified by the driver" not in live.said():
                 fail("net_tap offers to verify checksums, and is not asked to:", live.said())
+            # It offers several queues, and does not tell how it spreads over them.
+            if workers != "1" and "not spread by the NIC (the driver does not tell" not in live.said():
+                fail("a driver that cannot keep directions together is not told of:", live.said())
             run("ip", "-n", namespaces.names["tap"], "link", "set", "dtap0", "up")
             sent = feed(namespaces, live, path)
             check_telemetry(live)
