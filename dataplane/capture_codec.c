@@ -6,6 +6,7 @@
 
 #include "capture_codec.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +14,18 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
-enum { BLOCK_HEADER_SIZE = 3 }; // RFC 8878, 3.1.1.2
+enum {
+	BLOCK_HEADER_SIZE = 3, // RFC 8878, 3.1.1.2
+	BLOCK_SIZE_MAX = 128 << 10, // RFC 8878, 3.1.1.2.4
+};
 
 struct capture_codec {
 	ZSTD_DStream *zstd; // NULL: gzip
 	size_t first,
 		wanted; // zstd: bytes of input that a frame's beginning, and its next step, take
+	uint8_t *step; // zstd: what has come of them, when they come in pieces
+	size_t n_step, n_step_used;
+	bool may_hold; // zstd: the last call filled its output: there may be more
 	z_stream gzip;
 	int between; // a piece has ended and no byte of another has been seen
 	long failed; // what went wrong after the output already given; 0: nothing
@@ -60,13 +67,16 @@ struct capture_codec *capture_codec_open(const char *name) {
 	codec->between = 1;
 	if (strcmp(name, "zstd") == 0) {
 		codec->zstd = ZSTD_createDStream();
-		if (codec->zstd) {
+		codec->step = malloc(BLOCK_SIZE_MAX + BLOCK_HEADER_SIZE);
+		if (codec->zstd && codec->step) {
 			codec->first = codec->wanted = ZSTD_initDStream(codec->zstd);
 			return codec;
 		}
 	} else if (inflateInit2(&codec->gzip, 15 + 16) == Z_OK) {
 		return codec;
 	}
+	ZSTD_freeDStream(codec->zstd);
+	free(codec->step);
 	free(codec);
 	return NULL;
 }
@@ -78,23 +88,63 @@ void capture_codec_close(struct capture_codec *codec) {
 		ZSTD_freeDStream(codec->zstd);
 	else
 		inflateEnd(&codec->gzip);
+	free(codec->step);
 	free(codec);
+}
+
+// What is given to libzstd next: just what it wants for one step, or nothing before all of that has come.
+// Of a block without compression it would hand out what there is, and damage behind that would
+// cost more bytes, or fewer, by how the input was cut. Content that is skipped may be longer than any block.
+static ZSTD_inBuffer step_input(struct capture_codec *codec, struct capture_input *in) {
+	size_t n;
+
+	if (codec->wanted > BLOCK_SIZE_MAX + BLOCK_HEADER_SIZE
+	    || (codec->n_step == 0 && in->size >= codec->wanted)) {
+		n = in->size < codec->wanted ? in->size : codec->wanted;
+		return (ZSTD_inBuffer){in->data, n, 0};
+	}
+	if (codec->n_step < codec->wanted) {
+		n = codec->wanted - codec->n_step;
+		n = in->size < n ? in->size : n;
+		memcpy(codec->step + codec->n_step, in->data, n);
+		codec->n_step += n;
+		in->data += n;
+		in->size -= n;
+		codec->between &= n == 0;
+	}
+	return (ZSTD_inBuffer
+	){codec->step, codec->n_step < codec->wanted ? 0 : codec->n_step, codec->n_step_used};
+}
+
+// It took what is in front of from.pos.
+static void
+step_used(struct capture_codec *codec, struct capture_input *in, const ZSTD_inBuffer *from) {
+	if (from->src != codec->step) {
+		in->data += from->pos;
+		in->size -= from->pos;
+	} else if (from->size > 0 && from->pos == from->size) {
+		codec->n_step = codec->n_step_used = 0;
+	} else {
+		codec->n_step_used = from->pos;
+	}
 }
 
 // Both return bytes written; codec->failed says whether that is all there will ever be.
 static long
 zstd_run(struct capture_codec *codec, struct capture_input *in, uint8_t *to, size_t size) {
-	ZSTD_inBuffer from = {in->data, 0, 0};
 	ZSTD_outBuffer out = {to, size, 0};
+	ZSTD_inBuffer from;
 	size_t before, hint;
 
-	// Also called without input: libzstd may still hold output. Block by block, and each block's header
+	// Without input only when libzstd may still hold output: it takes too many calls for nothing for an
+	// error. Block by block, and each block's header
 	// apart, which its hints count with the block before: a call that ends in damage gives nothing of what it
 	// decoded, and a frame given whole is one call.
 	do {
+		from = step_input(codec, in);
+		if (from.pos == from.size && !codec->may_hold)
+			continue;
 		before = out.pos + from.pos;
-		from.size
-			= in->size - from.pos > codec->wanted ? from.pos + codec->wanted : in->size;
 		hint = ZSTD_decompressStream(codec->zstd, &out, &from);
 		if (ZSTD_isError(hint)) {
 			codec->failed = (long)ZSTD_getErrorCode(hint);
@@ -102,12 +152,14 @@ zstd_run(struct capture_codec *codec, struct capture_input *in, uint8_t *to, siz
 		}
 		if (out.pos + from.pos > before)
 			codec->between = hint == 0;
-		codec->wanted = hint == 0	   ? codec->first
-			: hint > BLOCK_HEADER_SIZE ? hint - BLOCK_HEADER_SIZE
-						   : hint;
-	} while (out.pos < size && from.pos < in->size);
-	in->data += from.pos;
-	in->size -= from.pos;
+		codec->may_hold = out.pos == size;
+		step_used(codec, in, &from);
+		// Of what is left of a step the rest is given before more is wanted.
+		if (codec->n_step == 0)
+			codec->wanted = hint == 0	   ? codec->first
+				: hint > BLOCK_HEADER_SIZE ? hint - BLOCK_HEADER_SIZE
+							   : hint;
+	} while (out.pos < size && in->size > 0);
 	return (long)out.pos;
 }
 

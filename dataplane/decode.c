@@ -506,7 +506,7 @@ plain_rest(const struct decode_config *config, const struct frame *frame, struct
 
 	if (!config->checksum)
 		pkt->checksum = PKT_CHECKSUM_UNKNOWN;
-	else if (!plain_is_right(ip, header_size + pkt->payload_size, checksum_add))
+	else if (!frame->is_checked && !plain_is_right(ip, header_size + pkt->payload_size, checksum_add))
 		return decode_layers(config, frame, pkt);
 	if (pkt->flags & TCP_SYN)
 		tcp_options(pkt, tcp + TCP_SIZE, header_size - TCP_SIZE);
@@ -583,7 +583,7 @@ decode(const struct decode_config *config, const struct frame *frame, struct pkt
 	if (!config->checksum || total > IP_SIZE + CHECKSUM_SHORT_MAX
 	    || ((flags & TCP_SYN) && header_size > TCP_SIZE))
 		return plain_rest(config, frame, pkt);
-	if (!plain_is_right(ip, total - IP_SIZE, checksum_add_short))
+	if (!frame->is_checked && !plain_is_right(ip, total - IP_SIZE, checksum_add_short))
 		return decode_layers(config, frame, pkt);
 	pkt->hash = hash_v4(config->hash_key, pkt);
 	return VERDICT_tcp;

@@ -25,8 +25,8 @@ struct decode_config {
 	uint64_t hash_key[2]; // drawn at start: attackers choose the rest of what is hashed
 	// Verify IPv4 and TCP checksums when the packet is whole. What they say goes into the
 	// packet, and flow decides: anonymised and offloaded captures have none that is right, while
-	// a single wrong one inside a good connection is an insertion that end hosts drop. Off for
-	// sources whose NIC has checked already.
+	// a single wrong one inside a good connection is an insertion that end hosts drop. What the NIC
+	// has found right (frame.is_checked) is not looked at again, unless it is in a tunnel or has tags.
 	bool checksum;
 	// Borrowed. NULL: tunnel_ports_default.
 	const struct tunnel_ports *tunnels;

@@ -17,9 +17,14 @@
 #include <time.h>
 
 enum {
-	// Bursts that may wait in a lane: enough work to sleep over while it is done. Must be more
-	// than one round can fill, or workers whose results wait for each other would never go on.
-	SLOTS = 128,
+	// Bursts that may wait in a lane: enough work to sleep over while it is done, so that threads
+	// that share cores take turns seldom (with 128, who reads took a third longer).
+	SLOTS = 512,
+	// Between marks while a mapped capture is read: slots go out full, mostly. All of a round may
+	// be one worker's, and it must fit: workers whose results wait for each other's marks would
+	// never go on.
+	ROUND_BURSTS = 4, // for each worker
+	ROUND_BURSTS_MAX = SLOTS / 4,
 	// Copied bytes that may wait in a lane; the largest frame many times.
 	LANE_BYTES = 8 << 20,
 	// Looks at a lane that has nothing, or no room, before the thread yields, and before it sleeps.
@@ -286,6 +291,12 @@ void distribute_end(struct distributor *d) {
 	}
 }
 
+static int round_size(const struct distributor *d) {
+	int n_bursts = ROUND_BURSTS * d->config.n_workers;
+
+	return BURST_MAX * (n_bursts < ROUND_BURSTS_MAX ? n_bursts : ROUND_BURSTS_MAX);
+}
+
 int distribute_run(struct distributor *d, struct source *source) {
 	struct frame frames[BURST_MAX];
 	uint64_t n_bursts = 0, now_ns;
@@ -303,7 +314,7 @@ int distribute_run(struct distributor *d, struct source *source) {
 			d->now_ns = now_ns;
 		// Only a mapped capture is certain to go on at once. An idle source tells the time to
 		// workers that have nothing else to do.
-		if (d->n_round >= BURST_MAX * d->config.n_workers / 2
+		if (d->n_round >= round_size(d)
 		    || (n > 0 && (n < BURST_MAX || !source->frames_stay))
 		    || (n == 0 && (d->n_round || lanes_are_empty(d))))
 			round_end(d);

@@ -82,6 +82,7 @@ static int next(struct capture *capture, struct frame *frame) {
 	frame->size = size;
 	frame->wire_size = wire_size;
 	frame->link = capture->interfaces[0].link;
+	frame->is_checked = false;
 	frame->time_ns = capture_u32(capture, p) * 1000000000ull
 		+ (uint64_t)capture_u32(capture, p + 4) * capture->time_scale;
 	capture_file_skip(&capture->file, capture->need);

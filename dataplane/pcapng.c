@@ -216,6 +216,7 @@ packet_read(struct capture *capture, uint32_t type, struct body body, struct fra
 	frame->size = packet.size;
 	frame->wire_size = packet.wire_size;
 	frame->link = interface->link;
+	frame->is_checked = false;
 	// A simple packet has no time: it came when the one before it did.
 	frame->time_ns = type == BLOCK_SIMPLE ? capture->last_ns
 					      : capture_time_ns(interface, packet.units);

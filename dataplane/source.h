@@ -27,6 +27,9 @@ struct frame {
 	uint32_t size; // bytes present at data
 	uint32_t wire_size; // bytes it had on the wire; larger than size when a snap length cut it
 	uint8_t link; // enum link
+	// The NIC has verified the checksums of the outermost IP header and of TCP behind it, and both are
+	// right. False: not known; they may be right or wrong.
+	uint8_t is_checked;
 	uint32_t number; // since the start, may wrap; sources leave it to who reads them (worker.h)
 };
 

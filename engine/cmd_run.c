@@ -88,12 +88,72 @@ counter_add(struct telemetry_counter *counters, int n, int max, const char *name
 	return n + 1;
 }
 
-static int counters_of(const struct stats *stats, struct telemetry_counter *counters, int max) {
+static int
+counters_of_port(const struct port *port, struct telemetry_counter *counters, int n, int max) {
+	char name[TELEMETRY_NAME_SIZE];
+
+	for (int i = 0; i < port_n_devices(port); i++) {
+		struct port_stats stats;
+
+		port_device_stats(port, i, &stats);
+		snprintf(name, sizeof(name), "port%d_received", i);
+		n = counter_add(counters, n, max, name, stats.received);
+		snprintf(name, sizeof(name), "port%d_missed", i);
+		n = counter_add(counters, n, max, name, stats.missed);
+		snprintf(name, sizeof(name), "port%d_no_buffer", i);
+		n = counter_add(counters, n, max, name, stats.no_buffer);
+	}
+	return n;
+}
+
+static int
+counters_of_memory(const struct stats *stats, struct telemetry_counter *counters, int n, int max) {
+	char name[TELEMETRY_NAME_SIZE];
+
+	for (int i = 0; i < stats->n_memory; i++) {
+		const struct stats_memory *memory = &stats->memory[i];
+
+		snprintf(name, sizeof(name), "memory_%s_reserved", memory->name);
+		n = counter_add(counters, n, max, name, memory->size);
+		if (memory->used == UINT64_MAX)
+			continue;
+		snprintf(name, sizeof(name), "memory_%s_used", memory->name);
+		n = counter_add(counters, n, max, name, memory->used);
+	}
+	return n;
+}
+
+static int
+counters_of_states(const struct stats *stats, struct telemetry_counter *counters, int n, int max) {
+	struct flow_counts sum = {0};
+
+	for (int i = 0; i < stats->n_workers; i++) {
+		sum.opening += stats->workers[i].flows.opening;
+		sum.read += stats->workers[i].flows.read;
+		sum.unread += stats->workers[i].flows.unread;
+		sum.closed += stats->workers[i].flows.closed;
+	}
+	n = counter_add(counters, n, max, "connections_opening", sum.opening);
+	n = counter_add(counters, n, max, "connections_read", sum.read);
+	n = counter_add(counters, n, max, "connections_unread", sum.unread);
+	return counter_add(counters, n, max, "connections_closed", sum.closed);
+}
+
+static int counters_of(
+	const struct stats *stats,
+	const struct port *port,
+	struct telemetry_counter *counters,
+	int max
+) {
 	const struct summary *sum = &stats->sum;
 	char name[TELEMETRY_NAME_SIZE];
 	int n = counter_add(counters, 0, max, "packets", sum->n_frames);
 
 	n = counter_add(counters, n, max, "bytes", sum->n_bytes);
+	n = counter_add(counters, n, max, "lane_full", sum->n_lane_full);
+	n = counters_of_port(port, counters, n, max);
+	n = counters_of_memory(stats, counters, n, max);
+	n = counters_of_states(stats, counters, n, max);
 	for (int i = 0; i < VERDICT_COUNT; i++) {
 		snprintf(name, sizeof(name), "decode_%s", verdict_name((enum verdict)i));
 		n = counter_add(counters, n, max, name, sum->verdicts[i]);
@@ -117,11 +177,17 @@ static int counters_of(const struct stats *stats, struct telemetry_counter *coun
 	return n;
 }
 
+struct told {
+	struct pipeline *pipeline;
+	const struct port *port;
+};
+
 static int telemetry_counters(void *ctx, struct telemetry_counter *counters, int max) {
+	const struct told *told = ctx;
 	struct stats stats;
 
-	pipeline_stats(ctx, &stats);
-	return counters_of(&stats, counters, max);
+	pipeline_stats(told->pipeline, &stats);
+	return counters_of(&stats, told->port, counters, max);
 }
 
 // ---- The end
@@ -218,6 +284,7 @@ static struct port *open_port(const struct config *config, char *error) {
 		.steer = &rules,
 		.eal_args = config->eal_args,
 		.n_workers = (int)config->workers,
+		.has_tunnels = config->tunnels && strcmp(config->tunnels, "none") != 0,
 	};
 
 	if (rules_fill(config, &rules, error) < 0)
@@ -250,6 +317,7 @@ static enum exit_status
 run(struct live *live, struct pipeline *pipeline, const struct confine_user *user) {
 	struct port *port = live->port;
 	struct source *sources[QUEUES_MAX];
+	struct told told = {pipeline, port};
 	int n = port_n_sources(port), result;
 	enum exit_status status;
 
@@ -258,7 +326,7 @@ run(struct live *live, struct pipeline *pipeline, const struct confine_user *use
 	pipeline_on_stats(pipeline, ports_write, port);
 	pipeline_on_reload(pipeline, reload, live);
 	telemetry_add(
-		"/postern/stats", "What Postern counts; no parameters", telemetry_counters, pipeline
+		"/postern/stats", "What Postern counts; no parameters", telemetry_counters, &told
 	);
 	if (confine(pipeline, user) < 0)
 		return EXIT_BAD_INPUT;

@@ -384,6 +384,7 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		.n_shed = n_shed(p),
 		.is_stopped = p->is_stopped,
 		.is_live = p->is_live,
+		.is_spread = p->is_spread,
 		.n_workers = p->n_lines,
 	};
 	if (p->distributor) {
@@ -393,6 +394,7 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		sum->n_cut = stats->n_cut;
 		verdicts_add(sum, stats->verdicts);
 		sum->defrag = *distribute_defrag_stats(p->distributor);
+		sum->n_lane_full = stats->n_waits;
 	}
 	for (int i = 0; i < p->n_lines; i++)
 		line_add(sum, &p->lines[i]);

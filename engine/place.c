@@ -54,23 +54,35 @@ void place_on_cpu(int cpu) {
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
-static int is_on_node(int cpu, int node) {
-	char path[128];
+static bool has_node(const char *root, int node) {
+	char path[300];
 
-	snprintf(path, sizeof(path), "/sys/devices/system/node/node%d/cpu%d", node, cpu);
+	snprintf(path, sizeof(path), "%s/node%d", root, node);
 	return access(path, F_OK) == 0;
+}
+
+static bool is_on_node(const char *root, int cpu, int node) {
+	char path[300];
+
+	snprintf(path, sizeof(path), "%s/node%d/cpu%d", root, node, cpu);
+	return access(path, F_OK) == 0;
+}
+
+bool place_near(const char *root, int node, const cpu_set_t *allowed, cpu_set_t *near) {
+	CPU_ZERO(near);
+	if (node < 0 || !has_node(root, 1))
+		return false;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, allowed) && is_on_node(root, cpu, node))
+			CPU_SET(cpu, near);
+	return CPU_COUNT(near) > 0;
 }
 
 void place_on_node(int node) {
 	cpu_set_t allowed, near;
 
-	if (node < 0 || access("/sys/devices/system/node/node1", F_OK) != 0)
-		return;
-	CPU_ZERO(&near);
+	CPU_ZERO(&allowed);
 	sched_getaffinity(0, sizeof(allowed), &allowed);
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &allowed) && is_on_node(cpu, node))
-			CPU_SET(cpu, &near);
-	if (CPU_COUNT(&near) > 0)
+	if (place_near("/sys/devices/system/node", node, &allowed, &near))
 		sched_setaffinity(0, sizeof(near), &near);
 }

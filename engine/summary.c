@@ -214,6 +214,18 @@ static void tell_load(const struct summary *s, const struct speaker *to) {
 		     (ull)share);
 }
 
+// Only the first fragment has ports, so the NIC spreads fragments otherwise than what is whole.
+static void tell_fragments(const struct summary *s, const struct speaker *to) {
+	if (s->is_spread && s->defrag.datagram_whole)
+		tell(to,
+		     "%llu datagrams came in IP fragments, which the NIC may give to another "
+		     "worker "
+		     "than the rest of their connection: it is then seen in part; use --workers 1, "
+		     "or "
+		     "name the --tunnels that fragment",
+		     (ull)s->defrag.datagram_whole);
+}
+
 static void tell_own(const struct summary *s, const struct speaker *to) {
 	const struct engine_stats *e = &s->engine;
 
@@ -253,6 +265,7 @@ void summary_diagnose(
 	tell_holes(s, &to);
 	tell_sides(s, &to);
 	tell_load(s, &to);
+	tell_fragments(s, &to);
 	tell_own(s, &to);
 }
 

@@ -22,11 +22,13 @@ struct summary {
 	struct engine_stats engine;
 	struct analyst_stats analyst;
 	uint64_t n_shed; // records and activities
+	uint64_t n_lane_full; // times that who distributes had to wait for a worker
 	int n_workers;
 	uint64_t n_frames_most; // of the worker that had most
 	uint64_t until_ns; // event time of the last packet
 	bool is_stopped; // before the end of the input
 	bool is_live; // it has no end
+	bool is_spread; // over the workers by the NIC
 };
 
 // Adds one worker's.

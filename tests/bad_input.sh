@@ -29,6 +29,12 @@ expect() {
 	if grep -q 'Sanitizer' "$t/err"; then wrong "a sanitizer spoke: postern $*"; fi
 }
 
+# expect_line STATUS WORDS ARGUMENT...: and that line is all that is said.
+expect_line() {
+	expect "$@"
+	[ "$(wc -l <"$t/err")" = 1 ] || wrong "more than a line: postern $*: $(head -5 "$t/err")"
+}
+
 # has_lines FILE WHAT: FILE holds JSON lines.
 has_lines() {
 	n=$((n + 1))
@@ -102,7 +108,7 @@ printf 'rules: [\n' >"$t/syntax.yaml"
 expect 1 'conf.yaml:1.*no_such_key' check -c "$t/conf.yaml"
 expect 1 'type.yaml:1.*workers' check -c "$t/type.yaml"
 # A build without Hyperscan cannot judge a pattern, and says so.
-if "$postern" check 2>&1 | grep -q 'no Hyperscan'; then
+if "$postern" check 2>&1 | grep -q 'without Hyperscan'; then
 	expect 0 'cannot be checked' check --rules "$t/bad.yaml"
 else
 	expect 1 'bad.yaml:[23].*' check --rules "$t/bad.yaml"
@@ -147,26 +153,28 @@ if "$postern" run --vdev net_none0 2>&1 | grep -q 'without DPDK'; then
 else
 	expect 2 'needs to know where' run
 	expect 2 'one of --xdp' run --xdp lo --vdev net_null0
-	expect 1 'net_none0: cannot be opened' run --vdev net_none0
-	expect 1 'no such PCI device.*lspci' run --port 0000:ff:1f.7
-	expect 1 'no such PCI device.*lspci' run --port eth0
-	expect 1 'may not use CPU 1023' run --cores 1023 --vdev net_null0
-	expect 1 'CPU 0 is named twice' run --cores 0,0 --vdev net_null0
-	expect 1 '1 CPUs for 2 workers' run --cores 0 --workers 2 --vdev net_null0
+	expect_line 1 'net_none0: cannot be opened' run --vdev net_none0
+	expect_line 1 'qpairs=2: several queues.*leave qpairs out' run --vdev net_af_packet0,iface=lo,qpairs=2
+	expect_line 1 'cannot be opened' run --vdev net_af_packet0,iface=no-such-if
+	expect_line 1 'no such PCI device.*lspci' run --port 0000:ff:1f.7
+	expect_line 1 'no such PCI device.*lspci' run --port eth0
+	expect_line 1 'may not use CPU 1023' run --cores 1023 --vdev net_null0
+	expect_line 1 'CPU 0 is named twice' run --cores 0,0 --vdev net_null0
+	expect_line 1 '1 CPUs for 2 workers' run --cores 0 --workers 2 --vdev net_null0
 	expect 2 'numbers from 0 to 1023' run --cores 1024 --vdev net_null0
 	expect 2 'numbers from 0 to 1023' run --cores 3-1 --vdev net_null0
 	expect 2 'numbers from 1 to 65535' run --mail-ports 25,0 --vdev net_null0
-	expect 1 'no such user.*adduser' run --user no-such-user --vdev net_null0
-	expect 1 '"frame" is no tunnel.*write gre' run --tunnels gre,frame --vdev net_null0
-	expect 1 'DPDK does not start.*core.*options behind --' run -- --vdev=net_null0 -l 9999
+	expect_line 1 'no such user.*adduser' run --user no-such-user --vdev net_null0
+	expect_line 1 '"frame" is no tunnel.*write gre' run --tunnels gre,frame --vdev net_null0
+	expect_line 1 'DPDK does not start.*core.*options behind --' run -- --vdev=net_null0 -l 9999
 	expect 1 'stats TIME needs --sessions' run --stats 60s --vdev net_null0
 	expect 1 'no control socket there' run --control "$t/no/such/s" --vdev net_null0
 fi
 if "$postern" run --xdp lo0 2>&1 | grep -q 'built without'; then
 	echo "built without the XDP program"
 else
-	expect 1 'no-such-if: no such interface: ip link' run --xdp no-such-if
-	expect 1 'no such interface' run --xdp a-name-longer-than-an-interface-may-have
+	expect_line 1 'no-such-if: no such interface: ip link' run --xdp no-such-if
+	expect_line 1 'no such interface' run --xdp a-name-longer-than-an-interface-may-have
 	if [ "$(id -u)" -ne 0 ] || ! command -v setpriv >/dev/null; then
 		echo "not root: permissions are not taken away"
 	else
@@ -176,6 +184,24 @@ else
 			grep -q 'needs root: start it as root' || wrong "--xdp as nobody"
 		setpriv --reuid 65534 --clear-groups "$postern" run --user root --vdev net_null0 2>&1 |
 			grep -q 'only root can become' || wrong "--user as nobody"
+		n=$((n + 3))
+		setpriv --reuid 65534 --clear-groups "$postern" run --vdev net_af_packet0,iface=lo 2>&1 |
+			grep -q 'cannot be opened.*may need root' || wrong "net_af_packet as nobody"
+		unshare -n "$postern" run --xdp lo 2>&1 | grep -q 'lo is down: ip link set lo up' ||
+			wrong "an interface that is down"
+		nic=$(ls /sys/bus/pci/devices 2>/dev/null | head -1)
+		if [ -z "$nic" ]; then
+			echo "no PCI device: neither permission nor hugepages for one are asked for"
+		else
+			setpriv --reuid 65534 --clear-groups "$postern" run --port "$nic" 2>&1 |
+				grep -q 'taking a NIC needs root: start it as root' || wrong "--port as nobody"
+			# Only where none are free: with them the device would be taken.
+			if cat /sys/kernel/mm/hugepages/*/free_hugepages | grep -q '[1-9]'; then
+				echo "there are hugepages: that they lack is not seen"
+			else
+				expect_line 1 'needs hugepages and there are none: sysctl vm.nr_hugepages' run --port "$nic"
+			fi
+		fi
 		n=$((n + 1))
 		unshare -m sh -c "mount --make-rprivate / && umount -l /sys && exec $postern run --vdev net_null0" 2>&1 |
 			grep -q 'mount -t sysfs' || wrong "a machine without /sys"

@@ -3,6 +3,7 @@
 
 // Nothing is ever sent, but some drivers (AF_XDP) want queues in pairs.
 
+#define ALLOW_EXPERIMENTAL_API // rte_eth_read_clock(), in DPDK since 2019
 #include "nic.h"
 
 #include "rss.h"
@@ -92,22 +93,77 @@ static const char *rss_fails(const struct nic *nic, size_t key_size) {
 
 // ---- Starting
 
-static void rx_mode(const struct rte_eth_dev_info *info, struct rte_eth_conf *conf) {
+// What a driver calls its longest frame has the header, and sometimes tags, before the MTU.
+uint16_t nic_mtu_choose(const struct rte_eth_dev_info *info) {
+	uint32_t overhead = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+	uint32_t mtu = RTE_MIN((uint32_t)MTU_WANTED, info->max_mtu);
+
+	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
+		overhead = info->max_rx_pktlen - info->max_mtu;
+	if (info->max_rx_pktlen > overhead)
+		mtu = RTE_MIN(mtu, info->max_rx_pktlen - overhead);
+	return (uint16_t)mtu;
+}
+
+enum { CHECKSUMS = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM };
+
+// Of what helps, what the device offers.
+static void
+rx_mode(struct nic *nic, const struct rte_eth_dev_info *info, struct rte_eth_conf *conf) {
+	nic->has_checksums = (info->rx_offload_capa & CHECKSUMS) == CHECKSUMS;
+	if (nic->has_checksums)
+		conf->rxmode.offloads |= CHECKSUMS;
+	if (nic->stamps_are_ticks)
+		conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_TIMESTAMP;
 	if (info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) {
-		conf->rxmode.offloads = RTE_ETH_RX_OFFLOAD_SCATTER;
-		conf->rxmode.mtu = RTE_MIN((uint16_t)MTU_WANTED, info->max_mtu);
+		conf->rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+		conf->rxmode.mtu = nic_mtu_choose(info);
 	}
 }
 
-static int pool_make(struct nic *nic, int queue) {
+// Bytes of a frame that one buffer holds. Drivers that do not chain buffers (net_af_packet) refuse those
+// that are smaller than their frames; then the next larger are tried.
+static const uint16_t buffer_sizes[] = {2048, 9344, 16384, UINT16_MAX - RTE_PKTMBUF_HEADROOM};
+
+enum { BUFFER_SIZES = sizeof(buffer_sizes) / sizeof(buffer_sizes[0]) };
+
+static int pool_make(struct nic *nic, int queue, uint16_t size) {
+	unsigned n = NIC_BUFFERS * (unsigned)buffer_sizes[0] / size;
 	char name[RTE_MEMPOOL_NAMESIZE];
 	int node = nic->node < 0 ? SOCKET_ID_ANY : nic->node;
 
 	snprintf(name, sizeof(name), "postern_%u_%d", nic->id, queue);
 	nic->pools[queue] = rte_pktmbuf_pool_create(
-		name, NIC_BUFFERS, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, node
+		name,
+		n,
+		RTE_MIN((unsigned)POOL_CACHE, n / 2),
+		0,
+		(uint16_t)(size + RTE_PKTMBUF_HEADROOM),
+		node
 	);
 	return nic->pools[queue] ? 0 : -rte_errno;
+}
+
+static int queue_make(struct nic *nic, int queue, uint16_t n_desc) {
+	unsigned node = nic->node < 0 ? 0 : (unsigned)nic->node;
+	int result = -EINVAL;
+
+	for (int size = 0; size < BUFFER_SIZES && (size == 0 || result == -ENOMEM); size++) {
+		result = nic->pools[queue]
+			? 0
+			: pool_make(
+				nic, queue, nic->buffer_size ? nic->buffer_size : buffer_sizes[size]
+			);
+		if (result == 0)
+			result = rte_eth_rx_queue_setup(
+				nic->id, (uint16_t)queue, n_desc, node, NULL, nic->pools[queue]
+			);
+		if (result < 0) {
+			rte_mempool_free(nic->pools[queue]);
+			nic->pools[queue] = NULL;
+		}
+	}
+	return result;
 }
 
 static int queues_make(struct nic *nic, int n_tx) {
@@ -116,11 +172,7 @@ static int queues_make(struct nic *nic, int n_tx) {
 	int result = rte_eth_dev_adjust_nb_rx_tx_desc(nic->id, &n_rx_desc, &n_tx_desc);
 
 	for (int i = 0; i < nic->n_queues && result == 0; i++) {
-		result = nic->pools[i] ? 0 : pool_make(nic, i);
-		if (result == 0)
-			result = rte_eth_rx_queue_setup(
-				nic->id, (uint16_t)i, n_rx_desc, node, NULL, nic->pools[i]
-			);
+		result = queue_make(nic, i, n_rx_desc);
 		if (result == 0 && i < n_tx)
 			result = rte_eth_tx_queue_setup(
 				nic->id, (uint16_t)i, n_tx_desc, node, NULL
@@ -136,7 +188,7 @@ static int configure(struct nic *nic, const struct rte_eth_dev_info *info, int n
 	int n_tx = 0, result;
 
 	nic->n_queues = n_queues;
-	rx_mode(info, &conf);
+	rx_mode(nic, info, &conf);
 	if (n_queues > 1)
 		rss_ask(info, key, &conf);
 	result = rte_eth_dev_configure(nic->id, n_rx, 0, &conf);
@@ -173,10 +225,35 @@ static int configure_spread(struct nic *nic, const struct rte_eth_dev_info *info
 	return configure(nic, info, 1);
 }
 
+// Before it is configured. A clock that cannot be read cannot be held against the host's.
+static void stamps_ask(struct nic *nic, const struct rte_eth_dev_info *info) {
+	nic->stamp_offset = -1;
+	nic->stamps_are_ticks = false;
+	if (!(info->rx_offload_capa & RTE_ETH_RX_OFFLOAD_TIMESTAMP))
+		return;
+	if (rte_mbuf_dyn_rx_timestamp_register(&nic->stamp_offset, &nic->stamp_flag) < 0) {
+		nic->stamp_offset = -1;
+		nic->why_no_stamps = "no place for it in packet buffers";
+		return;
+	}
+	nic->stamps_are_ticks = true;
+}
+
+// Once it is started: some drivers only then know.
+static void stamps_check(struct nic *nic) {
+	uint64_t ticks;
+
+	if (!nic->stamps_are_ticks || rte_eth_read_clock(nic->id, &ticks) == 0)
+		return;
+	nic->stamps_are_ticks = false;
+	nic->stamp_offset = -1;
+	nic->why_no_stamps = "the driver does not tell its clock";
+}
+
+// net_pcap stamps without being asked.
 static void stamps_find(struct nic *nic) {
 	int bit;
 
-	nic->stamp_offset = -1;
 	if (strcmp(nic->driver, "net_pcap") != 0)
 		return;
 	nic->stamp_offset = rte_mbuf_dynfield_lookup(RTE_MBUF_DYNFIELD_TIMESTAMP_NAME, NULL);
@@ -193,6 +270,7 @@ int nic_start(struct nic *nic, int n_queues, bool promiscuous) {
 		return result;
 	snprintf(nic->driver, sizeof(nic->driver), "%s", info.driver_name);
 	nic->node = rte_eth_dev_socket_id(nic->id);
+	stamps_ask(nic, &info);
 	result = n_queues > 1 ? configure_spread(nic, &info, n_queues) : configure(nic, &info, 1);
 	if (result < 0)
 		return result;
@@ -200,6 +278,7 @@ int nic_start(struct nic *nic, int n_queues, bool promiscuous) {
 		rte_eth_promiscuous_enable(nic->id); // what cannot, shows all anyway
 	rte_eth_dev_get_mtu(nic->id, &mtu);
 	nic->mtu = mtu;
+	stamps_check(nic);
 	stamps_find(nic);
 	return 0;
 }

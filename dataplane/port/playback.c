@@ -4,6 +4,7 @@
 #include "playback.h"
 
 #include "capture_private.h"
+#include "vdev.h"
 
 #include <rte_ethdev.h>
 
@@ -13,22 +14,6 @@
 
 // Empty polls after which a driver that owes packets of a file is taken to have none left.
 enum { FILE_POLLS = 1000 };
-
-// The value of key in "driver,key=value,…", at most size - 1 bytes. Whether it is there.
-static bool vdev_get(const char *vdev, const char *key, char *value, size_t size) {
-	size_t len = strlen(key);
-	const char *at = vdev;
-
-	while ((at = strchr(at, ','))) {
-		at++;
-		if (strncmp(at, key, len) == 0 && at[len] == '=') {
-			at += len + 1;
-			snprintf(value, size, "%.*s", (int)strcspn(at, ","), at);
-			return true;
-		}
-	}
-	return false;
-}
 
 // Reads the whole capture that net_pcap is to play. 0, or -1 and error.
 static int file_scan(struct playback *playback, const char *path, char *error, int size) {

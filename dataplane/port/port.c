@@ -13,6 +13,7 @@
 #include "nic.h"
 #include "playback.h"
 #include "queue.h"
+#include "vdev.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,15 @@ enum {
 	EAL_MEMORY_MB = 40, // for EAL itself and the drivers' rings
 	NAME_SIZE = 64,
 	DEVARGS_SIZE = 256,
+	VDEV_SIZE = 1024,
+	// AF_XDP: the page that holds a frame begins with 64 bytes of the pool's, the buffer's head
+	// (128) and room in front (128); 64 are lost to the pool's spreading over memory channels. Of the
+	// rest 256 are the XDP program's.
+	XDP_BUFFER_SIZE = 4096 - 64 - 128 - 128 - 64,
+	XDP_FRAME_SIZE_MAX = XDP_BUFFER_SIZE - 256,
+	XDP_MTU_MAX = XDP_FRAME_SIZE_MAX - 14 - 4, // Ethernet, one tag
+	// What ordinary buffers take there.
+	XDP_MTU_ORDINARY = 2048 - 256 - 14 - 4,
 };
 
 struct device {
@@ -41,6 +51,7 @@ struct port {
 	int n_queues;
 	struct merge *merge; // NULL: each queue is a source, or there is one
 	struct playback playback;
+	bool is_tunnelled; // and there are several workers: not spread by the NIC
 };
 
 // ---- What can be checked without EAL comes first: its own messages are for its developers.
@@ -124,12 +135,32 @@ static int xdp_check(struct port *port, const char *names, char *error, int size
 	return 0;
 }
 
+// The kernel spreads over its queues, and over to the next when one is nearly full; the driver does not tell
+// when frames came, so nobody could put them into order again.
+static int pairs_check(const char *vdev, char *error, int size) {
+	char pairs[8];
+
+	if (strncmp(vdev, "net_af_packet", 13) != 0
+	    || !vdev_get(vdev, "qpairs", pairs, sizeof(pairs)) || atoi(pairs) <= 1)
+		return 0;
+	snprintf(
+		error,
+		(size_t)size,
+		"%s: several queues of net_af_packet would give packets in the wrong order: leave "
+		"qpairs out; --workers N shares the work all the same",
+		vdev
+	);
+	return -1;
+}
+
 static int checks(struct port *port, const struct port_config *config, char *error, int size) {
 	const char *name = config->vdev ? config->vdev : config->pci ? config->pci : "DPDK port";
 
 	if (config->xdp)
 		return xdp_check(port, config->xdp, error, size);
 	if (config->vdev && playback_scan(&port->playback, config->vdev, error, size) < 0)
+		return -1;
+	if (config->vdev && pairs_check(config->vdev, error, size) < 0)
 		return -1;
 	if (config->pci && pci_check(config->pci, error, size) < 0)
 		return -1;
@@ -142,7 +173,7 @@ static int n_queues_wanted(const struct port *port, const struct port_config *co
 	int n = 0;
 
 	if (!config->xdp)
-		return port->playback.is_finite ? 1 : config->n_workers;
+		return port->playback.is_finite || config->has_tunnels ? 1 : config->n_workers;
 	for (int i = 0; i < port->n_devices; i++)
 		n += port->devices[i].n_kernel_queues;
 	return n;
@@ -184,16 +215,35 @@ static int nic_open(struct port *port, const struct port_config *config, char *e
 	struct nic *nic = &port->nics[port->n_nics++];
 	struct device *device = &port->devices[0];
 	struct eal_listener listener;
+	char vdev[VDEV_SIZE];
 	int result;
 
+	if (config->vdev)
+		vdev_complete(config->vdev, vdev, sizeof(vdev));
 	eal_listen_begin(&listener);
-	result = config->vdev ? nic_find_vdev(nic, config->vdev)
+	result = config->vdev ? nic_find_vdev(nic, vdev)
 		: config->pci ? nic_find_pci(nic, config->pci)
 			      : nic_find_any(nic);
 	if (result == 0)
 		result = nic_start(nic, n_queues_wanted(port, config), true);
 	device->n = 1;
 	return explain(config->vdev ? config->vdev : device->name, result, &listener, error, size);
+}
+
+// Why the kernel refuses a program it says to nobody; mostly it is this.
+static void xdp_hint(const char *iface, char *error, int size) {
+	size_t len = strlen(error);
+
+	snprintf(
+		error + len,
+		(size_t)size - len,
+		"; its MTU is %u: when that, or the MTU at the other end of a veth pair, is above "
+		"%d, lower it (ip link set %s mtu 1500) or use --vdev net_af_packet0,iface=%s",
+		vdev_interface_mtu(iface),
+		XDP_MTU_MAX,
+		iface,
+		iface
+	);
 }
 
 // One queue of an interface. The driver's devices are named by interface and queue.
@@ -214,13 +264,17 @@ xdp_queue_open(struct port *port, struct device *device, int queue, char *error,
 		queue,
 		steer_object(device->steer)
 	);
+	if (vdev_interface_mtu(device->name) > XDP_MTU_ORDINARY)
+		nic->buffer_size = XDP_BUFFER_SIZE;
 	eal_listen_begin(&listener);
 	result = nic_find_vdev(nic, devargs);
 	if (result == 0)
 		result = nic_start(nic, 1, false);
 	device->n++;
-	if (explain(device->name, result, &listener, error, size) < 0)
+	if (explain(device->name, result, &listener, error, size) < 0) {
+		xdp_hint(device->name, error, size);
 		return -1;
+	}
 	return steer_adopt(device->steer, error, size);
 }
 
@@ -252,7 +306,7 @@ queue_set(struct port *port, const struct device *device, const struct nic *nic,
 		queue->stamps = QUEUE_STAMPS_STEER;
 		queue->n_unstamped = steer_n_unstamped(device->steer);
 	} else if (nic->stamp_offset >= 0) {
-		queue->stamps = QUEUE_STAMPS_US;
+		queue->stamps = nic->stamps_are_ticks ? QUEUE_STAMPS_NIC : QUEUE_STAMPS_US;
 		queue->stamp_offset = nic->stamp_offset;
 		queue->stamp_flag = nic->stamp_flag;
 	}
@@ -299,6 +353,7 @@ struct port *port_open(const struct port_config *config, char *error, int size) 
 		snprintf(error, (size_t)size, "no memory for a port");
 		return NULL;
 	}
+	port->is_tunnelled = config->has_tunnels && !config->xdp && config->n_workers > 1;
 	if (checks(port, config, error, size) < 0 || eal_begin(port, config, error, size) < 0)
 		goto err;
 	if (!config->xdp && nic_open(port, config, error, size) < 0)
@@ -345,6 +400,10 @@ void port_close(struct port *port) {
 // ---- What it is
 
 static void describe_spread(const struct port *port, const struct nic *nic, FILE *out) {
+	if (port->is_tunnelled && !port->merge) {
+		fprintf(out, "spread by a core of its own, by what is inside the tunnels");
+		return;
+	}
 	if (port->merge)
 		fprintf(out, "merged by time");
 	else if (nic->is_symmetric)
@@ -354,6 +413,46 @@ static void describe_spread(const struct port *port, const struct nic *nic, FILE
 		);
 	else
 		fprintf(out, "no RSS");
+}
+
+// Who verifies checksums, and whose clock tells when a packet came.
+static void describe_offloads(
+	const struct port *port,
+	const struct device *device,
+	const char *prefix,
+	FILE *out
+) {
+	const struct nic *nic = &port->nics[device->first];
+
+	fprintf(out,
+		"%s%s: checksums %s, times %s%s%s%s\n",
+		prefix,
+		device->name,
+		nic->has_checksums
+			? "verified by the driver, in software where it does not say right"
+			: "verified in software (the driver does not)",
+		device->steer			   ? "of the XDP program"
+			: port->playback.is_finite ? "of the capture"
+			: nic->stamps_are_ticks	   ? "of the NIC's clock"
+						   : "of this host's clock at each poll",
+		nic->why_no_stamps ? " (the NIC could stamp: " : "",
+		nic->why_no_stamps ? nic->why_no_stamps : "",
+		nic->why_no_stamps ? ")" : "");
+}
+
+// A socket's buffer is one page: no frame is longer.
+static void describe_xdp_mtu(const struct device *device, const char *prefix, FILE *out) {
+	unsigned mtu = vdev_interface_mtu(device->name);
+
+	fprintf(out, ", MTU %u (AF_XDP takes up to %d)\n", mtu, XDP_MTU_MAX);
+	if (mtu > XDP_MTU_MAX)
+		fprintf(out,
+			"%s%s: packets of more than %d bytes are lost: lower the MTU of what it "
+			"mirrors, or use --vdev net_af_packet0,iface=%s\n",
+			prefix,
+			device->name,
+			XDP_MTU_MAX,
+			device->name);
 }
 
 static void describe_device(
@@ -372,15 +471,19 @@ static void describe_device(
 	describe_spread(port, nic, out);
 	if (nic->node >= 0)
 		fprintf(out, ", NUMA node %d", nic->node);
-	fprintf(out, ", MTU %u\n", nic->mtu);
+	if (device->steer)
+		describe_xdp_mtu(device, prefix, out);
+	else
+		fprintf(out, ", MTU %u\n", nic->mtu);
+	describe_offloads(port, device, prefix, out);
 	// The NIC hashes ports, which stand in a datagram's first fragment alone, and outer headers.
 	if (!port->merge && nic->is_symmetric)
 		fprintf(out,
 			"%s%s: fragments of a TCP connection may come on another queue than the "
 			"rest "
 			"of it, and the two directions of one in a tunnel whose ends differ by "
-			"direction: such connections are seen in part, where they matter use "
-			"--workers 1\n",
+			"direction: such connections are seen in part; where they matter name the "
+			"--tunnels, or use --workers 1\n",
 			prefix,
 			device->name);
 }

@@ -27,6 +27,7 @@ struct port_config {
 	const char *file_prefix; // the folder of the telemetry socket; NULL: postern
 	char **eal_args; // what the user wrote after --; NULL-terminated, may be NULL
 	int n_workers;
+	bool has_tunnels; // the mirror comes in them: no NIC looks into all, so one queue is distributed
 };
 
 struct port_stats {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#define ALLOW_EXPERIMENTAL_API // rte_eth_read_clock()
 #include "queue.h"
 
 #include "reserve.h"
@@ -21,7 +22,7 @@ enum {
 	IDLE_POLLS = 1000,
 	IDLE_SLEEP_US = 50,
 	// A stamp that is older than this is none of ours: no frame waits that long in a queue.
-	STAMP_AGE_S = 10,
+	STAMP_AGE_S = NIC_CLOCK_AGE_MAX_S,
 };
 
 static const size_t scratch_size = (size_t)BURST_MAX * FRAME_SIZE_MAX;
@@ -38,6 +39,19 @@ static void clock_read(struct queue *queue) {
 	queue->source.now_ns = event_clock_read(
 		&queue->clock, clock_get(CLOCK_REALTIME), clock_get(CLOCK_MONOTONIC)
 	);
+}
+
+// The NIC's clock is read seldom: that goes over its bus.
+static void nic_clock_read(struct queue *queue) {
+	uint64_t ticks, now_ns = queue->clock.monotonic_ns;
+
+	if (queue->nic_read_ns
+	    && now_ns - queue->nic_read_ns < NIC_CLOCK_READ_MS * UINT64_C(1000000))
+		return;
+	if (rte_eth_read_clock(queue->port_id, &ticks) < 0)
+		return;
+	queue->nic_read_ns = now_ns;
+	nic_clock_set(&queue->nic_clock, ticks, queue->source.now_ns, now_ns);
 }
 
 // Copies a packet that lies in several buffers to scratch. A driver's packet length may promise more
@@ -65,6 +79,16 @@ static uint64_t stamp_us(const struct queue *queue, struct rte_mbuf *mbuf) {
 	return us * 1000;
 }
 
+static uint64_t stamp_nic(const struct queue *queue, struct rte_mbuf *mbuf) {
+	if (!(mbuf->ol_flags & queue->stamp_flag))
+		return queue->source.now_ns;
+	return nic_clock_time(
+		&queue->nic_clock,
+		*RTE_MBUF_DYNFIELD(mbuf, queue->stamp_offset, rte_mbuf_timestamp_t *),
+		queue->source.now_ns
+	);
+}
+
 // The XDP program read the monotonic clock: so long before the burst's reading, so long before its time.
 static uint64_t stamp_steer(const struct queue *queue, const struct rte_mbuf *mbuf) {
 	struct steer_stamp stamp;
@@ -82,6 +106,8 @@ static uint64_t stamp_get(const struct queue *queue, struct rte_mbuf *mbuf) {
 	switch (queue->stamps) {
 	case QUEUE_STAMPS_US:
 		return stamp_us(queue, mbuf);
+	case QUEUE_STAMPS_NIC:
+		return stamp_nic(queue, mbuf);
 	case QUEUE_STAMPS_STEER:
 		return stamp_steer(queue, mbuf);
 	default:
@@ -89,7 +115,15 @@ static uint64_t stamp_get(const struct queue *queue, struct rte_mbuf *mbuf) {
 	}
 }
 
-static void frames_fill(struct queue *queue, struct frame *frames, uint64_t last_ns) {
+// Wrong, unknown, or left to the NIC of the sending host (both bits): software will see.
+static bool is_checked(const struct rte_mbuf *mbuf) {
+	const uint64_t care = RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
+
+	return (mbuf->ol_flags & care)
+		== (RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD);
+}
+
+void queue_frames(struct queue *queue, struct frame *frames, uint64_t last_ns) {
 	uint8_t *scratch = queue->scratch;
 
 	for (int i = 0; i < queue->n_mbufs; i++) {
@@ -102,6 +136,7 @@ static void frames_fill(struct queue *queue, struct frame *frames, uint64_t last
 			.size = mbuf->data_len,
 			.wire_size = mbuf->pkt_len,
 			.link = queue->link,
+			.is_checked = is_checked(mbuf),
 		};
 		if (mbuf->nb_segs > 1) {
 			frame->data = scratch;
@@ -138,11 +173,13 @@ static int burst(struct source *source, struct frame *frames, int max) {
 		= rte_eth_rx_burst(queue->port_id, queue->queue_id, queue->mbufs, (uint16_t)max);
 	if (!queue->idle)
 		clock_read(queue);
+	if (queue->stamps == QUEUE_STAMPS_NIC)
+		nic_clock_read(queue);
 	if (queue->n_mbufs == 0)
 		return nothing_came(queue);
 	queue->n_empty = 0;
 	queue->n_received += (uint64_t)queue->n_mbufs;
-	frames_fill(queue, frames, queue->is_shared ? 0 : last_ns);
+	queue_frames(queue, frames, queue->is_shared ? 0 : last_ns);
 	return queue->n_mbufs;
 }
 

@@ -320,7 +320,8 @@ def test(postern, folder):
             crash(postern, watch, folder)
             idle(postern, watch, network, folder)
             reload(postern, watch, network, folder)
-            xdp = Live(postern, watch, folder, "xdp", "--xdp", "xdp0", "--user", "nobody")
+            # Two queues, and two workers behind them; the others have one of each.
+            xdp = Live(postern, watch, folder, "xdp", "--xdp", "xdp0", "--user", "nobody", "--workers", "2")
             packet = Live(postern, watch, folder, "packet", "--vdev", "net_af_packet0,iface=pkt0",
                           "--user", "nobody")
             xdp.wait_ready()
@@ -334,7 +335,8 @@ def test(postern, folder):
                 capture.stop()
         check_rights(xdp)
         check_rights(packet)
-        counts = xdp.stats()["ports"][0]
+        counts, packet_counts = xdp.stats()["ports"][0], packet.stats()["ports"][0]
+        shares = [worker["packets"] for worker in xdp.stats()["workers"]]
         xdp.stop()
         packet.stop()
         if watch.program() != (False, False):
@@ -347,6 +349,12 @@ def test(postern, folder):
     compare("AF_XDP", records(xdp.sessions), expected)
     compare("net_af_packet", records(packet.sessions), expected)
     print(f"{len(expected)} session records three times; by XDP: {json.dumps(counts)}")
+    if any(json.loads(line)["postern"]["gaps"] for line in expected):
+        fail("the capture has holes: what is compared with it shows no loss")
+    if packet_counts["missed"] or packet_counts["no_buffer"]:
+        fail("packets were lost by net_af_packet:", packet_counts)
+    if len(shares) != 2 or not all(shares):
+        fail("not all workers worked:", shares)
     if counts["missed"] or counts["no_buffer"] or counts["steer"]["redirect_mail"] != counts["received"]:
         fail("packets were lost")
     if len(counts["queues"]) != 2 or not all(counts["queues"]):

@@ -139,6 +139,15 @@ static void q12_a_worker_with_most_packets_is_told(void **) {
 	assert_string_equal(diagnoses(&stats), "");
 }
 
+static void fragments_that_a_nic_spreads_are_told(void **) {
+	static struct stats stats;
+
+	stats.sum.defrag.datagram_whole = 3;
+	assert_string_equal(diagnoses(&stats), "");
+	stats.sum.is_spread = true;
+	assert_non_null(strstr(diagnoses(&stats), "3 datagrams came in IP fragments"));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_largest_numbers_fit),
@@ -146,6 +155,7 @@ int main(void) {
 		cmocka_unit_test(a_mirror_of_one_direction_is_told),
 		cmocka_unit_test(holes_are_told_and_many_of_them_explained),
 		cmocka_unit_test(checksums_left_to_a_nic_are_told),
+		cmocka_unit_test(fragments_that_a_nic_spreads_are_told),
 		cmocka_unit_test(q12_a_worker_with_most_packets_is_told),
 	};
 
