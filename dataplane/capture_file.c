@@ -220,6 +220,7 @@ static int map_open(struct capture_file *file, char *error, int size) {
 	if (map == MAP_FAILED)
 		return error_set(file, errno, error, size);
 	madvise(map, file->total, MADV_SEQUENTIAL);
+	madvise(map, file->total, MADV_DONTDUMP); // for those who let files be dumped (core(5))
 	file->map = map;
 	file->map_size = file->total;
 	file->data = map;
