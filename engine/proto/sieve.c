@@ -464,9 +464,7 @@ static void result(struct parser *p, bool is_ok) {
 	else if (is_ok && c.verb == SIEVE_SETACTIVE)
 		p->facts.n_active++;
 	else if (is_ok && c.verb == SIEVE_XCLIENT && p->claim.ip.family)
-		session_real_client(
-			p->session, &p->claim.ip, p->claim.port, SESSION_HOW_XCLIENT
-		);
+		session_real_client(p->session, &p->claim.ip, p->claim.port, SESSION_HOW_XCLIENT);
 	else if (is_ok && c.verb == SIEVE_STARTTLS)
 		starttls_ok(p);
 	else if (is_ok && c.verb == SIEVE_CAPABILITY)

@@ -16,7 +16,8 @@
 struct xclient {
 	struct ip ip; // family 0: none was said
 	uint16_t port; // 0: none was said
-	const char *login; // into the attributes: the account that the proxy has let in; NULL: none was said
+	const char *
+		login; // into the attributes: the account that the proxy has let in; NULL: none was said
 };
 
 // Decodes attributes in place. Returns whether all of them were well-formed; those that were are in *r
