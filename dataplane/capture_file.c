@@ -6,6 +6,8 @@
 
 #include "capture_file.h"
 
+#include "registers.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -43,6 +45,7 @@ static void tail_guard(const struct capture_file *file, int on) {
 static ssize_t fd_read(void *ctx, void *to, size_t size) {
 	const struct capture_file *file = ctx;
 
+	registers_wipe();
 	return read(file->fd, to, size);
 }
 
@@ -220,6 +223,7 @@ static int map_open(struct capture_file *file, char *error, int size) {
 	if (map == MAP_FAILED)
 		return error_set(file, errno, error, size);
 	madvise(map, file->total, MADV_SEQUENTIAL);
+	madvise(map, file->total, MADV_DONTDUMP); // for those who let files be dumped (core(5))
 	file->map = map;
 	file->map_size = file->total;
 	file->data = map;

@@ -28,14 +28,16 @@ DIFFERENT = {
         "the LOGIN has a wrong checksum, and the capture ends before it is acknowledged",
     ("week8_near_baseline.pcap", "account user"): SEQUENCE,
     ("smtp-bdat-bad-tail-reply-queue__input.pcap", "mail from '' to ['bob@example.com']"):
-        "a transaction without MAIL: the server's refusal of BDAT ends it",
+        "the truth lost the MAIL that came along with a refused BDAT; the server accepted it, and the record has it",
     ("smtp-bug-5989__input.pcap", "mail from 'xxxxxx@xxxxx.co.uk' to ['xxxxxx@xxxxx.co.uk']"): EDITED,
     ("smtp-bug-5981__input.pcap", "attachment winmail.dat of 10451 bytes"): EDITED,
     ("smtp-long-DATA-line__input.pcap", "attachment winmail.dat of 10451 bytes"): EDITED,
     ("smtp-errors__smtperr.pcap", "attachment 20186425_642590.jpg.zip of 26746 bytes"):
-        "a boundary with three hyphens behind it: most readers end the part there, and the archive is whole then",
+        "a boundary with three hyphens behind it, which ends the part (RFC 2046 section 5.1.1: a line need only begin with"
+        " it); the truth decodes its letters as base64 and has 13 bytes behind the archive's end",
     ("smtp-mime-encap-8649-combined__input.pcap", "attachment innocent.txt of 0 bytes"):
-        "a message/rfc822 under base64, which RFC 2046 forbids: read as it stands, with an event",
+        "a message/rfc822 labelled base64, which RFC 2046 forbids, whose lines are none: read as it stands, with an event;"
+        " the truth decodes it to nothing, and has the attachment in it all the same",
     ("bug-6207-2__input.pcap",
      "attachment smtptest-2021-02-25T13-54-22Z-aefb2fc1308d62f4b6c74769f69b13ddf80e995fd98ae442f3be499ea928c67f..zip"
      " of 1 bytes"): "bare CR and LF within base64: all of it is decoded, with an event",

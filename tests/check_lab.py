@@ -28,6 +28,8 @@ REFUSED = re.compile(
 CLIENT = re.compile(
     r" (?P<queue_id>[0-9A-F]{8,}): client=\S*?\[(?P<ip>[^]]+)\]:(?P<port>\d+)"
     r"(?:, sasl_method=\S+, sasl_username=(?P<user>\S+))?")
+# XFORWARD: the gateway that the message came through says who its client was.
+ORIGINAL = re.compile(r"orig_client=\S*?\[(?P<ip>[^]]+)\]:(?P<port>\d+)")
 QUEUED = re.compile(
     r" (?P<queue_id>[0-9A-F]{8,}): from=<(?P<sender>[^>]*)>, size=\d+, nrcpt=(?P<nrcpt>\d+) "
     r"\(queue active\)")
@@ -74,7 +76,7 @@ def read_postfix(lines):
     messages, encrypted = {}, set()
     for line in lines:
         if m := CLIENT.search(line):
-            messages[m["queue_id"]] = {"peer": peer(m), "user": m["user"]}
+            messages[m["queue_id"]] = {"peer": peer(ORIGINAL.search(line) or m), "user": m["user"]}
         elif (m := QUEUED.search(line)) and m["queue_id"] in messages:
             messages[m["queue_id"]].update({"sender": m["sender"], "nrcpt": int(m["nrcpt"])})
         elif m := HUNG_UP.search(line):

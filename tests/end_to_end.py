@@ -128,10 +128,23 @@ def lab(postern, folder):
 
 
 def others(postern, folder):
-    """And what other servers logged."""
-    run = Run(postern, folder, DATA / "others.pcap.zst").done()
-    check = subprocess.run([sys.executable, str(TESTS / "check_others.py"), run.out["sessions"],
-                            DATA / "others.courier.log", DATA / "others.exim.log", DATA / "others.json"])
+    """And what other servers logged, to the byte."""
+    for name in ("others", "clients_others"):
+        capture = DATA / f"{name}.pcap.zst"
+        run = Run(postern, folder, capture).done()
+        check = subprocess.run([sys.executable, str(TESTS / "check_others.py"), run.out["sessions"],
+                                DATA / f"{name}.courier.log", DATA / f"{name}.exim.log", capture])
+        if check.returncode:
+            sys.exit(1)
+
+
+def proxies(postern, folder):
+    """And what servers behind proxies logged: the clients' real addresses."""
+    capture = DATA / "proxies.pcap.zst"
+    trusted = Run(postern, folder, "--trusted-proxies", "198.51.100.200/29", capture).done()
+    untrusted = Run(postern, folder, capture).done()
+    check = subprocess.run([sys.executable, str(TESTS / "check_proxies.py"), trusted.out["sessions"],
+                            untrusted.out["sessions"], capture, str(DATA / "proxies")])
     if check.returncode:
         sys.exit(1)
 
@@ -370,33 +383,52 @@ def schema(postern, folder):
             print("no ../shared beside the checkout: the ECS list was not held against the lines")
 
 
-def clients(postern, folder):
-    """Each program speaks by one command grammar, whatever account, mailbox and run; and is named by it."""
-    names = {"mbsync": "mbsync (isync)", "offlineimap": "OfflineIMAP", "fetchmail": "fetchmail",
-             "getmail": "getmail", "mutt": "mutt", "neomutt": "NeoMutt", "curl_list": "curl",
-             "curl_fetch": "curl", "imaplib_read": "Python imaplib",
-             "imaplib_headers": "Python imaplib", "imapclient_perl": "Mail::IMAPClient (imapsync)",
-             "imapflow": "ImapFlow"}
-    notes = json.loads((DATA / "clients.json").read_text())
-    kinds = {note["ip"]: note["kind"] for note in notes}
-    run = Run(postern, folder, DATA / "clients.pcap.zst").done()
+CLIENTS = {"mbsync": "mbsync (isync)", "offlineimap": "OfflineIMAP", "fetchmail": "fetchmail", "getmail": "getmail",
+           "mutt": "mutt", "neomutt": "NeoMutt", "curl_list": "curl", "curl_fetch": "curl",
+           "imaplib_read": "Python imaplib", "imaplib_headers": "Python imaplib",
+           "imapclient_perl": "Mail::IMAPClient (imapsync)", "imapflow": "ImapFlow"}
+# These ask nothing of what a server offers: the number itself is the same whatever server it is.
+SAME_EVERYWHERE = {"fetchmail", "getmail", "imaplib_read", "imaplib_headers", "imapclient_perl"}
+
+
+def grammars_in(postern, folder, capture, notes):
+    """(what each program's grammar is, those that activities tell); each has one, and is named by it."""
+    kinds = {note["ip"]: note["kind"] for note in json.loads((DATA / notes).read_text())}
+    run = Run(postern, folder, DATA / capture).done()
     grammars = {}
     for line in run.lines("sessions"):
         record = json.loads(line)
         kind = kinds.get(record["source"]["ip"])
-        if kind:
-            client = record["postern"]["imap"]["client"]
-            grammars.setdefault(kind, set()).add(client["grammar"])
-            if client.get("software") != names[kind]:
-                fail(f"{kind}: {client}")
+        if kind not in CLIENTS:
+            continue
+        client = record["postern"]["imap"]["client"]
+        if grammars.setdefault(kind, client["grammar"]) != client["grammar"] or client.get("software") != CLIENTS[kind]:
+            fail(f"{capture}: {kind}: {client}, expected {grammars[kind]} of {CLIENTS[kind]}")
     told = {json.loads(line)["client"]["grammar"] for line in run.lines("activity")
             if "grammar" in json.loads(line).get("client", {})}
-    all_of_them = [grammar for some in grammars.values() for grammar in some]
-    if grammars.keys() != names.keys() or len(set(all_of_them)) != len(names):
-        fail(f"not one grammar for each program: {grammars}")
-    if not set(all_of_them) <= told:
-        fail(f"activities lack {set(all_of_them) - told}")
-    print(f"{len(notes)} sessions of {len(names)} programs, {len(set(all_of_them))} grammars")
+    if grammars.keys() != CLIENTS.keys() or len(set(grammars.values())) != len(CLIENTS):
+        fail(f"{capture}: not one grammar for each program: {grammars}")
+    if not set(grammars.values()) <= told:
+        fail(f"{capture}: activities lack {set(grammars.values()) - told}")
+    return grammars
+
+
+def clients(postern, folder):
+    """Each program speaks by one command grammar, whatever account, mailbox and run; and is named by it. To another
+    server it may speak by another, and is named by that."""
+    dovecot = grammars_in(postern, folder, "clients.pcap.zst", "clients.json")
+    courier = grammars_in(postern, folder, "clients_others.pcap.zst", "clients_others.json")
+    same = {kind for kind in dovecot if dovecot[kind] == courier[kind]}
+    shared = {kind for kind in dovecot for other in courier if kind != other and dovecot[kind] == courier[other]}
+    if shared or not SAME_EVERYWHERE <= same:
+        fail(f"the same grammar of two programs: {shared}; another of one: {SAME_EVERYWHERE - same}")
+    run = Run(postern, folder, DATA / "clients.pcap.zst").done()
+    check = subprocess.run([sys.executable, str(TESTS / "check_lab.py"), run.out["sessions"],
+                            DATA / "clients.dovecot.log", DATA / "clients.postfix.log"])
+    if check.returncode:
+        sys.exit(1)
+    print(f"{len(dovecot)} programs, {len(set(dovecot.values()) | set(courier.values()))} grammars, "
+          f"{len(same)} the same on both servers")
 
 
 def no_secret(postern, folder):
@@ -428,7 +460,7 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, others, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, n1_killed, demo,
+CASES = (lab, others, proxies, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, n1_killed, demo,
          score, store, schema, clients, no_secret, weeks)
 
 

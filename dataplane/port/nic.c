@@ -12,10 +12,14 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
+#include <rte_memory.h>
+#include <rte_mempool.h>
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 enum {
 	// What may wait for its reader: 20 ms at 100,000 frames a second. AF_XDP fills no more ahead.
@@ -127,6 +131,16 @@ static const uint16_t buffer_sizes[] = {2048, 9344, 16384, UINT16_MAX - RTE_PKTM
 
 enum { BUFFER_SIZES = sizeof(buffer_sizes) / sizeof(buffer_sizes[0]) };
 
+// Other people's mail is no part of a core dump. Whole pages, of whatever size: a huge one cannot be split.
+static void memory_hide(struct rte_mempool *, void *, struct rte_mempool_memhdr *memory, unsigned) {
+	const struct rte_memseg *segment = rte_mem_virt2memseg(memory->addr, NULL);
+	size_t page = segment ? segment->hugepage_sz : (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = RTE_ALIGN_FLOOR((uintptr_t)memory->addr, page);
+	uintptr_t end = RTE_ALIGN_CEIL((uintptr_t)memory->addr + memory->len, page);
+
+	madvise((void *)start, end - start, MADV_DONTDUMP);
+}
+
 static int pool_make(struct nic *nic, int queue, uint16_t size) {
 	unsigned n = NIC_BUFFERS * (unsigned)buffer_sizes[0] / size;
 	char name[RTE_MEMPOOL_NAMESIZE];
@@ -141,7 +155,10 @@ static int pool_make(struct nic *nic, int queue, uint16_t size) {
 		(uint16_t)(size + RTE_PKTMBUF_HEADROOM),
 		node
 	);
-	return nic->pools[queue] ? 0 : -rte_errno;
+	if (!nic->pools[queue])
+		return -rte_errno;
+	rte_mempool_mem_iter(nic->pools[queue], memory_hide, NULL);
+	return 0;
 }
 
 static int queue_make(struct nic *nic, int queue, uint16_t n_desc) {

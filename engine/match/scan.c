@@ -112,6 +112,7 @@ static int arena_open(struct scanner *scanner, int field) {
 		       0);
 	if (base == MAP_FAILED)
 		return -1;
+	madvise(base, size, MADV_DONTDUMP); // its history is mail
 	arena->base = base;
 	arena->streams = calloc(n, sizeof(*arena->streams));
 	arena->free = calloc(n, sizeof(*arena->free));

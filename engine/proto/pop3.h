@@ -30,6 +30,7 @@
 	POP3_COMMAND(LAST, "LAST", REPLY_LINE)                                                     \
 	POP3_COMMAND(UTF8, "UTF8", REPLY_LINE)                                                     \
 	POP3_COMMAND(LANG, "LANG", REPLY_LISTING_ALL)                                              \
+	POP3_COMMAND(XCLIENT, "XCLIENT", REPLY_LINE)                                               \
 	POP3_COMMAND(QUIT, "QUIT", REPLY_LINE)
 
 enum pop3_verb {

@@ -227,6 +227,10 @@ static void argument_read(struct pop3_parser *p, struct pop3_pending *c, struct 
 		word_next(&arg);
 		c->is_headers = word_is(arg, "0");
 		break;
+	case POP3_XCLIENT:
+		if (!xclient_read_slice(&p->claim, arg.data, arg.size))
+			session_event(p->session, EVENT_bad_syntax);
+		break;
 	case POP3_QUIT:
 		p->facts.is_quit = true;
 		break;
@@ -380,6 +384,12 @@ static void ok_reply(struct pop3_parser *p, const struct pop3_pending *c) {
 		break;
 	case POP3_AUTH:
 		auth_tell(p, LOGIN_SUCCESS, c);
+		break;
+	case POP3_XCLIENT:
+		if (p->claim.ip.family)
+			session_real_client(
+				p->session, &p->claim.ip, p->claim.port, SESSION_HOW_XCLIENT
+			);
 		break;
 	case POP3_STLS:
 		stls_ok(p);

@@ -13,6 +13,7 @@
 #include "proto/line.h"
 #include "proto/pop3.h"
 #include "proto/sasl.h"
+#include "proto/xclient.h"
 #include "session.h"
 
 struct content;
@@ -78,6 +79,7 @@ struct pop3_parser {
 	uint16_t user_size; // of user's block
 	char *user; // USER's argument, for the PASS to come
 	struct sasl *sasl; // while AUTH goes on
+	struct xclient claim; // of XCLIENT, until its reply
 	struct content *content;
 	uint64_t message_bytes;
 };

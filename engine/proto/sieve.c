@@ -13,6 +13,7 @@
 #include "proto/offer.h"
 #include "proto/proto.h"
 #include "proto/sasl.h"
+#include "proto/xclient.h"
 #include "session_argument.h"
 #include "session_match.h"
 #include "slab.h"
@@ -50,6 +51,7 @@ struct parser {
 	uint32_t n_overflow;
 
 	struct sasl *sasl; // while AUTHENTICATE goes on
+	struct xclient claim; // of XCLIENT, until its answer
 	struct sieve_script *script; // while a script comes
 	struct sieve_targets *targets;
 	struct content *content; // of the script, for rules
@@ -342,6 +344,9 @@ static void client_line(struct parser *p, const struct line_slice *line) {
 		while (word < size && data[word] != ' ')
 			word++;
 		command_begin(p, data, word);
+		if (p->verb == SIEVE_XCLIENT
+		    && !xclient_read_slice(&p->claim, data + word, size - word))
+			session_event(p->session, EVENT_bad_syntax);
 	}
 	argument_add(p, data + word, size - word);
 	words_read(p, data + word, size - word);
@@ -458,6 +463,8 @@ static void result(struct parser *p, bool is_ok) {
 		put_ok(p, &c);
 	else if (is_ok && c.verb == SIEVE_SETACTIVE)
 		p->facts.n_active++;
+	else if (is_ok && c.verb == SIEVE_XCLIENT && p->claim.ip.family)
+		session_real_client(p->session, &p->claim.ip, p->claim.port, SESSION_HOW_XCLIENT);
 	else if (is_ok && c.verb == SIEVE_STARTTLS)
 		starttls_ok(p);
 	else if (is_ok && c.verb == SIEVE_CAPABILITY)

@@ -23,7 +23,8 @@
 	SIEVE_COMMAND(DELETESCRIPT, "DELETESCRIPT")                                                \
 	SIEVE_COMMAND(RENAMESCRIPT, "RENAMESCRIPT")                                                \
 	SIEVE_COMMAND(NOOP, "NOOP")                                                                \
-	SIEVE_COMMAND(UNAUTHENTICATE, "UNAUTHENTICATE")
+	SIEVE_COMMAND(UNAUTHENTICATE, "UNAUTHENTICATE")                                            \
+	SIEVE_COMMAND(XCLIENT, "XCLIENT")
 
 enum sieve_verb {
 #define SIEVE_COMMAND(id, name) SIEVE_##id,

@@ -315,8 +315,8 @@ def say_nothing():
 def test(postern, folder):
     scenario = scenario_test
     with Network(scenario.CLIENTS) as network, Watch(network) as watch:
-        with Servers(network, folder, scenario.Scenario().accounts):
-            make.python_inside(network, network.server, "servers.py")
+        with Servers(network, folder, scenario.Scenario().accounts) as servers:
+            make.python_inside(network, network.server, "servers.py", *map(str, servers.PORTS))
             crash(postern, watch, folder)
             idle(postern, watch, network, folder)
             reload(postern, watch, network, folder)
@@ -328,7 +328,7 @@ def test(postern, folder):
             packet.wait_ready()
             capture = make.Capture(network, folder / "capture.pcap")
             try:
-                make.python_inside(network, network.client, "drive.py", "test", str(folder / "notes.json"))
+                make.python_inside(network, network.client, "drive.py", "test", str(folder / "notes.json"), str(folder))
                 talk_beside(watch, network)
                 settled([xdp, packet], folder / "capture.pcap")
             finally:

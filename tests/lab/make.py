@@ -4,11 +4,12 @@
 
 """Records a capture of real mail servers with real clients, and the servers' own logs as its truth:
 
-    make.py OUTDIR [--scenario test|demo|clients|others]
+    make.py OUTDIR [--scenario test|demo|others|proxies|clients|clients_others]...
 
-Dovecot and Postfix (others: Courier and Exim) run in one network namespace, clients in another; tcpdump stands between. Leaves
-OUTDIR/{lab,demo,clients,others}.pcap.zst, a .log of each server and .json (what the clients did). Needs root
-for the namespaces; takes nothing else of the machine and leaves nothing behind."""
+Dovecot and Postfix (others: Courier and Exim) run in one network namespace, clients in another, and beside
+them the proxies that some go through; tcpdump stands between. Leaves OUTDIR/{lab,demo,others,…}.pcap.zst, a
+.log of each server and .json (what the clients did). Needs root for the namespaces; takes nothing else of the
+machine and leaves nothing behind."""
 
 import argparse
 import importlib
@@ -26,7 +27,8 @@ from network import Network, run
 from servers import Servers
 
 HERE = pathlib.Path(__file__).resolve().parent
-NAMES = {"test": "lab", "demo": "demo", "clients": "clients", "others": "others"}
+NAMES = {"test": "lab", "demo": "demo", "clients": "clients", "others": "others", "proxies": "proxies",
+         "clients_others": "clients_others"}
 TOOLS = ("ip", "unshare", "ethtool", "tcpdump", "dovecot", "postfix", "openssl", "zstd")
 
 
@@ -55,10 +57,10 @@ def record(name, folder, out):
     pcap = folder / "capture.pcap"
     with Network(module.CLIENTS) as network:
         with getattr(module, "SERVERS", Servers)(network, folder, module.Scenario().accounts) as servers:
-            python_inside(network, network.server, "servers.py")
+            python_inside(network, network.server, "servers.py", *map(str, servers.PORTS))
             capture = Capture(network, pcap)
             try:
-                python_inside(network, network.client, "drive.py", name, str(notes))
+                python_inside(network, network.client, "drive.py", name, str(notes), str(folder))
             finally:
                 capture.stop()
         logs = servers.logs()
@@ -91,8 +93,7 @@ def main():
     if lacking:
         sys.exit(f"make.py: not installed: {', '.join(lacking)}; ./dev lab installs them")
     arguments.outdir.mkdir(parents=True, exist_ok=True)
-    # The clients' own capture needs their programs: only when asked for.
-    for name in arguments.scenario or ("test", "demo", "others"):
+    for name in arguments.scenario or NAMES:
         with tempfile.TemporaryDirectory(prefix="postern-lab-") as folder:
             os.chmod(folder, 0o755)  # the servers run under ids of their own
             record(name, pathlib.Path(folder), arguments.outdir)

@@ -87,6 +87,7 @@ class Others:
     """Both servers, as long as the with block lasts. accounts: name -> (password, messages)."""
 
     LOGS = ("courier", "exim")
+    PORTS = (143, 25, 587)
 
     def __init__(self, network, folder, accounts):
         self.network = network
@@ -151,4 +152,4 @@ class Others:
         courier = (self.dir / "courier.log").read_text().splitlines(True)
         exim = (self.dir / "exim/mainlog").read_text().splitlines(True)
         return ("".join(l for l in courier if "LOG" in l and "127.0.0.1" not in l),
-                "".join(l for l in exim if " <= " in l or " rejected " in l or " authenticator failed " in l))
+                "".join(l for l in exim if " <= " in l and "[127.0.0.1]" not in l or " rejected " in l or " authenticator failed " in l))

@@ -10,6 +10,7 @@ import pathlib
 import pty
 import select
 import shutil
+import smtplib
 import subprocess
 import tempfile
 import time
@@ -24,11 +25,19 @@ ACCOUNTS = {"anna@example.org": ("pw-anna", 12), "b.novak": ('hard "pw\\', 1),
             "karel@partner.example": ("pw-karel", 40)}
 
 
+# Who asks for names asks nobody for long.
+NO_RESOLVER = {"RES_NAMESERVERS": "127.0.0.1", "RES_OPTIONS": "timeout:1 attempts:1"}
+
+
 def accounts():
     writer = Writer(5)
     return {name: (password, [
         (BASE + i * 86400, writer.message("alena@partner.example", [name], BASE + i * 86400, 2 + i % 3))
         for i in range(n)]) for name, (password, n) in ACCOUNTS.items()}
+
+
+def sender(account):
+    return account if "@" in account else f"{account}@example.org"
 
 
 def in_terminal(command, keys, environment, seconds=20):
@@ -56,6 +65,10 @@ def in_terminal(command, keys, environment, seconds=20):
 
 
 class Scenario:
+    host = SERVER_V4
+    prefix = ""  # of the folders beside INBOX
+    mechanisms = "*"  # that mbsync may use
+
     def __init__(self):
         self.accounts = accounts()
         self.notes = []
@@ -64,29 +77,33 @@ class Scenario:
         self._folders()
         with tempfile.TemporaryDirectory(prefix="postern-clients-") as folder:
             self.folder = pathlib.Path(folder)
-            programs = [self.mbsync, self.offlineimap, self.fetchmail, self.getmail, self.mutt,
-                        self.neomutt, self.curl_list, self.curl_fetch, self.imaplib_read,
-                        self.imaplib_headers, self.imapclient_perl, self.imapflow]
-            for i, program in enumerate(programs):
+            readers = [self.mbsync, self.offlineimap, self.fetchmail, self.getmail, self.mutt, self.neomutt,
+                       self.curl_list, self.curl_fetch, self.imaplib_read, self.imaplib_headers,
+                       self.imapclient_perl, self.imapflow, self.imapfilter]
+            senders = [self.msmtp, self.swaks, self.curl_send, self.smtplib_send]
+            for i, program in enumerate(readers + senders):
                 self.address = CLIENTS[i + 1]
                 run("ip", "route", "replace", "default", "dev", "users0", "src", self.address)
                 for account, (password, _) in ACCOUNTS.items():
-                    for again in (False, True):
-                        self.home = self.folder / f"{program.__name__}-{account}"
-                        self.home.mkdir(exist_ok=True)
-                        if program(account, password) is None:
-                            self.notes.append({"kind": program.__name__, "ip": self.address,
-                                               "account": account, "again": again})
+                    for again in (False, True) if program in readers else (False,):
+                        self.one(program, account, password, again)
+
+    def one(self, program, account, password, again=False):
+        self.home = self.folder / f"{program.__name__}-{account}"
+        self.home.mkdir(exist_ok=True)
+        if program(account, password) is None:
+            self.notes.append({"kind": program.__name__, "ip": self.address,
+                               "account": account, "again": again})
 
     def _folders(self):
         """More folders for one account, so that programs repeat themselves."""
         imap = Imap(CLIENTS[0])
         imap.ok("LOGIN", "karel@partner.example", quoted("pw-karel"))
-        for name in ("Archiv", "Drafts", '"Dlouh&AP0- n&AOE-zev"'):
-            imap.ok("CREATE", name)
-            imap.ok("SUBSCRIBE", name)
+        for name in ("Archiv", "Drafts", "Dlouh&AP0- n&AOE-zev"):
+            imap.ok("CREATE", quoted(self.prefix + name))
+            imap.ok("SUBSCRIBE", quoted(self.prefix + name))
         imap.ok("SELECT", "INBOX")
-        imap.ok("COPY", "1:3", "Archiv")
+        imap.ok("COPY", "1:3", self.prefix + "Archiv")
         imap.logout()
 
     def _file(self, name, text):
@@ -95,26 +112,30 @@ class Scenario:
         path.chmod(0o600)
         return str(path)
 
-    def _call(self, *command, **options):
+    def _call(self, *command, input=b"", **options):
         try:
-            subprocess.run(command, timeout=20, stdin=subprocess.DEVNULL, capture_output=True,
-                           env={**os.environ, "HOME": str(self.home)}, **options)
+            done = subprocess.run(command, timeout=60, input=input, capture_output=True,
+                                  env={**os.environ, **NO_RESOLVER, "HOME": str(self.home)}, **options)
+            if done.returncode:
+                print(*command[:1], "ends with", done.returncode, (done.stderr or done.stdout).decode(errors="replace")[-300:])
         except subprocess.TimeoutExpired:
-            pass  # what it has said until then counts
+            print(command[0], "was stopped")  # what it has said until then counts
 
     # ---- Programs that keep a copy
 
-    def mbsync(self, account, password):
+    def mbsync(self, account, password, way=None):
         escaped = password.replace("\\", "\\\\").replace('"', '\\"')
         rc = self._file("mbsyncrc", f"""
 IMAPAccount lab
-Host {SERVER_V4}
+{way or f"Host {self.host}"}
 User "{account}"
 Pass "{escaped}"
 SSLType None
+AuthMechs {self.mechanisms}
 
 IMAPStore far
 Account lab
+{f'Path "{self.prefix}"' if self.prefix else ""}
 
 MaildirStore near
 Path {self.home}/mail/
@@ -144,7 +165,7 @@ type = Maildir
 localfolders = {self.home}/mail
 [Repository far]
 type = IMAP
-remotehost = {SERVER_V4}
+remotehost = {self.host}
 remoteuser = {account}
 remotepass = {password.replace('%', '%%')}
 ssl = no
@@ -152,28 +173,28 @@ starttls = no
 """)
         self._call("offlineimap", "-o", "-c", rc)
 
-    def fetchmail(self, account, password):
-        escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+    def fetchmail(self, account, password, protocol="imap"):
+        if '"' in password:
+            return False  # its file has no way to write that
         rc = self._file("fetchmailrc", f"""
-poll {SERVER_V4} protocol imap auth password username "{account}" password "{escaped}"
+poll {self.host} protocol {protocol} auth password username "{account}" password "{password}"
  sslproto '' keep mda "cat >/dev/null"
 """)
         os.chown(rc, os.getuid(), os.getgid())
         self._call("fetchmail", "--fetchmailrc", rc, "--idfile", str(self.home / "ids"),
                    "--nodetach", "--nosyslog", "--pidfile", str(self.home / "pid"))
 
-    def getmail(self, account, password):
-        for name in ("cur", "new", "tmp"):
-            (self.home / "mail" / name).mkdir(parents=True, exist_ok=True)
+    def getmail(self, account, password, retriever="SimpleIMAPRetriever"):
         self._file("getmailrc", f"""
 [retriever]
-type = SimpleIMAPRetriever
-server = {SERVER_V4}
+type = {retriever}
+server = {self.host}
 username = {account}
 password = {password}
 [destination]
-type = Maildir
-path = {self.home}/mail/
+type = MDA_external
+path = /bin/true
+allow_root_commands = true
 [options]
 read_all = false
 """)
@@ -181,12 +202,12 @@ read_all = false
 
     # ---- Programs for people
 
-    def mutt(self, account, password, program="mutt"):
+    def mutt(self, account, password, program="mutt", more=""):
         escaped = password.replace("\\", "\\\\").replace('"', '\\"')
         rc = self._file("muttrc", f"""
 set imap_user="{account}"
 set imap_pass="{escaped}"
-set folder="imap://{SERVER_V4}/"
+set folder="imap://{self.host}/"
 set spoolfile="+INBOX"
 set ssl_starttls=no
 set ssl_force_tls=no
@@ -194,6 +215,7 @@ set imap_authenticators="login"
 set wait_key=no
 set quit=yes
 unset mark_old
+{more}
 """)
         in_terminal([program, "-n", "-F", rc], ["\n", "i", "q", "q"],
                     {**os.environ, "TERM": "xterm", "HOME": str(self.home)})
@@ -203,18 +225,18 @@ unset mark_old
 
     # ---- Tools and libraries
 
-    def _curl(self, account, password, *arguments):
-        self._call("curl", "-s", "--interface", self.address, "-u", f"{account}:{password}", *arguments)
+    def _curl(self, account, password, *arguments, **options):
+        self._call("curl", "-s", "--interface", self.address, "-u", f"{account}:{password}", *arguments, **options)
 
     def curl_list(self, account, password):
-        self._curl(account, password, f"imap://{SERVER_V4}/")
+        self._curl(account, password, f"imap://{self.host}/")
 
     def curl_fetch(self, account, password):
-        self._curl(account, password, f"imap://{SERVER_V4}/INBOX;UID=1")
+        self._curl(account, password, f"imap://{self.host}/INBOX;UID=1")
 
     def imaplib_read(self, account, password):
         """The loop of a hundred scripts."""
-        imap = imaplib.IMAP4(SERVER_V4, 143)
+        imap = imaplib.IMAP4(self.host, 143)
         imap.login(account, password)
         imap.select("INBOX", readonly=True)
         for number in imap.search(None, "ALL")[1][0].split()[:5]:
@@ -222,7 +244,7 @@ unset mark_old
         imap.logout()
 
     def imaplib_headers(self, account, password):
-        imap = imaplib.IMAP4(SERVER_V4, 143)
+        imap = imaplib.IMAP4(self.host, 143)
         imap.login(account, password)
         imap.list()
         imap.select()
@@ -245,7 +267,7 @@ for my $folder (@folders) {
 }
 $imap->logout;
 """
-        self._call("perl", "-e", script, SERVER_V4, account, password)
+        self._call("perl", "-e", script, self.host, account, password)
 
     def imapflow(self, account, password):
         """From npm, where NODE_PATH finds it."""
@@ -263,5 +285,53 @@ const [host, user, pass] = process.argv.slice(1);
   await imap.logout();
 })();
 """
-        self._call("node", "-e", script, SERVER_V4, account, password)
+        self._call("node", "-e", script, self.host, account, password)
         return None
+
+    def imapfilter(self, account, password):
+        """Rules over folders, in Lua."""
+        escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+        rc = self._file("imapfilter.lua", f"""
+options.timeout = 20
+options.namespace = {'false' if self.prefix else 'true'}
+far = IMAP {{ server = "{self.host}", username = "{account}", password = "{escaped}" }}
+old = far.INBOX:is_older(10)
+new = far.INBOX:is_unseen() * far.INBOX:contain_from("alena")
+""")
+        self._call("imapfilter", "-c", rc)
+
+    # ---- Programs that send
+
+    def _sent(self, account):
+        return self.accounts[account][1][0][1]
+
+    def msmtp(self, account, password):
+        escaped = password.replace("\\", "\\\\").replace('"', '\\"')
+        rc = self._file("msmtprc", f"""
+account lab
+host {self.host}
+port 587
+from {sender(account)}
+auth plain
+tls off
+user "{account}"
+password "{escaped}"
+account default : lab
+""")
+        self._call("msmtp", "-C", rc, "x@partner.example", "y@partner.example", input=self._sent(account))
+
+    def swaks(self, account, password):
+        self._call("swaks", "--server", self.host, "--port", "587", "--local-interface", self.address,
+                   "--from", sender(account), "--to", "x@partner.example", "--auth", "LOGIN",
+                   "--auth-user", account, "--auth-password", password)
+
+    def curl_send(self, account, password):
+        self._curl(account, password, f"smtp://{self.host}:587/client.example.org", "--mail-from", sender(account),
+                   "--mail-rcpt", "x@partner.example", "--mail-rcpt", "y@partner.example",
+                   "--upload-file", "-", input=self._sent(account))
+
+    def smtplib_send(self, account, password):
+        smtp = smtplib.SMTP(self.host, 587, local_hostname="client.example.org", source_address=(self.address, 0))
+        smtp.login(account, password)
+        smtp.sendmail(sender(account), ["x@partner.example"], self._sent(account))
+        smtp.quit()

@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from network import run
@@ -120,6 +121,10 @@ class Servers:
     """Both servers, as long as the with block lasts. accounts: name -> (password, messages)."""
 
     LOGS = ("dovecot", "postfix")
+    PORTS = (143, 25, 587)
+    KEEP = r"imap-login: |imap\(|auth: "
+    # What a kind of platform adds to the configuration.
+    DOVECOT_MORE = MAIN_MORE = MASTER_MORE = ""
 
     def __init__(self, network, folder, accounts):
         self.network = network
@@ -141,9 +146,7 @@ class Servers:
             self.dovecot.send_signal(signal.SIGTERM)
             self.dovecot.wait()
             self.dovecot = None
-        if (self.dir / "queue/pid/master.pid").exists():
-            subprocess.run(["ip", "netns", "exec", self.network.server, "postfix", "-c",
-                            str(self.dir / "postfix"), "stop"], capture_output=True)
+        stop_postfix(self.network.server, self.dir)
 
     def _configure(self):
         names = {"dir": self.dir, "id": MAIL_ID}
@@ -152,14 +155,14 @@ class Servers:
         run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "3650",
             "-subj", "/CN=mail.example.org", "-keyout", str(self.dir / "key.pem"),
             "-out", str(self.dir / "cert.pem"))
-        (self.dir / "dovecot.conf").write_text(DOVECOT.format(**names))
+        (self.dir / "dovecot.conf").write_text((DOVECOT + self.DOVECOT_MORE).format(**names))
         (self.dir / "users").write_text(
             "".join(f"{name}:{{PLAIN.b64}}{_base64(password)}\n"
                     for name, (password, _) in self.accounts.items()))
         for name, (_, messages) in self.accounts.items():
             self._fill(name, messages)
-        (self.dir / "postfix/main.cf").write_text(POSTFIX_MAIN.format(**names))
-        (self.dir / "postfix/master.cf").write_text(POSTFIX_MASTER)
+        (self.dir / "postfix/main.cf").write_text((POSTFIX_MAIN + self.MAIN_MORE).format(**names))
+        (self.dir / "postfix/master.cf").write_text(POSTFIX_MASTER + self.MASTER_MORE)
         (self.dir / "postfix/recipients").write_text(POSTFIX_RECIPIENTS)
         run("chown", "postfix", str(self.dir / "postfix-data"))
 
@@ -177,29 +180,40 @@ class Servers:
     def _start(self):
         self.dovecot = self.network.popen(
             self.network.server, "dovecot", "-F", "-c", str(self.dir / "dovecot.conf"))
-        out = self.network.popen(self.network.server, "postfix", "-c", str(self.dir / "postfix"),
-                                 "start", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        text = out.communicate()[0].decode()
-        if out.returncode:
-            raise RuntimeError(f"Postfix did not start: {text}{_tail(self.dir / 'postfix.log')}")
+        start_postfix(self.network, self.network.server, self.dir)
 
     def logs(self):
         """(Dovecot's, Postfix's) lines that say what a client did; nothing of this machine."""
         dovecot = (self.dir / "dovecot.log").read_text().splitlines(True)
         postfix = (self.dir / "postfix.log").read_text().splitlines(True)
-        keep = re.compile(r"imap-login: |imap\(|auth: ")
+        keep = re.compile(self.KEEP)
         drop = re.compile(r"127\.0\.0\.1|postfix-script|/master\[|postlogd|tlsmgr|statistics:")
         return ("".join(l for l in dovecot if keep.search(l) and not drop.search(l)),
                 "".join(l for l in postfix if not drop.search(l)))
 
 
-def wait_for_greetings(seconds=30):
+def start_postfix(network, side, folder):
+    """The instance whose configuration is in folder/postfix."""
+    out = network.popen(side, "postfix", "-c", str(folder / "postfix"), "start",
+                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    text = out.communicate()[0].decode()
+    if out.returncode:
+        raise RuntimeError(f"Postfix did not start: {text}{_tail(folder / 'postfix.log')}")
+
+
+def stop_postfix(side, folder):
+    if (folder / "queue/pid/master.pid").exists():
+        subprocess.run(["ip", "netns", "exec", side, "postfix", "-c", str(folder / "postfix"), "stop"],
+                       capture_output=True)
+
+
+def wait_for_greetings(ports, address="127.0.0.1", seconds=30):
     """Run inside the servers' namespace, so that it stays out of the capture."""
     end = time.monotonic() + seconds
-    for port in (143, 25, 587):
+    for port in ports:
         while True:
             try:
-                with socket.create_connection(("127.0.0.1", port), seconds) as s:
+                with socket.create_connection((address, port), seconds) as s:
                     if s.recv(1):
                         break
             except OSError:
@@ -218,4 +232,4 @@ def _tail(path):
 
 
 if __name__ == "__main__":
-    wait_for_greetings()
+    wait_for_greetings(map(int, sys.argv[1:]))

@@ -9,9 +9,12 @@ so: which kind of literal, what is pipelined, where a segment ends."""
 import base64
 import hashlib
 import hmac
+import io
+import poplib
 import re
 import socket
 import time
+import zlib
 
 from network import SERVER_V4, SERVER_V6
 
@@ -27,16 +30,19 @@ class Literal:
 class Talk:
     """A connection from a given address. bytewise: each byte leaves in a segment of its own."""
 
-    def __init__(self, source, port, bytewise=False):
-        server = SERVER_V6 if ":" in source else SERVER_V4
+    def __init__(self, source, port, bytewise=False, server=None):
+        server = server or (SERVER_V6 if ":" in source else SERVER_V4)
         self.socket = socket.create_connection((server, port), 20, source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.ip, self.port = self.socket.getsockname()[:2]
         self.bytewise = bytewise
+        self.deflater = None
         self.file = self.socket.makefile("rb")
 
     def send(self, data):
         data = data if isinstance(data, bytes) else data.encode()
+        if self.deflater:
+            data = self.deflater.compress(data) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
         if not self.bytewise:
             self.socket.sendall(data)
             return
@@ -137,9 +143,75 @@ class Imap(Talk):
                 status[words[0].decode()] = words[1].decode()
         return [status[tag] for tag in tags]
 
+    def deflate(self):
+        """From now on both sides compress (RFC 4978)."""
+        self.deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+        self.file = io.BufferedReader(Inflated(self.socket))
+
     def logout(self):
         self.command("LOGOUT")
         self.close()
+
+
+class Inflated(io.RawIOBase):
+    """What comes in compressed."""
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.inflater = zlib.decompressobj(-15)
+        self.left = b""
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        while not self.left:
+            data = self.connection.recv(65536)
+            if not data:
+                return 0
+            self.left = self.inflater.decompress(data)
+        n = min(len(buffer), len(self.left))
+        buffer[:n] = self.left[:n]
+        self.left = self.left[n:]
+        return n
+
+
+class Pop3(poplib.POP3):
+    """The library's own, from a given address."""
+
+    def __init__(self, server, source):
+        self.source = source
+        super().__init__(server, 110, 20)
+
+    def _create_socket(self, timeout):
+        return socket.create_connection((self.host, self.port), timeout, source_address=(self.source, 0))
+
+
+class Sieve(Talk):
+    def __init__(self, server, source):
+        super().__init__(source, 4190, server=server)
+        self.answer()
+
+    def answer(self):
+        """All lines up to OK, NO or BYE, and what literals are among them; that line alone is returned."""
+        while True:
+            line = self.line()
+            if line.startswith((b"OK", b"NO", b"BYE")):
+                size = re.search(rb"\{(\d+)\}\r\n$", line)
+                return line + (self.file.read(int(size[1])) + self.line() if size else b"")
+            if size := re.search(rb"\{(\d+)\}\r\n$", line):
+                self.file.read(int(size[1]))
+
+    def said(self, text):
+        self.send(text + "\r\n")
+        return self.answer()
+
+    def ok(self, text):
+        answer = self.said(text)
+        if not answer.startswith(b"OK"):
+            raise RuntimeError(f"{text}: {answer!r}")
+
+    encoded = staticmethod(lambda text: _base64(text))
 
 
 class Smtp(Talk):

@@ -423,7 +423,7 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 		break;
 	case SMTP_XCLIENT:
 	case SMTP_XFORWARD:
-		if (arg.size > SMTP_ATTRIBUTES_SIZE_MAX || line->is_cut)
+		if (arg.size > XCLIENT_SIZE_MAX || line->is_cut)
 			session_event(p->session, EVENT_line_too_long);
 		else
 			c.text = smtp_text_copy(p, arg.data, arg.size);

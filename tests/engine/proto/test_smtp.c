@@ -978,7 +978,7 @@ static void s23_attributes_without_end_are_bounded(void **) {
 	char line[] = "XFORWARD NAME=";
 	talk_data(talk, STREAM_SERVER, "220 x\r\n", 7);
 	talk_data(talk, STREAM_CLIENT, line, sizeof(line) - 1);
-	for (int i = 0; i < SMTP_ATTRIBUTES_SIZE_MAX * 100; i++)
+	for (int i = 0; i < XCLIENT_SIZE_MAX * 100; i++)
 		talk_data(talk, STREAM_CLIENT, "a", 1);
 	assert_true(talk_memory(talk) < 4 * LINE_SIZE_MAX);
 	talk_data(talk, STREAM_CLIENT, "\r\nQUIT\r\n", 8);

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Copyright (c) 2026, the Postern authors
+
+"""A plain reader of a lab capture, which has no holes: each connection's bytes, and of IMAP's answers the
+literals that FETCH sent. It shares nothing with the program that is tested."""
+
+import re
+import socket
+import struct
+import subprocess
+
+LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
+
+
+def packets(capture):
+    data = subprocess.run(["zstd", "-q", "-d", "-c", str(capture)], capture_output=True, check=True).stdout
+    at = 24
+    while at < len(data):
+        size = struct.unpack_from("<I", data, at + 8)[0]
+        yield data[at + 16:at + 16 + size]
+        at += 16 + size
+
+
+def segments(capture):
+    """(from, to, sequence number, is SYN, payload)"""
+    for frame in packets(capture):
+        kind = struct.unpack_from("!H", frame, 12)[0]
+        if kind == 0x0800:
+            head, family, where = 14 + (frame[14] & 15) * 4, socket.AF_INET, (26, 30, 4)
+            end = 14 + struct.unpack_from("!H", frame, 16)[0]
+        elif kind == 0x86dd:
+            head, family, where = 54, socket.AF_INET6, (22, 38, 16)
+            end = 54 + struct.unpack_from("!H", frame, 18)[0]
+        else:
+            continue
+        source, target = (socket.inet_ntop(family, frame[at:at + where[2]]) for at in where[:2])
+        port, to, seq = struct.unpack_from("!HHI", frame, head)
+        yield ((source, port), (target, to), seq, bool(frame[head + 13] & 2),
+               frame[head + (frame[head + 12] >> 4) * 4:end])
+
+
+def streams(capture):
+    """(client's address and port) -> (its bytes, the server's bytes)"""
+    pieces, first, clients = {}, {}, {}
+    for source, target, seq, is_syn, payload in segments(capture):
+        if is_syn:
+            first[source, target] = seq + 1
+            clients.setdefault(frozenset((source, target)), source)
+        if payload:
+            pieces.setdefault((source, target), {}).setdefault(seq, payload)
+    found = {}
+    for ends, client in clients.items():
+        server = next(end for end in ends if end != client)
+        found[client] = tuple(joined(pieces.get(way, {}), first.get(way, 0))
+                              for way in ((client, server), (server, client)))
+    return found
+
+
+def joined(pieces, first):
+    data = bytearray()
+    for seq in sorted(pieces, key=lambda seq: (seq - first) & 0xffffffff):
+        at = (seq - first) & 0xffffffff
+        if at > len(data):
+            raise ValueError("a hole in the capture")
+        data[at:at + len(pieces[seq])] = pieces[seq]
+    return bytes(data)
+
+
+def fetched(data):
+    """(item, literal) of each FETCH answer: BODY[...], RFC822 and the like."""
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        if end < 0:
+            return
+        line, at = data[at:end + 1], end + 1
+        is_fetch = re.match(rb"\* \d+ FETCH ", line)
+        while literal := LITERAL.search(line):
+            size = int(literal[1])
+            item = re.search(rb"(BODY\[[^]]*\](?:<\d+>)?|RFC822(?:\.\w+)?) \{\d+\}\r\n$", line)
+            if is_fetch and item:
+                yield item[1].decode(), data[at:at + size]
+            at += size
+            end = data.index(b"\n", at)
+            line, at = data[at:end + 1], end + 1
