@@ -527,6 +527,66 @@ static void a_full_memory_refuses_sessions_and_says_so(void **) {
 	desk_close(d);
 }
 
+static void put_bytes(struct connection *c, enum stream_dir dir, const void *data, size_t size) {
+	send_segment(c, dir, TCP_ACK, data, size);
+}
+
+// Whether this program, which has all of the engine that sessions reach, names such a function.
+static bool is_linked(const char *head, const char *tail) {
+	char name[100];
+	int size = snprintf(
+		name, sizeof(name), "%s_%s", head, tail
+	); // so that it is not in here itself
+	FILE *file = fopen("/proc/self/exe", "rb");
+	bool found = false;
+	static char block[1 << 16];
+	size_t kept = 0, n;
+
+	assert_non_null(file);
+	while (!found && (n = fread(block + kept, 1, sizeof(block) - kept, file)) > 0) {
+		found = memmem(block, kept + n, name, (size_t)size) != NULL;
+		size_t keep = kept + n < sizeof(name) ? kept + n : sizeof(name);
+		memmove(block, block + kept + n - keep, keep);
+		kept = keep;
+	}
+	fclose(file);
+	return found;
+}
+
+// What a server sends in a handshake, its certificate too, is counted: no byte of it is kept, whatever it
+// holds and however large it says to be, and no library's reader of it is there to be reached.
+static void l10_a_certificate_is_counted_and_read_by_nobody(void **) {
+	static const char hello[] = "\x16\3\1\0\x2d\1\0\0\x29\3\3"
+				    "12345678901234567890123456789012"
+				    "\0\0\2\x13\1\1";
+	static uint8_t certificate[5 + 16384] = {0x16, 3, 3, 0x40, 0, 11, 0xff, 0xff, 0xff};
+	struct desk *d = desk_open(0);
+	struct connection c = connect_to(d, 40000, 993);
+
+	put_bytes(&c, STREAM_CLIENT, hello, sizeof(hello));
+	put_bytes(&c, STREAM_SERVER, "\x16\3\3\0\4\2\0\0\0", 9);
+	size_t held = slab_used(d->engine->slab);
+	for (int i = 0; i < 30; i++) {
+		memset(certificate + 9, i * 37, sizeof(certificate) - 9);
+		put_bytes(&c, STREAM_SERVER, certificate, sizeof(certificate));
+		assert_int_equal(slab_used(d->engine->slab), held);
+	}
+	hang_up(&c);
+	assert_int_equal(d->n_records, 1);
+	json_t *destination = json_object_get(d->records[0], "destination");
+	assert_int_equal(
+		json_integer_value(json_object_get(destination, "bytes")),
+		9 + 30 * (json_int_t)sizeof(certificate)
+	);
+	assert_true(has_event(d, 0, "encrypted"));
+	assert_false(is_linked("d2i", "X509"));
+	assert_false(is_linked("d2i", "OCSP_RESPONSE"));
+	assert_false(is_linked("X509", "verify_cert"));
+	assert_false(is_linked("PEM", "read_bio_X509"));
+	assert_true(is_linked("engine", "open")); // it would be found
+	desk_close(d);
+}
+
 static void the_same_packets_have_the_same_ids_in_every_run(void **) {
 	char ids[2][2][64];
 
@@ -576,6 +636,7 @@ int main(void) {
 		cmocka_unit_test(what_a_server_offers_in_one_session_and_not_in_another_is_said),
 		cmocka_unit_test(the_port_does_not_matter_and_neither_do_the_cuts),
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
+		cmocka_unit_test(l10_a_certificate_is_counted_and_read_by_nobody),
 		cmocka_unit_test(the_same_packets_have_the_same_ids_in_every_run),
 		cmocka_unit_test(a_hole_before_recognition_does_not_join_what_stands_around_it),
 	};
