@@ -587,6 +587,49 @@ static void l10_a_certificate_is_counted_and_read_by_nobody(void **) {
 	desk_close(d);
 }
 
+#define PROXY_V2 "\r\n\r\n\0\r\nQUIT\n"
+
+// A header that lies of its TLVs is an event and tells nobody's address; a client with an IPv6 address may come
+// to a server with an IPv4 one; a health check says nothing more. The session behind is read.
+static void x1_x8_bad_headers_are_said_and_odd_ones_are_none(void **) {
+	static const char lying[] = PROXY_V2 "\x21\x11\0\x0f\xcb\0\x71\x1f\x0a\0\0\1\xb0\x43\0\x8f"
+					     "\1\xff\xff";
+	static const char other[] = PROXY_V2 "\x21\x21\0\x24"
+					     "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7"
+					     "\xfd\x77\0\0\0\0\0\0\0\0\0\0\0\0\0\1\xb0\x43\0\x8f";
+	static const char check[] = PROXY_V2 "\x20\0\0\0";
+	static const struct {
+		const char *data;
+		size_t size;
+		const char *ip;
+		bool is_bad;
+	} cases[] = {
+		{lying, sizeof(lying) - 1, "10.0.0.9", true},
+		{other, sizeof(other) - 1, "2001:db8::7", false},
+		{check, sizeof(check) - 1, "10.0.0.9", false},
+	};
+	static const struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
+	struct desk *d = desk_open(0);
+	struct connection c;
+
+	d->engine->config.trusted_proxies = &trusted;
+	for (int i = 0; i < 3; i++) {
+		c = connect_to(d, (uint16_t)(40000 + i), 143);
+		put_bytes(&c, STREAM_CLIENT, cases[i].data, cases[i].size);
+		log_in(&c, "a LOGIN u1 x\r\n");
+		hang_up(&c);
+		assert_string_equal(text(d, i, "source.ip"), cases[i].ip);
+		assert_string_equal(text(d, i, "user.id"), "u1");
+		assert_int_equal(has_event(d, i, "bad_proxy_header"), cases[i].is_bad);
+	}
+	c = connect_to(d, 40003, 143);
+	put_bytes(&c, STREAM_CLIENT, check, sizeof(check) - 1);
+	hang_up(&c);
+	assert_int_equal(d->n_records, 3);
+	desk_close(d);
+}
+
 static void the_same_packets_have_the_same_ids_in_every_run(void **) {
 	char ids[2][2][64];
 
@@ -637,6 +680,7 @@ int main(void) {
 		cmocka_unit_test(the_port_does_not_matter_and_neither_do_the_cuts),
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
 		cmocka_unit_test(l10_a_certificate_is_counted_and_read_by_nobody),
+		cmocka_unit_test(x1_x8_bad_headers_are_said_and_odd_ones_are_none),
 		cmocka_unit_test(the_same_packets_have_the_same_ids_in_every_run),
 		cmocka_unit_test(a_hole_before_recognition_does_not_join_what_stands_around_it),
 	};
