@@ -200,6 +200,9 @@ static void member_end(struct attachment *a, struct slab *slab, struct zip *zip)
 		zip->central_sum += zip->hash;
 		if (facts->members_total <= ATTACHMENT_MEMBERS_MAX && !is_listed(facts, zip))
 			member_list(facts, slab, zip);
+		// Of names that the directory alone has, no fewer than are listed.
+		if (facts->members_total < facts->n_members)
+			facts->members_total = facts->n_members;
 		return;
 	}
 	zip->n_local++;

@@ -87,10 +87,11 @@ static const char *const usual[] = {
 
 static bool is_name_char(char c) {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-		|| (c != '\0' && strchr("-_.:+", c) != NULL);
+		|| (c != '\0' && strchr("-_.:", c) != NULL);
 }
 
-// Capitals, without what iconv would take for options. False: no such name is known.
+// Capitals, without what iconv would take for options, or would pass over: one set must not come under
+// two names of which but one is known below. False: no such name is known.
 static bool name_read(const char *name, size_t size, char out[static NAME_SIZE]) {
 	if (size == 0 || size >= NAME_SIZE)
 		return false;
@@ -149,12 +150,46 @@ static struct charset_converter *converter_open(struct charsets *charsets, const
 	return converter;
 }
 
+// Whether a name begins so, whatever stands between its letters and digits: iconv knows most sets by many.
+static bool is_called(const char *name, const char *begin) {
+	for (; *begin != '\0'; name++)
+		if ((*name >= 'A' && *name <= 'Z') || (*name >= '0' && *name <= '9')) {
+			if (*name != *begin++)
+				return false;
+		} else if (*name == '\0') {
+			return false;
+		}
+	return true;
+}
+
 // Where a character is broken, the next one must not be looked for in the middle of a unit: all that
 // follows would be another text.
 static uint8_t unit_of(const char *name) {
-	if (strncmp(name, "UTF-16", 6) == 0 || strncmp(name, "UCS-2", 5) == 0)
-		return 2;
-	return strncmp(name, "UTF-32", 6) == 0 || strncmp(name, "UCS-4", 5) == 0 ? 4 : 1;
+	static const char *const of_two[]
+		= {"UTF16",
+		   "UCS2",
+		   "UNICODE",
+		   "CSUNICODE",
+		   "ISO10646UCS2",
+		   "OSF00010100",
+		   "OSF00010101"};
+	static const char *const of_four[]
+		= {"UTF32",
+		   "UCS4",
+		   "CSUCS4",
+		   "ISO10646",
+		   "10646",
+		   "WCHART",
+		   "INTERNAL",
+		   "OSF00010104"};
+
+	for (size_t i = 0; i < sizeof(of_two) / sizeof(of_two[0]); i++)
+		if (is_called(name, of_two[i]))
+			return 2;
+	for (size_t i = 0; i < sizeof(of_four) / sizeof(of_four[0]); i++)
+		if (is_called(name, of_four[i]))
+			return 4;
+	return 1;
 }
 
 static void set_read(struct charsets *charsets, struct set *set) {
@@ -165,7 +200,7 @@ static void set_read(struct charsets *charsets, struct set *set) {
 		return;
 	set->kind = SET_CONVERTER;
 	set->unit = unit_of(set->name);
-	set->is_bytewise = strcmp(set->name, "UTF-7") == 0;
+	set->is_bytewise = is_called(set->name, "UTF7") || is_called(set->name, "CSUTF7");
 	table = calloc(256, sizeof(*table));
 	if (table != NULL)
 		set->kind = table_make(converter->handle, table);

@@ -44,8 +44,9 @@ int header_split(
 );
 bool header_is(struct header_slice name, const char *word); // any case
 
-// Unstructured text as UTF-8: encoded words decoded, those side by side joined. At most out_size bytes;
-// returns how many.
+// Unstructured text as UTF-8, always: encoded words decoded, those side by side joined; what is none in the
+// set it claims becomes U+FFFD; a value with bytes of no label that is no UTF-8 is HEADER_OFF_GRAMMAR, and
+// read as Windows-1250. At most out_size bytes, whole characters; returns how many.
 size_t header_text(
 	struct charsets *charsets,
 	struct header_slice value,
@@ -63,7 +64,9 @@ struct header_word {
 // What stands behind it is HEADER_OFF_GRAMMAR, but for parameters where they are allowed.
 struct header_word header_first(struct header_slice value, bool has_params, uint32_t *flaws);
 // The parameter of that name out of "word; name=value; …", as UTF-8: quotes, comments, RFC 2231's pieces
-// and character sets and (for files' names) RFC 2047's words undone. Returns bytes, or -1: it has none.
+// and character sets and (for files' names) RFC 2047's words undone; bytes without a label as in
+// header_text(). A boundary alone comes as the bytes it is, which its lines are compared with. Returns
+// bytes, or -1: it has none.
 int header_param(
 	struct charsets *charsets,
 	struct header_slice value,

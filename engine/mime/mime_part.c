@@ -184,6 +184,22 @@ void mime_part_is_text(struct mime *m) {
 }
 
 // Opens a container. False: too deep, or no room.
+// A line that is the boundary of two levels, or ends one and begins the other: readers differ whose it is.
+static bool is_boundary_open(const struct mime *m) {
+	const struct part *part = &m->part;
+
+	for (const struct level *level = m->inner; level != NULL; level = level->outer) {
+		uint8_t n = level->n_boundary, more = (uint8_t)(part->n_boundary - n);
+
+		if (n == 0 || part->n_boundary < n
+		    || memcmp(level->boundary, part->boundary, n) != 0)
+			continue;
+		if (more == 0 || (more == 2 && memcmp(part->boundary + n, "--", 2) == 0))
+			return true;
+	}
+	return false;
+}
+
 static bool level_open(struct mime *m, bool is_message) {
 	struct part *part = &m->part;
 	uint8_t n = is_message ? 0 : part->n_boundary;
@@ -221,6 +237,8 @@ void mime_part_decide(struct mime *m) {
 	if (is_multipart && part->n_boundary > 0) {
 		if (encoding_kind(m) != TRANSFER_PLAIN)
 			mime_event(m, EVENT_mime_ambiguous_encoding);
+		if (is_boundary_open(m))
+			mime_event(m, EVENT_mime_ambiguous_boundary);
 		part->encoding[0] = '\0';
 		if (level_open(m, false)) {
 			// What stands before the first boundary is text for those who see no multipart.

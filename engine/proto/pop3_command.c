@@ -59,9 +59,17 @@ static struct pop3_pending *ring_at(struct pop3_parser *p, uint32_t i) {
 	return &p->ring[(p->ring_head + i) & (p->ring_cap - 1)];
 }
 
+static void sasl_put(struct pop3_parser *p, struct sasl **sasl) {
+	if (*sasl)
+		explicit_bzero(*sasl, sizeof(**sasl));
+	slab_put(session_slab(p->session), *sasl, sizeof(**sasl));
+	*sasl = NULL;
+}
+
 static void name_free(struct pop3_parser *p, struct pop3_pending *pending) {
 	slab_put(session_slab(p->session), pending->name, pending->name_size);
 	pending->name = NULL;
+	sasl_put(p, &pending->sasl);
 }
 
 static int ring_grow(struct pop3_parser *p) {
@@ -115,10 +123,7 @@ void pop3_pending_clear(struct pop3_parser *p) {
 }
 
 void pop3_sasl_free(struct pop3_parser *p) {
-	if (p->sasl)
-		explicit_bzero(p->sasl, sizeof(*p->sasl));
-	slab_put(session_slab(p->session), p->sasl, sizeof(*p->sasl));
-	p->sasl = NULL;
+	sasl_put(p, &p->sasl);
 }
 
 void pop3_user_free(struct pop3_parser *p) {
@@ -183,23 +188,18 @@ static char *name_copy(struct pop3_parser *p, struct word name, uint16_t *size_r
 
 // Behind an AUTH that is not answered comes another: what the first said waits with its entry.
 static void auth_keep(struct pop3_parser *p) {
-	const struct sasl *sasl = p->sasl;
 	int i = p->n_pending;
 
-	while (sasl && --i >= 0) {
+	while (p->sasl && --i >= 0) {
 		struct pop3_pending *c = ring_at(p, i);
 		if (c->verb != POP3_AUTH)
 			continue;
+		if (c->is_kept)
+			return; // it is of one that is only counted
 		c->is_kept = true;
-		if (sasl->n_messages == 0 || p->is_cancelled)
-			return;
-		c->mechanism = sasl->mechanism;
-		c->password_hash = sasl->password_hash;
-		c->name = name_copy(
-			p,
-			(struct word){(const uint8_t *)sasl->name, sasl->name_size},
-			&c->name_size
-		);
+		c->is_cancelled = p->is_cancelled;
+		c->sasl = p->sasl;
+		p->sasl = NULL;
 		return;
 	}
 }
@@ -251,10 +251,16 @@ static void tokens(struct pop3_parser *p, uint8_t verb, struct word arg) {
 		session_token(p->session, RULE_ARGUMENT, arg.data, arg.size, p->now_ns);
 }
 
-static void sasl_tell(struct pop3_parser *p, enum login_outcome outcome);
+// Nobody has said what he thinks of it.
+static void sasl_unanswered(struct pop3_parser *p, const struct sasl *sasl, bool is_cancelled) {
+	if (sasl && sasl->name_size && !is_cancelled)
+		session_login_unanswered(
+			p->session, sasl->mechanism, sasl->name, sasl->name_size, p->now_ns
+		);
+}
 
-// No message of an exchange is a whole AUTH command: the client begins anew, and what it gave up has
-// failed. One reply answers both.
+// No message of an exchange is a whole AUTH command: the client begins anew, and nobody judges what it gave
+// up. One reply answers both.
 static bool auth_anew(struct pop3_parser *p, struct word line) {
 	if (verb_find(word_next(&line)) != POP3_AUTH)
 		return false;
@@ -264,7 +270,7 @@ static bool auth_anew(struct pop3_parser *p, struct word line) {
 	p->is_exchange = false;
 	p->facts.commands[POP3_AUTH]++;
 	session_token(p->session, RULE_COMMAND, "AUTH", 4, p->now_ns);
-	sasl_tell(p, LOGIN_FAILURE);
+	sasl_unanswered(p, p->sasl, p->is_cancelled);
 	auth_command(p, line);
 	return true;
 }
@@ -320,24 +326,17 @@ static void login_tell(
 
 static void
 auth_tell(struct pop3_parser *p, enum login_outcome outcome, const struct pop3_pending *c) {
-	if (!c->is_kept)
-		sasl_tell(p, outcome);
-	else if (c->mechanism != SASL_NONE && outcome != LOGIN_NONE)
-		login_tell(p, outcome, c->mechanism, c);
-}
+	const struct sasl *sasl = c->is_kept ? c->sasl : p->sasl;
+	bool is_cancelled = c->is_kept ? c->is_cancelled : p->is_cancelled;
 
-static void sasl_tell(struct pop3_parser *p, enum login_outcome outcome) {
-	const struct sasl *sasl = p->sasl;
-
-	if (sasl && outcome != LOGIN_NONE && !p->is_cancelled
+	if (sasl && outcome != LOGIN_NONE && !is_cancelled
 	    && (sasl->n_messages > 0 || outcome == LOGIN_SUCCESS))
 		session_login_sasl(p->session, outcome, sasl, p->now_ns);
-	pop3_sasl_free(p);
+	if (!c->is_kept)
+		pop3_sasl_free(p);
 }
 
 void pop3_login_unanswered(struct pop3_parser *p) {
-	const struct sasl *sasl = p->sasl;
-
 	if (p->n_pending == 0)
 		return;
 	const struct pop3_pending *c = ring_at(p, 0);
@@ -349,14 +348,10 @@ void pop3_login_unanswered(struct pop3_parser *p) {
 			c->name_size - 1u,
 			p->now_ns
 		);
-	else if (c->is_kept && c->name)
-		session_login_unanswered(
-			p->session, c->mechanism, c->name, c->name_size - 1u, p->now_ns
-		);
-	else if (c->verb == POP3_AUTH && sasl && sasl->name_size && !p->is_cancelled)
-		session_login_unanswered(
-			p->session, sasl->mechanism, sasl->name, sasl->name_size, p->now_ns
-		);
+	else if (c->is_kept)
+		sasl_unanswered(p, c->sasl, c->is_cancelled);
+	else if (c->verb == POP3_AUTH)
+		sasl_unanswered(p, p->sasl, p->is_cancelled);
 }
 
 static void stls_ok(struct pop3_parser *p) {

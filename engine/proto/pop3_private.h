@@ -30,9 +30,10 @@ struct pop3_pending {
 	bool has_arg;
 	bool is_headers; // TOP n 0
 	bool is_kept; // AUTH with another one behind it: what it said is in this entry
-	uint8_t mechanism; // of it; SASL_NONE: it said nothing
+	bool is_cancelled; // it was taken back
 	uint16_t name_size; // of the account named, terminated
-	char *name; // PASS, APOP, AUTH kept; the slab's
+	char *name; // PASS, APOP; the slab's
+	struct sasl *sasl; // AUTH kept; NULL: it said nothing
 	uint64_t password_hash;
 };
 

@@ -53,6 +53,7 @@ enum { SASL_NAME_SIZE_MAX = 255 };
 struct sasl {
 	uint8_t mechanism; // enum sasl_mechanism
 	uint8_t n_messages; // client messages so far
+	uint8_t n_asked; // of the server's, as far as the protocol counts them
 	bool is_bad; // not base64, or not what the mechanism allows
 	bool is_bad_base64;
 	uint8_t name_size;

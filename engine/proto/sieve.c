@@ -23,7 +23,10 @@
 
 struct pending {
 	uint8_t verb; // enum sieve_verb
+	bool is_kept; // AUTHENTICATE with another one behind it: what it said is in this entry
+	bool is_cancelled; // it was taken back
 	struct sieve_targets *targets; // PUTSCRIPT: found in its script
+	struct sasl *sasl; // AUTHENTICATE kept; NULL: it said nothing
 };
 
 struct parser {
@@ -76,11 +79,11 @@ static void text_free(struct parser *p) {
 	p->text_cap = p->text_size = 0;
 }
 
-static void sasl_free(struct parser *p) {
-	if (p->sasl)
-		explicit_bzero(p->sasl, sizeof(*p->sasl));
-	slab_put(session_slab(p->session), p->sasl, sizeof(*p->sasl));
-	p->sasl = NULL;
+static void sasl_free(struct parser *p, struct sasl **sasl) {
+	if (*sasl)
+		explicit_bzero(*sasl, sizeof(**sasl));
+	slab_put(session_slab(p->session), *sasl, sizeof(**sasl));
+	*sasl = NULL;
 }
 
 static void targets_free(struct parser *p, struct sieve_targets **targets) {
@@ -112,6 +115,7 @@ static void pending_clear(struct parser *p) {
 	while (p->n_pending > 0) {
 		struct pending pending = pending_take(p);
 		targets_free(p, &pending.targets);
+		sasl_free(p, &pending.sasl);
 	}
 	p->n_overflow = 0;
 }
@@ -187,9 +191,25 @@ static void sasl_string(struct parser *p) {
 		session_event(p->session, EVENT_bad_base64);
 }
 
+// Behind an AUTHENTICATE that is not answered comes another: what the first said waits with its entry.
+static void sasl_keep(struct parser *p) {
+	for (int i = p->n_pending; p->sasl && --i >= 0;) {
+		struct pending *c = &p->ring[(p->ring_head + i) % SIEVE_INFLIGHT_MAX];
+		if (c->verb != SIEVE_AUTHENTICATE)
+			continue;
+		if (c->is_kept)
+			return; // it is of one that is only counted
+		c->is_kept = true;
+		c->is_cancelled = p->is_cancelled;
+		c->sasl = p->sasl;
+		p->sasl = NULL;
+	}
+}
+
 static void arg_end(struct parser *p) {
 	if (p->verb == SIEVE_AUTHENTICATE && p->n_args == 0) {
-		sasl_free(p);
+		sasl_keep(p);
+		sasl_free(p, &p->sasl);
 		p->is_cancelled = false;
 		p->sasl = slab_get(session_slab(p->session), sizeof(*p->sasl));
 		if (p->sasl)
@@ -393,14 +413,15 @@ static void put_ok(struct parser *p, struct pending *c) {
 			memcpy(all->target[all->n], targets->target[i], sizeof(*all->target));
 }
 
-static void authenticate_end(struct parser *p, bool is_ok) {
-	const struct sasl *sasl = p->sasl;
+static void authenticate_end(struct parser *p, struct pending *c, bool is_ok) {
+	struct sasl **sasl = c->is_kept ? &c->sasl : &p->sasl;
+	bool is_cancelled = c->is_kept ? c->is_cancelled : p->is_cancelled;
 
-	if (sasl && !p->is_cancelled && (is_ok || sasl->n_messages > 0))
+	if (*sasl && !is_cancelled && (is_ok || (*sasl)->n_messages > 0))
 		session_login_sasl(
-			p->session, is_ok ? LOGIN_SUCCESS : LOGIN_FAILURE, sasl, p->now_ns
+			p->session, is_ok ? LOGIN_SUCCESS : LOGIN_FAILURE, *sasl, p->now_ns
 		);
-	sasl_free(p);
+	sasl_free(p, sasl);
 }
 
 // RFC 5804 1.7: "NAME" or "NAME" "VALUE"; SASL may name no mechanism.
@@ -458,7 +479,7 @@ static void result(struct parser *p, bool is_ok) {
 	c = pending_take(p);
 	p->facts.n_rejected += !is_ok;
 	if (c.verb == SIEVE_AUTHENTICATE)
-		authenticate_end(p, is_ok);
+		authenticate_end(p, &c, is_ok);
 	else if (is_ok && c.verb == SIEVE_PUTSCRIPT)
 		put_ok(p, &c);
 	else if (is_ok && c.verb == SIEVE_SETACTIVE)
@@ -598,7 +619,7 @@ parser_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, u
 	pending_clear(p);
 	script_free(p);
 	text_free(p);
-	sasl_free(p);
+	sasl_free(p, &p->sasl);
 }
 
 static void parser_end(struct session *, void *, uint64_t) {}
@@ -611,7 +632,7 @@ static void parser_free(struct session *s, void *state) {
 	script_free(p);
 	text_free(p);
 	session_argument_free(p->session, &p->argument);
-	sasl_free(p);
+	sasl_free(p, &p->sasl);
 	targets_free(p, &p->facts.targets);
 	line_reset(&p->lines[STREAM_CLIENT], slab);
 	line_reset(&p->lines[STREAM_SERVER], slab);

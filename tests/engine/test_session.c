@@ -527,6 +527,109 @@ static void a_full_memory_refuses_sessions_and_says_so(void **) {
 	desk_close(d);
 }
 
+static void put_bytes(struct connection *c, enum stream_dir dir, const void *data, size_t size) {
+	send_segment(c, dir, TCP_ACK, data, size);
+}
+
+// Whether this program, which has all of the engine that sessions reach, names such a function.
+static bool is_linked(const char *head, const char *tail) {
+	char name[100];
+	int size = snprintf(
+		name, sizeof(name), "%s_%s", head, tail
+	); // so that it is not in here itself
+	FILE *file = fopen("/proc/self/exe", "rb");
+	bool found = false;
+	static char block[1 << 16];
+	size_t kept = 0, n;
+
+	assert_non_null(file);
+	while (!found && (n = fread(block + kept, 1, sizeof(block) - kept, file)) > 0) {
+		found = memmem(block, kept + n, name, (size_t)size) != NULL;
+		size_t keep = kept + n < sizeof(name) ? kept + n : sizeof(name);
+		memmove(block, block + kept + n - keep, keep);
+		kept = keep;
+	}
+	fclose(file);
+	return found;
+}
+
+// What a server sends in a handshake, its certificate too, is counted: no byte of it is kept, whatever it
+// holds and however large it says to be, and no library's reader of it is there to be reached.
+static void l10_a_certificate_is_counted_and_read_by_nobody(void **) {
+	static const char hello[] = "\x16\3\1\0\x2d\1\0\0\x29\3\3"
+				    "12345678901234567890123456789012"
+				    "\0\0\2\x13\1\1";
+	static uint8_t certificate[5 + 16384] = {0x16, 3, 3, 0x40, 0, 11, 0xff, 0xff, 0xff};
+	struct desk *d = desk_open(0);
+	struct connection c = connect_to(d, 40000, 993);
+
+	put_bytes(&c, STREAM_CLIENT, hello, sizeof(hello));
+	put_bytes(&c, STREAM_SERVER, "\x16\3\3\0\4\2\0\0\0", 9);
+	size_t held = slab_used(d->engine->slab);
+	for (int i = 0; i < 30; i++) {
+		memset(certificate + 9, i * 37, sizeof(certificate) - 9);
+		put_bytes(&c, STREAM_SERVER, certificate, sizeof(certificate));
+		assert_int_equal(slab_used(d->engine->slab), held);
+	}
+	hang_up(&c);
+	assert_int_equal(d->n_records, 1);
+	json_t *destination = json_object_get(d->records[0], "destination");
+	assert_int_equal(
+		json_integer_value(json_object_get(destination, "bytes")),
+		9 + 30 * (json_int_t)sizeof(certificate)
+	);
+	assert_true(has_event(d, 0, "encrypted"));
+	assert_false(is_linked("d2i", "X509"));
+	assert_false(is_linked("d2i", "OCSP_RESPONSE"));
+	assert_false(is_linked("X509", "verify_cert"));
+	assert_false(is_linked("PEM", "read_bio_X509"));
+	assert_true(is_linked("engine", "open")); // it would be found
+	desk_close(d);
+}
+
+#define PROXY_V2 "\r\n\r\n\0\r\nQUIT\n"
+
+// A header that lies of its TLVs is an event and tells nobody's address; a client with an IPv6 address may come
+// to a server with an IPv4 one; a health check says nothing more. The session behind is read.
+static void x1_x8_bad_headers_are_said_and_odd_ones_are_none(void **) {
+	static const char lying[] = PROXY_V2 "\x21\x11\0\x0f\xcb\0\x71\x1f\x0a\0\0\1\xb0\x43\0\x8f"
+					     "\1\xff\xff";
+	static const char other[] = PROXY_V2 "\x21\x21\0\x24"
+					     "\x20\1\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\7"
+					     "\xfd\x77\0\0\0\0\0\0\0\0\0\0\0\0\0\1\xb0\x43\0\x8f";
+	static const char check[] = PROXY_V2 "\x20\0\0\0";
+	static const struct {
+		const char *data;
+		size_t size;
+		const char *ip;
+		bool is_bad;
+	} cases[] = {
+		{lying, sizeof(lying) - 1, "10.0.0.9", true},
+		{other, sizeof(other) - 1, "2001:db8::7", false},
+		{check, sizeof(check) - 1, "10.0.0.9", false},
+	};
+	static const struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
+	struct desk *d = desk_open(0);
+	struct connection c;
+
+	d->engine->config.trusted_proxies = &trusted;
+	for (int i = 0; i < 3; i++) {
+		c = connect_to(d, (uint16_t)(40000 + i), 143);
+		put_bytes(&c, STREAM_CLIENT, cases[i].data, cases[i].size);
+		log_in(&c, "a LOGIN u1 x\r\n");
+		hang_up(&c);
+		assert_string_equal(text(d, i, "source.ip"), cases[i].ip);
+		assert_string_equal(text(d, i, "user.id"), "u1");
+		assert_int_equal(has_event(d, i, "bad_proxy_header"), cases[i].is_bad);
+	}
+	c = connect_to(d, 40003, 143);
+	put_bytes(&c, STREAM_CLIENT, check, sizeof(check) - 1);
+	hang_up(&c);
+	assert_int_equal(d->n_records, 3);
+	desk_close(d);
+}
+
 static void the_same_packets_have_the_same_ids_in_every_run(void **) {
 	char ids[2][2][64];
 
@@ -576,6 +679,8 @@ int main(void) {
 		cmocka_unit_test(what_a_server_offers_in_one_session_and_not_in_another_is_said),
 		cmocka_unit_test(the_port_does_not_matter_and_neither_do_the_cuts),
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
+		cmocka_unit_test(l10_a_certificate_is_counted_and_read_by_nobody),
+		cmocka_unit_test(x1_x8_bad_headers_are_said_and_odd_ones_are_none),
 		cmocka_unit_test(the_same_packets_have_the_same_ids_in_every_run),
 		cmocka_unit_test(a_hole_before_recognition_does_not_join_what_stands_around_it),
 	};

@@ -109,11 +109,25 @@ authenticate_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap_curs
 	sasl_outcome(c, flight, imap_args(flight), LOGIN_SUCCESS);
 }
 
-// A refusal before anything was said, or a cancelled exchange, is no attempt.
+void imap_sasl_asked(struct imap_flight *flight) {
+	struct sasl *sasl = imap_args(flight);
+
+	sasl->n_asked += sasl->n_asked < UINT8_MAX;
+}
+
+// A refusal before anything was said, or a cancelled exchange, is no attempt. Where the server asked for more
+// and got none, nobody judged what had been said.
 static void authenticate_no(struct imap_ctx *c, struct imap_flight *flight) {
 	const struct sasl *sasl = imap_args(flight);
+	int n_said = sasl->n_messages - (flight->n_args > 1); // without the initial response
 
-	if (sasl->n_messages > 0 && !(flight->flags & FLIGHT_BROKEN))
+	if (sasl->n_messages == 0 || flight->flags & FLIGHT_BROKEN)
+		return;
+	if (n_said < sasl->n_asked && !sasl->is_bad && sasl->name_size > 0)
+		session_login_unanswered(
+			c->s, sasl->mechanism, sasl->name, sasl->name_size, c->now_ns
+		);
+	else if (n_said >= sasl->n_asked)
 		sasl_outcome(c, flight, sasl, LOGIN_FAILURE);
 }
 

@@ -458,6 +458,7 @@ void imap_grammar_free(struct imap_ctx *c);
 // imap_login.c
 // Whether a line can be part of an exchange: no command is a single word.
 bool imap_is_sasl_message(struct imap_cursor line);
+void imap_sasl_asked(struct imap_flight *flight); // by the server, for another message
 void imap_sasl_message(
 	struct imap_ctx *c,
 	struct imap_flight *flight,

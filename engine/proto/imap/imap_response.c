@@ -284,6 +284,8 @@ static void tagged_received(struct imap_ctx *c, struct imap_cursor line) {
 static void continuation_received(struct imap_ctx *c) {
 	struct imap_flight *first = c->imap->flights;
 
+	if (first != NULL && first->command == IMAP_AUTHENTICATE)
+		imap_sasl_asked(first);
 	if (first == NULL || first->command != IMAP_IDLE || !(first->flags & FLIGHT_COMPLETE))
 		return;
 	c->imap->facts.is_idle = true;

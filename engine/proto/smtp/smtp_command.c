@@ -438,8 +438,8 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 	}
 }
 
-// No message of an exchange is a whole AUTH command: the client begins anew. What it gave up has failed, and
-// where no server is heard it may have been refused long ago.
+// No message of an exchange is a whole AUTH command: the client begins anew, and nobody has judged what it
+// gave up.
 static bool auth_anew(struct smtp_parser *p, const struct line_slice *line) {
 	struct argument arg = {line->data, line->size};
 	struct argument word = argument_next(&arg);
@@ -447,10 +447,7 @@ static bool auth_anew(struct smtp_parser *p, const struct line_slice *line) {
 
 	if (verb == NULL || verb->verb != SMTP_AUTH || arg.size == 0 || !is_sure(verb, arg))
 		return false;
-	if (p->is_assumed)
-		smtp_auth_unanswered(p);
-	else
-		smtp_auth_tell(p, LOGIN_FAILURE);
+	smtp_auth_unanswered(p);
 	return true;
 }
 

@@ -104,6 +104,9 @@ static void m22_a_directory_that_says_something_else_is_odd(void **state) {
 		last--;
 	*last = 'b';
 	check(data, sizeof(sized) - 1, "a.txt dir/č.exe b.txt ", true, false);
+	assert_int_equal(
+		read_in_pieces(data, sizeof(sized) - 1, 7, 7).total, 3
+	); // as many as are listed
 	free(data);
 }
 

@@ -73,7 +73,21 @@ static void encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is(void **
 		{"=?windows-1250?Q?=9Elu=9Dou=E8k=FD?=", "žluťoučký", 0},
 		{"=?iso-8859-2?B?7bvo?=", "íťč", 0},
 		{"=?utf-8?B?xA==?= =?utf-8?B?jQ==?=", "č", 0}, // a character over two words
-		{"=?utf-8?B?xA==?= x", "\xc4 x", 0},
+		{"=?utf-8?B?xA==?= x", "\xef\xbf\xbd x", 0}, // half a character
+		{"=?utf-8?B?xA==?=", "\xef\xbf\xbd", 0},
+		{"=?utf-8?Q?=C0=AF=ED=A0=80?=",
+		 "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
+		 0},
+		{"=?us-ascii?Q?=9Elu=9D?=", "\xef\xbf\xbdlu\xef\xbf\xbd", 0},
+		{"=?utf-8?B?xA==?= =?iso-8859-2?Q?=E8?=", "\xef\xbf\xbdč", 0},
+		// Bytes without a label: UTF-8 as a whole (RFC 6532), or else Windows-1250.
+		{"žluťoučký =?utf-8?Q?k=C5=AF=C5=88?=", "žluťoučký kůň", 0},
+		{"\x9elu\x9dou\xe8k\xfd =?utf-8?Q?k=C5=AF=C5=88?=",
+		 "žluťoučký kůň",
+		 HEADER_OFF_GRAMMAR},
+		{"\x9elu=?utf-8?Q?=?=\x9d", "žlu=ť", HEADER_OFF_GRAMMAR | HEADER_BAD_WORD},
+		{"a\xc4", "aÄ", HEADER_OFF_GRAMMAR},
+		{"=?x-none?Q?\x9e?=", "=?x-none?Q?ž?=", HEADER_OFF_GRAMMAR | HEADER_BAD_WORD},
 		{"=?x-none?Q?a?=", "=?x-none?Q?a?=", HEADER_BAD_WORD},
 		{"=?utf-8?Q?a", "=?utf-8?Q?a", HEADER_BAD_WORD},
 		{"=?utf-8?X?a?=", "=?utf-8?X?a?=", 0},
@@ -140,6 +154,12 @@ static void m11_parameters_are_read_as_rfc_2231_says(void **) {
 		{"attachment; filename=", "", 0},
 		{"attachment; filename", "", 0},
 		{"attachment;;; filename=a", "a", 0},
+		{"attachment; filename=kůň.txt", "kůň.txt", 0},
+		{"attachment; filename=\"k\xf9\xf2.txt\"", "kůň.txt", HEADER_OFF_GRAMMAR},
+		{"attachment; filename*=utf-8''%C4", "\xef\xbf\xbd", 0},
+		{"attachment; filename*0*=utf-8''%C4; filename*1=\xe8",
+		 "\xef\xbf\xbdč",
+		 HEADER_OFF_GRAMMAR},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct header_slice value = slice(cases[i].value, strlen(cases[i].value));
@@ -154,6 +174,17 @@ static void m11_parameters_are_read_as_rfc_2231_says(void **) {
 			fail_msg("%s: flaws %x", cases[i].value, flaws);
 		slice_free(value);
 	}
+}
+
+// Its lines are compared with the bytes it has.
+static void a_boundary_is_the_bytes_it_is(void **) {
+	struct header_slice value = slice("multipart/mixed; boundary=\"a\xe8\xc4\"", 30);
+	uint8_t out[HEADER_NAME_SIZE_MAX];
+	uint32_t flaws = 0;
+
+	assert_int_equal(header_param(charsets, value, "boundary", out, sizeof(out), &flaws), 3);
+	assert_memory_equal(out, "a\xe8\xc4", 3);
+	slice_free(value);
 }
 
 static void m11_parameters_beyond_the_limit_are_not_looked_at(void **) {
@@ -232,6 +263,7 @@ int main(void) {
 		cmocka_unit_test(fields_split_at_their_colon),
 		cmocka_unit_test(encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is),
 		cmocka_unit_test(m11_parameters_are_read_as_rfc_2231_says),
+		cmocka_unit_test(a_boundary_is_the_bytes_it_is),
 		cmocka_unit_test(m11_parameters_beyond_the_limit_are_not_looked_at),
 		cmocka_unit_test(m12_comments_nest_without_end_and_without_recursion),
 		cmocka_unit_test(dates_are_read_in_old_forms_too),

@@ -71,8 +71,40 @@ static void a_full_slab_loses_facts_and_nothing_else(void **) {
 	}
 }
 
+// Each by its name, in capitals and not, and by no beginning of it.
+static void every_command_is_found_by_its_name(void **) {
+	static const char *const names[] = {
+#define POP3_COMMAND(id, name, reply) [POP3_##id] = name,
+		POP3_COMMANDS
+#undef POP3_COMMAND
+	};
+
+	for (size_t i = POP3_OTHER + 1; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct talk *talk = talk_open(&proto_pop3, 0);
+		char line[100], wanted[100];
+
+		say(talk, STREAM_SERVER, "+OK ready\r\n");
+		snprintf(line, sizeof(line), "%s\r\n", names[i]);
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, "-ERR\r\n");
+		for (char *at = line; *at != '\0'; at++)
+			*at = (char)(*at >= 'A' && *at <= 'Z' ? *at | 0x20 : *at);
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, "-ERR\r\n");
+		snprintf(line, sizeof(line), "%sQ\r\n", names[i]);
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, "-ERR\r\n");
+		snprintf(wanted, sizeof(wanted), " %s=2 ", names[i]);
+		const char *facts = talk_end(talk, pop3_dump);
+		if (strstr(facts, wanted) == NULL || strstr(facts, " other=1 ") == NULL)
+			fail_msg("%s: %s", names[i], facts);
+		talk_close(talk);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_command_is_found_by_its_name),
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
 		cmocka_unit_test(commands_beyond_the_limit_are_counted_and_keep_their_order),
 		cmocka_unit_test(i26_what_is_not_pop3_is_given_up),

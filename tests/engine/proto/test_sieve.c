@@ -73,8 +73,44 @@ static void targets_beyond_the_limits_are_counted(void **) {
 	free(targets);
 }
 
+static void say(struct talk *talk, enum stream_dir dir, const char *text) {
+	talk_data(talk, dir, text, strlen(text));
+}
+
+// Each by its name, in capitals and not, and by no beginning of it.
+static void every_command_is_found_by_its_name(void **) {
+	static const char *const names[] = {
+#define SIEVE_COMMAND(id, name) [SIEVE_##id] = name,
+		SIEVE_COMMANDS
+#undef SIEVE_COMMAND
+	};
+
+	for (size_t i = SIEVE_OTHER + 1; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct talk *talk = talk_open(&proto_sieve, 0);
+		char line[100], wanted[100];
+
+		say(talk, STREAM_SERVER, "OK\r\n");
+		snprintf(line, sizeof(line), "%s\r\n", names[i]);
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, "NO\r\n");
+		for (char *at = line; *at != '\0'; at++)
+			*at = (char)(*at >= 'A' && *at <= 'Z' ? *at | 0x20 : *at);
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, "NO\r\n");
+		snprintf(line, sizeof(line), "%sQ\r\n", names[i]);
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, "NO\r\n");
+		snprintf(wanted, sizeof(wanted), " %s=2 ", names[i]);
+		const char *facts = talk_end(talk, sieve_dump);
+		if (strstr(facts, wanted) == NULL || strstr(facts, " other=1 ") == NULL)
+			fail_msg("%s: %s", names[i], facts);
+		talk_close(talk);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_command_is_found_by_its_name),
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
 		cmocka_unit_test(redirects_are_found_outside_comments_and_strings),
 		cmocka_unit_test(targets_beyond_the_limits_are_counted),

@@ -157,9 +157,43 @@ static void only_so_many_connections_are_inflated(void **) {
 	talk_inflaters_max = 2;
 }
 
+// Each by its name, in capitals and not, and by no beginning of it.
+static void every_command_is_found_by_its_name(void **) {
+	static const char *const names[] = {
+#define IMAP_COMMAND(id, name, verb) [IMAP_##id] = name,
+#include "proto/imap/imap_command.def"
+#undef IMAP_COMMAND
+	};
+
+	for (size_t i = IMAP_OTHER + 1; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct talk *talk = talk_open(&proto_imap, 0);
+		char line[100], wanted[100];
+
+		say(talk, STREAM_SERVER, "* OK ready\r\n");
+		snprintf(line, sizeof(line), "a %s x\r\n", names[i]);
+		say(talk, STREAM_CLIENT, line);
+		for (char *at = line; *at != '\0'; at++)
+			*at = (char)(*at >= 'A' && *at <= 'Z' ? *at | 0x20 : *at);
+		say(talk, STREAM_SERVER, "a BAD\r\n");
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, "a BAD\r\n");
+		snprintf(line, sizeof(line), "b %sQ x\r\n", names[i]);
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, "b BAD\r\n");
+		snprintf(wanted, sizeof(wanted), " %s=2", names[i]);
+		const char *facts = talk_end(talk, imap_dump);
+		const char *found = strstr(facts, wanted);
+		if (found == NULL || strchr(" \n", found[strlen(wanted)]) == NULL)
+			fail_msg("%s: %s", names[i], facts);
+		assert_non_null(strstr(facts, " other=1"));
+		talk_close(talk);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(i2_a_literal_is_read_inside_its_line_and_by_its_grammar),
+		cmocka_unit_test(every_command_is_found_by_its_name),
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
 		cmocka_unit_test(an_idle_session_costs_a_few_hundred_bytes),
 		cmocka_unit_test(i1_memory_grows_with_bytes_received_only),
