@@ -113,6 +113,7 @@ text_evidence(struct alert *alert, const char *channel, double nats, struct text
 	struct alert_evidence *evidence = &alert->evidence[alert->n_evidence++];
 	evidence->channel = channel;
 	evidence->nats = nats;
+	evidence->text[0] = evidence->seen[0] = evidence->usual[0] = '\0';
 	*text = (struct text){evidence->text, sizeof(evidence->text)};
 	return evidence;
 }

@@ -60,7 +60,8 @@ void watch_init(
 
 size_t watch_parts(struct watch *watch, struct store_part *parts) {
 	parts[0] = STORE_PART_TABLE("accounts", KEPT_ACCOUNTS, ACCOUNT_LAYOUT, &watch->accounts);
-	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, 3, watch->fleet);
+	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, FLEET_LAYOUT, watch->fleet);
+	parts[1].unpack = fleet_unpack;
 	parts[2] = STORE_PART_BLOB("time of accounts", KEPT_WATCH_NOW, 1, &watch->now_ns);
 	parts[3] = STORE_PART_BLOB("quarantine", KEPT_CAMPAIGN, 1, &watch->quarantine);
 	struct campaigns *c = &watch->campaigns;

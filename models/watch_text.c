@@ -250,24 +250,27 @@ void text_fill(
 	double nats,
 	struct alert *alert
 ) {
-	struct alert fresh = {
-		.episode = alert->episode,
-		.campaign = alert->campaign,
-		.start_ns = alert->episode.since_ns,
-		.end_ns = visit->time_ns,
-		.category = "account-takeover",
-		.severity = ALERT_HIGH,
-		.score = nats,
-		.threshold = watch_threshold(watch),
-		.source = visit->activity->source.ip,
-		.asn = visit->activity->source.asn,
-		.n_ips = 1,
-		.ips_total = 1,
-		.users_total = 1,
-		.techniques = {&TECHNIQUE_COLLECTION, &TECHNIQUE_VALID},
-	};
-	*alert = fresh;
+	// Field by field: an alert is 9 KB, most of it lists and texts that end where they say, and a
+	// campaign's is worded with each of its visits.
+	alert->start_ns = alert->episode.since_ns;
+	alert->end_ns = visit->time_ns;
+	alert->category = "account-takeover";
+	memset(alert->techniques, 0, sizeof(alert->techniques));
+	alert->techniques[0] = &TECHNIQUE_COLLECTION;
+	alert->techniques[1] = &TECHNIQUE_VALID;
+	alert->severity = ALERT_HIGH;
+	alert->scope = ALERT_ACCOUNT;
+	alert->message[0] = '\0';
+	alert->source = visit->activity->source.ip;
+	alert->asn = visit->activity->source.asn;
+	alert->country[0] = alert->as_name[0] = '\0';
+	alert->score = nats;
+	alert->threshold = watch_threshold(watch);
+	alert->n_evidence = 0;
+	alert->n_ips = alert->ips_total = 1;
 	alert->ips[0] = alert->source;
+	alert->n_users = 0;
+	alert->users_total = 1;
 	strcpy(alert->account, visit->activity->account);
 	text_user(alert, visit->activity->account);
 }

@@ -21,6 +21,12 @@ static const char *const kinds[ENTITY_KINDS] = {
 	[ENTITY_CLIENT] = "one client",
 };
 
+static struct ip prefix_of(const struct ip *ip, int bits) {
+	struct ip prefix = {.family = ip->family};
+	memcpy(prefix.addr, ip->addr, (size_t)bits / 8);
+	return prefix;
+}
+
 // "5.101.7.9", "5.101.7.0/24", "AS65011", "client 2ca51e00".
 static void say_entity(struct text *text, enum entity_kind kind, const struct activity *activity) {
 	struct ip ip = activity->source.ip;
@@ -44,9 +50,61 @@ static void say_entity(struct text *text, enum entity_kind kind, const struct ac
 	int bits = kind == ENTITY_IP ? (v4 ? 32 : 64)
 		: kind == ENTITY_NET ? (v4 ? 24 : 48)
 				     : (v4 ? 16 : 32);
-	memset(ip.addr + bits / 8, 0, sizeof(ip.addr) - bits / 8);
+	ip = prefix_of(&ip, bits);
 	inet_ntop(v4 ? AF_INET : AF_INET6, ip.addr, address, sizeof(address));
 	say(text, bits == 32 && v4 ? "%s" : "%s/%d", address, bits);
+}
+
+static void share_network(struct alert *alert, const struct ip *ip) {
+	uint8_t bits = ip->family == 4 ? 24 : 48, n = alert->campaign.n_networks;
+	struct alert_network network = {prefix_of(ip, bits), bits};
+	for (uint8_t i = 0; i < n; i++)
+		if (memcmp(&alert->campaign.networks[i], &network, sizeof(network)) == 0)
+			return;
+	alert->campaign.networks_total++;
+	if (n < ALERT_SHARED_MAX)
+		alert->campaign.networks[alert->campaign.n_networks++] = network;
+}
+
+static void share_grammar(struct alert *alert, uint32_t grammar) {
+	uint8_t n = alert->campaign.n_grammars;
+	for (uint8_t i = 0; i < n; i++)
+		if (alert->campaign.grammars[i] == grammar)
+			return;
+	alert->campaign.grammars_total++;
+	if (n < ALERT_SHARED_MAX)
+		alert->campaign.grammars[alert->campaign.n_grammars++] = grammar;
+}
+
+bool text_shared(struct alert *alert, enum entity_kind kind, const struct activity *activity) {
+	if (kind == ENTITY_NET)
+		share_network(alert, &activity->source.ip);
+	else if (kind == ENTITY_CLIENT && activity->client.grammar)
+		share_grammar(alert, activity->client.grammar);
+	else
+		return false;
+	return true;
+}
+
+// Beside what most of it went through, the client that links its accounts, if one does.
+static void say_client_shared(
+	struct text *text,
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct entity *widest
+) {
+	struct entity *client = campaigns_find(&watch->campaigns, ENTITY_CLIENT, visit->client_key);
+	uint32_t grammar = visit->activity->client.grammar;
+	if (!client || !grammar || client == widest || client->campaign != widest->campaign
+	    || client->n_suspect < 2)
+		return;
+	if (client->n_suspect >= widest->n_suspect)
+		say(text, " by a client with the command grammar %08x", grammar);
+	else
+		say(text,
+		    " (%u of them by a client with the command grammar %08x)",
+		    client->n_suspect,
+		    grammar);
 }
 
 static void list_accounts(
@@ -102,6 +160,7 @@ void text_campaign(
 	say_date(&text, since_ns);
 	say(&text, ", all through ");
 	say_entity(&text, entity->kind, visit->activity);
+	say_client_shared(&text, watch, visit, entity);
 	say(&text,
 	    ": %u messages so far, %u of them older than 30 days; %s",
 	    entity->old + entity->fresh,
