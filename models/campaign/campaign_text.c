@@ -158,7 +158,7 @@ void text_campaign(
 	struct text text = {alert->message, sizeof(alert->message)};
 	say(&text, "%u mailboxes are read by the same stranger since ", alert->users_total);
 	say_date(&text, since_ns);
-	say(&text, ", all through ");
+	say(&text, entity->kind == ENTITY_CLIENT ? ", all by " : ", all through ");
 	say_entity(&text, entity->kind, visit->activity);
 	say_client_shared(&text, watch, visit, entity);
 	say(&text,
@@ -177,13 +177,13 @@ void text_campaign(
 	struct text words;
 	struct alert_evidence *e = text_evidence(alert, "campaign", nats, &words);
 	say(&words,
-	    "%u accounts share %s, %u of them read as by a stranger; alone, most would stay below "
-	    "the "
-	    "threshold of %.1f nats.",
+	    "%u accounts share %s, %u of them read as by a stranger: together that is %.1f nats, "
+	    "and %.1f make a campaign.",
 	    entity->n_accounts,
 	    kinds[entity->kind],
 	    entity->n_suspect,
-	    watch_threshold(watch));
+	    nats,
+	    threshold);
 	snprintf(e->seen, sizeof(e->seen), "%u accounts", entity->n_suspect);
 	snprintf(e->usual, sizeof(e->usual), "strangers share nothing");
 }
