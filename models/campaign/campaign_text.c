@@ -167,13 +167,15 @@ void text_campaign(
 	    entity->old,
 	    alert->users_total > NAMED ? "among them " : "they are those of ");
 	for (uint8_t i = 0; i < alert->n_users && i < NAMED; i++) {
-		say(&text, "%s", i ? ", " : "");
+		say_plain(&text, i ? ", " : "");
 		say_name(&text, alert->users[i]);
 	}
-	say(&text,
-	    ". If it is no service of yours, end its sessions, change the passwords and look at "
-	    "what "
-	    "was read.");
+	say_plain(
+		&text,
+		". If it is no service of yours, end its sessions, change the passwords and look "
+		"at "
+		"what was read."
+	);
 	struct text words;
 	struct alert_evidence *e = text_evidence(alert, "campaign", nats, &words);
 	say(&words,
@@ -185,7 +187,7 @@ void text_campaign(
 	    nats,
 	    threshold);
 	snprintf(e->seen, sizeof(e->seen), "%u accounts", entity->n_suspect);
-	snprintf(e->usual, sizeof(e->usual), "strangers share nothing");
+	strcpy(e->usual, "strangers share nothing");
 }
 
 void text_wave(
