@@ -276,10 +276,18 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 
 // ---- single deeds
 
+// For ablation: all deeds, or those of forwarding, or of sending.
+static bool is_left_out(const struct watch *watch, enum deed deed) {
+	bool forwards = deed == DEED_FORWARD || deed == DEED_FORWARD_STRANGER;
+	bool sends = deed == DEED_SINK || deed == DEED_SINK_STRANGER;
+	return watch->without >> 25 & 1 || (forwards && watch->without >> 28 & 1)
+		|| (sends && watch->without >> 29 & 1);
+}
+
 static void
 judge_deed(struct watch *watch, const struct visit *visit, enum deed deed, const char *what) {
 	double nats = deed_nats(watch->fleet, deed);
-	if (!(watch->without >> 25 & 1) && nats >= watch->nominal)
+	if (nats >= watch->nominal && !is_left_out(watch, deed))
 		watch_tell_deed(watch, visit, deed, what, nats);
 }
 
