@@ -206,7 +206,9 @@ enum exit_status cmd_account(const struct config *config) {
 		fprintf(stderr, "postern: %s\n", error);
 	else if (!look_at_fleet(look))
 		fprintf(stderr,
-			"postern: store %s: it was written by another version of postern\n",
+			"postern: store %s: another version of postern wrote it; the next run with "
+			"it "
+			"brings it up to date\n",
 			config->store);
 	else
 		status = accounts_print(look, config);

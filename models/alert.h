@@ -13,6 +13,7 @@ enum {
 	ALERT_EVIDENCE_MAX = 8,
 	ALERT_RELATED_MAX = 20,
 	ALERT_TECHNIQUES_MAX = 4,
+	ALERT_SHARED_MAX = 8,
 };
 
 enum alert_severity {
@@ -50,6 +51,12 @@ struct alert_evidence {
 	char text[200]; // a sentence
 	char seen[48];
 	char usual[48];
+};
+
+// An address with its host bits zero, and how many bits stand: "5.101.7.0/24".
+struct alert_network {
+	struct ip ip;
+	uint8_t bits;
 };
 
 struct alert {
@@ -92,5 +99,11 @@ struct alert {
 		uint64_t id; // 0: none
 		uint32_t size;
 		uint64_t since_ns;
+		// Networks and command grammars that link its accounts: two of them at least were read
+		// through each. At most so many, of so many in all; the oldest first.
+		uint32_t networks_total, grammars_total;
+		uint8_t n_networks, n_grammars;
+		struct alert_network networks[ALERT_SHARED_MAX];
+		uint32_t grammars[ALERT_SHARED_MAX];
 	} campaign; // its accounts are users, its addresses ips
 };

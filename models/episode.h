@@ -51,7 +51,7 @@ struct episode {
 	uint64_t subject; // as it was opened
 };
 
-enum { EPISODE_LAYOUT = 2 }; // in the store; 1 had no subject
+enum { EPISODE_LAYOUT = 3 }; // in the store; 1 had no subject, 2 nothing shared but addresses
 
 struct episodes {
 	struct table table;

@@ -21,34 +21,42 @@ void text_cut(char *text, size_t len) {
 	text[len] = '\0';
 }
 
+void say_plain(struct text *text, const char *plain) {
+	size_t len = strlen(plain);
+	if (text->size == 0)
+		return;
+	if (len >= text->size) {
+		len = text->size - 1;
+		while (len > 0 && (plain[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(text->at, plain, len);
+	text->at += len;
+	text->size -= len;
+	*text->at = '\0';
+}
+
 void say(struct text *text, const char *format, ...) {
 	va_list args;
 	va_start(args, format);
 	char whole[1024];
 	int len = vsnprintf(whole, sizeof(whole), format, args);
 	va_end(args);
-	if (len < 0 || text->size == 0)
-		return;
-	if ((size_t)len >= text->size) {
-		len = text->size - 1;
-		text_cut(whole, len);
-		len = strlen(whole);
-	}
-	memcpy(text->at, whole, len + 1);
-	text->at += len;
-	text->size -= len;
+	if (len >= 0)
+		say_plain(text, whole);
 }
 
 void say_name(struct text *text, const char *name) {
 	char shown[NAME_CHARS_MAX + 4];
 	size_t len = strlen(name);
 	if (len <= NAME_CHARS_MAX) {
-		say(text, "%s", name);
+		say_plain(text, name);
 		return;
 	}
 	memcpy(shown, name, NAME_CHARS_MAX + 1);
 	text_cut(shown, NAME_CHARS_MAX);
-	say(text, "%s...", shown);
+	say_plain(text, shown);
+	say_plain(text, "...");
 }
 
 void say_span(struct text *text, uint64_t from_ns, uint64_t to_ns) {
@@ -104,7 +112,7 @@ void say_date(struct text *text, uint64_t time_ns) {
 void say_address(struct text *text, const struct ip *ip) {
 	char address[INET6_ADDRSTRLEN];
 	inet_ntop(ip->family == 4 ? AF_INET : AF_INET6, ip->addr, address, sizeof(address));
-	say(text, "%s", address);
+	say_plain(text, address);
 }
 
 struct alert_evidence *
@@ -113,6 +121,7 @@ text_evidence(struct alert *alert, const char *channel, double nats, struct text
 	struct alert_evidence *evidence = &alert->evidence[alert->n_evidence++];
 	evidence->channel = channel;
 	evidence->nats = nats;
+	evidence->text[0] = evidence->seen[0] = evidence->usual[0] = '\0';
 	*text = (struct text){evidence->text, sizeof(evidence->text)};
 	return evidence;
 }

@@ -18,6 +18,8 @@ struct text {
 
 // Cuts text at len or before it, so that no character is torn.
 void text_cut(char *text, size_t len);
+// A sentence as it is; a tenth of what say() costs.
+void say_plain(struct text *text, const char *plain);
 __attribute__((format(printf, 2, 3))) void say(struct text *text, const char *format, ...);
 // An account's name, cut when it is long: the list beside it has all of it.
 void say_name(struct text *text, const char *name);

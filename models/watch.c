@@ -60,7 +60,8 @@ void watch_init(
 
 size_t watch_parts(struct watch *watch, struct store_part *parts) {
 	parts[0] = STORE_PART_TABLE("accounts", KEPT_ACCOUNTS, ACCOUNT_LAYOUT, &watch->accounts);
-	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, 3, watch->fleet);
+	parts[1] = STORE_PART_BLOB("fleet", KEPT_FLEET, FLEET_LAYOUT, watch->fleet);
+	parts[1].unpack = fleet_unpack;
 	parts[2] = STORE_PART_BLOB("time of accounts", KEPT_WATCH_NOW, 1, &watch->now_ns);
 	parts[3] = STORE_PART_BLOB("quarantine", KEPT_CAMPAIGN, 1, &watch->quarantine);
 	struct campaigns *c = &watch->campaigns;
@@ -275,10 +276,18 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 
 // ---- single deeds
 
+// For ablation: all deeds, or those of forwarding, or of sending.
+static bool is_left_out(const struct watch *watch, enum deed deed) {
+	bool forwards = deed == DEED_FORWARD || deed == DEED_FORWARD_STRANGER;
+	bool sends = deed == DEED_SINK || deed == DEED_SINK_STRANGER;
+	return watch->without >> 25 & 1 || (forwards && watch->without >> 28 & 1)
+		|| (sends && watch->without >> 29 & 1);
+}
+
 static void
 judge_deed(struct watch *watch, const struct visit *visit, enum deed deed, const char *what) {
 	double nats = deed_nats(watch->fleet, deed);
-	if (!(watch->without >> 25 & 1) && nats >= watch->nominal)
+	if (nats >= watch->nominal && !is_left_out(watch, deed))
 		watch_tell_deed(watch, visit, deed, what, nats);
 }
 

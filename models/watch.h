@@ -45,7 +45,8 @@ struct watch {
 	double budget;
 	double nominal; // nats: ln(7000 / budget)
 	bool nominal_only; // never the fleet's own
-	uint32_t without; // for ablation: bit p PART p, bit 16 + m METER m
+	uint32_t
+		without; // for ablation: bit p PART p, bit 16 + m METER m, others bench/detect/ablation.def
 	uint64_t now_ns;
 };
 

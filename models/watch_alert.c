@@ -232,6 +232,27 @@ static bool list(struct entity *entity, uint64_t account) {
 	return false;
 }
 
+// What the visit shows to be shared goes into the campaign's alert, each once.
+static void list_shared(
+	struct watch *watch,
+	const struct visit *visit,
+	uint64_t campaign,
+	struct alert *alert
+) {
+	struct entity *found[ENTITY_KINDS];
+	uint8_t mark = 1 + alert->episode.id % UINT8_MAX;
+	int n = entities_of(watch, visit, found);
+	for (int i = 0; i < n; i++) {
+		struct entity *entity = found[i];
+		if (entity->campaign != campaign || entity->n_suspect < 2
+		    || entity->listed_in == mark
+		    || !text_shared(alert, entity->kind, visit->activity))
+			continue;
+		table_touch(&watch->campaigns.entities, entity);
+		entity->listed_in = mark;
+	}
+}
+
 bool watch_tell_campaign(
 	struct watch *watch,
 	const struct visit *visit,
@@ -270,6 +291,7 @@ bool watch_tell_campaign(
 		table_touch(&watch->accounts, visit->account);
 		visit->account->flags |= ACCOUNT_NAMED;
 	}
+	list_shared(watch, visit, entity->node.key, &episode->alert);
 	text_campaign(watch, visit, widest, &episode->alert);
 	episode_tell(
 		watch->episodes,

@@ -50,6 +50,9 @@ void text_wave(
 	uint32_t n,
 	struct alert *alert
 );
+// A network or a client's grammar that the visit goes through joins what a campaign's alert says is
+// shared. False: it is neither.
+bool text_shared(struct alert *alert, enum entity_kind kind, const struct activity *activity);
 void text_campaign(
 	const struct watch *watch,
 	const struct visit *visit,

@@ -47,6 +47,8 @@ n = 0
 for path in sorted(TESTS.rglob("hostile_*.md")):
     rows = dict(re.findall(r"^\| ([A-Z]\d+) \| (.*) \|$", path.read_text(), re.M))
     n += len(rows)
+    for step in re.findall(r"^\| kill: .* \| (.*) \|$", path.read_text(), re.M):
+        wrong += [f"{path.name}: kill: no test {test}" for test in re.findall(r"`([^`]+)`", step) if test not in run]
     wrong += [f"{path.name}: no row {row}" for row in ROWS.get(path.name, []) if row not in rows]
     for row, held in rows.items():
         tests = re.findall(r"`([^`]+)`", held)

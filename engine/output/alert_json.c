@@ -7,9 +7,11 @@
 #include "output/ecs.h"
 #include "output/json.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 // How much one attempt shows: everything at first; lists give way before texts.
 struct detail {
@@ -248,6 +250,42 @@ evidence_write(struct json *json, const struct alert *alert, const struct detail
 	return n;
 }
 
+static void shared_write(struct json *json, const struct alert *alert, int max) {
+	int n = ips_write(json, "ip", alert, max);
+	int n_networks = least(alert->campaign.n_networks, least(ALERT_SHARED_MAX, max));
+	int n_grammars = least(alert->campaign.n_grammars, least(ALERT_SHARED_MAX, max));
+
+	if ((uint32_t)n < alert->ips_total)
+		json_put_u64(json, "ip_total", alert->ips_total);
+	if (n_networks > 0)
+		json_begin_array(json, "network");
+	for (int i = 0; i < n_networks; i++) {
+		const struct alert_network *network = &alert->campaign.networks[i];
+		char text[INET6_ADDRSTRLEN + 8];
+		int family = network->ip.family == 4 ? AF_INET : AF_INET6;
+
+		inet_ntop(family, network->ip.addr, text, INET6_ADDRSTRLEN);
+		snprintf(text + strlen(text), 8, "/%u", network->bits);
+		json_put_text(json, NULL, text);
+	}
+	if (n_networks > 0)
+		json_end_array(json);
+	if (n_networks > 0 && (uint32_t)n_networks < alert->campaign.networks_total)
+		json_put_u64(json, "network_total", alert->campaign.networks_total);
+	if (n_grammars > 0)
+		json_begin_array(json, "grammar");
+	for (int i = 0; i < n_grammars; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%08x", alert->campaign.grammars[i]);
+		json_put_text(json, NULL, text);
+	}
+	if (n_grammars > 0)
+		json_end_array(json);
+	if (n_grammars > 0 && (uint32_t)n_grammars < alert->campaign.grammars_total)
+		json_put_u64(json, "grammar_total", alert->campaign.grammars_total);
+}
+
 static void
 campaign_write(struct json *json, const struct alert *alert, const struct detail *detail) {
 	char id[32];
@@ -263,9 +301,7 @@ campaign_write(struct json *json, const struct alert *alert, const struct detail
 	if ((uint32_t)n < alert->campaign.size)
 		json_put_u64(json, "accounts_total", alert->campaign.size);
 	json_begin_object(json, "shared");
-	n = ips_write(json, "ip", alert, detail->listed);
-	if ((uint32_t)n < alert->ips_total)
-		json_put_u64(json, "ip_total", alert->ips_total);
+	shared_write(json, alert, detail->listed);
 	json_end_object(json);
 	json_put_time(json, "since", alert->campaign.since_ns);
 	json_end_object(json);

@@ -191,6 +191,7 @@ double campaigns_threshold(const struct campaigns *campaigns) {
 	return log(fmax(n, ENTITIES_FEW) / FDR);
 }
 
-struct entity *campaigns_find(struct campaigns *campaigns, enum entity_kind kind, uint32_t value) {
+struct entity *
+campaigns_find(const struct campaigns *campaigns, enum entity_kind kind, uint32_t value) {
 	return table_peek(&campaigns->entities, entity_key(kind, value));
 }

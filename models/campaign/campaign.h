@@ -59,6 +59,7 @@ struct entity {
 	struct table_node node;
 	uint32_t value;
 	uint8_t kind;
+	uint8_t listed_in; // mark of the episode whose alert has it among what is shared; 0: none
 	uint16_t day; // of the last visit
 	uint64_t campaign; // key of the entity whose episode tells of it; 0: not told
 	uint32_t since_min;
@@ -118,4 +119,5 @@ struct entity *campaigns_hear(
 double entity_nats(const struct entity *entity);
 double campaigns_threshold(const struct campaigns *campaigns);
 // The entity if it is known; NULL: none.
-struct entity *campaigns_find(struct campaigns *campaigns, enum entity_kind kind, uint32_t value);
+struct entity *
+campaigns_find(const struct campaigns *campaigns, enum entity_kind kind, uint32_t value);

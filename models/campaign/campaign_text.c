@@ -21,6 +21,12 @@ static const char *const kinds[ENTITY_KINDS] = {
 	[ENTITY_CLIENT] = "one client",
 };
 
+static struct ip prefix_of(const struct ip *ip, int bits) {
+	struct ip prefix = {.family = ip->family};
+	memcpy(prefix.addr, ip->addr, (size_t)bits / 8);
+	return prefix;
+}
+
 // "5.101.7.9", "5.101.7.0/24", "AS65011", "client 2ca51e00".
 static void say_entity(struct text *text, enum entity_kind kind, const struct activity *activity) {
 	struct ip ip = activity->source.ip;
@@ -44,9 +50,61 @@ static void say_entity(struct text *text, enum entity_kind kind, const struct ac
 	int bits = kind == ENTITY_IP ? (v4 ? 32 : 64)
 		: kind == ENTITY_NET ? (v4 ? 24 : 48)
 				     : (v4 ? 16 : 32);
-	memset(ip.addr + bits / 8, 0, sizeof(ip.addr) - bits / 8);
+	ip = prefix_of(&ip, bits);
 	inet_ntop(v4 ? AF_INET : AF_INET6, ip.addr, address, sizeof(address));
 	say(text, bits == 32 && v4 ? "%s" : "%s/%d", address, bits);
+}
+
+static void share_network(struct alert *alert, const struct ip *ip) {
+	uint8_t bits = ip->family == 4 ? 24 : 48, n = alert->campaign.n_networks;
+	struct alert_network network = {prefix_of(ip, bits), bits};
+	for (uint8_t i = 0; i < n; i++)
+		if (memcmp(&alert->campaign.networks[i], &network, sizeof(network)) == 0)
+			return;
+	alert->campaign.networks_total++;
+	if (n < ALERT_SHARED_MAX)
+		alert->campaign.networks[alert->campaign.n_networks++] = network;
+}
+
+static void share_grammar(struct alert *alert, uint32_t grammar) {
+	uint8_t n = alert->campaign.n_grammars;
+	for (uint8_t i = 0; i < n; i++)
+		if (alert->campaign.grammars[i] == grammar)
+			return;
+	alert->campaign.grammars_total++;
+	if (n < ALERT_SHARED_MAX)
+		alert->campaign.grammars[alert->campaign.n_grammars++] = grammar;
+}
+
+bool text_shared(struct alert *alert, enum entity_kind kind, const struct activity *activity) {
+	if (kind == ENTITY_NET)
+		share_network(alert, &activity->source.ip);
+	else if (kind == ENTITY_CLIENT && activity->client.grammar)
+		share_grammar(alert, activity->client.grammar);
+	else
+		return false;
+	return true;
+}
+
+// Beside what most of it went through, the client that links its accounts, if one does.
+static void say_client_shared(
+	struct text *text,
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct entity *widest
+) {
+	struct entity *client = campaigns_find(&watch->campaigns, ENTITY_CLIENT, visit->client_key);
+	uint32_t grammar = visit->activity->client.grammar;
+	if (!client || !grammar || client == widest || client->campaign != widest->campaign
+	    || client->n_suspect < 2)
+		return;
+	if (client->n_suspect >= widest->n_suspect)
+		say(text, " by a client with the command grammar %08x", grammar);
+	else
+		say(text,
+		    " (%u of them by a client with the command grammar %08x)",
+		    client->n_suspect,
+		    grammar);
 }
 
 static void list_accounts(
@@ -100,33 +158,36 @@ void text_campaign(
 	struct text text = {alert->message, sizeof(alert->message)};
 	say(&text, "%u mailboxes are read by the same stranger since ", alert->users_total);
 	say_date(&text, since_ns);
-	say(&text, ", all through ");
+	say(&text, entity->kind == ENTITY_CLIENT ? ", all by " : ", all through ");
 	say_entity(&text, entity->kind, visit->activity);
+	say_client_shared(&text, watch, visit, entity);
 	say(&text,
 	    ": %u messages so far, %u of them older than 30 days; %s",
 	    entity->old + entity->fresh,
 	    entity->old,
 	    alert->users_total > NAMED ? "among them " : "they are those of ");
 	for (uint8_t i = 0; i < alert->n_users && i < NAMED; i++) {
-		say(&text, "%s", i ? ", " : "");
+		say_plain(&text, i ? ", " : "");
 		say_name(&text, alert->users[i]);
 	}
-	say(&text,
-	    ". If it is no service of yours, end its sessions, change the passwords and look at "
-	    "what "
-	    "was read.");
+	say_plain(
+		&text,
+		". If it is no service of yours, end its sessions, change the passwords and look "
+		"at "
+		"what was read."
+	);
 	struct text words;
 	struct alert_evidence *e = text_evidence(alert, "campaign", nats, &words);
 	say(&words,
-	    "%u accounts share %s, %u of them read as by a stranger; alone, most would stay below "
-	    "the "
-	    "threshold of %.1f nats.",
+	    "%u accounts share %s, %u of them read as by a stranger: together that is %.1f nats, "
+	    "and %.1f make a campaign.",
 	    entity->n_accounts,
 	    kinds[entity->kind],
 	    entity->n_suspect,
-	    watch_threshold(watch));
+	    nats,
+	    threshold);
 	snprintf(e->seen, sizeof(e->seen), "%u accounts", entity->n_suspect);
-	snprintf(e->usual, sizeof(e->usual), "strangers share nothing");
+	strcpy(e->usual, "strangers share nothing");
 }
 
 void text_wave(

@@ -4,6 +4,7 @@
 #include "channel/fleet.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
 	AGEING_MIN = 500, // active account-days before it can be said that nobody commits
@@ -45,6 +46,26 @@ static void fade(struct fleet *fleet) {
 	fleet->account_days += fleet->n_accounts;
 	for (int i = 0; i < METERS; i++)
 		meter_fleet_day(&fleet->meters[i]);
+}
+
+bool fleet_unpack(void *, uint16_t version, const void *image, size_t size, void *blob) {
+	enum {
+		METERS_AT = offsetof(struct fleet, meters),
+		DAYS_SIZE = METER_AGES * sizeof(struct meter_days)
+	};
+	struct fleet *fleet = blob;
+	const uint8_t *at = image;
+	if (version != 3 || size != METERS_AT + METERS * DAYS_SIZE + sizeof(fleet->sketch))
+		return false;
+	memcpy(fleet, at, METERS_AT);
+	at += METERS_AT;
+	for (int i = 0; i < METERS; i++, at += DAYS_SIZE) {
+		struct meter_days old[METER_AGES];
+		memcpy(old, at, sizeof(old));
+		meter_fleet_migrate(&fleet->meters[i], old);
+	}
+	memcpy(&fleet->sketch, at, sizeof(fleet->sketch));
+	return true;
 }
 
 bool fleet_day(struct fleet *fleet, uint16_t day) {

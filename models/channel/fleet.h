@@ -8,6 +8,8 @@
 
 #include "channel/meter.h"
 
+#include <stddef.h>
+
 enum {
 	SKETCH_ROWS = 4,
 	SKETCH_WIDTH = 1 << 17, // error at most e/width of all = 2e-5, with probability 98 %
@@ -43,6 +45,10 @@ struct fleet {
 	struct sketch sketch;
 };
 
+enum { FLEET_LAYOUT = 4 }; // in the store
+
+// For struct store_part: layout 3 had other numbers in its meters. False: older than that.
+bool fleet_unpack(void *ctx, uint16_t version, const void *image, size_t size, void *fleet);
 // Event time has come to this day. True when it is a new one.
 bool fleet_day(struct fleet *fleet, uint16_t day);
 // In its first days everything is new and nothing is strange.

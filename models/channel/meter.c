@@ -33,17 +33,35 @@ void meter_teach(struct meter_fleet *fleet, uint8_t age, uint8_t score, float da
 
 // The share of days at least as high counts the one that is judged, as a conformal p-value does.
 // prior: days that are thought to have been seen, as high as the score itself says, which is in nats.
-static void days_rank(struct meter_days *days, float prior) {
+static void days_rank(struct meter_days *days, double prior) {
 	const float fade = 0.97555f; // 2^(-1/28)
+	const double unit = exp(METER_UNIT);
+	double as_high = prior * exp(-METER_UNIT * (METER_SCORES - 1));
 	float above = 1;
-	for (int s = METER_SCORES - 1; s >= 0; s--) {
+	for (int s = METER_SCORES - 1; s >= 0; s--, as_high *= unit) {
 		days->days[s] *= fade;
 		above += days->days[s];
-		days->nats[s] = -logf(above + prior * expf(-(float)METER_UNIT * s));
+		days->share[s] = above + as_high;
 	}
 	days->total = above - 1;
+	const float part = 1 / (above + prior);
 	for (int s = 0; s < METER_SCORES; s++)
-		days->nats[s] += logf(above + prior);
+		days->share[s] *= part;
+}
+
+static double p_of(const struct meter_days *days, uint8_t score) {
+	return days->share[score] > 0 ? days->share[score] : 1;
+}
+
+// What a day without score is worth: the mean of e over all p above that of the least score.
+static double quiet_e(const struct meter_days *first) {
+	static const double kappas[] = {0.1, 0.2, 0.35, 0.5, 0.7};
+	double p = p_of(first, 1), below = 0;
+	if (p > 0.999)
+		return 1;
+	for (int i = 0; i < 5; i++)
+		below += pow(p, kappas[i]) / 5;
+	return (1 - below) / (1 - p);
 }
 
 // Where no stranger ever stayed, the first who does would be as usual as anybody: nobody is ahead of
@@ -51,6 +69,15 @@ static void days_rank(struct meter_days *days, float prior) {
 void meter_fleet_day(struct meter_fleet *fleet) {
 	for (int age = 0; age < METER_AGES; age++)
 		days_rank(&fleet->of[age], age == AGE_FIRST ? 0 : METER_PRIOR);
+	fleet->quiet = quiet_e(&fleet->of[AGE_FIRST]);
+}
+
+void meter_fleet_migrate(struct meter_fleet *fleet, const struct meter_days old[METER_AGES]) {
+	memcpy(fleet->of, old, sizeof(fleet->of));
+	for (int age = 0; age < METER_AGES; age++)
+		for (int s = 0; s < METER_SCORES; s++)
+			fleet->of[age].share[s] = expf(-old[age].share[s]);
+	fleet->quiet = quiet_e(&fleet->of[AGE_FIRST]);
 }
 
 // ---- evidence
@@ -61,7 +88,7 @@ p_value(const struct meter *meter,
 	unsigned weeks,
 	uint8_t age,
 	uint8_t score) {
-	double p_fleet = exp(-(double)fleet->of[age].nats[score]);
+	double p_fleet = p_of(&fleet->of[age], score);
 	if (age != AGE_FIRST)
 		return p_fleet;
 	unsigned as_high = 0;
@@ -80,15 +107,8 @@ static double e_value(double p) {
 	return e / 5;
 }
 
-// What a day without score is worth: the mean of e over all p above that of the least score.
 static double e_quiet(const struct meter_fleet *fleet) {
-	static const double kappas[] = {0.1, 0.2, 0.35, 0.5, 0.7};
-	double p = exp(-(double)fleet->of[AGE_FIRST].nats[1]), below = 0;
-	if (p > 0.999)
-		return 1;
-	for (int i = 0; i < 5; i++)
-		below += pow(p, kappas[i]) / 5;
-	return (1 - below) / (1 - p);
+	return fleet->quiet > 0 ? fleet->quiet : 1;
 }
 
 static double

@@ -78,9 +78,9 @@ struct meter_fleet {
 	struct meter_days {
 		float days[METER_SCORES]; // how many had this score
 		float total;
-		float nats
-			[METER_SCORES]; // -ln of the share that had at least it; made anew once a day
+		float share[METER_SCORES]; // that had at least it; made anew once a day, 0 before
 	} of[METER_AGES];
+	float quiet; // e of a day without score; made with the shares
 };
 
 void meter_init(struct meter *meter);
@@ -89,6 +89,8 @@ uint8_t meter_score(double nats);
 // One day was so; what is older counts half after 28 days (the caller calls meter_fleet_day daily).
 void meter_teach(struct meter_fleet *fleet, uint8_t age, uint8_t score, float days);
 void meter_fleet_day(struct meter_fleet *fleet);
+// From the store's older layout, which had -ln of each share, and no quiet.
+void meter_fleet_migrate(struct meter_fleet *fleet, const struct meter_days old[METER_AGES]);
 
 // ln M if the day ended now, averaged over the bets. weeks: how many the account has been known.
 double meter_nats(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks);

@@ -341,10 +341,12 @@ void text_crowd(const struct failures *failures, enum episode_kind kind, struct 
 	struct text words;
 	struct alert_evidence *e = text_evidence(alert, "campaign", failures->threshold, &words);
 	say(&words,
-	    "%u accounts and %u addresses crossed the threshold of %.1f nats each while %d "
+	    "%u account%s and %u address%s crossed the threshold of %.1f nats each while %d "
 	    "such alerts were open.",
 	    n,
+	    plural(n),
 	    n_ips,
+	    n_ips == 1 ? "" : "es",
 	    failures->threshold,
 	    EPISODES_OWN_MAX);
 	snprintf(e->seen, sizeof(e->seen), "%u accounts, %u addresses", n, n_ips);
@@ -415,11 +417,10 @@ void text_takeover(
 	snprintf(e->usual, sizeof(e->usual), "2.5 refused");
 	e = text_evidence(alert, "novelty", fmax(nats[1], 0), &words);
 	say(&words,
-	    "The account never logged in from that network; of its %u visits (a place, a day) %u "
-	    "were "
-	    "to a place it did not return to.",
-	    account->visits,
-	    account->n_once);
+	    "The account never logged in from that network; %u of its %u visits (one "
+	    "a day and place) were to a place seen once.",
+	    account->n_once,
+	    account->visits);
 	snprintf(e->seen, sizeof(e->seen), "new network");
 	snprintf(e->usual, sizeof(e->usual), "%u of %u visits", account->n_once, account->visits);
 }

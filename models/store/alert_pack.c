@@ -31,6 +31,13 @@ enum {
 	= 4096, // texts that a program ever reads from its store: they are its own, and few
 };
 
+// Where an alert ended before layout 3; its subject came right behind.
+enum {
+	EPISODE_OLD_END = offsetof(struct episode, alert.campaign.networks_total),
+	SUBJECT_SIZE = sizeof(((struct episode *)NULL)->subject),
+};
+
+static_assert(EPISODE_OLD_END % 8 == 0, "nothing stood between them");
 static_assert(sizeof(struct alert_technique) == N_TECHNIQUE_NAMES * sizeof(char *), "all of them");
 
 // ---- Into the store
@@ -176,7 +183,14 @@ static bool alert_is_right(const struct alert *alert) {
 		&& memchr(alert->country, 0, sizeof(alert->country))
 		&& memchr(alert->as_name, 0, sizeof(alert->as_name))
 		&& (unsigned)alert->episode.state <= ALERT_CLOSE
-		&& (unsigned)alert->scope <= ALERT_INFRASTRUCTURE;
+		&& (unsigned)alert->scope <= ALERT_INFRASTRUCTURE
+		&& alert->campaign.n_networks <= ALERT_SHARED_MAX
+		&& alert->campaign.n_grammars <= ALERT_SHARED_MAX;
+	for (int i = 0; is_right && i < alert->campaign.n_networks; i++) {
+		const struct alert_network *network = &alert->campaign.networks[i];
+		is_right = (network->ip.family == 4 || network->ip.family == 6)
+			&& network->bits <= (network->ip.family == 4 ? 32 : 128);
+	}
 	for (int i = 0; is_right && i < alert->n_users; i++)
 		is_right = memchr(alert->users[i], 0, sizeof(alert->users[i])) != NULL;
 	for (int i = 0; is_right && i < alert->n_evidence; i++) {
@@ -188,15 +202,34 @@ static bool alert_is_right(const struct alert *alert) {
 	return is_right;
 }
 
+// Bytes before the texts. 0: no layout that there ever was.
+static size_t head_size(uint16_t version) {
+	return version == 1		    ? EPISODE_OLD_END
+		: version == 2		    ? EPISODE_OLD_END + SUBJECT_SIZE
+		: version == EPISODE_LAYOUT ? sizeof(struct episode)
+					    : 0;
+}
+
+// Layout 1 had no subject, which nobody asks for until the episode is told again.
+static void head_unpack(uint16_t version, const uint8_t *image, struct episode *packed) {
+	if (version == EPISODE_LAYOUT) {
+		memcpy(packed, image, sizeof(*packed));
+		return;
+	}
+	memcpy(packed, image, EPISODE_OLD_END);
+	if (version == 2)
+		memcpy(&packed->subject, image + EPISODE_OLD_END, SUBJECT_SIZE);
+}
+
 bool episode_unpack(void *, uint16_t version, const void *image, size_t size, void *entry) {
 	struct episode *episode = entry, packed = {0};
-	// Layout 1 ended before the subject, which nobody asks for until the episode is told again.
-	size_t head = version == 1 ? offsetof(struct episode, subject) : sizeof(packed);
-	struct texts texts = {(char *)image + head, size - head};
-	if (version > EPISODE_LAYOUT || size < head
-	    || (texts.used && texts.at[texts.used - 1] != '\0'))
+	size_t head = head_size(version);
+	if (head == 0 || size < head)
 		return false;
-	memcpy(&packed, image, head);
+	struct texts texts = {(char *)image + head, size - head};
+	if (texts.used && texts.at[texts.used - 1] != '\0')
+		return false;
+	head_unpack(version, image, &packed);
 	bool is_right = packed.kind < EPISODE_KINDS;
 	for (int i = 0; is_right && i < N_NAMES; i++)
 		is_right = name_unpack(&texts, (uint8_t *)&packed + NAMES[i]);

@@ -92,6 +92,10 @@ static void entry_arrive(
 	errno = 0;
 	if (entry && load_entry(part, head, arrival->image, entry)) {
 		load->stats->n_entries++;
+		if (head->version != part->version)
+			table_touch(
+				part->table, entry
+			); // who looks into the store knows today's alone
 		return;
 	}
 	arrival->no_memory |= errno == ENOMEM;

@@ -155,6 +155,45 @@ static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
 	assert_int_equal(a->n_users, 5);
 	assert_true(a->campaign.since_ns >= START + 60 * DAY);
 	assert_int_equal(a->severity, ALERT_CRITICAL);
+	const struct alert_network network = {{{5, 101, 7}, 4}, 24};
+	assert_int_equal(a->campaign.n_networks, 1);
+	assert_int_equal(a->campaign.networks_total, 1);
+	assert_memory_equal(&a->campaign.networks[0], &network, sizeof(network));
+	assert_int_equal(a->campaign.n_grammars, 1);
+	assert_int_equal(a->campaign.grammars_total, 1);
+	assert_int_equal(a->campaign.grammars[0], 999);
+	assert_non_null(strstr(a->message, "command grammar 000003e7"));
+	world_close(&w);
+}
+
+// One who changes networks is told with all the networks that link his victims, as many as fit.
+static void what_a_campaign_shares_is_listed_once_and_bounded(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 78; day++) {
+		for (uint32_t user = 3; user < 8; user++) {
+			uint32_t ip = IP(5, 101, day, 9);
+			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, ip, 999);
+			w.activity.mailboxes[0].examine = true;
+			read_bodies(&w, 100 + day * 10, 3, 3);
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	const struct alert *a = desk_last(&w.desk, "campaign");
+	assert_int_equal(a->campaign.n_networks, ALERT_SHARED_MAX);
+	assert_true(a->campaign.networks_total > ALERT_SHARED_MAX);
+	assert_true(a->campaign.networks_total <= 18);
+	for (int i = 0; i < ALERT_SHARED_MAX; i++)
+		for (int k = 0; k < i; k++)
+			assert_memory_not_equal(
+				&a->campaign.networks[i],
+				&a->campaign.networks[k],
+				sizeof(struct alert_network)
+			);
+	assert_int_equal(a->campaign.n_grammars, 1);
+	assert_int_equal(a->campaign.grammars_total, 1);
 	world_close(&w);
 }
 
@@ -321,6 +360,7 @@ int main(void) {
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
+		cmocka_unit_test(what_a_campaign_shares_is_listed_once_and_bounded),
 		cmocka_unit_test(mail_forwarded_outside_by_a_new_rule_is_told),
 		cmocka_unit_test(mail_forwarded_to_a_colleague_is_not),
 		cmocka_unit_test(copies_sent_by_a_stranger_are_told),

@@ -141,6 +141,32 @@ static void an_alert_is_told_field_by_field(void **state) {
 	json_decref(root);
 }
 
+static void a_campaign_names_what_is_shared(void **state) {
+	struct alert *alert = usual();
+	json_t *root, *campaign;
+
+	alert->scope = ALERT_CAMPAIGN;
+	alert->campaign.id = 7;
+	alert->campaign.size = 15;
+	alert->campaign.n_networks = 2;
+	alert->campaign.networks_total = 9;
+	alert->campaign.networks[0] = (struct alert_network){{{5, 101, 7}, 4}, 24};
+	alert->campaign.networks[1] = (struct alert_network){{{0x20, 1, 0xd, 0xb8, 0, 1}, 6}, 48};
+	alert->campaign.n_grammars = alert->campaign.grammars_total = 1;
+	alert->campaign.grammars[0] = 0x2ca51e00;
+	root = written(alert, NULL);
+	campaign = json_object_get(json_object_get(root, "postern"), "campaign");
+	assert_member(
+		json_object_get(campaign, "shared"),
+		"network",
+		"[\"5.101.7.0/24\",\"2001:db8:1::/48\"]"
+	);
+	assert_member(json_object_get(campaign, "shared"), "network_total", "9");
+	assert_member(json_object_get(campaign, "shared"), "grammar", "[\"2ca51e00\"]");
+	assert_member(json_object_get(campaign, "shared"), "grammar_total", "absent");
+	json_decref(root);
+}
+
 static void tactics_and_techniques_stand_once(void **state) {
 	json_t *root = written(usual(), NULL);
 
@@ -235,6 +261,14 @@ static struct alert *full(char c) {
 	alert->episode.sequence = UINT32_MAX;
 	alert->campaign.id = UINT64_MAX;
 	alert->campaign.size = UINT32_MAX;
+	alert->campaign.n_networks = alert->campaign.n_grammars = ALERT_SHARED_MAX;
+	alert->campaign.networks_total = alert->campaign.grammars_total = UINT32_MAX;
+	for (int i = 0; i < ALERT_SHARED_MAX; i++) {
+		memset(&alert->campaign.networks[i], 0xff, sizeof(alert->campaign.networks[i]));
+		alert->campaign.networks[i].ip.family = 6;
+		alert->campaign.networks[i].bits = 128;
+		alert->campaign.grammars[i] = UINT32_MAX;
+	}
 	return alert;
 }
 
@@ -340,6 +374,7 @@ int main(void) {
 	static char path[64];
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_alert_is_told_field_by_field),
+		cmocka_unit_test(a_campaign_names_what_is_shared),
 		cmocka_unit_test(tactics_and_techniques_stand_once),
 		cmocka_unit_test(what_is_not_known_is_absent),
 		cmocka_unit_test(whom_it_is_about_is_always_related),

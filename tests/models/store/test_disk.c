@@ -574,6 +574,19 @@ static void an_older_layout_is_migrated_or_learnt_anew_a_newer_one_refused(void 
 			assert_int_equal(now->count, was->count + 1000);
 	}
 	assert_int_equal(store_stats(world.store)->n_bad, 0);
+	// The next snapshot has all of it in the new layout, also what nobody touched.
+	assert_int_equal(world_sync(&world), 0);
+	world_close(&world);
+	world_init(&world, WORLD_ACCOUNTS);
+	world.parts[0].version = 2;
+	assert_int_equal(world_open(&world, dir), 0);
+	for (uint64_t key = 0; key < WORLD_KEYS; key++) {
+		struct thing *now = table_peek(&world.table, key),
+			     *was = table_peek(&plain.table, key);
+		assert_int_equal(now != NULL, was != NULL);
+		if (now)
+			assert_int_equal(now->count, was->count + 1000);
+	}
 	world_close(&world);
 	// Nobody understands it: learnt anew, and said.
 	world_init(&world, WORLD_ACCOUNTS);

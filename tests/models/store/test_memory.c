@@ -75,6 +75,18 @@ static uint64_t each_failure(void (*run)(void *ctx, bool fails), void *ctx) {
 	return n_most - 1;
 }
 
+// The directory of a store that has come so far.
+static const char *store_with(uint64_t steps) {
+	const char *dir = dir_new();
+	struct world world;
+	world_init(&world, WORLD_ACCOUNTS);
+	assert_int_equal(world_open(&world, dir), 0);
+	world_run(&world, steps);
+	assert_int_equal(world_sync(&world), 0);
+	world_close(&world);
+	return dir;
+}
+
 // A store is opened, written and closed. What was there before is there afterwards, or what was written.
 static void store_once(void *ctx, bool) {
 	const char *dir = ctx;
@@ -105,13 +117,7 @@ static void store_once(void *ctx, bool) {
 }
 
 static void n2_a_store_without_memory_says_so_and_stays_whole(void **) {
-	const char *dir = dir_new();
-	struct world world;
-	world_init(&world, WORLD_ACCOUNTS);
-	assert_int_equal(world_open(&world, dir), 0);
-	world_run(&world, 100);
-	assert_int_equal(world_sync(&world), 0);
-	world_close(&world);
+	const char *dir = store_with(100);
 	uint64_t n = each_failure(store_once, (void *)dir);
 	print_message("  %lu allocations\n", n);
 	assert_true(n >= 5);
@@ -142,25 +148,13 @@ static void smaller_once(void *ctx, bool) {
 }
 
 static void n2_into_smaller_tables_goes_all_that_fits_or_nothing(void **) {
-	const char *dir = dir_new();
-	struct world world;
-	world_init(&world, WORLD_ACCOUNTS);
-	assert_int_equal(world_open(&world, dir), 0);
-	world_run(&world, 1000);
-	assert_int_equal(world_sync(&world), 0);
-	world_close(&world);
+	const char *dir = store_with(1000);
 	assert_true(each_failure(smaller_once, (void *)dir) >= 5);
 	dir_remove(dir);
 }
 
 static void n2_a_look_without_memory_says_so(void **) {
-	const char *dir = dir_new();
-	struct world world;
-	world_init(&world, WORLD_ACCOUNTS);
-	assert_int_equal(world_open(&world, dir), 0);
-	world_run(&world, 100);
-	assert_int_equal(world_sync(&world), 0);
-	world_close(&world);
+	const char *dir = store_with(100);
 	assert_true(each_failure(view_once, (void *)dir) >= 1);
 	dir_remove(dir);
 }
