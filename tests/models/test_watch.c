@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#include "account/account.h"
 #include "models/desk.h"
 
 enum { ACCOUNTS = 40, SEED = 20161 };
@@ -155,6 +156,61 @@ static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
 	assert_int_equal(a->n_users, 5);
 	assert_true(a->campaign.since_ns >= START + 60 * DAY);
 	assert_int_equal(a->severity, ALERT_CRITICAL);
+	world_close(&w);
+}
+
+// The same stranger again after the episode has closed, and now that there are more strangers about.
+static void a_campaign_that_was_closed_has_to_show_itself_anew(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 90; day++) {
+		for (uint32_t user = 3; user < 6; user++) {
+			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, IP(5, 101, 7, 9), 999
+			);
+			read_bodies(&w, 100 + day * 10, 3, 3);
+			if (desk_count(&w.desk, "campaign", ALERT_OPEN) == 0)
+				models_run(w.models, &w.activity);
+		}
+		for (uint32_t i = 0; day == 70 && i < 58; i++) {
+			uint32_t user = 6 + i % (ACCOUNTS - 6);
+			begin(&w, day * DAY + 9 * HOUR + i * MINUTE, user, IP(150, i, 3, 9), 700 + i
+			);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 1, 0);
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_CLOSE), 1);
+	begin(&w, 90 * DAY + 9 * HOUR, 3, IP(5, 101, 7, 9), 999);
+	read_bodies(&w, 100, 1, 1);
+	models_run(w.models, &w.activity);
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	world_close(&w);
+}
+
+// A hundred messages in as many ranges, of which 24 find a place in the list, and no dates.
+static void old_messages_without_a_place_in_the_list_count_as_old(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 74; day++) {
+		begin(&w, day * DAY + 2 * HOUR, 7, IP(5, 101, 7, 9), 999);
+		struct activity_mailbox *m = &w.activity.mailboxes[0];
+		m->bodies.n = ACTIVITY_RANGES_MAX;
+		for (uint32_t i = 0; i < ACTIVITY_RANGES_MAX; i++)
+			m->bodies.range[i] = (struct uid_range){100 + 2 * i, 100 + 2 * i};
+		m->n_bodies = 100;
+		m->bytes = 100 * 20000;
+		models_run(w.models, &w.activity);
+		ordinary_day(&w, day);
+	}
+	unsigned n, days;
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	const char *told = strchr(w.desk.alert[0].message, ' ');
+	assert_int_equal(
+		sscanf(told, " %u messages older than 30 days read on %u day", &n, &days), 2
+	);
+	assert_int_equal(n, 100 * days);
 	world_close(&w);
 }
 
@@ -321,6 +377,8 @@ int main(void) {
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
+		cmocka_unit_test(a_campaign_that_was_closed_has_to_show_itself_anew),
+		cmocka_unit_test(old_messages_without_a_place_in_the_list_count_as_old),
 		cmocka_unit_test(mail_forwarded_outside_by_a_new_rule_is_told),
 		cmocka_unit_test(mail_forwarded_to_a_colleague_is_not),
 		cmocka_unit_test(copies_sent_by_a_stranger_are_told),
