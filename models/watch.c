@@ -42,14 +42,12 @@ void watch_init(
 	struct episodes *episodes,
 	void *memory
 ) {
-	double budget = config->budget > 0 ? config->budget : EVIDENCE_BUDGET_DEFAULT;
 	*watch = (struct watch){
 		.episodes = episodes,
-		.budget = budget,
-		.nominal = log(7000 / budget),
 		.nominal_only = config->nominal_only,
 		.without = config->without,
 	};
+	watch_set_budget(watch, evidence_budget(config->budget, 0));
 	size_t n = config->n_accounts;
 	table_init(&watch->accounts, config->hash_key, n, sizeof(struct account), memory);
 	uint8_t *at = (uint8_t *)memory + table_memsize(n, sizeof(struct account));
@@ -68,6 +66,11 @@ size_t watch_parts(struct watch *watch, struct store_part *parts) {
 	parts[5] = STORE_PART_TABLE("entities", KEPT_CAMPAIGN + 2, 1, &c->entities);
 	parts[6] = STORE_PART_TABLE("edges", KEPT_CAMPAIGN + 3, 1, &c->edges);
 	return 7;
+}
+
+void watch_set_budget(struct watch *watch, double budget) {
+	watch->budget = budget;
+	watch->nominal = log(7000 / budget);
 }
 
 double watch_threshold(const struct watch *watch) {
@@ -236,7 +239,7 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		return;
 	// Travellers meet in networks and providers, each with his own client; strangers' clients do not.
 	bool far = visit->at >= PLACE_COUNTRY, own = visit->with == CLIENT_OWN;
-	bool net = far && (!own || visit_hides(visit)) && links(watch, visit->net);
+	bool net = far && (!own || visit_hides(visit));
 	struct {
 		enum entity_kind kind;
 		uint32_t value;
