@@ -18,6 +18,7 @@ enum {
 	QUARANTINE_HIDING_MIN
 	= 100, // where nobody is expected to commit: for others to do the same
 	LINK_FEW = 40, // accounts that a link may be common to …
+	RARE_FEW = 5, // … and to which something is rare …
 };
 
 #define LINK_SHARE 0.02 // … or this share of them
@@ -178,9 +179,11 @@ get_account(struct watch *watch, const struct activity *activity, uint64_t key, 
 
 static void volume_take(const struct visit *visit, struct meter *meter) {
 	struct account *account = visit->account;
-	if (visit->served)
+	if (visit->served && visit->settled)
 		return;
 	account->today_old += visit->old;
+	if (visit->served)
+		return;
 	if (visit_is_home(visit))
 		account->today_home_old += visit->old;
 	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
@@ -285,9 +288,18 @@ judge_deed(struct watch *watch, const struct visit *visit, enum deed deed, const
 		watch_tell_deed(watch, visit, deed, what, nats);
 }
 
+// Its network or its client is hardly anybody's.
+static bool is_rare(const struct watch *watch, const struct visit *visit) {
+	double few = fmax(watch->fleet->n_accounts * LINK_SHARE, RARE_FEW);
+	return fleet_adopters(watch->fleet, visit->provider_id) <= few
+		|| (visit->client && fleet_adopters(watch->fleet, visit->client_key) <= few);
+}
+
 static void take_deed(struct watch *watch, const struct visit *visit) {
 	const char *what;
 	enum deed deed = deed_take(visit, &what);
+	if (deed == DEEDS && !visit->settled)
+		deed = deed_cold(visit, is_rare(watch, visit));
 	if (deed == DEEDS || fleet_is_young(watch->fleet)
 	    || fleet_is_shared(watch->fleet, visit->net))
 		return;

@@ -98,6 +98,28 @@ static void old_mail_read_slowly_by_a_stranger_is_told_once(void **) {
 	world_close(&w);
 }
 
+// Two accounts that nobody used in two months: one by a new employee with what the others have, one by
+// somebody who has its password.
+static void an_account_copied_on_its_first_use_is_told(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t user = 80; user < 82; user++) {
+		bool own = user == 80;
+		begin(&w,
+		      60 * DAY + 9 * HOUR,
+		      user,
+		      own ? HOME(3) : IP(5, 101, 7, 9),
+		      own ? 103 : 999);
+		read_bodies(&w, 1, 400, 400);
+		models_run(w.models, &w.activity);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	const struct alert *a = desk_last(&w.desk, "first-use-copy");
+	assert_string_equal(a->account, "u81@mzv.example");
+	assert_int_equal(a->severity, ALERT_HIGH);
+	world_close(&w);
+}
+
 static void a_journey_of_the_owner_is_left_alone(void **) {
 	struct world w;
 	world_open(&w, 60);
@@ -374,6 +396,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
+		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
