@@ -28,7 +28,7 @@ static const char *const meter_names[METERS] = {
 
 static const char *const meter_words[METERS] = {
 	[METER_VISITOR] = "somebody who does not belong there reads",
-	[METER_VOLUME] = "more old mail is read than usual",
+	[METER_VOLUME] = "old mail is read by strangers, or more of it than usual",
 };
 
 static const char *const part_names[METER_PARTS] = {

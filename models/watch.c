@@ -21,6 +21,7 @@ enum {
 	RARE_FEW = 5, // … and to which something is rare …
 };
 
+#define VOLUME_FOREIGN 8.0 // score of volume from which it is that of strangers
 #define LINK_SHARE 0.02 // … or this share of them
 #define TESTIMONY_MIN 0.5 // nats
 #define TODAY_MIN 0.5 // nats of a day that is told
@@ -121,7 +122,8 @@ static void close_day(struct watch *watch, struct account *account, unsigned n_q
 	enum meter_lesson lesson = visitor_close_day(account, fleet);
 	for (int i = 0; i < METERS; i++) {
 		struct meter *meter = &account->meters[i];
-		enum meter_lesson of = i == METER_VISITOR ? lesson : METER_HABIT;
+		bool strangers = i == METER_VISITOR || watch_volume_is_foreign(account);
+		enum meter_lesson of = strangers ? lesson : METER_HABIT;
 		if (settled)
 			meter_close(
 				meter, &fleet->meters[i], weeks, n_quiet, told ? METER_SILENT : of
@@ -177,6 +179,19 @@ get_account(struct watch *watch, const struct activity *activity, uint64_t key, 
 	return account;
 }
 
+bool watch_volume_is_foreign(const struct account *account) {
+	return account->meters[METER_VOLUME].today >= meter_score(VOLUME_FOREIGN);
+}
+
+// A resident reads two old messages as often as nothing; that a stranger does is rare, and rarer each day
+// that he does it again. So strangers' days are ranked among all accounts' days by themselves.
+static double volume_nats(const struct account *account) {
+	uint32_t foreign = visitor_old_today(account);
+	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
+	double all = over > 1 ? fmin(1.2 * log(over), VOLUME_FOREIGN - METER_UNIT) : 0;
+	return foreign ? VOLUME_FOREIGN + log1p(foreign) : all;
+}
+
 static void volume_take(const struct visit *visit, struct meter *meter) {
 	struct account *account = visit->account;
 	if (visit->served && visit->settled)
@@ -186,8 +201,7 @@ static void volume_take(const struct visit *visit, struct meter *meter) {
 		return;
 	if (visit_is_home(visit))
 		account->today_home_old += visit->old;
-	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
-	meter->today = over > 1 ? meter_score(1.2 * log(over)) : 0;
+	meter->today = meter_score(volume_nats(account));
 }
 
 static void judge(struct watch *watch, const struct visit *visit) {
@@ -209,7 +223,8 @@ static void judge(struct watch *watch, const struct visit *visit) {
 static void adopt(struct watch *watch, const struct visit *visit) {
 	struct campaigns *campaigns = &watch->campaigns;
 	uint32_t n = 0;
-	if (visit->new_net)
+	// A carrier moves its customers to and fro among its networks: that is no news of the organisation's.
+	if (visit->new_net && visit->at > PLACE_PROVIDER)
 		n = campaigns_adopt(campaigns, watch->fleet, ENTITY_NET, visit->net, visit->day);
 	if (n)
 		watch_tell_wave(watch, visit, ENTITY_NET, n);

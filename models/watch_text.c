@@ -49,7 +49,9 @@ const struct visitor *text_suspect(const struct account *account, enum meter_id 
 		if (!worst || visitor->score > worst->score)
 			worst = visitor;
 	}
-	bool tells = worst && worst->score && (by != METER_VOLUME || worst->today_old >= FEW);
+	bool tells = worst && worst->score
+		&& (by != METER_VOLUME || worst->today_old >= FEW
+		    || watch_volume_is_foreign(account));
 	return tells ? worst : NULL;
 }
 
@@ -76,9 +78,14 @@ say_client(struct text *text, const struct visitor *visitor, const struct visit 
 		say(text, ", by a client that is not its own");
 }
 
+// It is about old mail; else about new.
+static bool tells_old(const struct visitor *visitor) {
+	return visitor->old >= FEW || visitor->old >= visitor->fresh;
+}
+
 static void
 say_message(const struct visit *visit, const struct visitor *visitor, struct text *text) {
-	bool old = visitor->old >= FEW || visitor->old >= visitor->fresh;
+	bool old = tells_old(visitor);
 	say_name(text, visit->activity->account);
 	say(text,
 	    ": %u message%s%s read on %u day%s since ",
@@ -324,7 +331,7 @@ uint32_t text_reader(
 		return account->today_old;
 	}
 	alert->episode.since_ns = alert->start_ns = visitor->first_min * MINUTE_NS;
-	bool slow = visitor->old >= FEW;
+	bool slow = tells_old(visitor);
 	alert->rule_id = slow ? "slow-collection" : "foreign-reader";
 	alert->rule_name
 		= slow ? "Mailbox read slowly by somebody else" : "New mail read by somebody else";

@@ -309,6 +309,17 @@ void visitor_measure(struct account *account, const struct fleet *fleet) {
 	}
 }
 
+uint32_t visitor_old_today(const struct account *account) {
+	uint32_t old = 0;
+	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
+		const struct visitor *visitor = &account->visitors[i];
+		if (visitor->first_min && visitor->day == account->day && visitor->score
+		    && !(visitor->flags & VISITOR_COMMITTED))
+			old += visitor->today_old;
+	}
+	return old;
+}
+
 unsigned account_weeks(const struct account *account) {
 	return (account->day - account->founded) / 7u;
 }

@@ -98,6 +98,23 @@ static void old_mail_read_slowly_by_a_stranger_is_told_once(void **) {
 	world_close(&w);
 }
 
+// Two old messages on two nights of three, with the software of the account's owner: no day says much.
+static void two_old_messages_a_night_are_told_within_a_fortnight(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 74; day++) {
+		begin(&w, day * DAY + 2 * HOUR, 7, IP(5, 101, 7, 9), 100 + 7 % 5);
+		read_bodies(&w, 100 + day * 2, 2, 2);
+		if (day % 3)
+			models_run(w.models, &w.activity);
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	assert_string_equal(w.desk.alert[0].rule_id, "slow-collection");
+	assert_string_equal(w.desk.alert[0].account, "u7@mzv.example");
+	world_close(&w);
+}
+
 // Two accounts that nobody used in two months: one by a new employee with what the others have, one by
 // somebody who has its password.
 static void an_account_copied_on_its_first_use_is_told(void **) {
@@ -396,6 +413,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
+		cmocka_unit_test(two_old_messages_a_night_are_told_within_a_fortnight),
 		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
