@@ -268,9 +268,11 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		{ENTITY_PROVIDER,
 		 visit->provider_id,
 		 far && !own && links(watch, visit->provider_id)},
+		// At home a new client is the owner's, however many take it up.
 		{ENTITY_CLIENT,
 		 visit->client_key,
-		 !own && !visit->upgraded && links(watch, visit->client_key)},
+		 visit->at != PLACE_HOME && !own && !visit->upgraded
+			 && links(watch, visit->client_key)},
 	};
 	// All of them hear it before one tells of it.
 	bool heard[ENTITY_KINDS];

@@ -73,7 +73,9 @@ say_client(struct text *text, const struct visitor *visitor, const struct visit 
 	char id[ID_SIZE];
 	copy_id(visit, id);
 	if (visitor->flags & VISITOR_MISMATCH)
-		say(text, ", by a client that says %s and does not behave like it", id);
+		say(text,
+		    ", by a client that says %s and does not behave like it",
+		    id[0] ? id : "it is one of the account's own");
 	else if (visitor->flags & VISITOR_NEW_CLIENT)
 		say(text, ", by a client that is not its own");
 }
@@ -139,7 +141,7 @@ static void evidence_collection(
 	struct alert_evidence *e
 		= text_evidence(alert, "collection", part(visitor, PART_COLLECTION), &text);
 	say(&text,
-	    "%u messages older than 30 days and %u newer ones, %.*f %s, on %u days; its residents "
+	    "%u messages older than 30 days and %u newer ones, %.*f %s, on %u day%s; its residents "
 	    "read %.1f old ones a day.",
 	    visitor->old,
 	    visitor->fresh,
@@ -147,6 +149,7 @@ static void evidence_collection(
 	    visitor->kib < 1024 ? visitor->kib : visitor->kib / 1024.0,
 	    visitor->kib < 1024 ? "KB" : "MB",
 	    visitor->days,
+	    plural(visitor->days),
 	    account->usual_old);
 	PUT(e->seen, "%.1f old messages a day", visitor->old / fmax(visitor->days, 1));
 	PUT(e->usual, "%.1f old messages a day", account->usual_old);

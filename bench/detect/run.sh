@@ -66,11 +66,12 @@ for kind in $kinds; do
 	start $kind-fit hard=$hard seed=$((seeds + 1))
 	set=0
 	while [ $set -lt $sets ]; do
-		first=$((seeds + 2 + set * (parts + 1))) of=${set#0}
-		start $kind-quiet$of hard=$hard seed=$first
+		of=${set#0} quiet=$((seeds + 2)) attacked=$((seeds + 3))
+		[ $set = 0 ] || quiet=$((seeds + 200 + set)) attacked=$((seeds + 201 + 10 * set))
+		start $kind-quiet$of hard=$hard seed=$quiet
 		part=0
 		while [ $part -lt $parts ]; do
-			start $kind-attacked$of-$part hard=$hard seed=$((first + 1 + part)) attacks=1 part=$part/$parts
+			start $kind-attacked$of-$part hard=$hard seed=$((attacked + part)) attacks=1 part=$part/$parts
 			part=$((part + 1))
 		done
 		set=$((set + 1))

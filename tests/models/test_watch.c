@@ -198,6 +198,51 @@ static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
 	world_close(&w);
 }
 
+// Nobody's mail is read who gets a new phone, at home, as five others do that week.
+static void a_new_client_at_several_homes_is_no_campaign(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 74; day++) {
+		for (uint32_t user = 3; user < 9; user++) {
+			begin(&w, day * DAY + 18 * HOUR + user * MINUTE, user, HOME(user), 555);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 3, 3, 0);
+			w.activity.mailboxes[0].store = day % 2;
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 0);
+	world_close(&w);
+}
+
+// Told when it is seen, when it grows, and as long as it goes on once a week.
+static void a_campaign_that_goes_on_is_told_each_week(void **) {
+	struct world w;
+	world_open(&w, 60);
+	uint64_t told_ns = 0, longest = 0;
+	for (uint32_t day = 60; day < 110; day++) {
+		for (uint32_t user = 3; user < 8; user++) {
+			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, IP(5, 101, 7, 9), 999
+			);
+			read_bodies(&w, 100 + day * 10, 3, 3);
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	for (size_t i = 0; i < w.desk.n; i++) {
+		const struct alert *a = &w.desk.alert[i];
+		if (strcmp(a->rule_id, "campaign") != 0)
+			continue;
+		uint64_t gap = told_ns ? a->time_ns - told_ns : 0;
+		longest = gap > longest ? gap : longest;
+		told_ns = a->time_ns;
+	}
+	assert_in_range(longest / DAY, 1, 8);
+	assert_true(told_ns >= START + 102 * DAY);
+	assert_in_range(desk_count(&w.desk, "campaign", ALERT_UPDATE), 6, 14);
+	world_close(&w);
+}
+
 // The same stranger again after the episode has closed, and now that there are more strangers about.
 static void a_campaign_that_was_closed_has_to_show_itself_anew(void **) {
 	struct world w;
@@ -418,6 +463,8 @@ int main(void) {
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
+		cmocka_unit_test(a_new_client_at_several_homes_is_no_campaign),
+		cmocka_unit_test(a_campaign_that_goes_on_is_told_each_week),
 		cmocka_unit_test(a_campaign_that_was_closed_has_to_show_itself_anew),
 		cmocka_unit_test(old_messages_without_a_place_in_the_list_count_as_old),
 		cmocka_unit_test(mail_forwarded_outside_by_a_new_rule_is_told),
