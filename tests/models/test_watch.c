@@ -137,6 +137,28 @@ static void an_account_copied_on_its_first_use_is_told(void **) {
 	world_close(&w);
 }
 
+// On the road all the time, in another network each day, and then read by a stranger.
+static void old_mail_of_an_owner_without_a_home_is_watched(void **) {
+	for (int attacked = 0; attacked < 2; attacked++) {
+		struct world w;
+		world_open(&w, 0);
+		for (uint32_t day = 0; day < 90; day++) {
+			ordinary_day(&w, day);
+			begin(&w, day * DAY + 12 * HOUR, 77, IP(150, day, day, 9), 101);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, 0);
+			w.activity.mailboxes[0].store = 3;
+			models_run(w.models, &w.activity);
+			begin(&w, day * DAY + 22 * HOUR, 77, IP(5, 101, 7, 9), 999);
+			read_bodies(&w, 100 + day * 10, 10, 10);
+			if (attacked && day >= 70)
+				models_run(w.models, &w.activity);
+		}
+		assert_int_equal(desk_count(&w.desk, "slow-collection", ALERT_OPEN), attacked);
+		assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), attacked);
+		world_close(&w);
+	}
+}
+
 static void a_journey_of_the_owner_is_left_alone(void **) {
 	struct world w;
 	world_open(&w, 60);
@@ -460,6 +482,7 @@ int main(void) {
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
 		cmocka_unit_test(two_old_messages_a_night_are_told_within_a_fortnight),
 		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),
+		cmocka_unit_test(old_mail_of_an_owner_without_a_home_is_watched),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-#include "models/desk.h"
-
 #include "failures/tide.h"
+#include "models/desk.h"
 
 #include <math.h>
 
@@ -103,9 +102,7 @@ static void a_slow_stuffing_from_unique_addresses_is_told_in_a_week(void **) {
 				);
 		}
 		desk_print(&desk);
-		assert_int_equal(
-			desk_count(&desk, "password-guessing-slow", ALERT_OPEN), attacked
-		);
+		assert_int_equal(desk_count(&desk, "password-guessing-slow", ALERT_OPEN), attacked);
 		if (attacked) {
 			const struct alert *a = desk_last(&desk, "password-guessing-slow");
 			assert_int_equal(a->scope, ALERT_CAMPAIGN);
