@@ -21,6 +21,7 @@ enum {
 	RARE_FEW = 5, // … and to which something is rare …
 };
 
+#define METERS_SHARE 0.5 // of the budget; the rest is for deeds, campaigns and guessing
 #define VOLUME_FOREIGN 8.0 // score of volume from which it is that of strangers
 #define LINK_SHARE 0.02 // … or this share of them
 #define TESTIMONY_MIN 0.5 // nats
@@ -78,7 +79,7 @@ void watch_set_budget(struct watch *watch, double budget) {
 double watch_threshold(const struct watch *watch) {
 	if (watch->nominal_only)
 		return watch->nominal;
-	return fleet_threshold(watch->fleet, watch->budget, watch->nominal);
+	return fleet_threshold(watch->fleet, watch->budget * METERS_SHARE, watch->nominal);
 }
 
 double watch_nats(const struct watch *watch, const struct account *account, enum meter_id *most_r) {
