@@ -17,7 +17,7 @@ static const char *const meter_names[METERS] = {
 
 static const char *const meter_words[METERS] = {
 	[METER_VISITOR] = "somebody who does not belong there reads",
-	[METER_VOLUME] = "more old mail is read than usual",
+	[METER_VOLUME] = "old mail is read by strangers, or more of it than usual",
 };
 
 // Mailboxes are known by hashes too: the usual ones can be told.

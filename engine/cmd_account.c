@@ -41,16 +41,12 @@ static uint16_t layout(const struct look *look, enum store_kept id) {
 }
 
 static bool look_at_fleet(struct look *look) {
-	double budget = EVIDENCE_BUDGET_DEFAULT;
-
-	look->watch = (struct watch){
-		.fleet = &look->fleet,
-		.budget = budget,
-		.nominal = log(7000 / budget),
-	};
-	return view_blob(
+	look->watch = (struct watch){.fleet = &look->fleet};
+	bool there = view_blob(
 		look->view, KEPT_FLEET, layout(look, KEPT_FLEET), &look->fleet, sizeof(look->fleet)
 	);
+	watch_set_budget(&look->watch, evidence_budget(0, there ? look->fleet.n_accounts : 0));
+	return there;
 }
 
 // An origin that one of the account's places is of.

@@ -5,6 +5,13 @@
 
 #include <math.h>
 
+double evidence_budget(double budget, uint32_t n_accounts) {
+	if (budget > 0)
+		return budget;
+	double most = EVIDENCE_ALERTS_PER_DAY * 7 * 1000 / fmax(n_accounts, 1);
+	return fmin(EVIDENCE_BUDGET_DEFAULT, most);
+}
+
 double evidence_threshold(double budget) {
 	if (!(budget > 0))
 		budget = EVIDENCE_BUDGET_DEFAULT;

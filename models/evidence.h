@@ -22,7 +22,11 @@ enum {
 	EVIDENCE_CHANNELS = 4, // sources, networks, passwords, accounts
 };
 
-#define EVIDENCE_BUDGET_DEFAULT 1.0 // false alerts per 1,000 accounts and week
+// False alerts per 1,000 accounts and week where nobody says how many: this, and from the number of
+// accounts on at which it would make more than so many a day, as many as make those. A ministry of 5,000
+// has fewer than one a day, a provider of a million 20.
+#define EVIDENCE_BUDGET_DEFAULT 1.0
+#define EVIDENCE_ALERTS_PER_DAY 20.0
 #define EVIDENCE_MEMORY_NS (7 * 86400 * 1000000000ull) // M falls by e in this time
 #define EVIDENCE_MAX 60.0 // nats; more says nothing and would be remembered for too long
 
@@ -32,6 +36,8 @@ struct evidence {
 	uint64_t time_ns; // up to which it has decayed
 };
 
+// budget as configured, 0: the default for so many accounts.
+double evidence_budget(double budget, uint32_t n_accounts);
 double evidence_threshold(double budget);
 // Time has come to now_ns; earlier ones change nothing.
 void evidence_decay(struct evidence *evidence, uint64_t now_ns);

@@ -29,6 +29,8 @@ struct models {
 	uint64_t known_ns; // what is older is known; not kept
 	struct store_part parts[STORE_PARTS_MAX];
 	size_t n_parts;
+	double budget; // as configured
+	uint32_t budget_for; // accounts
 	struct recent recent;
 	struct failures failures;
 	struct watch watch;
@@ -65,11 +67,12 @@ struct models *models_open(const struct models_config *config) {
 	if (!models)
 		return NULL;
 	models->size = size;
+	models->budget = config->budget;
 	failures_init(
 		&models->failures,
 		n,
 		config->hash_key,
-		evidence_threshold(config->budget),
+		evidence_threshold(evidence_budget(config->budget, 0)),
 		models->tables
 	);
 	struct watch_config watch = {
@@ -120,6 +123,16 @@ static uint64_t believed(struct models *models, uint64_t time_ns) {
 	return agreed ? time_ns : now_ns;
 }
 
+// The default follows from how many accounts there are, which is also known after a restart.
+static void set_budget(struct models *models, uint32_t n_accounts) {
+	models->budget_for = n_accounts;
+	double budget = evidence_budget(models->budget, n_accounts);
+	if (budget == models->watch.budget)
+		return;
+	models->failures.threshold = evidence_threshold(budget);
+	watch_set_budget(&models->watch, budget);
+}
+
 bool models_run(struct models *models, const struct activity *activity) {
 	uint64_t key = account_key(activity->account);
 	if (activity->time_ns < models->known_ns || recent_has(&models->recent, activity, key))
@@ -130,6 +143,8 @@ bool models_run(struct models *models, const struct activity *activity) {
 		models->failures.now_ns = time_ns;
 	if (models->failures.now_ns - models->advanced_ns >= ADVANCE_NS)
 		models_advance(models, time_ns);
+	if (models->watch.fleet->n_accounts != models->budget_for)
+		set_budget(models, models->watch.fleet->n_accounts);
 	enum verdict verdict = VERDICT_INNOCENT;
 	if (!(models->watch.without >> 27 & 1))
 		verdict = failures_run(&models->failures, activity, key, time_ns);

@@ -19,7 +19,8 @@ struct models;
 struct models_config {
 	size_t n_accounts; // most accounts and sources remembered at once (least recently seen go first); 0: default
 	uint64_t hash_key[2]; // for every table an attacker can fill
-	// False alerts per 1,000 accounts and week that are acceptable; 0: 1. Sets the threshold in nats.
+	// False alerts per 1,000 accounts and week that are acceptable; 0: 1, but never more than 20 a day
+	// of all accounts. Sets the threshold in nats.
 	double budget;
 	bool nominal_only; // the threshold of theory, never the fleet's own (watch.h)
 	uint32_t without; // leaves parts and channels out, to see what each is worth (watch.h)

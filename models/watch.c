@@ -18,8 +18,11 @@ enum {
 	QUARANTINE_HIDING_MIN
 	= 100, // where nobody is expected to commit: for others to do the same
 	LINK_FEW = 40, // accounts that a link may be common to …
+	RARE_FEW = 5, // … and to which something is rare …
 };
 
+#define METERS_SHARE 0.5 // of the budget; the rest is for deeds, campaigns and guessing
+#define VOLUME_FOREIGN 8.0 // score of volume from which it is that of strangers
 #define LINK_SHARE 0.02 // … or this share of them
 #define TESTIMONY_MIN 0.5 // nats
 #define TODAY_MIN 0.5 // nats of a day that is told
@@ -42,14 +45,12 @@ void watch_init(
 	struct episodes *episodes,
 	void *memory
 ) {
-	double budget = config->budget > 0 ? config->budget : EVIDENCE_BUDGET_DEFAULT;
 	*watch = (struct watch){
 		.episodes = episodes,
-		.budget = budget,
-		.nominal = log(7000 / budget),
 		.nominal_only = config->nominal_only,
 		.without = config->without,
 	};
+	watch_set_budget(watch, evidence_budget(config->budget, 0));
 	size_t n = config->n_accounts;
 	table_init(&watch->accounts, config->hash_key, n, sizeof(struct account), memory);
 	uint8_t *at = (uint8_t *)memory + table_memsize(n, sizeof(struct account));
@@ -71,10 +72,15 @@ size_t watch_parts(struct watch *watch, struct store_part *parts) {
 	return 7;
 }
 
+void watch_set_budget(struct watch *watch, double budget) {
+	watch->budget = budget;
+	watch->nominal = log(7000 / budget);
+}
+
 double watch_threshold(const struct watch *watch) {
 	if (watch->nominal_only)
 		return watch->nominal;
-	return fleet_threshold(watch->fleet, watch->budget, watch->nominal);
+	return fleet_threshold(watch->fleet, watch->budget * METERS_SHARE, watch->nominal);
 }
 
 double watch_nats(const struct watch *watch, const struct account *account, enum meter_id *most_r) {
@@ -118,7 +124,8 @@ static void close_day(struct watch *watch, struct account *account, unsigned n_q
 	enum meter_lesson lesson = visitor_close_day(account, fleet);
 	for (int i = 0; i < METERS; i++) {
 		struct meter *meter = &account->meters[i];
-		enum meter_lesson of = i == METER_VISITOR ? lesson : METER_HABIT;
+		bool strangers = i == METER_VISITOR || watch_volume_is_foreign(account);
+		enum meter_lesson of = strangers ? lesson : METER_HABIT;
 		if (settled)
 			meter_close(
 				meter, &fleet->meters[i], weeks, n_quiet, told ? METER_SILENT : of
@@ -174,15 +181,29 @@ get_account(struct watch *watch, const struct activity *activity, uint64_t key, 
 	return account;
 }
 
+bool watch_volume_is_foreign(const struct account *account) {
+	return account->meters[METER_VOLUME].today >= meter_score(VOLUME_FOREIGN);
+}
+
+// A resident reads two old messages as often as nothing; that a stranger does is rare, and rarer each day
+// that he does it again. So strangers' days are ranked among all accounts' days by themselves.
+static double volume_nats(const struct account *account) {
+	uint32_t foreign = visitor_old_today(account);
+	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
+	double all = over > 1 ? fmin(1.2 * log(over), VOLUME_FOREIGN - METER_UNIT) : 0;
+	return foreign ? VOLUME_FOREIGN + log1p(foreign) : all;
+}
+
 static void volume_take(const struct visit *visit, struct meter *meter) {
 	struct account *account = visit->account;
-	if (visit->served)
+	if (visit->served && visit->settled)
 		return;
 	account->today_old += visit->old;
+	if (visit->served)
+		return;
 	if (visit_is_home(visit))
 		account->today_home_old += visit->old;
-	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
-	meter->today = over > 1 ? meter_score(1.2 * log(over)) : 0;
+	meter->today = meter_score(volume_nats(account));
 }
 
 static void judge(struct watch *watch, const struct visit *visit) {
@@ -204,7 +225,8 @@ static void judge(struct watch *watch, const struct visit *visit) {
 static void adopt(struct watch *watch, const struct visit *visit) {
 	struct campaigns *campaigns = &watch->campaigns;
 	uint32_t n = 0;
-	if (visit->new_net)
+	// A carrier moves its customers to and fro among its networks: that is no news of the organisation's.
+	if (visit->new_net && visit->at > PLACE_PROVIDER)
 		n = campaigns_adopt(campaigns, watch->fleet, ENTITY_NET, visit->net, visit->day);
 	if (n)
 		watch_tell_wave(watch, visit, ENTITY_NET, n);
@@ -237,7 +259,7 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		return;
 	// Travellers meet in networks and providers, each with his own client; strangers' clients do not.
 	bool far = visit->at >= PLACE_COUNTRY, own = visit->with == CLIENT_OWN;
-	bool net = far && (!own || visit_hides(visit)) && links(watch, visit->net);
+	bool net = far && (!own || visit_hides(visit));
 	struct {
 		enum entity_kind kind;
 		uint32_t value;
@@ -248,9 +270,11 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		{ENTITY_PROVIDER,
 		 visit->provider_id,
 		 far && !own && links(watch, visit->provider_id)},
+		// At home a new client is the owner's, however many take it up.
 		{ENTITY_CLIENT,
 		 visit->client_key,
-		 !own && !visit->upgraded && links(watch, visit->client_key)},
+		 visit->at != PLACE_HOME && !own && !visit->upgraded
+			 && links(watch, visit->client_key)},
 	};
 	// All of them hear it before one tells of it.
 	bool heard[ENTITY_KINDS];
@@ -291,9 +315,18 @@ judge_deed(struct watch *watch, const struct visit *visit, enum deed deed, const
 		watch_tell_deed(watch, visit, deed, what, nats);
 }
 
+// Its network or its client is hardly anybody's.
+static bool is_rare(const struct watch *watch, const struct visit *visit) {
+	double few = fmax(watch->fleet->n_accounts * LINK_SHARE, RARE_FEW);
+	return fleet_adopters(watch->fleet, visit->provider_id) <= few
+		|| (visit->client && fleet_adopters(watch->fleet, visit->client_key) <= few);
+}
+
 static void take_deed(struct watch *watch, const struct visit *visit) {
 	const char *what;
 	enum deed deed = deed_take(visit, &what);
+	if (deed == DEEDS && !visit->settled)
+		deed = deed_cold(visit, is_rare(watch, visit));
 	if (deed == DEEDS || fleet_is_young(watch->fleet)
 	    || fleet_is_shared(watch->fleet, visit->net))
 		return;

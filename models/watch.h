@@ -80,6 +80,11 @@ void watch_run(
 );
 // Event time has come to now_ns: what was in quarantine long enough is judged.
 void watch_advance(struct watch *watch, uint64_t now_ns);
+// From now on it is this many false alerts per 1,000 accounts and week.
+void watch_set_budget(struct watch *watch, double budget);
 double watch_threshold(const struct watch *watch);
+// The day's volume is that of strangers: however little they read, it ranks before all that residents read,
+// and day after day it adds up where each of them says little.
+bool watch_volume_is_foreign(const struct account *account);
 // Evidence about an account as it stands, in nats, and the channel that weighs most.
 double watch_nats(const struct watch *watch, const struct account *account, enum meter_id *most_r);

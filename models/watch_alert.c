@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define MINUTE_NS (60ull * 1000000000)
+#define GOES_ON_NS (7 * 86400ull * 1000000000) // what goes on is told so often, doubled or not
 #define WAVE_SILENCE_NS (7 * 86400ull * 1000000000)
 
 static struct episode *
@@ -18,6 +19,11 @@ get_episode(struct watch *watch, enum episode_kind kind, uint64_t subject, uint6
 	episode = episodes_open(watch->episodes, kind, subject, subject, since_ns, watch->now_ns);
 	episode->silence_ns = WATCH_SILENCE_NS;
 	return episode;
+}
+
+static bool goes_on(const struct watch *watch, const struct episode *episode, uint32_t size) {
+	return episode->told_size > 0 && size > episode->told_size
+		&& watch->now_ns >= episode->told_ns + GOES_ON_NS;
 }
 
 static void forget_evidence(struct account *account) {
@@ -108,7 +114,8 @@ void watch_tell_reader(
 	}
 	episode = get_episode(watch, EPISODE_READER, key, visit->time_ns);
 	uint32_t size = text_reader(watch, visit, nats, most, &episode->alert);
-	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
+	bool urgent = goes_on(watch, episode, size);
+	episode_tell(watch->episodes, episode, size, urgent, watch->now_ns);
 	account->flags |= ACCOUNT_ALARMED;
 	forget_evidence(account);
 }
@@ -293,12 +300,9 @@ bool watch_tell_campaign(
 	}
 	list_shared(watch, visit, entity->node.key, &episode->alert);
 	text_campaign(watch, visit, widest, &episode->alert);
-	episode_tell(
-		watch->episodes,
-		episode,
-		widest->old + widest->fresh,
-		episode->told_size > 0 && (grown || is_new),
-		watch->now_ns
-	);
+	uint32_t size = widest->old + widest->fresh;
+	bool urgent
+		= (episode->told_size > 0 && (grown || is_new)) || goes_on(watch, episode, size);
+	episode_tell(watch->episodes, episode, size, urgent, watch->now_ns);
 	return true;
 }

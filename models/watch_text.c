@@ -49,7 +49,9 @@ const struct visitor *text_suspect(const struct account *account, enum meter_id 
 		if (!worst || visitor->score > worst->score)
 			worst = visitor;
 	}
-	bool tells = worst && worst->score && (by != METER_VOLUME || worst->today_old >= FEW);
+	bool tells = worst && worst->score
+		&& (by != METER_VOLUME || worst->today_old >= FEW
+		    || watch_volume_is_foreign(account));
 	return tells ? worst : NULL;
 }
 
@@ -71,14 +73,21 @@ say_client(struct text *text, const struct visitor *visitor, const struct visit 
 	char id[ID_SIZE];
 	copy_id(visit, id);
 	if (visitor->flags & VISITOR_MISMATCH)
-		say(text, ", by a client that says %s and does not behave like it", id);
+		say(text,
+		    ", by a client that says %s and does not behave like it",
+		    id[0] ? id : "it is one of the account's own");
 	else if (visitor->flags & VISITOR_NEW_CLIENT)
 		say(text, ", by a client that is not its own");
 }
 
+// It is about old mail; else about new.
+static bool tells_old(const struct visitor *visitor) {
+	return visitor->old >= FEW || visitor->old >= visitor->fresh;
+}
+
 static void
 say_message(const struct visit *visit, const struct visitor *visitor, struct text *text) {
-	bool old = visitor->old >= FEW || visitor->old >= visitor->fresh;
+	bool old = tells_old(visitor);
 	say_name(text, visit->activity->account);
 	say(text,
 	    ": %u message%s%s read on %u day%s since ",
@@ -336,7 +345,7 @@ uint32_t text_reader(
 		return account->today_old;
 	}
 	alert->episode.since_ns = alert->start_ns = visitor->first_min * MINUTE_NS;
-	bool slow = visitor->old >= FEW;
+	bool slow = tells_old(visitor);
 	alert->rule_id = slow ? "slow-collection" : "foreign-reader";
 	alert->rule_name
 		= slow ? "Mailbox read slowly by somebody else" : "Mail read by somebody else";

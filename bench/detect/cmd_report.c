@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// detect_report FIT QUIET ATTACKED...: the tables of one population. Thresholds are fitted on the run
-// FIT (seed set A, no attacks), false alerts are counted on QUIET (seed set B, no attacks), and what
-// is found on the ATTACKED runs (seed set B). With --csv FILE the figures are added there as well.
+// detect_report FIT[,FIT...] QUIET[,QUIET...] ATTACKED...: the tables of one population. Thresholds are
+// fitted on the runs FIT (seed set A, no attacks), false alerts are counted on QUIET (seed set B, no
+// attacks), and what is found on the ATTACKED runs (seed set B); runs of several seeds are pooled. With
+// --csv FILE the figures are added there as well.
 
 #include "baseline.h"
 #include "outcome.h"
@@ -36,42 +37,85 @@ static const struct target {
 #undef TARGET
 };
 
+struct runs {
+	struct run *run[RUNS_MAX];
+	size_t n;
+};
+
 struct report {
-	struct run *fit, *quiet, *attacked[RUNS_MAX];
-	size_t n_attacked;
+	struct runs fit, quiet, attacked;
 	FILE *csv;
 };
 
 // One detector of one run, ready to be judged.
 struct judged {
 	struct detector_key key;
-	const struct run_detector *quiet;
+	const char *title; // in tables; its name, as a rule
+	bool is_there; // in all runs
 	double threshold;
+	size_t n_false;
 	double false_rate; // per 1,000 accounts and week
 };
 
-static double per_week(const struct run *run, double n) {
-	return n * 1000 / run->n_accounts / run_weeks(run);
+static double per_week(const struct runs *runs, double n) {
+	double weeks = 0;
+
+	for (size_t i = 0; i < runs->n; i++)
+		weeks += run_weeks(runs->run[i]) * runs->run[i]->n_accounts / 1000;
+	return n / weeks;
+}
+
+static void false_count(const struct report *r, struct judged *judged) {
+	judged->n_false = 0;
+	for (size_t i = 0; i < r->quiet.n; i++)
+		judged->n_false += run_episodes(
+			run_detector_find(r->quiet.run[i], &judged->key), judged->threshold, true
+		);
+	judged->false_rate = per_week(&r->quiet, (double)judged->n_false);
 }
 
 static struct judged judge(const struct report *r, const char *name, uint8_t view, double budget) {
-	struct judged judged = {.key = {name, view, budget}};
-	const struct run_detector *fit = run_detector_find(r->fit, &judged.key);
+	struct judged judged = {.key = {name, view, budget}, .title = name};
+	const struct run_detector *fit = run_detector_find(r->fit.run[0], &judged.key);
 
-	judged.quiet = run_detector_find(r->quiet, &judged.key);
-	if (!fit || !judged.quiet)
+	judged.is_there = fit && run_detector_find(r->quiet.run[0], &judged.key);
+	if (!judged.is_there)
 		return judged;
-	judged.threshold = fit->fit == FIT_SCORE ? run_threshold(r->fit, fit, budget) : -HUGE_VAL;
+	judged.threshold = fit->fit == FIT_SCORE
+		? run_threshold(r->fit.run, r->fit.n, &judged.key, budget)
+		: -HUGE_VAL;
 	if (!strcmp(name, "1,000 a day"))
 		judged.threshold = 1000;
-	judged.false_rate
-		= per_week(r->quiet, (double)run_episodes(judged.quiet, judged.threshold, true));
+	false_count(r, &judged);
 	return judged;
+}
+
+// The same detector at as many false alerts as another has on seed set B, or fewer: its threshold is taken
+// from the very runs it is counted on, which flatters it.
+static struct judged
+judge_equal(const struct report *r, const char *name, const char *title, const struct judged *as) {
+	struct judged judged = judge(r, name, as->key.view, as->key.budget);
+
+	if (!judged.is_there)
+		return judged;
+	judged.title = title;
+	judged.threshold = run_threshold(r->quiet.run, r->quiet.n, &judged.key, as->false_rate);
+	false_count(r, &judged);
+	return judged;
+}
+
+// 95 % interval of a Poisson count, by Byar's approximation.
+static double count_low(double n) {
+	return n > 0 ? n * pow(1 - 1 / (9 * n) - 1.96 / (3 * sqrt(n)), 3) : 0;
+}
+
+static double count_high(double n) {
+	return (n + 1) * pow(1 - 1 / (9 * (n + 1)) + 1.96 / (3 * sqrt(n + 1)), 3);
 }
 
 static struct outcomes
 judged_outcomes(const struct report *r, const struct judged *j, int scenario) {
-	return outcomes_of(r->attacked, r->n_attacked, &j->key, j->threshold, scenario);
+	return outcomes_of(r->attacked.run, r->attacked.n, &j->key, j->threshold, scenario);
 }
 
 // Into a turning set of buffers, so that several stand in one printf.
@@ -102,9 +146,9 @@ csv_put(const struct report *r,
 		fprintf(r->csv,
 			"%s,%s,%s,\"%s\",%g,\"%s\",%s,%g\n",
 			table,
-			r->quiet->hard ? "hard" : "easy",
+			r->quiet.run[0]->hard ? "hard" : "easy",
 			j->key.view == VIEW_NETWORKS ? "networks" : "bare",
-			j->key.name,
+			j->title,
 			j->key.budget,
 			row,
 			column,
@@ -166,33 +210,46 @@ static void postern_table(const struct report *r, const struct judged *j) {
 	postern_row(r, j, -1);
 }
 
-static void causes_print(const struct report *r, const struct judged *j) {
-	size_t n[CAUSES_MAX] = {0};
+// Adds to n[cause]; as run_episodes() counts.
+static void causes_count(const struct run_detector *d, double threshold, size_t n[CAUSES_MAX]) {
 	uint32_t key = 0;
 	uint64_t until_ns = 0;
 
-	if (!j->quiet)
-		return;
-	for (size_t i = 0; i < j->quiet->n_records; i++) {
-		const struct run_record *a = &j->quiet->records[i];
-		if (!a->counts || a->score < j->threshold || !a->is_false
+	for (size_t i = 0; i < d->n_records; i++) {
+		const struct run_record *a = &d->records[i];
+		if (!a->counts || a->score < threshold || !a->is_false
 		    || (a->key == key && a->time_ns < until_ns))
 			continue;
 		key = a->key;
 		until_ns = a->time_ns + 14 * SIM_DAY_NS;
 		n[a->cause < CAUSES_MAX ? a->cause : 0]++;
 	}
-	printf("  false alerts %.2f", j->false_rate);
+}
+
+static void causes_print(const struct report *r, const struct judged *j) {
+	size_t n[CAUSES_MAX] = {0}, n_infrastructure = 0, n_learning = 0;
+
+	for (size_t i = 0; i < r->quiet.n; i++) {
+		const struct run_detector *d = run_detector_find(r->quiet.run[i], &j->key);
+		causes_count(d, j->threshold, n);
+		n_infrastructure += d->n_infrastructure;
+		n_learning += d->n_learning;
+	}
+	printf("  false alerts %.2f [%.2f %.2f] (%zu)",
+	       j->false_rate,
+	       per_week(&r->quiet, count_low((double)j->n_false)),
+	       per_week(&r->quiet, count_high((double)j->n_false)),
+	       j->n_false);
 	for (int i = 0; i < CAUSES_MAX; i++) {
 		if (!n[i])
 			continue;
-		double rate = per_week(r->quiet, (double)n[i]);
+		double rate = per_week(&r->quiet, (double)n[i]);
 		printf("; %s %.2f", sim_cause_name(i), rate);
 		csv_put(r, "cause", j, sim_cause_name(i), "rate", rate);
 	}
-	printf("\n  about the whole organisation %.2f; in the learning weeks %llu alerts\n",
-	       per_week(r->quiet, (double)j->quiet->n_infrastructure),
-	       (unsigned long long)j->quiet->n_learning);
+	printf("\n  about the whole organisation %.2f; in the learning weeks %zu alerts\n",
+	       per_week(&r->quiet, (double)n_infrastructure),
+	       n_learning);
 }
 
 // DETECTION 1.3: true compromises per 1,000 accounts and week, as published or estimated.
@@ -228,7 +285,7 @@ static double target_seen(const struct outcomes *o, const struct target *target)
 	}
 }
 
-static void target_print(const struct target *target, double seen) {
+static void target_print(const struct target *target, const struct outcomes *o, double seen) {
 	static const char *const texts[] = {
 		[MEASURE_RECALL] = "found within %g d",
 		[MEASURE_MEDIAN] = "median days",
@@ -238,16 +295,22 @@ static void target_print(const struct target *target, double seen) {
 		[MEASURE_GUESSING_DAYS] = "days until guessing is seen",
 	};
 	bool least = target->measure == MEASURE_RECALL || target->measure == MEASURE_GROUPS;
-	char what[48];
+	char what[48], interval[24] = "";
+	double low, high;
 
+	if (target->measure == MEASURE_RECALL) {
+		outcomes_interval(o, target->days, &low, &high);
+		snprintf(interval, sizeof(interval), "[%.2f %.2f]", low, high);
+	}
 	snprintf(what, sizeof(what), texts[target->measure], target->days);
-	printf("  %-*s %-28s %s %6.2f   %6s   %s\n",
+	printf("  %-*s %-28s %s %6.2f   %6s %-12s %s\n",
 	       ROW,
 	       target->row,
 	       what,
 	       least ? ">=" : "<=",
 	       target->value,
 	       number(seen, "%.2f", "never"),
+	       interval,
 	       (least ? seen >= target->value : seen <= target->value) ? "held" : "MISSED");
 }
 
@@ -259,15 +322,16 @@ static void targets_table(const struct report *r, const struct judged *j) {
 				continue;
 			struct outcomes o = judged_outcomes(r, j, s);
 			if (o.n > 0)
-				target_print(&targets[i], target_seen(&o, &targets[i]));
+				target_print(&targets[i], &o, target_seen(&o, &targets[i]));
 			outcomes_free(&o);
 		}
-	printf("  %-*s %-28s <= %6.2f   %6.2f   %s\n",
+	printf("  %-*s %-28s <= %6.2f   %6.2f %-12s %s\n",
 	       ROW,
 	       "false alerts",
 	       "per 1,000 and week",
 	       1.0,
 	       j->false_rate,
+	       "",
 	       j->false_rate <= 1 ? "held" : "MISSED");
 }
 
@@ -280,7 +344,7 @@ static void peers_table(const struct report *r, const struct judged *all, size_t
 	       ROW,
 	       "row");
 	for (size_t i = 0; i < n; i++)
-		printf(" %-10.10s", all[i].key.name);
+		printf(" %-10.10s", all[i].title);
 	printf("\n");
 	for (int s = -1; s < sim_scenarios(); s++) {
 		struct outcomes first = judged_outcomes(r, &all[0], s);
@@ -343,8 +407,9 @@ static void ablation_table(const struct report *r) {
 	for (size_t i = 0; i < n_rows; i++)
 		printf(" %7s", rows[i]);
 	printf("     all   days  false\n");
-	for (size_t i = 0; i < r->quiet->n_detectors; i++) {
-		struct judged j = judge(r, r->quiet->detector[i].name, VIEW_NETWORKS, 1);
+	const struct run *quiet = r->quiet.run[0];
+	for (size_t i = 0; i < quiet->n_detectors; i++) {
+		struct judged j = judge(r, quiet->detector[i].name, VIEW_NETWORKS, 1);
 		bool whole = !strcmp(j.key.name, "Postern");
 		printf("  %-*s", ROW, whole ? "nothing" : j.key.name);
 		for (size_t k = 0; k < n_rows; k++)
@@ -372,27 +437,33 @@ static bool is_ablation(const struct run *run) {
 }
 
 static void view_report(const struct report *r, uint8_t view) {
-	const struct run *run = r->quiet;
+	const struct run *run = r->quiet.run[0];
 
 	printf("\n==== %s of %u accounts, %u weeks (%u of them learning), %s population, %s a "
 	       "network "
-	       "database\n",
+	       "database; %zu quiet runs\n",
 	       sim_population_names[run->population],
 	       run->n_accounts,
 	       run->n_days / 7,
 	       run->learning_days / 7,
 	       run->hard ? "hard" : "easy",
-	       view == VIEW_NETWORKS ? "with" : "without");
+	       view == VIEW_NETWORKS ? "with" : "without",
+	       r->quiet.n);
 	for (size_t b = 0; b < sizeof(budgets) / sizeof(budgets[0]); b++) {
-		struct judged all[1 + BASELINES];
+		struct judged all[3 + BASELINES];
 		size_t n = 0;
 		all[n++] = judge(r, "Postern", view, budgets[b]);
-		if (!all[0].quiet)
+		if (!all[0].is_there)
 			continue;
 		for (int i = 0; i < BASELINES; i++) {
 			all[n] = judge(r, baseline_names[i], view, budgets[b]);
-			n += all[n].quiet && (view == VIEW_NETWORKS || !baseline_needs_networks[i]);
+			n += all[n].is_there
+				&& (view == VIEW_NETWORKS || !baseline_needs_networks[i]);
 		}
+		all[n] = judge_equal(r, baseline_names[BASELINE_EWMA], "EWMA equal", &all[0]);
+		n += all[n].is_there;
+		all[n] = judge_equal(r, baseline_names[BASELINE_CUSUM], "CUSUM equal", &all[0]);
+		n += all[n].is_there;
 		postern_table(r, &all[0]);
 		causes_print(r, &all[0]);
 		precision_print(r, &all[0]);
@@ -436,8 +507,8 @@ static void case_print(
 }
 
 static void cases_print(const struct report *r, const char *row) {
-	for (size_t k = 0; k < r->n_attacked; k++) {
-		const struct run *run = r->attacked[k];
+	for (size_t k = 0; k < r->attacked.n; k++) {
+		const struct run *run = r->attacked.run[k];
 		for (size_t i = 0; i < run->n_detectors; i++) {
 			const struct run_detector *d = &run->detector[i];
 			if (strcmp(d->name, "Postern") || d->budget != 1)
@@ -467,10 +538,23 @@ static struct run *run_open(const char *path) {
 	return run;
 }
 
+// path is a list with commas; it is cut up.
+static void runs_open(struct runs *runs, char *path) {
+	for (char *rest = path; rest && runs->n < RUNS_MAX;) {
+		char *one = strsep(&rest, ",");
+		runs->run[runs->n++] = run_open(one);
+	}
+}
+
+static void runs_free(struct runs *runs) {
+	for (size_t i = 0; i < runs->n; i++)
+		run_free(runs->run[i]);
+}
+
 static void reports_print(const struct report *r) {
-	if (is_ablation(r->quiet))
+	if (is_ablation(r->quiet.run[0]))
 		ablation_table(r);
-	for (uint8_t view = 0; view < VIEWS && !is_ablation(r->quiet); view++)
+	for (uint8_t view = 0; view < VIEWS && !is_ablation(r->quiet.run[0]); view++)
 		view_report(r, view);
 }
 
@@ -487,23 +571,23 @@ int main(int argc, char **argv) {
 		first = 3;
 	}
 	if (argc - first < 3 || argc - first - 2 > RUNS_MAX) {
-		fputs("usage: detect_report [--csv FILE|--cases ROW] FIT QUIET ATTACKED...\n",
+		fputs("usage: detect_report [--csv FILE|--cases ROW] FIT[,FIT...] QUIET[,QUIET...] "
+		      "ATTACKED...\n",
 		      stderr);
 		return 2;
 	}
-	r.fit = run_open(argv[first]);
-	r.quiet = run_open(argv[first + 1]);
-	sim_catalogue(r.quiet->population);
+	runs_open(&r.fit, argv[first]);
+	runs_open(&r.quiet, argv[first + 1]);
+	sim_catalogue(r.quiet.run[0]->population);
 	for (int i = first + 2; i < argc; i++)
-		r.attacked[r.n_attacked++] = run_open(argv[i]);
+		r.attacked.run[r.attacked.n++] = run_open(argv[i]);
 	if (row)
 		cases_print(&r, row);
 	else
 		reports_print(&r);
-	run_free(r.fit);
-	run_free(r.quiet);
-	for (size_t i = 0; i < r.n_attacked; i++)
-		run_free(r.attacked[i]);
+	runs_free(&r.fit);
+	runs_free(&r.quiet);
+	runs_free(&r.attacked);
 	if (r.csv)
 		fclose(r.csv);
 	return 0;

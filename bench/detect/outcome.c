@@ -19,6 +19,49 @@ run_detector_find(const struct run *run, const struct detector_key *key) {
 	return NULL;
 }
 
+static int by_score(const void *a, const void *b) {
+	const float *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+double
+run_threshold(struct run *const *runs, size_t n, const struct detector_key *key, double budget) {
+	size_t n_scores = 0, low = 0, high; // threshold above scores[high], all of them: none
+	double allowed = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		n_scores += run_detector_find(runs[i], key)->n_records;
+		allowed += budget * runs[i]->n_accounts / 1000 * run_weeks(runs[i]);
+	}
+	float *scores = malloc((n_scores + 1) * sizeof(*scores)), *at = scores;
+	if (!scores)
+		return HUGE_VAL;
+	for (size_t i = 0; i < n; i++) {
+		const struct run_detector *d = run_detector_find(runs[i], key);
+		for (size_t k = 0; k < d->n_records; k++)
+			*at++ = d->records[k].score;
+	}
+	qsort(scores, n_scores, sizeof(*scores), by_score);
+	high = n_scores;
+	while (low < high) {
+		size_t middle = (low + high) / 2, n_episodes = 0;
+		for (size_t i = 0; i < n; i++)
+			n_episodes += run_episodes(
+				run_detector_find(runs[i], key), scores[middle], false
+			);
+		if ((double)n_episodes <= allowed + 1e-6)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	double threshold = low < n_scores ? scores[low]
+		: n_scores > 0		  ? nextafterf(scores[low - 1], HUGE_VALF)
+					  : 0;
+	free(scores);
+	return threshold;
+}
+
 static bool is_wanted(const struct run *run, size_t attack, int scenario) {
 	const struct sim_attack *a = &run->attack[attack];
 

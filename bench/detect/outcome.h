@@ -41,6 +41,10 @@ struct detector_key {
 
 // NULL when the run has none such.
 const struct run_detector *run_detector_find(const struct run *run, const struct detector_key *key);
+// The least threshold at which benign runs, all of which have the detector, together have no more than
+// budget alerts per 1,000 accounts and week. HUGE_VAL without memory.
+double
+run_threshold(struct run *const *runs, size_t n, const struct detector_key *key, double budget);
 
 // Outcomes of one scenario (−1: all but the last, which is out of reach) over n attacked runs, at that
 // threshold. The caller frees with outcomes_free. Without memory they are empty.

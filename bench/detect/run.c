@@ -119,33 +119,3 @@ size_t run_episodes(const struct run_detector *detector, double threshold, bool 
 	}
 	return n;
 }
-
-static int by_score(const void *a, const void *b) {
-	const float *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-double run_threshold(const struct run *run, const struct run_detector *detector, double budget) {
-	size_t allowed = (size_t)(budget * run->n_accounts / 1000 * run_weeks(run));
-	float *scores = malloc((detector->n_records + 1) * sizeof(*scores));
-	size_t low = 0, high = detector->n_records; // threshold above scores[…], all of them: none
-
-	if (!scores)
-		return HUGE_VAL;
-	for (size_t i = 0; i < detector->n_records; i++)
-		scores[i] = detector->records[i].score;
-	qsort(scores, detector->n_records, sizeof(*scores), by_score);
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		if (run_episodes(detector, scores[middle], false) <= allowed)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	double threshold = low < detector->n_records ? scores[low]
-		: detector->n_records > 0	     ? nextafterf(scores[low - 1], HUGE_VALF)
-						     : 0;
-	free(scores);
-	return threshold;
-}

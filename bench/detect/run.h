@@ -93,6 +93,3 @@ double run_weeks(const struct run *run);
 size_t run_episodes(const struct run_detector *detector, double threshold, bool only_false);
 // By key, then time.
 void run_sort(struct run_detector *detector);
-// The least threshold at which a benign run has no more than budget alerts per 1,000 accounts and
-// week.
-double run_threshold(const struct run *run, const struct run_detector *detector, double budget);

@@ -77,6 +77,13 @@ uint32_t mailbox_old_limit(const struct mailbox *mailbox) {
 	return 0;
 }
 
+static uint64_t n_listed(const struct uid_ranges *set) {
+	uint64_t n = 0;
+	for (uint8_t i = 0; i < set->n; i++)
+		n += (uint64_t)set->range[i].last - set->range[i].first + 1;
+	return n;
+}
+
 static uint32_t below(const struct uid_ranges *set, uint32_t limit) {
 	uint32_t n = 0;
 	for (uint8_t i = 0; i < set->n && set->range[i].first < limit; i++) {
@@ -90,10 +97,11 @@ uint32_t mailbox_old(const struct mailbox *mailbox, const struct activity_mailbo
 	uint32_t n = seen->n_bodies, undated = n > seen->dated ? n - seen->dated : 0;
 	if (undated == 0)
 		return seen->old;
-	// Those without a date share the fate of their UIDs.
-	uint32_t old = below(&seen->bodies, mailbox_old_limit(mailbox));
-	old = old < n ? old : n;
-	return seen->old + (uint32_t)((uint64_t)old * undated / n);
+	// Those without a date share the fate of their UIDs, and those whose UIDs found no place in the list
+	// that of those which did.
+	uint64_t listed = n_listed(&seen->bodies);
+	uint64_t old = below(&seen->bodies, mailbox_old_limit(mailbox));
+	return seen->old + (listed ? (uint32_t)(old * undated / listed) : 0);
 }
 
 void mailbox_cover(struct mailbox *mailbox, const struct uid_ranges *bodies) {

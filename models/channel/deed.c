@@ -173,6 +173,14 @@ static const char *others_take(const struct visit *visit) {
 	return last && account->today_others >= OTHERS_MIN ? last : NULL;
 }
 
+enum deed deed_cold(const struct visit *visit, bool rare) {
+	const struct account *account = visit->account;
+	bool first = !visit->settled && visit->day < account->founded + COLD_DAYS;
+	if (!first || !rare || account->committed_days || account->today_old < BURST_MIN)
+		return DEEDS;
+	return DEED_COLD;
+}
+
 enum deed deed_take(const struct visit *visit, const char **what_r) {
 	bool stranger = !visit_is_home(visit);
 	*what_r = forward_of(visit);

@@ -22,6 +22,7 @@ enum deed {
 	DEED_OTHERS, // three other people's mailboxes, never opened before, on one day
 	DEED_RIGHTS, // a stranger gives others rights on a mailbox
 	DEED_SINK_STRANGER, // as DEED_SINK, sent from where the account is not at home
+	DEED_COLD, // an account's first use is to copy it, through what hardly anybody here uses
 	DEEDS,
 };
 
@@ -36,8 +37,13 @@ enum {
 	SINK_STRANGE_MIN = 3, // … or both
 	SINK_KNOWN_DAYS = 28, // of an account's life before its correspondents are known
 	OTHERS_MIN = 3,
+	COLD_DAYS = 3, // of an account's life that are its first use
 };
 
+// What an account that nobody knows yet is used for, which has no habits to hold it against: who has the
+// password of an account that its owner hardly uses is the first to come. Told by what all others use;
+// rare: its network or its client is hardly anybody's.
+enum deed deed_cold(const struct visit *visit, bool rare);
 // What this visit amounts to, or DEEDS. Counts sinks and others' mailboxes in the account. With
 // DEED_SINK and DEED_FORWARD*, *what_r is the address; with DEED_OTHERS the last mailbox; else "".
 enum deed deed_take(const struct visit *visit, const char **what_r);

@@ -99,6 +99,18 @@ static const struct words {
 		"Ask its owner; look at who gave it the rights, and take back what is not needed.",
 		"its own mailboxes",
 	},
+	[DEED_COLD] = {
+		"first-use-copy",
+		"Mailbox copied on its first use",
+		"account-takeover",
+		"cold-start",
+		&TECHNIQUE_COLLECTION,
+		"it was not used before, and its first use was to copy it, through a network or by a "
+		"client that hardly anybody else here uses",
+		"Ask its owner; if it was not he, end the sessions, change the password and look at what "
+		"was read.",
+		"first used as others are",
+	},
 	[DEED_RIGHTS] = {
 		"new-delegate",
 		"Rights on a mailbox given by somebody else",
@@ -120,7 +132,7 @@ void text_deed(
 	struct alert *alert
 ) {
 	const struct words *w = &words[deed];
-	bool stranger = !visit_is_home(visit);
+	bool stranger = !visit_is_home(visit) || deed == DEED_COLD;
 	if (deed == DEED_RIGHTS)
 		what = visit->activity->acl[0];
 	text_fill(watch, visit, nats, alert);
@@ -145,8 +157,17 @@ void text_deed(
 	    (watch->fleet->account_days + 14000) / (watch->fleet->deeds[deed] + 1));
 	say(&sentence,
 	    "it came from %s.",
-	    stranger ? "where the account is not at home" : "where the account is at home");
-	snprintf(e->seen, sizeof(e->seen), "%.44s", what[0] ? what : "messages in the inbox");
+	    deed == DEED_COLD  ? "where hardly anybody is at home"
+		    : stranger ? "where the account is not at home"
+			       : "where the account is at home");
+	snprintf(
+		e->seen,
+		sizeof(e->seen),
+		"%.44s",
+		what[0]			    ? what
+			: deed == DEED_COLD ? "a copy of the mailbox"
+					    : "messages in the inbox"
+	);
 	text_cut(e->seen, strlen(e->seen));
 	snprintf(e->usual, sizeof(e->usual), "%s", w->usual);
 }

@@ -13,7 +13,7 @@ enum {
 	QUIET_MAX = 400, // days without an account that are counted one by one
 };
 
-static const double bets[METER_BETS] = {0.02, 0.2};
+static const double bets[METER_BETS] = {0.02, 0.4};
 // M only shrinks by it, which leaves the guarantee alone: a trip in spring is no evidence in autumn.
 static const double memory[METER_BETS] = {1 / 40.0, 1 / 15.0}; // nats a day
 

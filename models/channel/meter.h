@@ -8,7 +8,7 @@
 //         (own days as high + S p_fleet) / (own days + S); p_fleet is the rank among all account-days
 //   e(p)  the mean of k p^(k-1) over k in {.1 .2 .35 .5 .7}: mean at most 1 when p is a p-value
 //         (Vovk, Wang: arXiv 1912.06116)
-//   L     1 - w + w e, at most exp(METER_CAP); w = .02 for rare visits, .2 for frequent ones
+//   L     1 - w + w e, at most exp(METER_CAP); w = .02 for rare visits, .4 for frequent ones
 //   M     L (M + 1), Shiryaev-Roberts: reaches A no sooner than after A days on average
 //         (Shin, Ramdas, Rinaldo: arXiv 2203.03532); the two w are averaged, which is one again
 //
@@ -27,7 +27,7 @@
 
 enum meter_id {
 	METER_VISITOR, // somebody who does not belong there reads
-	METER_VOLUME, // more old mail is read than usual, by whomever
+	METER_VOLUME, // old mail is read by a stranger, or more of it than usual by whomever
 	METERS,
 };
 

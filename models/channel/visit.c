@@ -215,12 +215,21 @@ static bool is_served(const struct visit *visit, const struct fleet *fleet) {
 		&& !ages(fleet, visit->account);
 }
 
+// Who is always on the road has no network of his own, but his carrier, or at least his programs.
 static bool is_settled(const struct visit *visit, const struct fleet *fleet) {
 	const struct account *account = visit->account;
 	if (fleet_is_young(fleet) || visit->day < account->founded + SETTLED_DAYS)
 		return false;
 	for (int i = 0; i < account->n_places; i++)
 		if (resides(fleet, account, &account->places[i].residence))
+			return true;
+	for (int i = 0; i < ACCOUNT_PROVIDERS; i++)
+		if (account->providers[i].id
+		    && resides(fleet, account, &account->providers[i].residence))
+			return true;
+	for (int i = 0; i < ACCOUNT_CLIENTS; i++)
+		if (account->clients[i].key
+		    && resides(fleet, account, &account->clients[i].residence))
 			return true;
 	return false;
 }

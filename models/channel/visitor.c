@@ -309,10 +309,6 @@ void visitor_measure(struct account *account, const struct fleet *fleet) {
 	}
 }
 
-unsigned account_weeks(const struct account *account) {
-	return (account->day - account->founded) / 7u;
-}
-
 // His own client is his at a provider that he uses, and where it once committed; any other client where
 // it commits often.
 static bool is_known(const struct visitor *visitor) {
@@ -320,6 +316,22 @@ static bool is_known(const struct visitor *visitor) {
 	    && (visitor->committed_days || !(visitor->flags & VISITOR_FAR)))
 		return true;
 	return visitor->committed_days >= HABITUAL * visitor->days && visitor->committed_days;
+}
+
+uint32_t visitor_old_today(const struct account *account) {
+	uint32_t old = 0;
+	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
+		const struct visitor *visitor = &account->visitors[i];
+		bool owner = visitor->committed_days && is_known(visitor);
+		if (visitor->first_min && visitor->day == account->day && visitor->score
+		    && !(visitor->flags & VISITOR_COMMITTED) && !owner)
+			old += visitor->today_old;
+	}
+	return old;
+}
+
+unsigned account_weeks(const struct account *account) {
+	return (account->day - account->founded) / 7u;
 }
 
 // A habit is what those do who are known; the fleet learns METER_TEACH_MAX days of each visitor.

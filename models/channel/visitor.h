@@ -30,6 +30,8 @@ struct visitor *
 visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t without);
 // Sets the meter to today's visitor who says most.
 void visitor_measure(struct account *account, const struct fleet *fleet);
+// Old bodies that visitors read today who say something, did not commit, and are not known to be the owner.
+uint32_t visitor_old_today(const struct account *account);
 // The nats that a visitor's day adds, as it stands.
 double visitor_today(
 	const struct account *account,

@@ -37,6 +37,8 @@ enum {
 #define NATS_GUESS 0.51
 #define NATS_GUESS_HOME 0.22
 #define NATS_GUESS_NETWORK 1.50
+#define TIDE_LESS 3.65 // ln(28000 / 730): nats less than for each of many subjects
+#define TIDE_NATS_MIN 4.0
 #define NATS_NOVEL                                                                                 \
 	2.3 // one in ten: strangeness of a login that is not explained by the account's habits
 
@@ -100,6 +102,7 @@ size_t failures_parts(struct failures *failures, struct store_part *parts) {
 	parts[n] = STORE_PART_TABLE("passwords", KEPT_PASSWORDS, 2, &failures->passwords);
 	parts[n++].unpack = older_password;
 	parts[n++] = STORE_PART_TABLE("series", KEPT_SERIES, 1, &failures->series);
+	parts[n++] = STORE_PART_BLOB("tide", KEPT_TIDE, 1, &failures->tide);
 	parts[n++] = STORE_PART_BLOB("pulse", KEPT_PULSE, 2, &failures->fleet);
 	parts[n++] = STORE_PART_BLOB("crowd", KEPT_CROWD, 1, &failures->crowd);
 	parts[n] = STORE_PART_TABLE(
@@ -412,6 +415,29 @@ static void observe_account(
 	evidence_add(&account->evidence, nats);
 }
 
+double failures_tide_threshold(const struct failures *failures) {
+	return fmax(failures->threshold - TIDE_LESS, TIDE_NATS_MIN);
+}
+
+// Each account once a day, and nothing that is told for itself.
+static void
+observe_tide(struct failures *failures, const struct party *party, const struct attempt *attempt) {
+	struct tide *tide = &failures->tide;
+	struct facts *facts = &failures->crowd[EPISODE_OUTAGE];
+	tide_reach(tide, attempt->time_ns / (86400 * NS));
+	if (party->familiarity != STRANGE || failures_outage(&failures->fleet)
+	    || party->origin->alarmed || party->network->alarmed || party->account->alarmed
+	    || (party->password && party->password->alarmed) || !tide_add(tide, attempt->account))
+		return;
+	if (tide->today == 1 && tide->m_log1p < M_LN2)
+		*facts = (struct facts){0};
+	facts_add(facts, attempt);
+	if (tide_today(tide) < TIDE_LEAST || tide_nats(tide) < failures_tide_threshold(failures))
+		return;
+	tide->told = true;
+	failures_tell_tide(failures, attempt);
+}
+
 static void
 refused(struct failures *failures, const struct party *party, const struct attempt *attempt) {
 	bool at_home = party->familiarity == AT_HOME;
@@ -443,6 +469,7 @@ refused(struct failures *failures, const struct party *party, const struct attem
 	if (party->password)
 		judge_password(failures, party->password, party->origin, attempt);
 	judge_account(failures, party->account, party->origin, attempt);
+	observe_tide(failures, party, attempt);
 }
 
 // A password that is being tried on many accounts was tried on this one.
@@ -500,8 +527,15 @@ entered(struct failures *failures, const struct party *party, const struct attem
 		return VERDICT_STOLEN;
 	}
 	struct password *password = sprayed_with(failures, account);
+	bool nobodys = party->familiarity == STRANGE && party->network->n_ok == 0;
+	// The owner may log in from a new place while others guess; those who are always at home do
+	// not, and a place where nobody is at home is not an office.
+	bool strange = nobodys && (account->n_homes == 0 || target_novelty(account) >= NATS_NOVEL);
 	if (!account->alarmed && !password)
-		return VERDICT_INNOCENT;
+		return failures->tide.told && tide_tried(&failures->tide, attempt->account)
+				&& strange
+			? VERDICT_DOUBTFUL
+			: VERDICT_INNOCENT;
 	const struct facts *series = account->alarmed
 		? series_of_target(&failures->series, account)
 		: series_of_password(&failures->series, password);
@@ -510,15 +544,11 @@ entered(struct failures *failures, const struct party *party, const struct attem
 	// An owner's own slip is no guess: where others are at home or the provider is known it takes
 	// more, and in a spray it is the password that tells.
 	uint32_t tries = facts_tries(series_of_origin(&failures->series, origin), attempt->account);
-	bool nobodys = party->familiarity == STRANGE && party->network->n_ok == 0;
 	bool sure = tries >= (nobodys ? 1 : OWNER_TRIES_MAX);
 	if (!account->alarmed)
 		sure = distinct_has(
 			&series_of_origin(&failures->series, origin)->passwords, password->node.key
 		);
-	// The owner may log in from a new place while others guess; those who are always at home do
-	// not, and a place where nobody is at home is not an office.
-	bool strange = nobodys && (account->n_homes == 0 || target_novelty(account) >= NATS_NOVEL);
 	if (!sure && !strange)
 		return VERDICT_INNOCENT;
 	// Nothing but the place speaks against it: that the account is watched more closely has to do, for

@@ -11,6 +11,7 @@
 //              first contact accepted, or an      1 - theta                  ln(.05/(1-theta)) = -2.89
 //              account at home logs in (each 6 h)
 //   password   one more account refused with it   fleet, .10 – .90; at home .30   2.25 at .10; 1.15
+//   all        an account refused from a strange place today       four weeks' mean (tide.h)
 //   account    one more different wrong password  .60; where it is at home .80   .51; .22
 //              … from one more network            .22                            + 1.5
 //
@@ -27,6 +28,7 @@
 
 #include "episode.h"
 #include "failures/series.h"
+#include "failures/tide.h"
 #include "store/part.h"
 
 // What all accounts together do; counts fade (time constant in the code).
@@ -55,7 +57,9 @@ struct failures {
 	struct table accounts, origins, networks, passwords, series;
 	struct episodes episodes;
 	struct pulse fleet;
-	struct facts crowd[EPISODE_KINDS]; // of the shared alert of a kind
+	struct tide tide;
+	struct facts
+		crowd[EPISODE_KINDS]; // of the shared alert of a kind; EPISODE_OUTAGE: of the tide
 	double threshold;
 	uint64_t now_ns;
 };
@@ -86,5 +90,7 @@ enum verdict failures_run(
 	uint64_t time_ns
 );
 // The share of first contacts that is refused innocently, as believed now.
+// What it takes for the tide to be told: one subject, for which once in two years is seldom enough.
+double failures_tide_threshold(const struct failures *failures);
 double failures_theta(const struct pulse *fleet);
 bool failures_outage(const struct pulse *fleet);

@@ -173,6 +173,25 @@ void failures_tell_account(
 	);
 }
 
+void failures_tell_tide(struct failures *failures, const struct attempt *at) {
+	enum { TIDE = 1 }; // the outage is 0
+	struct episode *episode = find_own(failures, EPISODE_OUTAGE, TIDE);
+	const struct facts *facts = &failures->crowd[EPISODE_OUTAGE];
+	if (!episode)
+		episode = episodes_open(
+			&failures->episodes,
+			EPISODE_OUTAGE,
+			TIDE,
+			TIDE,
+			facts->since_ns,
+			failures->now_ns
+		);
+	text_tide(failures, &episode->alert);
+	episode->alert.end_ns = at->time_ns;
+	uint32_t size = distinct_count(&facts->accounts);
+	episode_tell(&failures->episodes, episode, size, false, failures->now_ns);
+}
+
 void failures_tell_word(void *ctx, struct episode *episode) {
 	struct failures *failures = ctx;
 	struct alert *alert = &episode->alert;

@@ -37,5 +37,7 @@ void failures_tell_account(
 	const struct attempt *at,
 	bool urgent
 );
+// More accounts are refused than usual.
+void failures_tell_tide(struct failures *failures, const struct attempt *at);
 // For struct episodes; ctx: struct failures.
 void failures_tell_word(void *ctx, struct episode *episode);

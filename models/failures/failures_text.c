@@ -425,6 +425,38 @@ void text_takeover(
 	snprintf(e->usual, sizeof(e->usual), "%u of %u visits", account->n_once, account->visits);
 }
 
+void text_tide(const struct failures *failures, struct alert *alert) {
+	const struct facts *facts = &failures->crowd[EPISODE_OUTAGE];
+	double most = tide_most(&failures->tide), usual = tide_usual(&failures->tide);
+	fill(failures, facts, NULL, alert);
+	alert->threshold = failures_tide_threshold(failures);
+	alert->score = tide_nats(&failures->tide);
+	alert->scope = ALERT_CAMPAIGN;
+	alert->rule_id = "password-guessing-slow";
+	alert->rule_name = "Passwords tried slowly on many accounts";
+	alert->techniques[0] = &STUFFING;
+	struct text text = {alert->message, sizeof(alert->message)};
+	say(&text,
+	    "Up to %.0f accounts a day are refused from places where they are not at home, on a "
+	    "usual day %.0f: somebody tries passwords on many accounts, a few times each, from ",
+	    most,
+	    usual);
+	say_count(&text, facts, &facts->ips);
+	say(&text,
+	    " addresses so far. Blocking single addresses will not help; watch for logins from new "
+	    "places, and consider limiting logins from outside.");
+	struct text words;
+	struct alert_evidence *e = text_evidence(alert, "tide", alert->score, &words);
+	say(&words,
+	    "%.0f accounts on the highest day against %.1f a day in the weeks before; no address, "
+	    "network or password "
+	    "stands out among them.",
+	    most,
+	    usual);
+	snprintf(e->seen, sizeof(e->seen), "%.0f accounts a day", most);
+	snprintf(e->usual, sizeof(e->usual), "%.1f accounts a day", usual);
+}
+
 void text_outage(const struct failures *failures, struct alert *alert) {
 	const struct facts *facts = &failures->fleet.outage;
 	uint32_t n = count_in(facts, &facts->accounts);

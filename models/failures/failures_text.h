@@ -36,4 +36,5 @@ void text_takeover(
 	bool sure,
 	struct alert *alert
 );
+void text_tide(const struct failures *failures, struct alert *alert);
 void text_outage(const struct failures *failures, struct alert *alert);

@@ -9,6 +9,15 @@
 
 enum { SEED = 13, RUNS = 300, BERNOULLI_RUNS = 2000 };
 
+static void the_default_budget_is_one_and_never_more_than_twenty_a_day(void **) {
+	assert_float_equal(evidence_budget(0, 0), 1, 1e-9);
+	assert_float_equal(evidence_budget(0, 5000), 1, 1e-9);
+	assert_float_equal(evidence_budget(0, 140000), 1, 1e-9);
+	// A million accounts have 140 a week.
+	assert_float_equal(evidence_budget(0, 1000000), .14, 1e-9);
+	assert_float_equal(evidence_budget(3, 1000000), 3, 1e-9);
+}
+
 static void the_threshold_follows_from_the_budget(void **) {
 	assert_true(fabs(evidence_threshold(0) - (8.8537 + log(EVIDENCE_CHANNELS))) < 1e-3);
 	assert_true(fabs(evidence_threshold(0.1) - evidence_threshold(1) - log(10)) < 1e-9);
@@ -114,6 +123,7 @@ static void innocent_streams_run_at_least_as_long_as_promised(void **) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_threshold_follows_from_the_budget),
+		cmocka_unit_test(the_default_budget_is_one_and_never_more_than_twenty_a_day),
 		cmocka_unit_test(it_is_the_plain_recursion_in_logarithms),
 		cmocka_unit_test(run_lengths_on_bernoulli_streams_are_the_tabled_ones),
 		cmocka_unit_test(time_takes_a_nat_in_a_week_and_never_runs_back),

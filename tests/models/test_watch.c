@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#include "account/account.h"
 #include "models/desk.h"
 
 enum { ACCOUNTS = 40, SEED = 20161 };
@@ -95,6 +96,67 @@ static void old_mail_read_slowly_by_a_stranger_is_told_once(void **) {
 	assert_true(a->score >= a->threshold);
 	assert_non_null(strstr(a->message, "older than 30 days read on"));
 	world_close(&w);
+}
+
+// Two old messages on two nights of three, with the software of the account's owner: no day says much.
+static void two_old_messages_a_night_are_told_within_a_fortnight(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 74; day++) {
+		begin(&w, day * DAY + 2 * HOUR, 7, IP(5, 101, 7, 9), 100 + 7 % 5);
+		read_bodies(&w, 100 + day * 2, 2, 2);
+		if (day % 3)
+			models_run(w.models, &w.activity);
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	assert_string_equal(w.desk.alert[0].rule_id, "slow-collection");
+	assert_string_equal(w.desk.alert[0].account, "u7@mzv.example");
+	world_close(&w);
+}
+
+// Two accounts that nobody used in two months: one by a new employee with what the others have, one by
+// somebody who has its password.
+static void an_account_copied_on_its_first_use_is_told(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t user = 80; user < 82; user++) {
+		bool own = user == 80;
+		begin(&w,
+		      60 * DAY + 9 * HOUR,
+		      user,
+		      own ? HOME(3) : IP(5, 101, 7, 9),
+		      own ? 103 : 999);
+		read_bodies(&w, 1, 400, 400);
+		models_run(w.models, &w.activity);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	const struct alert *a = desk_last(&w.desk, "first-use-copy");
+	assert_string_equal(a->account, "u81@mzv.example");
+	assert_int_equal(a->severity, ALERT_HIGH);
+	world_close(&w);
+}
+
+// On the road all the time, in another network each day, and then read by a stranger.
+static void old_mail_of_an_owner_without_a_home_is_watched(void **) {
+	for (int attacked = 0; attacked < 2; attacked++) {
+		struct world w;
+		world_open(&w, 0);
+		for (uint32_t day = 0; day < 90; day++) {
+			ordinary_day(&w, day);
+			begin(&w, day * DAY + 12 * HOUR, 77, IP(150, day, day, 9), 101);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, 0);
+			w.activity.mailboxes[0].store = 3;
+			models_run(w.models, &w.activity);
+			begin(&w, day * DAY + 22 * HOUR, 77, IP(5, 101, 7, 9), 999);
+			read_bodies(&w, 100 + day * 10, 10, 10);
+			if (attacked && day >= 70)
+				models_run(w.models, &w.activity);
+		}
+		assert_int_equal(desk_count(&w.desk, "slow-collection", ALERT_OPEN), attacked);
+		assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), attacked);
+		world_close(&w);
+	}
 }
 
 static void a_journey_of_the_owner_is_left_alone(void **) {
@@ -194,6 +256,106 @@ static void what_a_campaign_shares_is_listed_once_and_bounded(void **) {
 			);
 	assert_int_equal(a->campaign.n_grammars, 1);
 	assert_int_equal(a->campaign.grammars_total, 1);
+	world_close(&w);
+}
+
+// Nobody's mail is read who gets a new phone, at home, as five others do that week.
+static void a_new_client_at_several_homes_is_no_campaign(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 74; day++) {
+		for (uint32_t user = 3; user < 9; user++) {
+			begin(&w, day * DAY + 18 * HOUR + user * MINUTE, user, HOME(user), 555);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 3, 3, 0);
+			w.activity.mailboxes[0].store = day % 2;
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 0);
+	world_close(&w);
+}
+
+// Told when it is seen, when it grows, and as long as it goes on once a week.
+static void a_campaign_that_goes_on_is_told_each_week(void **) {
+	struct world w;
+	world_open(&w, 60);
+	uint64_t told_ns = 0, longest = 0;
+	for (uint32_t day = 60; day < 110; day++) {
+		for (uint32_t user = 3; user < 8; user++) {
+			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, IP(5, 101, 7, 9), 999
+			);
+			read_bodies(&w, 100 + day * 10, 3, 3);
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	for (size_t i = 0; i < w.desk.n; i++) {
+		const struct alert *a = &w.desk.alert[i];
+		if (strcmp(a->rule_id, "campaign") != 0)
+			continue;
+		uint64_t gap = told_ns ? a->time_ns - told_ns : 0;
+		longest = gap > longest ? gap : longest;
+		told_ns = a->time_ns;
+	}
+	assert_in_range(longest / DAY, 1, 8);
+	assert_true(told_ns >= START + 102 * DAY);
+	assert_in_range(desk_count(&w.desk, "campaign", ALERT_UPDATE), 6, 14);
+	world_close(&w);
+}
+
+// The same stranger again after the episode has closed, and now that there are more strangers about.
+static void a_campaign_that_was_closed_has_to_show_itself_anew(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 90; day++) {
+		for (uint32_t user = 3; user < 6; user++) {
+			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, IP(5, 101, 7, 9), 999
+			);
+			read_bodies(&w, 100 + day * 10, 3, 3);
+			if (desk_count(&w.desk, "campaign", ALERT_OPEN) == 0)
+				models_run(w.models, &w.activity);
+		}
+		for (uint32_t i = 0; day == 70 && i < 58; i++) {
+			uint32_t user = 6 + i % (ACCOUNTS - 6);
+			begin(&w, day * DAY + 9 * HOUR + i * MINUTE, user, IP(150, i, 3, 9), 700 + i
+			);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 1, 0);
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_CLOSE), 1);
+	begin(&w, 90 * DAY + 9 * HOUR, 3, IP(5, 101, 7, 9), 999);
+	read_bodies(&w, 100, 1, 1);
+	models_run(w.models, &w.activity);
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	world_close(&w);
+}
+
+// A hundred messages in as many ranges, of which 24 find a place in the list, and no dates.
+static void old_messages_without_a_place_in_the_list_count_as_old(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 74; day++) {
+		begin(&w, day * DAY + 2 * HOUR, 7, IP(5, 101, 7, 9), 999);
+		struct activity_mailbox *m = &w.activity.mailboxes[0];
+		m->bodies.n = ACTIVITY_RANGES_MAX;
+		for (uint32_t i = 0; i < ACTIVITY_RANGES_MAX; i++)
+			m->bodies.range[i] = (struct uid_range){100 + 2 * i, 100 + 2 * i};
+		m->n_bodies = 100;
+		m->bytes = 100 * 20000;
+		models_run(w.models, &w.activity);
+		ordinary_day(&w, day);
+	}
+	unsigned n, days;
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	const char *told = strchr(w.desk.alert[0].message, ' ');
+	assert_int_equal(
+		sscanf(told, " %u messages older than 30 days read on %u day", &n, &days), 2
+	);
+	assert_int_equal(n, 100 * days);
 	world_close(&w);
 }
 
@@ -357,10 +519,17 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
+		cmocka_unit_test(two_old_messages_a_night_are_told_within_a_fortnight),
+		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),
+		cmocka_unit_test(old_mail_of_an_owner_without_a_home_is_watched),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
 		cmocka_unit_test(what_a_campaign_shares_is_listed_once_and_bounded),
+		cmocka_unit_test(a_new_client_at_several_homes_is_no_campaign),
+		cmocka_unit_test(a_campaign_that_goes_on_is_told_each_week),
+		cmocka_unit_test(a_campaign_that_was_closed_has_to_show_itself_anew),
+		cmocka_unit_test(old_messages_without_a_place_in_the_list_count_as_old),
 		cmocka_unit_test(mail_forwarded_outside_by_a_new_rule_is_told),
 		cmocka_unit_test(mail_forwarded_to_a_colleague_is_not),
 		cmocka_unit_test(copies_sent_by_a_stranger_are_told),
