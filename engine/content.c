@@ -31,6 +31,13 @@ enum { FILE_SIZE_MAX = 1500 }; // of what is told of an attachment in one line
 struct found {
 	struct session_found sum; // in what is over
 	struct found_counter now[RULE_STREAMED]; // in what is open
+	bool is_certain; // one of them at least is called what it is
+};
+
+// Numbers of a form with wrong check digits.
+struct wrongs {
+	uint32_t n; // in what is over
+	struct found_counter now[RULE_STREAMED]; // in what is open
 };
 
 // A stream, opened with its first byte.
@@ -49,6 +56,7 @@ struct content {
 	bool is_done; // enough was found
 	uint16_t n_found;
 	uint32_t n_calls;
+	struct wrongs wrongs[VALIDATE_FORMS];
 	struct found *found; // in the slab, grown when a rule is found first
 	uint32_t found_size;
 	uint8_t token; // enum rule_field of the token being scanned
@@ -127,6 +135,7 @@ static void match_add(
 	if (found == NULL)
 		return;
 	sum = &found->sum;
+	found->is_certain |= hit->validity == VALIDATE_CERTAIN;
 	if (sum->count == 0 && sum->place.offset == 0)
 		place_note(content, rule, field, hit, &sum->place);
 	if (field < RULE_STREAMED)
@@ -141,11 +150,29 @@ static void match_add(
 		session_found_value(content->session, rule, hit, sum);
 }
 
+// Rules of one form tell of the same number one after the other.
+static void wrong_add(
+	struct content *content,
+	const struct rule *rule,
+	enum rule_field field,
+	const struct scan_hit *hit
+) {
+	found_count(
+		&content->wrongs[validate_form(rule->validate)].now[field],
+		hit->offset,
+		scanner_min_width(content->scanner, hit->rule)
+	);
+}
+
 static bool on_match(void *ctx, const struct scan_hit *hit) {
 	struct watch *watch = ctx;
 	struct content *content = watch->content;
 	const struct rule *rule = &rules_of(content)->rules[hit->rule];
 
+	if (hit->validity == VALIDATE_WRONG) {
+		wrong_add(content, rule, (enum rule_field)(watch - content->watches), hit);
+		return true;
+	}
 	if (++content->n_calls >= CONTENT_MATCHES_MAX)
 		content->is_done = true;
 	if (is_wanted(content, rule))
@@ -204,17 +231,29 @@ token_scan(struct content *content, enum rule_field field, const uint8_t *data, 
 	scan_token(content->scanner, field, data, size, on_token_match, content);
 }
 
-// What was found in a text is final. A part's text and its markup say the same: the larger number counts.
-static void found_settle(struct content *content) {
-	for (int i = 0; i < content->n_found; i++) {
-		struct found *found = &content->found[i];
-		uint32_t text = found->now[RULE_BODY].n + found->now[RULE_ATTACHMENT].n;
-		uint32_t markup = found->now[RULE_MARKUP].n;
+// A part's text and its markup say the same: the larger number counts.
+static uint32_t settle(struct found_counter now[RULE_STREAMED]) {
+	uint32_t text = now[RULE_BODY].n + now[RULE_ATTACHMENT].n, markup = now[RULE_MARKUP].n;
+	uint32_t n = now[RULE_HEADER].n + now[RULE_SIEVE].n + (text > markup ? text : markup);
 
-		found->sum.count += found->now[RULE_HEADER].n + found->now[RULE_SIEVE].n
-			+ (text > markup ? text : markup);
-		memset(found->now, 0, sizeof(found->now));
-	}
+	memset(now, 0, RULE_STREAMED * sizeof(*now));
+	return n;
+}
+
+// What was found in a text is final.
+static void found_settle(struct content *content) {
+	for (int i = 0; i < content->n_found; i++)
+		content->found[i].sum.count += settle(content->found[i].now);
+	for (int i = 0; i < VALIDATE_FORMS; i++)
+		content->wrongs[i].n += settle(content->wrongs[i].now);
+}
+
+// Whether it is what chance gives among numbers of that form.
+static bool is_chance(const struct content *content, const struct found *found) {
+	int form = validate_form(rules_of(content)->rules[found->sum.rule].validate);
+
+	return form >= 0 && !found->is_certain
+		&& validate_is_chance(found->sum.count, content->wrongs[form].n);
 }
 
 // ---- What MIME tells.
@@ -425,8 +464,11 @@ static void finish(struct content *content, uint64_t now_ns, struct mime_summary
 	if (content->n_found > 0) {
 		struct session_found found[MATCHES_PER_SESSION_MAX];
 
-		for (int i = 0; i < content->n_found; i++)
+		for (int i = 0; i < content->n_found; i++) {
 			found[i] = content->found[i].sum;
+			if (is_chance(content, &content->found[i]))
+				found[i].count = 0;
+		}
 		session_found(s, rules_of(content), found, content->n_found, now_ns);
 	}
 	slab_put(session_slab(s), content->found, content->found_size);

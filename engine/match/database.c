@@ -321,8 +321,9 @@ static int fields_compile(struct database *db) {
 struct sought {
 	const struct database *db;
 	uint32_t rule;
-	struct found_counter counter;
+	struct found_counter counter, wrong;
 	struct found_values values;
+	bool is_certain;
 };
 
 static bool sought_match(void *ctx, const struct scan_hit *hit) {
@@ -332,6 +333,11 @@ static bool sought_match(void *ctx, const struct scan_hit *hit) {
 
 	if (hit->rule != sought->rule)
 		return true;
+	if (hit->validity == VALIDATE_WRONG) {
+		found_count(&sought->wrong, hit->offset, sought->db->min_width[hit->rule]);
+		return true;
+	}
+	sought->is_certain |= hit->validity == VALIDATE_CERTAIN;
 	found_count(&sought->counter, hit->offset, sought->db->min_width[hit->rule]);
 	if (rule->distinct > 0)
 		found_values_add(&sought->values, found_value(rule, hit, key));
@@ -354,6 +360,9 @@ field_matches(struct scanner *scanner, uint32_t i, enum rule_field field, const 
 	} else {
 		scan_token(scanner, field, text, strlen(line), sought_match, &sought);
 	}
+	if (validate_form(rule->validate) >= 0 && !sought.is_certain
+	    && validate_is_chance(sought.counter.n, sought.wrong.n))
+		return false;
 	if (rule->scope != RULE_MESSAGE)
 		return sought.counter.n > 0;
 	return sought.counter.n > 0 && found_is_enough(rule, sought.counter.n, sought.values.n);

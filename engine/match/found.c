@@ -43,7 +43,7 @@ uint32_t found_value(const struct rule *rule, const struct scan_hit *hit, const 
 	size_t size = scan_hit_text(hit, text), n = 0;
 	struct validate_span span;
 
-	if (!validate(rule->validate, text, size, &span))
+	if (validate(rule->validate, text, size, &span) < VALIDATE_RIGHT)
 		return 0;
 	for (size_t i = span.from; i < span.to; i++)
 		if (rule->validate == VALIDATE_NOTHING || is_digit(text[i]) || is_letter(text[i]))
@@ -125,7 +125,7 @@ void found_excerpt(
 	struct validate_span span;
 
 	excerpt_r[0] = '\0';
-	if (!rule->has_excerpt || !validate(rule->validate, text, size, &span))
+	if (!rule->has_excerpt || validate(rule->validate, text, size, &span) < VALIDATE_RIGHT)
 		return;
 	if (strcmp(rule->category, "credential-access") == 0)
 		stars(text, span.from, span.to);

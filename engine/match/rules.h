@@ -14,7 +14,8 @@
 //	    protocol: [smtp, imap]         # of imap, smtp, lmtp, pop3, sieve, tls; all when it is missing
 //	    pattern: '-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----'   # Hyperscan (PCRE) syntax, over bytes
 //	    flags: [caseless]              # of caseless, dotall, multiline, fold (see fold.h)
-//	    validate: luhn                 # check digits (validate.h)
+//	    validate: luhn                 # check digits (validate.h); not told where so many numbers of that
+//	                                   # form in the message are wrong that right ones are chance
 //	    count: 10                      # at least so many occurrences, 1 when it is missing
 //	    distinct: 10                   # at least so many different values (what validate found, or the
 //	                                   # word at the match's end)

@@ -289,7 +289,10 @@ static int on_match(unsigned id, unsigned long long, unsigned long long to, unsi
 	uint8_t text[VALIDATE_WINDOW];
 	struct validate_span span;
 
-	if (kind != VALIDATE_NOTHING && !validate(kind, text, scan_hit_text(&hit, text), &span))
+	hit.validity = kind == VALIDATE_NOTHING
+		? VALIDATE_RIGHT
+		: validate(kind, text, scan_hit_text(&hit, text), &span);
+	if (hit.validity == VALIDATE_NONE || (hit.validity == VALIDATE_WRONG && !call->stream))
 		return 0;
 	return call->match(call->ctx, &hit) ? 0 : 1;
 }

@@ -37,9 +37,10 @@ const struct database *scanner_database(const struct scanner *scanner);
 bool scanner_wants(const struct scanner *scanner, enum rule_field field);
 
 // One match: rule index, and offset of its end in the stream or token. A pattern whose end can vary is
-// told of at each.
+// told of at each. In streams also numbers that have a rule's form and not its check digits (VALIDATE_WRONG).
 struct scan_hit {
 	uint32_t rule;
+	enum validate_result validity; // VALIDATE_RIGHT of rules that validate nothing
 	uint64_t offset;
 	const struct scan_stream *stream; // NULL: a token
 	const uint8_t *data; // being scanned, behind the stream's tail

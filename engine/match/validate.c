@@ -14,6 +14,7 @@ const char *const validate_names[VALIDATES] = {
 	[VALIDATE_IBAN] = "iban",
 	[VALIDATE_BIRTH_NUMBER] = "czech-birth-number",
 	[VALIDATE_LUHN_TOLD] = "luhn-told",
+	[VALIDATE_BIRTH_NUMBER_TOLD] = "czech-birth-number-told",
 };
 
 static bool is_digit(uint8_t c) {
@@ -65,10 +66,11 @@ static bool is_issuer(const uint8_t digits[16]) {
 		|| four == 6011 || (four >= 6440 && four <= 6599);
 }
 
-static bool luhn(const uint8_t *text, size_t size, size_t *from_r) {
+static bool has_luhn(const uint8_t *text, size_t size, size_t *from_r) {
 	uint8_t digits[16], places[VALIDATE_WINDOW];
 	int n = digits_before(text, size, 16, digits, places);
 
+	*from_r = n > 0 ? places[16 - n] : size;
 	// American Express has 15, and begins with 34 or 37; no 16 begin so.
 	if (n == 16 && is_issuer(digits) && is_luhn(digits, 16)) {
 		*from_r = places[0];
@@ -116,15 +118,15 @@ static bool is_edge(uint8_t c) {
 		&& strchr("_+/=", c) == NULL;
 }
 
-static bool iban(const uint8_t *text, size_t size, size_t *from_r) {
+static enum validate_result iban(const uint8_t *text, size_t size, size_t *from_r) {
 	for (size_t i = 0; i + 15 <= size; i++) {
 		*from_r = i;
 		if (is_capital(text[i]) && is_capital(text[i + 1]) && is_digit(text[i + 2])
 		    && is_digit(text[i + 3]) && (i == 0 || is_edge(text[i - 1]))
 		    && iban_at(text + i, size - i))
-			return true;
+			return VALIDATE_RIGHT;
 	}
-	return false;
+	return VALIDATE_NONE; // one in 97 is right by chance: a wrong one beside says nothing
 }
 
 // ---- What a number is called
@@ -230,6 +232,18 @@ static bool is_alone(const uint8_t *text, size_t from, size_t to, size_t size) {
 		&& (to == size || text[to] == '\r' || text[to] == '\n');
 }
 
+// ---- Cards
+
+static enum validate_result luhn(const uint8_t *text, size_t size, size_t *from_r) {
+	bool is_right = has_luhn(text, size, from_r);
+
+	if (is_called_otherwise(text, *from_r))
+		return VALIDATE_NONE;
+	if (!is_right)
+		return VALIDATE_WRONG;
+	return is_called_card(text, *from_r) ? VALIDATE_CERTAIN : VALIDATE_RIGHT;
+}
+
 // ---- Birth numbers
 
 // A day that is in a year. Months are 50 more of women, and 20 more where a day's numbers ran out.
@@ -239,58 +253,86 @@ static bool is_birth_day(unsigned month, unsigned day) {
 	return month >= 1 && month <= 12 && day >= 1 && day <= 31;
 }
 
-// YYMMDD/SSSC. Until 1953 there was no check digit, and one number less: then it is called one in front
-// (is_called), because 230512/001 is anything. From 1954 on the whole is divisible by 11; until 1985 a
-// rest of 10 in the first nine was written as 0.
-static bool birth_number(const uint8_t *text, size_t size, size_t *from_r) {
-	uint64_t number = 0;
+// The number before the end, YYMMDD/SSS or YYMMDD/SSSC. Returns how many digits it has after the slash, 0: no such.
+static size_t birth_read(const uint8_t *text, size_t size, size_t *from_r, uint64_t *number_r) {
 	size_t n = 0;
 
 	while (n < 4 && n < size && is_digit(text[size - 1 - n]))
 		n++;
 	if (n < 3 || size < n + 7 || text[size - n - 1] != '/')
-		return false;
+		return 0;
 	*from_r = size - n - 7;
+	*number_r = 0;
 	for (size_t i = *from_r; i < size; i++)
 		if (i != size - n - 1) {
 			if (!is_digit(text[i]))
-				return false;
-			number = number * 10 + text[i] - '0';
+				return 0;
+			*number_r = *number_r * 10 + text[i] - '0';
 		}
-	if (!is_birth_day(
-		    (unsigned)(text[*from_r + 2] - '0') * 10 + text[*from_r + 3] - '0',
-		    (unsigned)(text[*from_r + 4] - '0') * 10 + text[*from_r + 5] - '0'
-	    ))
-		return false;
+	return n;
+}
+
+// Until 1953 there was no check digit, and one number less: then it is called one in front, because
+// 230512/001 is anything. From 1954 on the whole is divisible by 11; until 1985 a rest of 10 in the first nine was
+// written as 0.
+static enum validate_result birth_number(const uint8_t *text, size_t size, size_t *from_r) {
+	uint64_t number = 0;
+	size_t n = birth_read(text, size, from_r, &number);
+	uint64_t day = number / (n == 3 ? 1000 : 10000);
+	uint64_t year = day / 10000;
+	bool is_day = is_birth_day((unsigned)(day / 100 % 100), (unsigned)(day % 100));
+
+	if (n == 0)
+		return VALIDATE_NONE;
 	if (n == 3)
-		return number / 10000000 <= 53 && is_called_birth_number(text, *from_r);
+		return is_day && year <= 53 && is_called_birth_number(text, *from_r)
+			? VALIDATE_CERTAIN
+			: VALIDATE_NONE;
 	// 123456/2023 is an office's reference: there are far more of those than people with such a number.
-	if (number % 10000 >= 1990 && number % 10000 <= 2039)
-		return false;
-	if (number % 11 == 0)
-		return true;
-	return number / 100000000 <= 85 && number / 100000000 >= 54 && number / 10 % 11 == 10
-		&& number % 10 == 0;
+	if ((number % 10000 >= 1990 && number % 10000 <= 2039)
+	    || is_called_otherwise(text, *from_r))
+		return VALIDATE_NONE;
+	if (!is_day
+	    || (number % 11 != 0
+		&& (year > 85 || year < 54 || number / 10 % 11 != 10 || number % 10 != 0)))
+		return VALIDATE_WRONG;
+	return is_called_birth_number(text, *from_r) ? VALIDATE_CERTAIN : VALIDATE_RIGHT;
+}
+
+// Years in which there are far more references by the day than people who are told of in mail.
+static enum validate_result birth_number_told(const uint8_t *text, size_t size, size_t *from_r) {
+	enum validate_result result = birth_number(text, size, from_r);
+	int year;
+
+	if (result != VALIDATE_RIGHT)
+		return result;
+	year = (text[*from_r] - '0') * 10 + text[*from_r + 1] - '0';
+	return year >= 12 && year <= 39 ? VALIDATE_NONE : VALIDATE_RIGHT;
 }
 
 // Any number is right: the word at the end.
-static bool last_word(const uint8_t *text, size_t size, size_t *from_r) {
+static enum validate_result last_word(const uint8_t *text, size_t size, size_t *from_r) {
 	*from_r = size;
 	while (*from_r > 0 && text[*from_r - 1] > ' '
 	       && strchr("\"'<>()[]{},;=", text[*from_r - 1]) == NULL)
 		--*from_r;
-	return true;
+	return VALIDATE_RIGHT;
 }
 
-bool validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r) {
-	static bool (*const kinds[VALIDATES])(const uint8_t *text, size_t size, size_t *from_r) = {
-		[VALIDATE_NOTHING] = last_word,
-		[VALIDATE_LUHN] = luhn,
-		[VALIDATE_IBAN] = iban,
-		[VALIDATE_BIRTH_NUMBER] = birth_number,
-		[VALIDATE_LUHN_TOLD] = luhn,
-	};
+enum validate_result
+validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r) {
+	static enum validate_result (*const kinds[VALIDATES]
+	)(const uint8_t *text, size_t size, size_t *from_r)
+		= {
+			[VALIDATE_NOTHING] = last_word,
+			[VALIDATE_LUHN] = luhn,
+			[VALIDATE_IBAN] = iban,
+			[VALIDATE_BIRTH_NUMBER] = birth_number,
+			[VALIDATE_LUHN_TOLD] = luhn,
+			[VALIDATE_BIRTH_NUMBER_TOLD] = birth_number_told,
+		};
 	size_t whole = size;
+	enum validate_result result;
 
 	// One byte behind the number may belong to the match; behind a word, which may end in anything, what
 	// cannot be one's end.
@@ -301,17 +343,29 @@ bool validate(enum validate kind, const uint8_t *text, size_t size, struct valid
 			size--;
 	else if (size > 0 && !is_digit(text[size - 1]) && !is_capital(text[size - 1]))
 		size--;
-	span_r->to = size;
-	if (!kinds[kind](text, size, &span_r->from))
-		return false;
-	switch (kind) {
-	case VALIDATE_LUHN:
-	case VALIDATE_BIRTH_NUMBER:
-		return !is_called_otherwise(text, span_r->from);
-	case VALIDATE_LUHN_TOLD:
-		return is_called_card(text, span_r->from)
-			|| is_alone(text, span_r->from, size, whole);
-	default:
-		return true;
-	}
+	*span_r = (struct validate_span){0, size};
+	result = kinds[kind](text, size, &span_r->from);
+	if (kind == VALIDATE_LUHN_TOLD && result == VALIDATE_RIGHT
+	    && !is_alone(text, span_r->from, size, whole))
+		return VALIDATE_NONE;
+	return result;
+}
+
+int validate_form(enum validate kind) {
+	static const int8_t forms[VALIDATES] = {
+		[VALIDATE_NOTHING] = -1,
+		[VALIDATE_LUHN] = 0,
+		[VALIDATE_IBAN] = -1,
+		[VALIDATE_BIRTH_NUMBER] = 1,
+		[VALIDATE_LUHN_TOLD] = 0,
+		[VALIDATE_BIRTH_NUMBER_TOLD] = 1,
+	};
+
+	return forms[kind];
+}
+
+// Of what a check of eleven lets pass by chance, 1, against half of all being meant: each right one is
+// log(6/11 / (1/11)) = 1.8 for that, each wrong one log(5/11 / (10/11)) = -0.7. One alone is taken.
+bool validate_is_chance(uint32_t n_right, uint32_t n_wrong) {
+	return (uint64_t)n_right * 5 < (uint64_t)n_wrong * 2 + 4;
 }

@@ -26,7 +26,18 @@ enum validate {
 	// Luhn, and it stands alone on its line or a word in front calls it a card (karta, visa): one of ten
 	// numbers of 16 digits has the right check digit, and tables are full of them.
 	VALIDATE_LUHN_TOLD,
+	// The same of birth numbers: those of a day from 2012 to 2039 only with "r. č." in front, because offices number
+	// by the day (230512/1234).
+	VALIDATE_BIRTH_NUMBER_TOLD,
 	VALIDATES,
+};
+
+// Of one check, so that it can be told from chance.
+enum validate_result {
+	VALIDATE_NONE, // something else: called so, or of no form that is looked for
+	VALIDATE_WRONG, // the form, and not the check digits (or no day): as most numbers of that form by chance
+	VALIDATE_RIGHT,
+	VALIDATE_CERTAIN, // right, and a word in front says what it is
 };
 
 // The names in rule files, by enum validate.
@@ -40,5 +51,13 @@ struct validate_span {
 // Whether the number at the end of text (a match's last size ≤ VALIDATE_WINDOW bytes; what the pattern
 // wants behind the number may follow it, of one byte) has the right check digits, and, of cards and birth
 // numbers, no word in front that says what else it is (order, č. j., ID …). span_r (set when it
-// has): where it stands; of VALIDATE_NOTHING the last word.
-bool validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r);
+// is right): where it stands; of VALIDATE_NOTHING the last word.
+enum validate_result
+validate(enum validate kind, const uint8_t *text, size_t size, struct validate_span *span_r);
+// Forms whose numbers are right by chance often enough to matter.
+enum { VALIDATE_FORMS = 2 };
+// Which of them a check is of: 0 cards, 1 birth numbers; -1: none.
+int validate_form(enum validate kind);
+// Whether so many right and wrong ones of one form in one message are what chance gives: one of ten or eleven numbers is
+// right by chance, so that beside wrong ones a right one says little.
+bool validate_is_chance(uint32_t n_right, uint32_t n_wrong);

@@ -21,9 +21,13 @@ static const char rules_text[]
 	  "- {id: subject, look: header, pattern: '(?:^|\\n)Subject: urgent'}\n"
 	  "- {id: body-only, look: body, pattern: 'Subject: urgent'}\n"
 	  "- {id: sent-only, direction: sent, pattern: 'going out'}\n"
-	  "- {id: x, look: [message, markup], pattern: 'x'}\n";
+	  "- {id: x, look: [message, markup], pattern: 'x'}\n"
+	  "- {id: birth, look: [message, markup], pattern: '(?:^|[^0-9])[0-9]{6}/[0-9]{4}', "
+	  "validate: czech-birth-number}\n"
+	  "- {id: births, pattern: '(?:^|[^0-9])[0-9]{6}/[0-9]{4}', validate: czech-birth-number, "
+	  "distinct: 3}\n";
 
-enum { NUMBER, MARK, SUBJECT, BODY_ONLY, SENT_ONLY, X, RULES };
+enum { NUMBER, MARK, SUBJECT, BODY_ONLY, SENT_ONLY, X, BIRTH, BIRTHS, RULES };
 
 // An engine and one session that only content knows.
 struct fixture {
@@ -208,6 +212,41 @@ static void a_rule_looks_only_in_its_direction(void **state) {
 	assert_int_equal(message(&f, CONTENT_FETCHED, "going out x", 99, 1).n[SENT_ONLY], 0);
 	assert_int_equal(message(&f, CONTENT_APPENDED, "going out x", 99, 1).n[SENT_ONLY], 0);
 	assert_int_equal(message(&f, CONTENT_FETCHED, "going out x", 99, 1).n[X], 1);
+	fixture_close(&f);
+}
+
+// One of eleven numbers is right by chance: what stands among wrong ones is such, unless it is called one.
+static void right_numbers_among_wrong_ones_are_chance(void **state) {
+	static const struct {
+		const char *text;
+		uint32_t n, n_list;
+	} cases[] = {
+		{"\r\n900628/6971 then", 1, 0},
+		{"\r\n900628/6971 then 801224/1007", 0, 0},
+		{"\r\n801224/1007 then r. č. 900628/6971", 1, 0},
+		{"\r\n900628/6971 then č. j. 801224/1007", 1, 0},
+		{"\r\n900628/6971 905528/6966 871110/2048 801224/1007", 3, 3},
+		{"\r\n900628/6971 905528/6966 871110/2048 1/1 801224/1007 801224/1018 801224/1027 "
+		 "801224/1037 801224/1047 801224/1057",
+		 0,
+		 0},
+		// The same text twice, as such and in its markup: neither counts twice.
+		{"Content-Type: text/html\r\n\r\n<p>900628/6971 <b>905528/6966</b> 801224/1007 "
+		 "801224/1018 801224/1027</p>",
+		 2,
+		 0},
+	};
+	struct fixture f;
+
+	fixture_open(&f, 4);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (size_t cut = 1; cut < 200; cut += 7) {
+			struct counts counts
+				= message(&f, CONTENT_SENT, cases[i].text, cut, i % 2 ? 1 : 1000);
+
+			assert_int_equal(counts.n[BIRTH], cases[i].n);
+			assert_int_equal(counts.n[BIRTHS], cases[i].n_list);
+		}
 	fixture_close(&f);
 }
 
@@ -481,6 +520,7 @@ int main(void) {
 		cmocka_unit_test(a_header_alone_is_seen_and_has_no_body),
 		cmocka_unit_test(any_cut_of_a_message_gives_the_same_counts),
 		cmocka_unit_test(a_rule_looks_only_in_its_direction),
+		cmocka_unit_test(right_numbers_among_wrong_ones_are_chance),
 		cmocka_unit_test(what_stands_around_a_hole_is_not_one_text),
 		cmocka_unit_test(matches_reach_the_session_and_its_activity),
 		cmocka_unit_test(a_part_alone_is_read_as_its_header_says_or_its_bytes),

@@ -65,6 +65,8 @@ static bool on_match(void *ctx, const struct scan_hit *hit) {
 	uint32_t rule = hit->rule;
 	uint64_t offset = hit->offset;
 
+	if (hit->validity == VALIDATE_WRONG)
+		return true;
 	assert_true(heard->n < 64);
 	heard->rule[heard->n] = rule;
 	heard->offset[heard->n++] = offset;

@@ -13,10 +13,14 @@
 
 #include <cmocka.h>
 
-static bool is_right(enum validate kind, const char *text) {
+static enum validate_result result_of(enum validate kind, const char *text) {
 	struct validate_span span;
 
 	return validate(kind, (const uint8_t *)text, strlen(text), &span);
+}
+
+static bool is_right(enum validate kind, const char *text) {
+	return result_of(kind, text) >= VALIDATE_RIGHT;
 }
 
 static bool is_digit(char c) {
@@ -154,16 +158,11 @@ static void a_card_that_is_told_stands_alone_or_is_called_one(void **) {
 		"\n4111111111111112\n",
 		"karta 4111111111111112 ",
 	};
-	struct validate_span span;
 
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++)
-		assert_true(validate(
-			VALIDATE_LUHN_TOLD, (const uint8_t *)right[i], strlen(right[i]), &span
-		));
+		assert_true(is_right(VALIDATE_LUHN_TOLD, right[i]));
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		assert_false(validate(
-			VALIDATE_LUHN_TOLD, (const uint8_t *)wrong[i], strlen(wrong[i]), &span
-		));
+		assert_false(is_right(VALIDATE_LUHN_TOLD, wrong[i]));
 }
 
 static void a_year_behind_a_slash_is_a_reference(void **) {
@@ -212,6 +211,60 @@ static void what_a_number_alone_shows_is_looked_at(void **) {
 	assert_false(is_right(VALIDATE_IBAN, "0NL91ABNA0417164300"));
 }
 
+static void what_is_wrong_is_told_from_what_is_something_else(void **) {
+	static const struct {
+		enum validate kind;
+		const char *text;
+		enum validate_result result;
+	} cases[] = {
+		{VALIDATE_LUHN, "4111111111111111", VALIDATE_RIGHT},
+		{VALIDATE_LUHN, "visa 4111111111111111", VALIDATE_CERTAIN},
+		{VALIDATE_LUHN, "4111111111111112", VALIDATE_WRONG},
+		{VALIDATE_LUHN, "2100000000000005", VALIDATE_WRONG},
+		{VALIDATE_LUHN, "order 4111111111111112", VALIDATE_NONE},
+		{VALIDATE_LUHN_TOLD, "x 4111111111111111", VALIDATE_NONE},
+		{VALIDATE_LUHN_TOLD, "x 4111111111111112", VALIDATE_WRONG},
+		{VALIDATE_IBAN, "CZ6508000000192000145398", VALIDATE_NONE},
+		{VALIDATE_BIRTH_NUMBER, "900628/6971", VALIDATE_RIGHT},
+		{VALIDATE_BIRTH_NUMBER, "r. č. 900628/6971", VALIDATE_CERTAIN},
+		{VALIDATE_BIRTH_NUMBER, "900628/6972", VALIDATE_WRONG},
+		{VALIDATE_BIRTH_NUMBER, "931316/7468", VALIDATE_WRONG},
+		{VALIDATE_BIRTH_NUMBER, "č. j. 900628/6972", VALIDATE_NONE},
+		{VALIDATE_BIRTH_NUMBER, "931316/2023", VALIDATE_NONE},
+		{VALIDATE_BIRTH_NUMBER, "230512/001", VALIDATE_NONE},
+		{VALIDATE_NOTHING, "anything", VALIDATE_RIGHT},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(result_of(cases[i].kind, cases[i].text), cases[i].result);
+}
+
+static void a_birth_number_of_late_years_is_told_by_its_name(void **) {
+	static const char *const late[] = {"190515/1006", "120101/1009"};
+	static const char *const others[] = {"111231/1002", "400101/1003", "900515/1001"};
+
+	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
+		char called[40];
+
+		assert_true(is_right(VALIDATE_BIRTH_NUMBER, late[i]));
+		assert_int_equal(result_of(VALIDATE_BIRTH_NUMBER_TOLD, late[i]), VALIDATE_NONE);
+		snprintf(called, sizeof(called), "rodné číslo %s", late[i]);
+		assert_int_equal(result_of(VALIDATE_BIRTH_NUMBER_TOLD, called), VALIDATE_CERTAIN);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(result_of(VALIDATE_BIRTH_NUMBER_TOLD, others[i]), VALIDATE_RIGHT);
+}
+
+static void right_ones_among_many_wrong_ones_are_chance(void **) {
+	assert_false(validate_is_chance(1, 0));
+	assert_true(validate_is_chance(1, 1));
+	assert_false(validate_is_chance(2, 3));
+	assert_true(validate_is_chance(2, 4));
+	assert_false(validate_is_chance(10, 20));
+	assert_true(validate_is_chance(10, 100));
+	assert_true(validate_is_chance(UINT32_MAX / 3, UINT32_MAX));
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(luhn_refuses_each_changed_digit_and_swapped_pair),
@@ -224,6 +277,9 @@ int main(void) {
 		cmocka_unit_test(a_year_behind_a_slash_is_a_reference),
 		cmocka_unit_test(a_birth_number_without_check_digit_is_called_one),
 		cmocka_unit_test(what_a_number_alone_shows_is_looked_at),
+		cmocka_unit_test(what_is_wrong_is_told_from_what_is_something_else),
+		cmocka_unit_test(a_birth_number_of_late_years_is_told_by_its_name),
+		cmocka_unit_test(right_ones_among_many_wrong_ones_are_chance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
