@@ -102,11 +102,7 @@ static void refuse(struct rule_reader *reader, const char *const *names, const c
 	for (; *names != NULL; names++)
 		if (rule_key(reader, *names) != NULL)
 			rule_wrong(
-				reader,
-				rule_key(reader, *names),
-				"%s %s; leave it out",
-				*names,
-				why
+				reader, rule_key(reader, *names), "%s %s; leave it out", *names, why
 			);
 }
 

@@ -19,19 +19,11 @@ struct rule_reader {
 };
 
 // Reports a mistake at the node, and marks the rule as bad.
-__attribute__((format(printf, 3, 4))) void rule_wrong(
-	struct rule_reader *reader,
-	const struct yaml_node *node,
-	const char *format,
-	...
-);
+__attribute__((format(printf, 3, 4))) void
+rule_wrong(struct rule_reader *reader, const struct yaml_node *node, const char *format, ...);
 // The key of this name, or NULL: the rule has none.
 const struct yaml_node *rule_key(const struct rule_reader *reader, const char *name);
 // Whether the text can be a pattern, as far as it can be said without Hyperscan; reported when not.
-bool rule_check_pattern(
-	struct rule_reader *reader,
-	const struct yaml_node *node,
-	const char *text
-);
+bool rule_check_pattern(struct rule_reader *reader, const struct yaml_node *node, const char *text);
 // What can only be said when all keys have been read; folds the pattern. node: the rule.
 void rule_check(struct rule_reader *reader, const struct yaml_node *node);
