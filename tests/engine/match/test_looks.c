@@ -87,9 +87,8 @@ static void talk(struct desk *d, const char *text, size_t piece) {
 	char line[1000];
 
 	for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
-		size_t size = (size_t)snprintf(
-			line, sizeof(line), "%.*s\r\n", (int)(end - text - 3), text + 3
-		);
+		size_t size = (size_t
+		)snprintf(line, sizeof(line), "%.*s\r\n", (int)(end - text - 3), text + 3);
 		for (size_t at = 0, n; at < size; at += n) {
 			n = piece < size - at ? piece : size - at;
 			segment(d,
@@ -119,8 +118,8 @@ play(const char *rules_text, uint16_t port, const char *text, size_t piece, stru
 		.out = {d, keep_record, NULL},
 	});
 	assert_non_null(engine);
-	*d = (struct desk){
-		.now_ns = 1768204800ull * 1000000000, .server_port = port, .next = {1000, 9000}};
+	*d = (struct desk
+	){.now_ns = 1768204800ull * 1000000000, .server_port = port, .next = {1000, 9000}};
 	d->flows = flow_open(&(struct flow_config
 	){.n_flows = 64, .held_size = 1 << 20, .handler = engine_handler(engine)});
 	assert_non_null(d->flows);
@@ -174,9 +173,10 @@ static void looks_check(const struct look *looks, size_t n, uint16_t port) {
 #define SMTP_END "C: .\nS: 250 OK queued\nC: QUIT\nS: 221 bye\n"
 #define MULTIPART                                                                                  \
 	"C: Subject: =?utf-8?b?bWFya2Vy?=\nC: X-Mailer: marker 1\nC: MIME-Version: 1.0\n"          \
-	"C: Content-Type: multipart/mixed; boundary=bb\nC: \nC: --bb\nC: Content-Type: text/html\n" \
+	"C: Content-Type: multipart/mixed; boundary=bb\nC: \nC: --bb\nC: Content-Type: "           \
+	"text/html\n"                                                                              \
 	"C: \nC: <b class=\"markup\">mar</b>ker\nC: --bb\n"                                        \
-	"C: Content-Type: text/plain\n"                                       \
+	"C: Content-Type: text/plain\n"                                                            \
 	"C: Content-Disposition: attachment; filename=\"marker.txt\"\nC: \nC: some marker\n"       \
 	"C: --bb--\n"
 
@@ -224,7 +224,8 @@ static void each_field_of_a_message_and_of_smtp(void **) {
 		// Nothing behind STARTTLS is looked at.
 		{"- {id: a, pattern: marker}\n",
 		 "S: 220 mail.test ESMTP\nC: EHLO a.test\nS: 250-mail.test\nS: 250 STARTTLS\n"
-		 "C: STARTTLS\nS: 220 go\nC: \x16\x03\x01\x02\x03\x01\x01 marker\nS: \x16\x03\x03 marker\n",
+		 "C: STARTTLS\nS: 220 go\nC: \x16\x03\x01\x02\x03\x01\x01 marker\nS: \x16\x03\x03 "
+		 "marker\n",
 		 ""},
 		{"- {id: a, look: event, pattern: '^bad_bdat$'}\n",
 		 SMTP_BEGIN "C: MAIL FROM:<a@b.test>\nS: 250 OK\nC: RCPT TO:<c@b.test>\nS: 250 OK\n"
@@ -267,17 +268,18 @@ static void each_field_of_imap_and_sieve(void **) {
 
 // The same message on its four ways.
 static void direction_and_protocol_are_told_apart(void **) {
-	static const char fetched[]
-		= IMAP_BEGIN "C: f FETCH 1 BODY[]\nS: * 1 FETCH (UID 3 BODY[] {10}\nS: \nS: marker\n"
-			     "S: )\nS: f OK done\n" IMAP_END;
-	static const char appended[]
-		= IMAP_BEGIN "C: f APPEND INBOX {10+}\nC: \nC: marker\nC: \nS: f OK done\n" IMAP_END;
+	static const char fetched[] = IMAP_BEGIN
+		"C: f FETCH 1 BODY[]\nS: * 1 FETCH (UID 3 BODY[] {10}\nS: \nS: marker\n"
+		"S: )\nS: f OK done\n" IMAP_END;
+	static const char appended[] = IMAP_BEGIN
+		"C: f APPEND INBOX {10+}\nC: \nC: marker\nC: \nS: f OK done\n" IMAP_END;
 	static const char sent[] = SMTP_BEGIN ENVELOPE "C: \nC: marker\n" SMTP_END;
-	static const char rules[] = "- {id: s, direction: sent, look: body, pattern: marker}\n"
-				    "- {id: f, direction: fetched, look: body, pattern: marker}\n"
-				    "- {id: a, direction: appended, look: body, pattern: marker}\n"
-				    "- {id: i, protocol: imap, look: body, pattern: marker}\n"
-				    "- {id: m, protocol: [smtp, lmtp], look: body, pattern: marker}\n";
+	static const char rules[]
+		= "- {id: s, direction: sent, look: body, pattern: marker}\n"
+		  "- {id: f, direction: fetched, look: body, pattern: marker}\n"
+		  "- {id: a, direction: appended, look: body, pattern: marker}\n"
+		  "- {id: i, protocol: imap, look: body, pattern: marker}\n"
+		  "- {id: m, protocol: [smtp, lmtp], look: body, pattern: marker}\n";
 	static const struct look imap[] = {
 		{rules, fetched, "f 1x body 1+6, i 1x body 1+6"},
 		{rules, appended, "a 1x body 1+6, i 1x body 1+6"},
@@ -317,10 +319,11 @@ static void a_word_that_is_cut_on_its_way_is_found(void **) {
 	static const struct look imap[] = {
 		// In pieces of a message, fetched one after the other.
 		{rules,
-		 IMAP_BEGIN "C: f UID FETCH 3 BODY.PEEK[]<0.10>\nS: * 1 FETCH (UID 3 BODY[]<0> {10}\n"
-			    "S: \nS: one long)\nS: f OK done\n"
-			    "C: g UID FETCH 3 BODY.PEEK[]<10.90>\nS: * 1 FETCH (UID 3 BODY[]<10> {7}\n"
-			    "S:  marker)\nS: g OK done\n" IMAP_END,
+		 IMAP_BEGIN
+		 "C: f UID FETCH 3 BODY.PEEK[]<0.10>\nS: * 1 FETCH (UID 3 BODY[]<0> {10}\n"
+		 "S: \nS: one long)\nS: f OK done\n"
+		 "C: g UID FETCH 3 BODY.PEEK[]<10.90>\nS: * 1 FETCH (UID 3 BODY[]<10> {7}\n"
+		 "S:  marker)\nS: g OK done\n" IMAP_END,
 		 "a 1x body 1+15"},
 	};
 
@@ -329,7 +332,9 @@ static void a_word_that_is_cut_on_its_way_is_found(void **) {
 	LOOKS(imap, 143);
 }
 
-#define MESSAGE(text) ENVELOPE "C: \nC: " text "\n" "C: .\nS: 250 OK queued\n"
+#define MESSAGE(text)                                                                              \
+	ENVELOPE "C: \nC: " text "\n"                                                              \
+		 "C: .\nS: 250 OK queued\n"
 
 static void how_often_is_enough(void **) {
 	static const char count[] = "- {id: a, look: body, pattern: 'x[0-9]', count: 3}\n";
@@ -374,10 +379,12 @@ static void an_excerpt_shows_no_secret(void **) {
 		{"- {id: a, look: body, pattern: '4111 1111 1111 1111', validate: luhn}\n",
 		 SMTP_BEGIN MESSAGE("card 4111 1111 1111 1111"),
 		 "a 1x body 1+24"},
-		{"- {id: a, look: body, pattern: '4111 1111 1111 1111', validate: luhn, excerpt: yes}\n",
+		{"- {id: a, look: body, pattern: '4111 1111 1111 1111', validate: luhn, excerpt: "
+		 "yes}\n",
 		 SMTP_BEGIN MESSAGE("card 4111 1111 1111 1111"),
 		 "a 1x body 1+24 card 41** **** **** **11"},
-		{"- {id: a, look: body, pattern: 'heslo: [a-z0-9]+\\r', category: credential-access, "
+		{"- {id: a, look: body, pattern: 'heslo: [a-z0-9]+\\r', category: "
+		 "credential-access, "
 		 "excerpt: yes}\n",
 		 SMTP_BEGIN MESSAGE("heslo: kolotoc22"),
 		 "a 1x body 1+17 heslo: *********"},

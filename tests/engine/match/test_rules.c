@@ -398,6 +398,54 @@ static void any_cut_of_a_file_gives_whole_rules(void **state) {
 	}
 }
 
+static char *manual_read(void) {
+	static char text[1 << 16];
+	FILE *file = fopen("rules/README.md", "r");
+
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	return text;
+}
+
+// What the loader knows, by its own words, stands in the manual; and the manual's example is right.
+static void the_manual_names_every_word(void **state) {
+	static const char *const asks[][2] = {
+		{"nothing: a", "known are "},
+		{"look: nothing", "write message, "},
+		{"direction: nothing", "write "},
+		{"protocol: nothing", "write "},
+		{"flags: nothing", "write "},
+		{"validate: nothing", "write "},
+		{"within: nothing", "write "},
+		{"severity: nothing", "write "},
+	};
+	char *manual = manual_read(), text[200], quoted[64], *save;
+	struct said said;
+
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		snprintf(text, sizeof(text), "rules:\n- id: a\n  pattern: b\n  %s\n", asks[i][0]);
+		rules_close(parse(text, strlen(text), &said));
+		char *words = strstr(said.text, asks[i][1]);
+		assert_non_null(words);
+		int n = 0;
+		for (char *word = strtok_r(words + strlen(asks[i][1]), ", \n", &save); word != NULL;
+		     word = strtok_r(NULL, ", \n", &save), n++) {
+			snprintf(quoted, sizeof(quoted), "`%s`", word);
+			if (strstr(manual, quoted) == NULL)
+				fail_msg("rules/README.md does not name %s", quoted);
+		}
+		assert_true(n >= 3);
+	}
+	char *example = strstr(manual, "```yaml\n");
+	assert_non_null(example);
+	example += strlen("```yaml\n");
+	struct rules *rules = parse(example, (size_t)(strstr(example, "```") - example), &said);
+	assert_string_equal(said.text, "");
+	assert_int_equal(rules->n, 1);
+	rules_close(rules);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_says_everything_or_takes_defaults),
@@ -410,6 +458,7 @@ int main(void) {
 		cmocka_unit_test(folding_writes_each_form_of_a_letter),
 		cmocka_unit_test(a_rule_that_is_never_told_is_said),
 		cmocka_unit_test(techniques_are_found_by_their_full_id),
+		cmocka_unit_test(the_manual_names_every_word),
 		cmocka_unit_test(any_cut_of_a_file_gives_whole_rules),
 	};
 
