@@ -24,6 +24,7 @@ enum exit_status cmd_run(const struct config *) {
 #include "place.h"
 #include "port/port.h"
 #include "port/telemetry.h"
+#include "reload.h"
 #include "stats.h"
 
 #include <string.h>
@@ -255,24 +256,29 @@ static int rules_fill(const struct config *config, struct steer_rules *rules, ch
 struct live {
 	const struct config *config;
 	struct port *port;
+	struct steer_rules fresh; // read, and not in force before the content rules are
 };
 
-static int reload(void *ctx, FILE *out) {
-	static struct steer_rules rules; // of the one reload that there is at a time
-	const struct live *live = ctx;
+static int reload_check(void *ctx, FILE *out) {
+	struct live *live = ctx;
 	struct config fresh;
 	char error[ERROR_SIZE] = "";
 	int result = config_reread(live->config, &fresh, out);
 
-	memset(&rules, 0, sizeof(rules));
+	memset(&live->fresh, 0, sizeof(live->fresh));
 	if (result == 0)
-		result = rules_fill(&fresh, &rules, error);
+		result = rules_fill(&fresh, &live->fresh, error);
 	fputs(error, out);
 	config_close(&fresh);
-	for (int i = 0; i < port_n_devices(live->port) && result == 0; i++)
-		if (port_device_steer(live->port, i))
-			steer_set(port_device_steer(live->port, i), &rules);
 	return result;
+}
+
+static void reload_commit(void *ctx) {
+	const struct live *live = ctx;
+
+	for (int i = 0; i < port_n_devices(live->port); i++)
+		if (port_device_steer(live->port, i))
+			steer_set(port_device_steer(live->port, i), &live->fresh);
 }
 
 static struct port *open_port(const struct config *config, char *error) {
@@ -324,7 +330,7 @@ run(struct live *live, struct pipeline *pipeline, const struct confine_user *use
 	for (int i = 0; i < n; i++)
 		sources[i] = port_source(port, i);
 	pipeline_on_stats(pipeline, ports_write, port);
-	pipeline_on_reload(pipeline, reload, live);
+	pipeline_on_reload(pipeline, &(struct reload_more){reload_check, reload_commit, live});
 	telemetry_add(
 		"/postern/stats", "What Postern counts; no parameters", telemetry_counters, &told
 	);
@@ -347,6 +353,7 @@ run(struct live *live, struct pipeline *pipeline, const struct confine_user *use
 }
 
 enum exit_status cmd_run(const struct config *config) {
+	static struct live live; // large
 	int n_named = (config->vdev != NULL) + (config->port != NULL) + (config->xdp != NULL);
 	enum exit_status status = EXIT_BAD_INPUT;
 	struct pipeline *pipeline;
@@ -370,10 +377,12 @@ enum exit_status cmd_run(const struct config *config) {
 	port_describe(port, "postern: ", stderr);
 	if (config->cores.n == 0)
 		place_on_node(port_node(port));
+	live.config = config;
+	live.port = port;
 	pipeline = port_n_sources(port) > 1 ? pipeline_open_spread(config)
 					    : pipeline_open(config, true);
 	if (pipeline)
-		status = run(&(struct live){config, port}, pipeline, &user);
+		status = run(&live, pipeline, &user);
 	pipeline_close(pipeline);
 	port_close(port);
 	return status;

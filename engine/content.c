@@ -78,8 +78,10 @@ static struct found *found_get(struct content *content, uint32_t rule) {
 	for (int i = 0; i < content->n_found; i++)
 		if (content->found[i].sum.rule == rule)
 			return &content->found[i];
-	if (content->n_found == MATCHES_PER_SESSION_MAX)
+	if (content->n_found == MATCHES_PER_SESSION_MAX) {
+		session_event(content->session, EVENT_too_many_matches);
 		return NULL;
+	}
 	if (slab_grow(
 		    session_slab(content->session),
 		    &block,
@@ -164,6 +166,14 @@ static void wrong_add(
 	);
 }
 
+// Whoever fills a message with matches to hide what comes behind them is seen doing it.
+static void call_note(struct content *content) {
+	if (++content->n_calls < CONTENT_MATCHES_MAX)
+		return;
+	content->is_done = true;
+	session_event(content->session, EVENT_too_many_matches);
+}
+
 static bool on_match(void *ctx, const struct scan_hit *hit) {
 	struct watch *watch = ctx;
 	struct content *content = watch->content;
@@ -173,8 +183,7 @@ static bool on_match(void *ctx, const struct scan_hit *hit) {
 		wrong_add(content, rule, (enum rule_field)(watch - content->watches), hit);
 		return true;
 	}
-	if (++content->n_calls >= CONTENT_MATCHES_MAX)
-		content->is_done = true;
+	call_note(content);
 	if (is_wanted(content, rule))
 		match_add(content, rule, (enum rule_field)(watch - content->watches), hit);
 	return !content->is_done;
@@ -185,8 +194,7 @@ static bool on_token_match(void *ctx, const struct scan_hit *hit) {
 	struct content *content = ctx;
 	const struct rule *rule = &rules_of(content)->rules[hit->rule];
 
-	if (++content->n_calls >= CONTENT_MATCHES_MAX)
-		content->is_done = true;
+	call_note(content);
 	if (is_wanted(content, rule)
 	    && (content->token != RULE_VALUE || header_is_named(content, rule)))
 		match_add(content, rule, content->token, hit);

@@ -79,8 +79,6 @@ struct pipeline {
 	void (*more)(void *ctx, struct json *json); // in stats
 	void *more_ctx;
 	struct engine *engines[DISTRIBUTE_WORKERS_MAX]; // of the lines
-	int (*reload)(void *ctx, FILE *out); // of the caller; NULL: none
-	void *reload_ctx;
 	void (*pause)(void *ctx, uint64_t now_ns);
 	void *pause_ctx;
 };
@@ -500,8 +498,6 @@ static const char *stats_line(void *ctx, uint64_t now_ns, size_t *size_r) {
 static int answer_reload(void *ctx, FILE *out) {
 	struct pipeline *p = ctx;
 
-	if (p->reload && p->reload(p->reload_ctx, out) < 0)
-		return -1;
 	return reload_run(p->rules, p->analyst, p->engines, p->n_lines, out);
 }
 
@@ -656,9 +652,8 @@ void pipeline_give(const struct pipeline *p, uid_t uid, gid_t gid) {
 		control_give(p->control, uid, gid);
 }
 
-void pipeline_on_reload(struct pipeline *p, int (*reload)(void *ctx, FILE *out), void *ctx) {
-	p->reload_ctx = ctx;
-	p->reload = reload;
+void pipeline_on_reload(struct pipeline *p, const struct reload_more *more) {
+	reload_with(p->rules, more);
 }
 
 void pipeline_on_stats(struct pipeline *p, void (*more)(void *ctx, struct json *json), void *ctx) {

@@ -15,8 +15,9 @@
 #include <sys/types.h>
 
 struct json;
-struct stats;
 struct pipeline;
+struct reload_more;
+struct stats;
 
 // Exit statuses of the program (README, "Exit status").
 enum exit_status {
@@ -55,9 +56,8 @@ int pipeline_run_spread(struct pipeline *pipeline, struct source *const *sources
 void pipeline_give(const struct pipeline *pipeline, uid_t uid, gid_t gid);
 // What it counts at this moment, for a reader other than control and stats lines.
 void pipeline_stats(struct pipeline *pipeline, struct stats *stats);
-// What reload does for the caller: 0, or −1 and in words on out what is wrong; everything is then as it
-// was. Before it runs.
-void pipeline_on_reload(struct pipeline *pipeline, int (*reload)(void *ctx, FILE *out), void *ctx);
+// What the caller reloads together with the rules (reload.h). Before it runs.
+void pipeline_on_reload(struct pipeline *pipeline, const struct reload_more *more);
 // Adds to the answer of stats, and to stats lines, what only the caller knows. Before it runs.
 void pipeline_on_stats(
 	struct pipeline *pipeline,

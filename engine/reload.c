@@ -28,6 +28,7 @@ struct generation {
 
 struct reload {
 	const struct config *config;
+	struct reload_more more; // zeroed: nothing
 	pthread_mutex_t lock; // of what follows
 	struct generation now; // w: who reloads, who may read it without the lock
 	struct generation old[RELOAD_OLD_MAX];
@@ -85,6 +86,10 @@ static struct scanner *scanner_add(struct generation *generation) {
 
 struct scanner *reload_scanner(struct reload *reload) {
 	return scanner_add(&reload->now);
+}
+
+void reload_with(struct reload *reload, const struct reload_more *more) {
+	reload->more = *more;
 }
 
 // ---- The old ones
@@ -167,8 +172,11 @@ static void put_in_force(
 static int
 try(struct reload *reload, struct analyst *analyst, struct engine *const *engines, int n, FILE *out
 ) {
+	const struct reload_more *more = &reload->more;
 	struct generation fresh = {0};
 
+	if (more->check && more->check(more->ctx, out) < 0)
+		return -1;
 	reload_reap(reload, engines, n);
 	if (reload_n_old(reload) == RELOAD_OLD_MAX) {
 		fprintf(out,
@@ -187,6 +195,8 @@ try(struct reload *reload, struct analyst *analyst, struct engine *const *engine
 		return -1;
 	}
 	put_in_force(reload, &fresh, engines, n);
+	if (more->commit)
+		more->commit(more->ctx);
 	return 0;
 }
 

@@ -33,6 +33,17 @@ const struct rules *reload_rules(const struct reload *reload);
 int reload_n_bad(struct reload *reload);
 // The scanner of the next worker; NULL: no rules, or no memory. Before the threads.
 struct scanner *reload_scanner(struct reload *reload);
+// What else is reloaded with the rules: all of it comes into force, or nothing does.
+struct reload_more {
+	// Reads it: 0, or −1 and in words on out what is wrong. Nothing changes yet.
+	int (*check)(void *ctx, FILE *out);
+	// Puts in force what check has read. Called only behind a check that was right, when the rules are, too.
+	void (*commit)(void *ctx);
+	void *ctx;
+};
+
+// Before the threads.
+void reload_with(struct reload *reload, const struct reload_more *more);
 // Reads the configuration's rules anew and hands them to the engines (whose first scanners came from
 // reload_scanner(), in this order). analyst: is told of them before. Writes a JSON object to out and
 // returns 0; or writes why not and returns −1: then nothing has changed. Mistakes are said on stderr, too.

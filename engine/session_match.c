@@ -68,8 +68,12 @@ static struct session_match *match_get(struct session *s, const struct rule *rul
 	uint32_t size = s->matches_size;
 	void *block = s->matches;
 
-	if (match != NULL || s->n_matches == MATCHES_PER_SESSION_MAX)
+	if (match != NULL)
 		return match;
+	if (s->n_matches == MATCHES_PER_SESSION_MAX) {
+		session_event(s, EVENT_too_many_matches);
+		return NULL;
+	}
 	if (slab_grow(
 		    session_slab(s),
 		    &block,
@@ -295,6 +299,10 @@ static bool on_match(void *ctx, const struct scan_hit *hit) {
 	if (!session_match_wants(token->s, rule)
 	    || found_find(token->found, token->n, hit->rule) != NULL)
 		return true;
+	if (token->n == MATCHES_PER_SESSION_MAX) {
+		session_event(token->s, EVENT_too_many_matches);
+		return false;
+	}
 	found = &token->found[token->n++];
 	*found = (struct session_found){
 		.rule = hit->rule,
@@ -304,7 +312,7 @@ static bool on_match(void *ctx, const struct scan_hit *hit) {
 	found_excerpt(rule, hit, found->place.excerpt);
 	if (rule->distinct > 0)
 		session_found_value(token->s, rule, hit, found);
-	return token->n < MATCHES_PER_SESSION_MAX;
+	return true;
 }
 
 void session_token(

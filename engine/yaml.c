@@ -362,6 +362,27 @@ static int take(struct yaml *yaml, struct fy_event *event) {
 	}
 }
 
+// What would be right, by a word of what libfyaml says.
+static const char *syntax_advice(const char *message) {
+	static const struct {
+		const char *word, *advice;
+	} known[] = {
+		{"tab", "indent with blanks"},
+		{"single-quoted", "end the text with one quote, and write '' for a quote in it"},
+		{"escape", "write \\\\ for a backslash in \"…\", or the text in '…'"},
+		{"double-quoted", "end the text with one quote, and write \\\" for a quote in it"},
+		{"nested block mapping", "write a value that holds a colon in '…'"},
+		{"multiline plain key", "write a blank behind the colon of KEY: VALUE"},
+		{"invalid value after", "write a value that begins with [ or { in '…'"},
+		{"cannot start with", "write this value in '…'"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strstr(message, known[i].word) != NULL)
+			return known[i].advice;
+	return "look at the indentation, brackets and quotes here and in the line before";
+}
+
 static void syntax_error(struct yaml *yaml, struct fy_diag *diag) {
 	void *at = NULL;
 	struct fy_diag_error *error = fy_diag_errors_iterate(diag, &at);
@@ -372,8 +393,9 @@ static void syntax_error(struct yaml *yaml, struct fy_diag *diag) {
 			yaml->file,
 			error->line + yaml->first_line - 1,
 			error->column,
-			"not YAML here: %s",
-			error->msg
+			"not YAML here: %s; %s",
+			error->msg,
+			syntax_advice(error->msg)
 		);
 	else
 		yaml_mistake(yaml->mistakes, yaml->file, 0, 0, "not YAML");

@@ -86,23 +86,17 @@ static void pattern_check(struct database *db, uint32_t i) {
 	free(info);
 }
 
-// The rules of a field that are in, as Hyperscan wants them.
-struct patterns {
-	const char **text;
-	unsigned *flags, *ids;
-	unsigned n;
-};
-
-static void patterns_free(struct patterns *patterns) {
+static void patterns_free(struct database_patterns *patterns) {
 	free(patterns->text);
 	free(patterns->flags);
 	free(patterns->ids);
 }
 
-static int patterns_gather(const struct database *db, int field, struct patterns *patterns) {
+static int
+patterns_gather(const struct database *db, int field, struct database_patterns *patterns) {
 	size_t n = db->rules->n + 1;
 
-	*patterns = (struct patterns){
+	*patterns = (struct database_patterns){
 		.text = calloc(n, sizeof(*patterns->text)),
 		.flags = calloc(n, sizeof(*patterns->flags)),
 		.ids = calloc(n, sizeof(*patterns->ids)),
@@ -122,7 +116,8 @@ static int patterns_gather(const struct database *db, int field, struct patterns
 }
 
 // The set as a whole was refused and no culprit named: each is tried alone.
-static bool culprits_find(struct database *db, const struct patterns *patterns, unsigned how) {
+static bool
+culprits_find(struct database *db, const struct database_patterns *patterns, unsigned how) {
 	uint32_t n_out = db->n_out;
 
 	for (unsigned i = 0; i < patterns->n; i++) {
@@ -151,19 +146,20 @@ static void hash_add(EVP_MD_CTX *md, const void *data, size_t size) {
 	EVP_DigestUpdate(md, data, size);
 }
 
-// All that a database depends on. false: it cannot be told.
-static bool key_make(int field, const struct patterns *patterns, struct cache_key *key_r) {
+bool database_key(
+	const char *version,
+	const hs_platform_info_t *platform,
+	unsigned how,
+	const struct database_patterns *patterns,
+	struct cache_key *key_r
+) {
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	hs_platform_info_t platform;
-	unsigned how = mode(field);
 	bool done = false;
 
-	memset(&platform, 0, sizeof(platform));
 	memset(key_r, 0, sizeof(*key_r));
-	if (md != NULL && hs_populate_platform(&platform) == HS_SUCCESS
-	    && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1) {
-		hash_add(md, hs_version(), strlen(hs_version()));
-		hash_add(md, &platform, sizeof(platform));
+	if (md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1) {
+		hash_add(md, version, strlen(version));
+		hash_add(md, platform, sizeof(*platform));
 		hash_add(md, &how, sizeof(how));
 		for (unsigned i = 0; i < patterns->n; i++) {
 			hash_add(md, patterns->text[i], strlen(patterns->text[i]));
@@ -174,6 +170,15 @@ static bool key_make(int field, const struct patterns *patterns, struct cache_ke
 	}
 	EVP_MD_CTX_free(md);
 	return done;
+}
+
+// Of this machine. Zeroed first: the key must not depend on what lies between the structure's members.
+static bool key_make(int field, const struct database_patterns *patterns, struct cache_key *key_r) {
+	hs_platform_info_t platform;
+
+	memset(&platform, 0, sizeof(platform));
+	return hs_populate_platform(&platform) == HS_SUCCESS
+		&& database_key(hs_version(), &platform, mode(field), patterns, key_r);
 }
 
 // Fields that look for the same with the same patterns share one database.
@@ -232,7 +237,7 @@ static void field_keep(struct database *db, int field) {
 }
 
 // 1: compiled, 0: a rule went out and the rest is to be tried again.
-static int field_compile(struct database *db, int field, const struct patterns *patterns) {
+static int field_compile(struct database *db, int field, const struct database_patterns *patterns) {
 	hs_compile_error_t *error = NULL;
 
 	if (hs_compile_multi(
@@ -261,7 +266,7 @@ static int field_compile(struct database *db, int field, const struct patterns *
 	return 0;
 }
 
-static int field_make(struct database *db, int field, const struct patterns *patterns) {
+static int field_make(struct database *db, int field, const struct database_patterns *patterns) {
 	int rc;
 
 	if (key_make(field, patterns, &db->keys[field])
@@ -275,7 +280,7 @@ static int field_make(struct database *db, int field, const struct patterns *pat
 
 // 1: there (or nothing to compile), 0: a rule went out and the rest is to be tried again, -1: no memory.
 static int field_try(struct database *db, int field) {
-	struct patterns patterns;
+	struct database_patterns patterns;
 	int rc = patterns_gather(db, field, &patterns);
 
 	if (rc == 0 && patterns.n == 0)

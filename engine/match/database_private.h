@@ -30,5 +30,22 @@ static inline bool database_is_streamed(int field) {
 	return field < RULE_STREAMED;
 }
 
+// The rules of a field that are in, as Hyperscan wants them.
+struct database_patterns {
+	const char **text;
+	unsigned *flags, *ids;
+	unsigned n;
+};
+
+// All that a database depends on: Hyperscan's version, the processor's features, the mode (HS_MODE_…), and
+// the patterns with their flags and numbers. false: it cannot be told.
+bool database_key(
+	const char *version,
+	const hs_platform_info_t *platform,
+	unsigned how,
+	const struct database_patterns *patterns,
+	struct cache_key *key_r
+);
+
 // Hyperscan takes its streams from the scanners' arenas; in scan.c.
 void scan_allocator_set(void);

@@ -4,34 +4,24 @@
 // Each rule is one map of the YAML tree; each of its keys one row of a table and one small reader.
 // What only Hyperscan can say of a pattern, and the test lines, come later (scan.c).
 
-#include "match/rule.h"
-
 #include "content.h"
-#include "match/fold.h"
+#include "match/rule_private.h"
 #include "match/technique.h"
 #include "match/validate.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
 	MESSAGE = 1 << RULE_HEADER | 1 << RULE_BODY | 1 << RULE_ATTACHMENT,
 	ALL_PROTOCOLS = (1 << ACTIVITY_PROTOCOLS) - 1,
 	ALL_DIRECTIONS = 1 << CONTENT_SENT | 1 << CONTENT_FETCHED | 1 << CONTENT_APPENDED,
 	PATTERN_SIZE_MAX = 4000,
-	REPEAT_MAX = 1000,
 	WINDOW_S_MAX = 86400, // an episode without matches is over then
-};
-
-// One rule that is being read.
-struct reader {
-	struct rule *rule;
-	struct yaml_mistakes *mistakes;
-	const struct yaml_node *key; // now being read
-	uint32_t given; // bit per key of the table below
-	bool is_bad;
 };
 
 struct word {
@@ -91,8 +81,7 @@ static const struct word flags[] = {
 
 // ---- Mistakes.
 
-__attribute__((format(printf, 3, 4))) static void
-wrong(struct reader *reader, const struct yaml_node *node, const char *format, ...) {
+void rule_wrong(struct rule_reader *reader, const struct yaml_node *node, const char *format, ...) {
 	char what[400];
 	va_list args;
 
@@ -123,24 +112,26 @@ static const char *words_list(const struct word *words, char *buffer, size_t siz
 // ---- Values.
 
 // The text of a scalar; NULL (reported) when it is something else or empty.
-static const char *text_read(struct reader *reader, const struct yaml_node *node) {
+static const char *text_read(struct rule_reader *reader, const struct yaml_node *node) {
 	const char *name = reader->key->text;
 
 	if (node == NULL || node->kind != YAML_SCALAR)
-		wrong(reader,
-		      node != NULL ? node : reader->key,
-		      "%s is %s; write one value",
-		      name,
-		      node != NULL ? yaml_kind_text(node->kind) : "without a value");
+		rule_wrong(
+			reader,
+			node != NULL ? node : reader->key,
+			"%s is %s; write one value",
+			name,
+			node != NULL ? yaml_kind_text(node->kind) : "without a value"
+		);
 	else if (node->text[0] == '\0')
-		wrong(reader, node, "%s is empty; write a value or leave the key out", name);
+		rule_wrong(reader, node, "%s is empty; write a value or leave the key out", name);
 	else
 		return node->text;
 	return NULL;
 }
 
 static int
-word_read(struct reader *reader, const struct yaml_node *node, const struct word *words) {
+word_read(struct rule_reader *reader, const struct yaml_node *node, const struct word *words) {
 	const char *text = text_read(reader, node);
 	char known[300];
 
@@ -150,24 +141,29 @@ word_read(struct reader *reader, const struct yaml_node *node, const struct word
 		if (strcmp(word->name, text) == 0)
 			return word->value;
 	if (words == flags && (strcmp(text, "utf8") == 0 || strcmp(text, "ucp") == 0))
-		wrong(reader,
-		      node,
-		      "%s cannot be used: mail is any bytes, not always UTF-8; write letters with "
-		      "diacritics as they are and add fold",
-		      text);
+		rule_wrong(
+			reader,
+			node,
+			"%s cannot be used: mail is any bytes, not always UTF-8; write letters "
+			"with "
+			"diacritics as they are and add fold",
+			text
+		);
 	else
-		wrong(reader,
-		      node,
-		      "%s: \"%.40s\" is not known; write %s",
-		      reader->key->text,
-		      text,
-		      words_list(words, known, sizeof(known)));
+		rule_wrong(
+			reader,
+			node,
+			"%s: \"%.40s\" is not known; write %s",
+			reader->key->text,
+			text,
+			words_list(words, known, sizeof(known))
+		);
 	return 0;
 }
 
 // One word, or a list of them.
 static int
-words_read(struct reader *reader, const struct yaml_node *node, const struct word *words) {
+words_read(struct rule_reader *reader, const struct yaml_node *node, const struct word *words) {
 	int value = 0;
 
 	if (node == NULL || node->kind != YAML_LIST)
@@ -188,47 +184,55 @@ static bool is_id(const char *text) {
 	return true;
 }
 
-static void
-short_text_read(struct reader *reader, const struct yaml_node *node, char *buffer, size_t size) {
+static void short_text_read(
+	struct rule_reader *reader,
+	const struct yaml_node *node,
+	char *buffer,
+	size_t size
+) {
 	const char *text = text_read(reader, node);
 
 	if (text == NULL)
 		return;
 	if (strlen(text) >= size)
-		wrong(reader,
-		      node,
-		      "%s has %zu bytes; at most %zu fit",
-		      reader->key->text,
-		      strlen(text),
-		      size - 1);
+		rule_wrong(
+			reader,
+			node,
+			"%s has %zu bytes; at most %zu fit",
+			reader->key->text,
+			strlen(text),
+			size - 1
+		);
 	else
 		snprintf(buffer, size, "%s", text);
 }
 
-static void id_read(struct reader *reader, const struct yaml_node *node) {
+static void id_read(struct rule_reader *reader, const struct yaml_node *node) {
 	char id[ACTIVITY_RULE_SIZE] = "";
 
 	short_text_read(reader, node, id, sizeof(id));
 	if (!is_id(id))
-		wrong(reader, node, "id \"%s\"; letters, digits, - _ and . make an id", id);
+		rule_wrong(reader, node, "id \"%s\"; letters, digits, - _ and . make an id", id);
 	else
 		memcpy(reader->rule->id, id, sizeof(id));
 }
 
-static void name_read(struct reader *reader, const struct yaml_node *node) {
+static void name_read(struct rule_reader *reader, const struct yaml_node *node) {
 	short_text_read(reader, node, reader->rule->name, sizeof(reader->rule->name));
 }
 
-static void category_read(struct reader *reader, const struct yaml_node *node) {
+static void category_read(struct rule_reader *reader, const struct yaml_node *node) {
 	char *category = reader->rule->category;
 
 	short_text_read(reader, node, category, sizeof(reader->rule->category));
 	if (!is_id(category))
-		wrong(reader, node, "category \"%s\"; write a word such as exfiltration", category);
+		rule_wrong(
+			reader, node, "category \"%s\"; write a word such as exfiltration", category
+		);
 }
 
 // "header:NAME": a field of that name, letters in lower case.
-static bool header_read(struct reader *reader, const struct yaml_node *node) {
+static bool header_read(struct rule_reader *reader, const struct yaml_node *node) {
 	char *header = reader->rule->header;
 	const char *name = node->text + strlen("header:");
 	size_t size = strlen(name);
@@ -237,24 +241,27 @@ static bool header_read(struct reader *reader, const struct yaml_node *node) {
 		return false;
 	if (size == 0 || size >= RULE_HEADER_NAME_SIZE || strcmp(name, "NAME") == 0
 	    || name[strcspn(name, " \t:\"()<>")] != '\0')
-		wrong(reader,
-		      node,
-		      "look: \"%.80s\"; write the name of a header field, such as header:X-Mailer",
-		      node->text);
+		rule_wrong(
+			reader,
+			node,
+			"look: \"%.80s\"; write the name of a header field, such as "
+			"header:X-Mailer",
+			node->text
+		);
 	else if (header[0] != '\0')
-		wrong(reader, node, "look: one header:NAME for a rule; write another rule");
+		rule_wrong(reader, node, "look: one header:NAME for a rule; write another rule");
 	for (size_t i = 0; i <= size && size < RULE_HEADER_NAME_SIZE; i++)
 		header[i] = name[i] >= 'A' && name[i] <= 'Z' ? (char)(name[i] | 0x20) : name[i];
 	reader->rule->fields |= 1 << RULE_VALUE;
 	return true;
 }
 
-static void look_one(struct reader *reader, const struct yaml_node *node) {
+static void look_one(struct rule_reader *reader, const struct yaml_node *node) {
 	if (node == NULL || node->kind != YAML_SCALAR || !header_read(reader, node))
 		reader->rule->fields |= (uint32_t)word_read(reader, node, looks);
 }
 
-static void look_read(struct reader *reader, const struct yaml_node *node) {
+static void look_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->fields = 0;
 	if (node == NULL || node->kind != YAML_LIST) {
 		look_one(reader, node);
@@ -263,51 +270,55 @@ static void look_read(struct reader *reader, const struct yaml_node *node) {
 	for (const struct yaml_node *item = node->first; item != NULL; item = item->next)
 		look_one(reader, item);
 	if (reader->rule->fields == 0 && !reader->is_bad)
-		wrong(reader, node, "look is an empty list; leave it out for the whole message");
+		rule_wrong(
+			reader, node, "look is an empty list; leave it out for the whole message"
+		);
 }
 
-static void protocol_read(struct reader *reader, const struct yaml_node *node) {
+static void protocol_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->protocols = (uint8_t)words_read(reader, node, protocols);
 	if (reader->rule->protocols == 0 && !reader->is_bad)
-		wrong(reader, node, "protocol is an empty list; leave it out for all");
+		rule_wrong(reader, node, "protocol is an empty list; leave it out for all");
 }
 
-static void within_read(struct reader *reader, const struct yaml_node *node) {
+static void within_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->scope = (uint8_t)word_read(reader, node, scopes);
 }
 
-static void excerpt_read(struct reader *reader, const struct yaml_node *node) {
+static void excerpt_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->has_excerpt = word_read(reader, node, answers) != 0;
 }
 
-static void alert_read(struct reader *reader, const struct yaml_node *node) {
+static void alert_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->is_silent = word_read(reader, node, answers) == 0 && !reader->is_bad;
 }
 
-static uint32_t number_read(struct reader *reader, const struct yaml_node *node, long max) {
+static uint32_t number_read(struct rule_reader *reader, const struct yaml_node *node, long max) {
 	const char *text = text_read(reader, node);
 	char *end = NULL;
 	long number = text != NULL && text[0] >= '0' && text[0] <= '9' ? strtol(text, &end, 10) : 0;
 
 	if (text != NULL && (number < 1 || number > max || *end != '\0'))
-		wrong(reader,
-		      node,
-		      "%s: \"%.40s\"; write a whole number from 1 to %ld",
-		      reader->key->text,
-		      text,
-		      max);
+		rule_wrong(
+			reader,
+			node,
+			"%s: \"%.40s\"; write a whole number from 1 to %ld",
+			reader->key->text,
+			text,
+			max
+		);
 	return (uint32_t)number;
 }
 
-static void count_read(struct reader *reader, const struct yaml_node *node) {
+static void count_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->count = number_read(reader, node, RULE_COUNT_MAX);
 }
 
-static void distinct_read(struct reader *reader, const struct yaml_node *node) {
+static void distinct_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->distinct = number_read(reader, node, RULE_DISTINCT_MAX);
 }
 
-static void window_read(struct reader *reader, const struct yaml_node *node) {
+static void window_read(struct rule_reader *reader, const struct yaml_node *node) {
 	static const struct word units[]
 		= {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {NULL, 0}};
 	const char *text = text_read(reader, node);
@@ -322,23 +333,25 @@ static void window_read(struct reader *reader, const struct yaml_node *node) {
 				= (uint64_t)number * (uint64_t)unit->value * 1000000000;
 			return;
 		}
-	wrong(reader,
-	      node,
-	      "window: \"%.40s\"; write a time such as 24h (s, m, h, d), at most 1d",
-	      text);
+	rule_wrong(
+		reader,
+		node,
+		"window: \"%.40s\"; write a time such as 24h (s, m, h, d), at most 1d",
+		text
+	);
 }
 
-static void direction_read(struct reader *reader, const struct yaml_node *node) {
+static void direction_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->directions = (uint8_t)words_read(reader, node, directions);
 	if (reader->rule->directions == 0 && !reader->is_bad)
-		wrong(reader, node, "direction is an empty list; leave it out for all");
+		rule_wrong(reader, node, "direction is an empty list; leave it out for all");
 }
 
-static void flags_read(struct reader *reader, const struct yaml_node *node) {
+static void flags_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->flags = (uint32_t)words_read(reader, node, flags);
 }
 
-static void validate_read(struct reader *reader, const struct yaml_node *node) {
+static void validate_read(struct rule_reader *reader, const struct yaml_node *node) {
 	struct word words[VALIDATES];
 
 	for (int i = 1; i < VALIDATES; i++)
@@ -347,11 +360,11 @@ static void validate_read(struct reader *reader, const struct yaml_node *node) {
 	reader->rule->validate = (uint8_t)word_read(reader, node, words);
 }
 
-static void severity_read(struct reader *reader, const struct yaml_node *node) {
+static void severity_read(struct rule_reader *reader, const struct yaml_node *node) {
 	reader->rule->severity = (enum alert_severity)word_read(reader, node, severities);
 }
 
-static void technique_read(struct reader *reader, const struct yaml_node *node) {
+static void technique_read(struct rule_reader *reader, const struct yaml_node *node) {
 	const char *id = text_read(reader, node);
 	const struct alert_technique *technique;
 	char known[400];
@@ -360,82 +373,58 @@ static void technique_read(struct reader *reader, const struct yaml_node *node) 
 		return;
 	technique = technique_find(id);
 	if (technique == NULL) {
-		wrong(reader,
-		      node,
-		      "technique \"%.20s\" is not known; known are %s",
-		      id,
-		      technique_list(known, sizeof(known)));
+		rule_wrong(
+			reader,
+			node,
+			"technique \"%.20s\" is not known; known are %s",
+			id,
+			technique_list(known, sizeof(known))
+		);
 		return;
 	}
 	reader->rule->technique = *technique;
 	reader->rule->has_technique = true;
 }
 
-static void reference_read(struct reader *reader, const struct yaml_node *node) {
+static void reference_read(struct rule_reader *reader, const struct yaml_node *node) {
 	const char *text = text_read(reader, node);
 
 	if (text != NULL)
 		reader->rule->reference = strdup(text);
 }
 
-// The largest number in a repeat such as {2,5}; they cost state in each stream and may stall the
-// compiler. Braces in classes are taken for repeats too: such a class is rare, and \{ helps it.
-static long repeat_max(const char *pattern) {
-	long max = 0;
-
-	for (const char *p = pattern; *p != '\0'; p++) {
-		if (*p == '\\' && p[1] != '\0') {
-			p++;
-			// \x{…} is a character.
-			if (*p == 'x' && p[1] == '{')
-				p++;
-			continue;
-		}
-		if (*p != '{')
-			continue;
-		for (char *end; *p != '\0' && *p != '}'; p = end) {
-			long number = strtol(++p, &end, 10);
-
-			max = number > max ? number : max;
-			end += strcspn(end, ",}");
-		}
-		if (*p == '\0')
-			break;
-	}
-	return max;
-}
-
-static void pattern_read(struct reader *reader, const struct yaml_node *node) {
+static void pattern_read(struct rule_reader *reader, const struct yaml_node *node) {
 	const char *text = text_read(reader, node);
 
 	if (text == NULL)
 		return;
 	if (strlen(text) > PATTERN_SIZE_MAX)
-		wrong(reader,
-		      node,
-		      "pattern has %zu bytes; at most %d",
-		      strlen(text),
-		      PATTERN_SIZE_MAX);
-	else if (repeat_max(text) > REPEAT_MAX)
-		wrong(reader,
-		      node,
-		      "pattern repeats something %ld times; at most %d",
-		      repeat_max(text),
-		      REPEAT_MAX);
-	else
+		rule_wrong(
+			reader,
+			node,
+			"pattern has %zu bytes; at most %d",
+			strlen(text),
+			PATTERN_SIZE_MAX
+		);
+	else if (rule_check_pattern(reader, node, text))
 		reader->rule->pattern = strdup(text);
 	reader->rule->line = node->line;
 	reader->rule->column = node->column;
 }
 
 // The ids of a combination; whether they are rules is known when all files have been read (rules.c).
-static void member_add(struct reader *reader, const struct yaml_node *node) {
+static void member_add(struct rule_reader *reader, const struct yaml_node *node) {
 	struct rule *rule = reader->rule;
 	char id[ACTIVITY_RULE_SIZE] = "";
 
 	short_text_read(reader, node, id, sizeof(id));
 	if (rule->n_members == RULE_MEMBERS_MAX) {
-		wrong(reader, node, "%s has more than %d rules", reader->key->text, RULE_MEMBERS_MAX
+		rule_wrong(
+			reader,
+			node,
+			"%s has more than %d rules",
+			reader->key->text,
+			RULE_MEMBERS_MAX
 		);
 		return;
 	}
@@ -445,18 +434,21 @@ static void member_add(struct reader *reader, const struct yaml_node *node) {
 		memcpy(rule->member_ids[rule->n_members++], id, sizeof(id));
 }
 
-static void members_read(struct reader *reader, const struct yaml_node *node, enum rule_kind kind) {
+static void
+members_read(struct rule_reader *reader, const struct yaml_node *node, enum rule_kind kind) {
 	struct rule *rule = reader->rule;
 
 	if (rule->kind != RULE_PATTERN) {
-		wrong(reader, reader->key, "all and any together; write two rules");
+		rule_wrong(reader, reader->key, "all and any together; write two rules");
 		return;
 	}
 	if (node == NULL || node->kind != YAML_LIST || node->first == NULL) {
-		wrong(reader,
-		      node != NULL ? node : reader->key,
-		      "%s needs a list of the ids of other rules",
-		      reader->key->text);
+		rule_wrong(
+			reader,
+			node != NULL ? node : reader->key,
+			"%s needs a list of the ids of other rules",
+			reader->key->text
+		);
 		return;
 	}
 	rule->kind = (uint8_t)kind;
@@ -466,15 +458,15 @@ static void members_read(struct reader *reader, const struct yaml_node *node, en
 		member_add(reader, item);
 }
 
-static void all_read(struct reader *reader, const struct yaml_node *node) {
+static void all_read(struct rule_reader *reader, const struct yaml_node *node) {
 	members_read(reader, node, RULE_ALL);
 }
 
-static void any_read(struct reader *reader, const struct yaml_node *node) {
+static void any_read(struct rule_reader *reader, const struct yaml_node *node) {
 	members_read(reader, node, RULE_ANY);
 }
 
-static void test_add(struct reader *reader, const struct yaml_node *node, bool match) {
+static void test_add(struct rule_reader *reader, const struct yaml_node *node, bool match) {
 	struct rule *rule = reader->rule;
 	const char *text = text_read(reader, node);
 	struct rule_test *tests;
@@ -493,11 +485,13 @@ static void test_add(struct reader *reader, const struct yaml_node *node, bool m
 	};
 }
 
-static void test_read(struct reader *reader, const struct yaml_node *node) {
+static void test_read(struct rule_reader *reader, const struct yaml_node *node) {
 	if (node == NULL || node->kind != YAML_MAP) {
-		wrong(reader,
-		      node != NULL ? node : reader->key,
-		      "test needs match: [...] and no_match: [...] below it");
+		rule_wrong(
+			reader,
+			node != NULL ? node : reader->key,
+			"test needs match: [...] and no_match: [...] below it"
+		);
 		return;
 	}
 	for (const struct yaml_node *key = node->first; key != NULL; key = key->next) {
@@ -505,10 +499,12 @@ static void test_read(struct reader *reader, const struct yaml_node *node) {
 
 		reader->key = key;
 		if (!match && strcmp(key->text, "no_match") != 0) {
-			wrong(reader,
-			      key,
-			      "test: unknown key %.40s; known are match, no_match",
-			      key->text);
+			rule_wrong(
+				reader,
+				key,
+				"test: unknown key %.40s; known are match, no_match",
+				key->text
+			);
 			continue;
 		}
 		if (key->value == NULL || key->value->kind != YAML_LIST) {
@@ -523,7 +519,7 @@ static void test_read(struct reader *reader, const struct yaml_node *node) {
 
 static const struct {
 	const char *name;
-	void (*read)(struct reader *reader, const struct yaml_node *node);
+	void (*read)(struct rule_reader *reader, const struct yaml_node *node);
 } keys[] = {
 	{"id", id_read},
 	{"name", name_read},
@@ -550,6 +546,31 @@ static const struct {
 
 enum { KEYS = sizeof(keys) / sizeof(keys[0]) };
 
+static_assert((int)KEYS <= (int)RULE_KEYS_MAX, "each has its place");
+
+const struct yaml_node *rule_key(const struct rule_reader *reader, const char *name) {
+	for (int i = 0; i < KEYS; i++)
+		if (strcmp(keys[i].name, name) == 0)
+			return reader->given[i];
+	return NULL;
+}
+
+// Where one letter is wrong, missing or too many, or the case is, this is the key that was meant; or NULL.
+static const char *key_meant(const char *text) {
+	for (int i = 0; i < KEYS; i++) {
+		const char *a = text, *b = keys[i].name;
+
+		while (*a != '\0' && (*a | 0x20) == *b)
+			a++, b++;
+		if (strcasecmp(a, b) == 0
+		    || (*a != '\0' && *b != '\0' && strcasecmp(a + 1, b + 1) == 0)
+		    || (*a != '\0' && strcasecmp(a + 1, b) == 0)
+		    || (*b != '\0' && strcasecmp(a, b + 1) == 0))
+			return keys[i].name;
+	}
+	return NULL;
+}
+
 // ---- The rule.
 
 void rule_free(struct rule *rule) {
@@ -561,119 +582,27 @@ void rule_free(struct rule *rule) {
 	free(rule->member_ids);
 }
 
-static void key_read(struct reader *reader, const struct yaml_node *key) {
+static void key_read(struct rule_reader *reader, const struct yaml_node *key) {
+	const char *meant = key_meant(key->text);
 	char known[260];
 	size_t used = 0;
 
 	reader->key = key;
 	for (int i = 0; i < KEYS; i++)
 		if (strcmp(keys[i].name, key->text) == 0) {
-			reader->given |= UINT32_C(1) << i;
+			reader->given[i] = key;
 			keys[i].read(reader, key->value);
 			return;
 		}
+	if (meant != NULL) {
+		rule_wrong(reader, key, "unknown key %.40s; write %s", key->text, meant);
+		return;
+	}
 	for (int i = 0; i < KEYS && used < sizeof(known); i++)
 		used += (size_t)snprintf(
 			known + used, sizeof(known) - used, "%s%s", i > 0 ? ", " : "", keys[i].name
 		);
-	wrong(reader, key, "unknown key %.40s; known are %s", key->text, known);
-}
-
-static void pattern_fold(struct reader *reader, const struct yaml_node *node) {
-	int at;
-	char *folded = fold_pattern(reader->rule->pattern, &at);
-
-	if (folded == NULL) {
-		wrong(reader,
-		      node,
-		      "fold: a letter with diacritics in [ ] at byte %d of the pattern; "
-		      "write alternatives, such as (?:a|á)",
-		      at);
-		return;
-	}
-	free(reader->rule->pattern);
-	reader->rule->pattern = folded;
-}
-
-static bool is_given(const struct reader *reader, const char *key) {
-	for (int i = 0; i < KEYS; i++)
-		if (strcmp(keys[i].name, key) == 0)
-			return (reader->given >> i & 1) != 0;
-	return false;
-}
-
-// Keys that say nothing here would be taken for something by who wrote them.
-static void
-refuse(struct reader *reader,
-       const struct yaml_node *node,
-       const char *const *names,
-       const char *why) {
-	for (; *names != NULL; names++)
-		if (is_given(reader, *names))
-			wrong(reader, node, "%s %s; leave it out", *names, why);
-}
-
-static void combination_check(struct reader *reader, const struct yaml_node *node) {
-	static const char *const ours[] = {
-		"pattern",
-		"flags",
-		"look",
-		"direction",
-		"protocol",
-		"validate",
-		"count",
-		"distinct",
-		"window",
-		"excerpt",
-		NULL,
-	};
-	struct rule *rule = reader->rule;
-
-	refuse(reader,
-	       node,
-	       ours,
-	       "is for rules with a pattern; a combination's members have theirs");
-	if (rule->scope == RULE_ACCOUNT)
-		wrong(reader, node, "within: a combination is within message or session");
-	rule->fields = 0;
-}
-
-static void pattern_check(struct reader *reader, const struct yaml_node *node) {
-	static const char *const of_messages[] = {"direction", NULL},
-				 *const of_accounts[] = {"window", NULL};
-	struct rule *rule = reader->rule;
-	bool is_message = false;
-
-	if (rule->pattern == NULL) {
-		wrong(reader, node, "no pattern; write pattern: and what to look for");
-		return;
-	}
-	for (int i = 0; i < RULE_FIELDS; i++)
-		is_message |= (rule->fields >> i & 1) != 0 && rule_field_is_message(i);
-	if (!is_message)
-		refuse(reader, node, of_messages, "says nothing of what is no message");
-	if (rule->scope != RULE_ACCOUNT)
-		refuse(reader, node, of_accounts, "is for within: account");
-	if (rule->distinct > 0 && !is_given(reader, "count"))
-		rule->count = rule->distinct;
-	if (!reader->is_bad && rule->flags & RULE_FOLD)
-		pattern_fold(reader, node);
-}
-
-// What can only be said when all keys have been read.
-static void rule_finish(struct reader *reader, const struct yaml_node *node) {
-	struct rule *rule = reader->rule;
-
-	if (reader->is_bad)
-		return;
-	if (rule->id[0] == '\0')
-		wrong(reader, node, "no id; write id: and a name for it");
-	else if (rule->kind != RULE_PATTERN)
-		combination_check(reader, node);
-	else
-		pattern_check(reader, node);
-	if (rule->name[0] == '\0')
-		snprintf(rule->name, sizeof(rule->name), "%s", rule->id);
+	rule_wrong(reader, key, "unknown key %.40s; known are %s", key->text, known);
 }
 
 int rule_read(
@@ -682,7 +611,7 @@ int rule_read(
 	struct yaml_mistakes *mistakes,
 	struct rule *rule
 ) {
-	struct reader reader = {.rule = rule, .mistakes = mistakes};
+	struct rule_reader reader = {.rule = rule, .mistakes = mistakes};
 
 	*rule = (struct rule){
 		.fields = MESSAGE,
@@ -694,10 +623,12 @@ int rule_read(
 		.file = file,
 	};
 	if (node->kind != YAML_MAP) {
-		wrong(&reader,
-		      node,
-		      "%s; a rule is lines of KEY: VALUE behind a dash",
-		      yaml_kind_text(node->kind));
+		rule_wrong(
+			&reader,
+			node,
+			"%s; a rule is lines of KEY: VALUE behind a dash",
+			yaml_kind_text(node->kind)
+		);
 		return -1;
 	}
 	// The id first, so that every mistake can name the rule.
@@ -707,7 +638,7 @@ int rule_read(
 	for (const struct yaml_node *key = node->first; key != NULL; key = key->next)
 		if (strcmp(key->text, "id") != 0)
 			key_read(&reader, key);
-	rule_finish(&reader, node);
+	rule_check(&reader, node);
 	if (!reader.is_bad)
 		return 0;
 	rule_free(rule);

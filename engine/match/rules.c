@@ -145,7 +145,7 @@ static const struct yaml_node *list_find(struct reader *reader, const struct yam
 			);
 		else if (key->value != NULL && key->value->kind == YAML_LIST)
 			list = key->value;
-		else if (key->value != NULL && key->value->text[0] != '\0')
+		else if (key->value != NULL && (key->value->kind == YAML_MAP || key->value->text[0] != '\0'))
 			yaml_mistake(
 				reader->mistakes,
 				reader->file,
@@ -283,6 +283,14 @@ static void members_link(struct rules *rules) {
 	}
 }
 
+static bool member_is_asked(const struct rules *rules, const char *id) {
+	for (uint32_t i = 0; i < rules->n; i++)
+		for (uint32_t j = 0; j < rules->rules[i].n_members; j++)
+			if (strcmp(rules->rules[i].member_ids[j], id) == 0)
+				return true;
+	return false;
+}
+
 // Leaves out combinations that cannot be, and gives the others their members' numbers.
 static void rules_link(struct rules *rules, struct yaml_mistakes *mistakes) {
 	const char *at = NULL;
@@ -304,6 +312,16 @@ static void rules_link(struct rules *rules, struct yaml_mistakes *mistakes) {
 				fault
 			);
 		rule->is_member = fault != NULL; // for now: to be left out
+		if (fault == NULL && rule->is_silent && !member_is_asked(rules, rule->id))
+			yaml_mistake(
+				mistakes,
+				rule->file,
+				rule->line,
+				rule->column,
+				"rule %s: alert: no, and no all or any asks for it, so it is never "
+				"told; leave alert out, or name it in a combination",
+				rule->id
+			);
 	}
 	for (uint32_t i = 0; i < rules->n; i++) {
 		if (rules->rules[i].is_member)

@@ -41,7 +41,7 @@ void attachment_facts_free(struct attachment_facts *facts, struct slab *slab) {
 
 #define MAGIC(at, bytes, type)                                                                     \
 	{ at, sizeof(bytes) - 1, bytes, type }
-static const struct {
+static const struct magic {
 	uint8_t at, size;
 	const char *bytes, *type;
 } magics[] = {
@@ -100,12 +100,19 @@ static bool is_text(const uint8_t *data, size_t size) {
 	return true;
 }
 
+// Two letters are no magic where text goes on behind them ("MZV ČR", "BMW"): taken for a program or a picture, it
+// would not be searched.
+static bool is_said_in_text(const struct magic *magic, const uint8_t *data, size_t size) {
+	return magic->size <= 2 && strncmp(magic->type, "text/", 5) != 0 && is_text(data, size);
+}
+
 const char *attachment_type(const uint8_t *data, size_t size) {
 	size_t from = 0;
 
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
 		if (size >= (size_t)magics[i].at + magics[i].size
-		    && memcmp(data + magics[i].at, magics[i].bytes, magics[i].size) == 0)
+		    && memcmp(data + magics[i].at, magics[i].bytes, magics[i].size) == 0
+		    && !is_said_in_text(&magics[i], data, size))
 			return magics[i].type;
 	while (from < size && (data[from] == ' ' || (data[from] >= '\t' && data[from] <= '\r')))
 		from++;

@@ -39,11 +39,11 @@ struct fixture {
 	struct activity *activity; // being collected for it
 };
 
-static void fixture_open(struct fixture *f, uint32_t n_streams) {
+static void fixture_open_with(struct fixture *f, uint32_t n_streams, const char *text) {
 	int n_bad = -1;
 
 	memset(f, 0, sizeof(*f));
-	f->rules = rules_parse("f.yaml", rules_text, sizeof(rules_text) - 1, NULL, NULL, &n_bad);
+	f->rules = rules_parse("f.yaml", text, strlen(text), NULL, NULL, &n_bad);
 	assert_int_equal(n_bad, 0);
 	f->db = database_open(f->rules, NULL, NULL, NULL, NULL, &n_bad);
 	assert_int_equal(n_bad, 0);
@@ -58,6 +58,10 @@ static void fixture_open(struct fixture *f, uint32_t n_streams) {
 	// What session_found() adds to.
 	f->activity = pending_take(&f->engine->pending, &f->session, 0);
 	f->session.pending = 1;
+}
+
+static void fixture_open(struct fixture *f, uint32_t n_streams) {
+	fixture_open_with(f, n_streams, rules_text);
 }
 
 static void fixture_close(struct fixture *f) {
@@ -377,9 +381,48 @@ static void a_message_full_of_matches_is_let_go(void **state) {
 		text[n] = '\0';
 		struct counts counts = message(&f, CONTENT_SENT, text, (size_t)n, 1);
 		assert_int_equal(counts.n[X], n < CONTENT_MATCHES_MAX ? n : CONTENT_MATCHES_MAX);
+		// And it is said: who fills a message up may hide something behind.
+		assert_int_equal(
+			f.session.events >> EVENT_too_many_matches & 1, n >= CONTENT_MATCHES_MAX
+		);
+		f.session.events = 0;
 		text[n] = 'x';
 	}
 	free(text);
+	fixture_close(&f);
+}
+
+// The same of too many different rules, in one message and in one session.
+static void more_rules_than_are_remembered_are_said(void **state) {
+	enum { MOST = MATCHES_PER_SESSION_MAX };
+	char rules[80 * (MOST + 2)] = "rules:\n", text[16 * (MOST + 1)] = "\r\n";
+	struct fixture f;
+
+	// Never enough to be told.
+	for (int i = 0; i <= MOST; i++)
+		sprintf(rules + strlen(rules),
+			"- {id: r%02d, pattern: 'word%02d', within: session, count: 500}\n",
+			i,
+			i);
+	fixture_open_with(&f, 4, rules);
+	for (int n = MOST; n <= MOST + 1; n++) {
+		for (int i = 0; i < n; i++)
+			sprintf(text + 2 + 8 * i, "word%02d\r\n", i);
+		struct content *content = content_open(&f.session, CONTENT_SENT);
+		feed(content, text, strlen(text));
+		content_close(content, 1);
+		assert_int_equal(f.session.n_matches, MOST);
+		assert_int_equal(f.session.events >> EVENT_too_many_matches & 1, n > MOST);
+		f.session.events = 0;
+	}
+	for (int i = 0; i <= MOST; i++) {
+		struct content *content = content_open(&f.session, CONTENT_SENT);
+		feed(content, "\r\n", 2);
+		feed(content, text + 2 + 8 * i, 8);
+		content_close(content, 1);
+		assert_int_equal(f.session.events >> EVENT_too_many_matches & 1, i == MOST);
+	}
+	session_reset(&f);
 	fixture_close(&f);
 }
 
@@ -526,6 +569,7 @@ int main(void) {
 		cmocka_unit_test(a_part_alone_is_read_as_its_header_says_or_its_bytes),
 		cmocka_unit_test(a_part_that_is_cut_has_no_hash),
 		cmocka_unit_test(a_message_full_of_matches_is_let_go),
+		cmocka_unit_test(more_rules_than_are_remembered_are_said),
 		cmocka_unit_test(q14_a_message_that_never_ends_takes_no_more_memory),
 		cmocka_unit_test(q9_q14_a_session_that_never_ends_takes_no_more_memory),
 		cmocka_unit_test(messages_beyond_the_streams_are_counted_and_not_scanned),

@@ -265,12 +265,64 @@ static void a_mistake_leaves_everything_and_is_told(void **) {
 	fixture_close(&f);
 }
 
+// What else is reloaded, told by what it was asked.
+struct other {
+	int n_checked, n_committed, answer;
+};
+
+static int other_check(void *ctx, FILE *out) {
+	struct other *other = ctx;
+
+	other->n_checked++;
+	if (other->answer < 0)
+		fputs("no such port\n", out);
+	return other->answer;
+}
+
+static void other_commit(void *ctx) {
+	((struct other *)ctx)->n_committed++;
+}
+
+// All of it is in force, or nothing.
+static void what_is_reloaded_together_is_taken_together(void **) {
+	struct other other = {0};
+	struct fixture f;
+	char *said;
+
+	fixture_open(&f);
+	reload_with(f.reload, &(struct reload_more){other_check, other_commit, &other});
+	rules_write(&f, "rules:\n- {id: a, pattern: '(a'}\n");
+	assert_int_equal(reload(&f, &said), -1);
+	assert_int_equal(other.n_checked, 1);
+	assert_int_equal(other.n_committed, 0);
+
+	word_write(&f, 1);
+	other.answer = -1;
+	assert_int_equal(reload(&f, &said), -1);
+	assert_non_null(strstr(said, "no such port"));
+	assert_int_equal(other.n_committed, 0);
+	engine_quiesce(f.engine);
+	message_begin(&f, 0);
+	message_end(&f, 0);
+	assert_found(&f, 0, 0);
+
+	other.answer = 0;
+	assert_int_equal(reload(&f, &said), 0);
+	assert_int_equal(other.n_committed, 1);
+	engine_quiesce(f.engine);
+	message_begin(&f, 1);
+	message_end(&f, 1);
+	assert_found(&f, 1, 1);
+	fixture_close(&f);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_message_ends_under_the_rules_it_began_with),
 		cmocka_unit_test(sets_that_are_held_are_kept_up_to_a_number),
 		cmocka_unit_test(nothing_is_freed_before_every_worker_has_come_by),
 		cmocka_unit_test(a_mistake_leaves_everything_and_is_told),
+		cmocka_unit_test(what_is_reloaded_together_is_taken_together),
 	};
 
 #ifndef HAVE_HYPERSCAN

@@ -33,9 +33,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	for (uint32_t i = 0; i < rules->n; i++) {
 		const struct rule *rule = &rules->rules[i];
 
-		if (rule->id[0] == '\0' || rule->pattern == NULL || rule->fields == 0
-		    || rule->directions == 0)
+		if (rule->id[0] == '\0' || rule->directions == 0)
 			abort();
+		if (rule->kind == RULE_PATTERN && (rule->pattern == NULL || rule->fields == 0))
+			abort();
+		if (rule->kind != RULE_PATTERN && rule->n_members == 0)
+			abort();
+		for (uint32_t m = 0; m < rule->n_members; m++)
+			if (rule->members[m] >= rules->n)
+				abort();
 		for (uint32_t t = 0; t < rule->n_tests; t++)
 			if (rule->tests[t].text == NULL)
 				abort();

@@ -19,7 +19,9 @@
 static const char rules_text[]
 	= "rules:\n"
 	  "- {id: mark, name: Marking, pattern: a, severity: high, technique: T1114.002}\n"
-	  "- {id: card, pattern: b, category: exfiltration}\n";
+	  "- {id: card, pattern: b, category: exfiltration}\n"
+	  "- {id: burst, pattern: c, within: account, count: 10, window: 1h}\n"
+	  "- {id: many, pattern: d, within: account, distinct: 3, window: 1h}\n";
 
 struct heard {
 	int n;
@@ -230,6 +232,57 @@ static void recipients_are_counted_once_and_only_outside(void **state) {
 	fixture_close(f);
 }
 
+// Enough is enough only within the window, over any number of sessions, and then it is one alert.
+static void so_many_within_a_window_of_an_account(void **state) {
+	struct fixture *f = fixture_open(10, 1);
+
+	// Never ten within an hour: nine each eighty minutes.
+	for (int i = 0; i < 20; i++)
+		run(f, T0 + (uint64_t)i * 80 * MINUTE, "slow", "burst", 9, NULL);
+	assert_int_equal(f->heard.n, 0);
+	// Of two accounts together, but of none alone.
+	run(f, T0 + 30 * HOUR, "one", "burst", 9, NULL);
+	run(f, T0 + 30 * HOUR, "two", "burst", 9, NULL);
+	assert_int_equal(f->heard.n, 0);
+	run(f, T0 + 30 * HOUR + 40 * MINUTE, "one", "burst", 1, NULL);
+	assert_int_equal(f->heard.n, 1);
+	assert_int_equal(f->heard.last.episode.state, ALERT_OPEN);
+	assert_string_equal(f->heard.last.account, "one");
+	assert_string_equal(f->heard.last.evidence[0].seen, "10");
+	run(f, T0 + 30 * HOUR + 41 * MINUTE, "one", "burst", 1, NULL);
+	assert_int_equal(f->heard.n, 1);
+	fixture_close(f);
+}
+
+static void value(struct fixture *f, uint64_t time_ns, uint32_t hash) {
+	struct activity *activity = calloc(1, sizeof(*activity));
+
+	activity->time_ns = time_ns;
+	strcpy(activity->account, "u");
+	activity->n_matches = 1;
+	strcpy(activity->matches[0].rule, "many");
+	activity->matches[0].count = 1;
+	activity->matches[0].n_values = 1;
+	activity->matches[0].values[0] = hash;
+	match_alerts_run(f->alerts, activity);
+	free(activity);
+}
+
+static void different_values_within_a_window_of_an_account(void **state) {
+	struct fixture *f = fixture_open(10, 1);
+
+	for (int i = 0; i < 20; i++)
+		value(f, T0 + (uint64_t)i * MINUTE, 1 + i % 2);
+	assert_int_equal(f->heard.n, 0);
+	value(f, T0 + 30 * HOUR, 3); // the two have left the window
+	assert_int_equal(f->heard.n, 0);
+	value(f, T0 + 30 * HOUR + 20 * MINUTE, 1);
+	value(f, T0 + 30 * HOUR + 50 * MINUTE, 2); // eighths of a window go out whole
+	assert_int_equal(f->heard.n, 1);
+	assert_int_equal(f->heard.last.episode.state, ALERT_OPEN);
+	fixture_close(f);
+}
+
 static void the_one_silent_for_longest_is_closed_for_another(void **state) {
 	enum { N = 7 };
 	struct fixture *f = fixture_open(N, 1);
@@ -341,6 +394,8 @@ int main(void) {
 		cmocka_unit_test(a_silent_day_closes_and_the_next_match_opens_another),
 		cmocka_unit_test(episodes_are_apart_by_rule_account_and_source),
 		cmocka_unit_test(recipients_are_counted_once_and_only_outside),
+		cmocka_unit_test(so_many_within_a_window_of_an_account),
+		cmocka_unit_test(different_values_within_a_window_of_an_account),
 		cmocka_unit_test(the_one_silent_for_longest_is_closed_for_another),
 		cmocka_unit_test(the_table_agrees_with_a_plain_list),
 		cmocka_unit_test(ids_do_not_depend_on_the_key_of_this_start),

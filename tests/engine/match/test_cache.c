@@ -3,6 +3,9 @@
 
 #include "match/cache.h"
 #include "match/database.h"
+#ifdef HAVE_HYPERSCAN
+#include "match/database_private.h"
+#endif
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -224,6 +227,104 @@ static void what_is_no_database_is_compiled_anew_and_replaced(void **state) {
 	cache_close(cache);
 }
 
+// Another machine or another Hyperscan would make another database of the same patterns.
+static void the_key_holds_all_that_a_database_depends_on(void **state) {
+	const char *text[] = {"ab+", "cd"}, *other[] = {"ab+", "ce"};
+	unsigned none[] = {0, 0}, caseless[] = {0, HS_FLAG_CASELESS}, ids[] = {0, 1},
+		 swapped[] = {1, 0};
+	hs_platform_info_t here = {0}, family = {0}, features = {0};
+	struct database_patterns same = {text, none, ids, 2};
+	const struct {
+		const char *version;
+		const hs_platform_info_t *platform;
+		unsigned mode;
+		struct database_patterns patterns;
+	} cases[] = {
+		{"5.4.1", &here, HS_MODE_BLOCK, same},
+		{"5.4.0", &family, HS_MODE_BLOCK, same},
+		{"5.4.0", &features, HS_MODE_BLOCK, same},
+		{"5.4.0", &here, HS_MODE_STREAM, same},
+		{"5.4.0", &here, HS_MODE_BLOCK, {other, none, ids, 2}},
+		{"5.4.0", &here, HS_MODE_BLOCK, {text, caseless, ids, 2}},
+		{"5.4.0", &here, HS_MODE_BLOCK, {text, none, swapped, 2}},
+		{"5.4.0", &here, HS_MODE_BLOCK, {text, none, ids, 1}},
+	};
+	struct cache_key key, again;
+
+	family.tune = HS_TUNE_FAMILY_SKX;
+	features.cpu_features = HS_CPU_FEATURES_AVX2;
+	assert_true(database_key("5.4.0", &here, HS_MODE_BLOCK, &same, &key));
+	assert_true(database_key("5.4.0", &here, HS_MODE_BLOCK, &same, &again));
+	assert_memory_equal(&key, &again, sizeof(key));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_true(database_key(
+			cases[i].version,
+			cases[i].platform,
+			cases[i].mode,
+			&cases[i].patterns,
+			&again
+		));
+		assert_memory_not_equal(&key, &again, sizeof(key));
+	}
+}
+
+// Reads the whole of a file, as it is.
+static size_t file_get(const char *path, char **bytes_r) {
+	struct stat st;
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	assert_int_equal(fstat(fileno(file), &st), 0);
+	*bytes_r = malloc((size_t)st.st_size);
+	assert_int_equal(fread(*bytes_r, 1, (size_t)st.st_size, file), st.st_size);
+	fclose(file);
+	return (size_t)st.st_size;
+}
+
+static void file_set(const char *path, const char *bytes, size_t size) {
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, size, file), size);
+	fclose(file);
+}
+
+// A good database of other patterns under this one's name; one that was cut; one with a wrong byte in its
+// middle: each is made anew, and the file after it is the right one again.
+static void a_file_that_is_not_this_database_is_replaced(void **state) {
+	static const char other_rules[]
+		= "rules:\n- {id: a, pattern: 'xy+'}\n- {id: b, pattern: 'zz'}\n";
+	struct cache *cache = cache_at(*state);
+	char path[PATH_MAX], *other, *right, *found;
+	size_t other_size, size;
+
+	n_cached(cache, other_rules);
+	assert_int_equal(files(*state, ".hsdb", path), 1);
+	other_size = file_get(path, &other);
+	unlink(path);
+	n_cached(cache, two_rules);
+	assert_int_equal(files(*state, ".hsdb", path), 1);
+	size = file_get(path, &right);
+	for (int i = 0; i < 3; i++) {
+		if (i == 0)
+			file_set(path, other, other_size);
+		else if (i == 1)
+			file_set(path, right, size / 2);
+		right[size / 2] ^= i == 2;
+		if (i == 2)
+			file_set(path, right, size);
+		right[size / 2] ^= i == 2;
+		assert_int_equal(n_cached(cache, two_rules), 0);
+		assert_int_equal(file_get(path, &found), size);
+		assert_memory_equal(found, right, size);
+		free(found);
+		assert_true(n_cached(cache, two_rules) > 0);
+	}
+	free(other);
+	free(right);
+	cache_close(cache);
+}
+
 // The file is whole, and what it holds is none of Hyperscan's.
 static void rubbish_under_the_right_key_is_dropped(void **state) {
 	struct cache *cache = cache_at(*state);
@@ -255,6 +356,8 @@ int main(void) {
 #ifdef HAVE_HYPERSCAN
 		TEST(a_set_is_compiled_once_and_again_when_it_changes),
 		TEST(what_is_no_database_is_compiled_anew_and_replaced),
+		TEST(the_key_holds_all_that_a_database_depends_on),
+		TEST(a_file_that_is_not_this_database_is_replaced),
 		TEST(rubbish_under_the_right_key_is_dropped),
 #endif
 	};

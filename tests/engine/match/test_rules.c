@@ -109,7 +109,43 @@ static void each_mistake_is_shown_and_its_neighbours_live(void **state) {
 		const char *rule, *says;
 	} cases[] = {
 		{"  - id: x\n    pattrn: a\n",
-		 "f.yaml:5:5: rule x: unknown key pattrn; known are id, name"},
+		 "f.yaml:5:5: rule x: unknown key pattrn; write pattern"},
+		{"  - ID: x\n    pattern: a\n",
+		 "f.yaml:4:5: rule without id: unknown key ID; write id"},
+		{"  - id: x\n    regex: a\n", "unknown key regex; known are id, name"},
+		{"  - id: x\n    pattern: /a/i\n",
+		 "f.yaml:5:14: rule x: pattern is written as /…/i"},
+		{"  - id: x\n    pattern: a\n    count: 0\n", "write a whole number from 1 to 500"},
+		{"  - id: x\n    pattern: a\n    distinct: 65\n",
+		 "write a whole number from 1 to 64"},
+		{"  - id: x\n    pattern: a\n    window: 1h\n",
+		 "f.yaml:6:5: rule x: window is for within: account"},
+		{"  - id: x\n    pattern: a\n    within: account\n    window: 2d\n",
+		 "write a time such as 24h (s, m, h, d), at most 1d"},
+		{"  - id: x\n    pattern: a\n    within: day\n", "write message, session, account"},
+		{"  - id: x\n    pattern: a\n    validate: mod10\n",
+		 "write luhn, iban, czech-birth-number"},
+		{"  - id: x\n    pattern: a\n    protocol: pop\n",
+		 "write imap, smtp, lmtp, pop3, sieve, tls"},
+		{"  - id: x\n    look: helo\n    protocol: imap\n    pattern: a\n",
+		 "f.yaml:6:5: rule x: protocol: none of these has a helo; write smtp, lmtp"},
+		{"  - id: x\n    look: client-id\n    protocol: smtp\n    pattern: a\n",
+		 "none of these has a client-id; write imap"},
+		{"  - id: x\n    look: command\n    direction: sent\n    pattern: a\n",
+		 "f.yaml:6:5: rule x: direction says nothing of what is no message"},
+		{"  - id: x\n    look: header:NAME\n    pattern: a\n",
+		 "write the name of a header field, such as header:X-Mailer"},
+		{"  - id: x\n    pattern: a\n    excerpt: maybe\n", "write yes, no, true, false"},
+		{"  - id: x\n    all: [first, missing]\n",
+		 "f.yaml:5:10: rule x: missing is no rule of this set; write the id of one"},
+		{"  - id: x\n    all: first\n", "all needs a list of the ids of other rules"},
+		{"  - id: x\n    all: [first]\n    any: [last]\n",
+		 "all and any together; write two"},
+		{"  - id: x\n    any: [x]\n", "x is a combination itself; write its members"},
+		{"  - id: x\n    any: [first]\n    count: 2\n",
+		 "count is for rules with a pattern"},
+		{"  - id: x\n    any: [first]\n    within: account\n",
+		 "a combination is within message or session"},
 		{"  - pattern: a\n", "f.yaml:4:5: rule without id: no id; write"},
 		{"  - id: x\n", "f.yaml:4:5: rule x: no pattern; write"},
 		{"  - id: x y\n    pattern: a\n", "id \"x y\"; letters, digits"},
@@ -145,9 +181,13 @@ static void each_mistake_is_shown_and_its_neighbours_live(void **state) {
 		{"  - id: x\n    pattern: \"a\\0b\"\n", "a NUL character"},
 		{"  - id: x\n    pattern: *a\n", "an alias"},
 		{"  - just text\n", "a value; a rule is lines of KEY: VALUE"},
+		{"  - id: x\n    pattern: 'it's'\n", "write '' for a quote in it"},
+		{"  - id: x\n    pattern: \"\\d\"\n", "for a backslash in"},
+		{"  - id: x\n    name: a: b\n", "write a value that holds a colon in '"},
+		{"  - id: x\n    pattern: [a-z]+b\n", "write a value that begins with [ or { in '"},
 		{"  - id: x\n    pattern: \"a\n", "not YAML here"},
 		{"  - id: x\n   pattern: a\n", "not YAML here"},
-		{"  - id: x\n\tpattern: a\n", "not YAML here"},
+		{"  - id: x\n\tpattern: a\n", "indent with blanks"},
 		{"  - id: [x\n", "not YAML here"},
 		{"  - id: x\n    pattern: a\n    b: {c: [d, e: f}\n", "not YAML here"},
 		{"  - id: x\n    name: [[[[[[[[[[[[[[[[[[a]]]]]]]]]]]]]]]]]]\n    pattern: a\n",
@@ -181,6 +221,8 @@ static void what_is_no_rule_file_is_said(void **state) {
 		{"just words\n", "f.yaml:1:1: a value; a rule file begins with rules:"},
 		{"- id: a\n", "a list; a rule file begins with"},
 		{"ruls:\n  - id: a\n", "ruls: unknown key; known is rules"},
+		{"rules:\n  id: a\n  pattern: b\n",
+		 "f.yaml:1:1: rules: a map; a list is needed, each rule behind a dash"},
 		{"rules: a\n", "rules: a value; a list is needed"},
 		{"\x7f"
 		 "ELF\x02\x80",
@@ -314,6 +356,23 @@ static void folding_writes_each_form_of_a_letter(void **state) {
 	assert_int_equal(at, 2);
 }
 
+// It could only be told by a combination. It is no harm, so it stays.
+static void a_rule_that_is_never_told_is_said(void **state) {
+	static const char alone[] = "rules:\n- {id: a, pattern: b, alert: no}\n",
+			  asked[]
+		= "rules:\n- {id: a, pattern: b, alert: no}\n- {id: c, any: [a]}\n";
+	struct said said;
+
+	struct rules *rules = parse(alone, sizeof(alone) - 1, &said);
+	assert_int_equal(said.n, 1);
+	assert_non_null(strstr(said.text, "f.yaml:2:20: rule a: alert: no, and no all or any asks")
+	);
+	assert_int_equal(rules->n, 1);
+	rules_close(rules);
+	rules_close(parse(asked, sizeof(asked) - 1, &said));
+	assert_int_equal(said.n, 0);
+}
+
 static void techniques_are_found_by_their_full_id(void **state) {
 	assert_string_equal(technique_find("T1114")->name, "Email Collection");
 	assert_null(technique_find("T1114")->sub_id);
@@ -339,6 +398,54 @@ static void any_cut_of_a_file_gives_whole_rules(void **state) {
 	}
 }
 
+static char *manual_read(void) {
+	static char text[1 << 16];
+	FILE *file = fopen("rules/README.md", "r");
+
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	return text;
+}
+
+// What the loader knows, by its own words, stands in the manual; and the manual's example is right.
+static void the_manual_names_every_word(void **state) {
+	static const char *const asks[][2] = {
+		{"nothing: a", "known are "},
+		{"look: nothing", "write message, "},
+		{"direction: nothing", "write "},
+		{"protocol: nothing", "write "},
+		{"flags: nothing", "write "},
+		{"validate: nothing", "write "},
+		{"within: nothing", "write "},
+		{"severity: nothing", "write "},
+	};
+	char *manual = manual_read(), text[200], quoted[64], *save;
+	struct said said;
+
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		snprintf(text, sizeof(text), "rules:\n- id: a\n  pattern: b\n  %s\n", asks[i][0]);
+		rules_close(parse(text, strlen(text), &said));
+		char *words = strstr(said.text, asks[i][1]);
+		assert_non_null(words);
+		int n = 0;
+		for (char *word = strtok_r(words + strlen(asks[i][1]), ", \n", &save); word != NULL;
+		     word = strtok_r(NULL, ", \n", &save), n++) {
+			snprintf(quoted, sizeof(quoted), "`%s`", word);
+			if (strstr(manual, quoted) == NULL)
+				fail_msg("rules/README.md does not name %s", quoted);
+		}
+		assert_true(n >= 3);
+	}
+	char *example = strstr(manual, "```yaml\n");
+	assert_non_null(example);
+	example += strlen("```yaml\n");
+	struct rules *rules = parse(example, (size_t)(strstr(example, "```") - example), &said);
+	assert_string_equal(said.text, "");
+	assert_int_equal(rules->n, 1);
+	rules_close(rules);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rule_says_everything_or_takes_defaults),
@@ -349,7 +456,9 @@ int main(void) {
 		cmocka_unit_test(so_many_rules_and_no_more),
 		cmocka_unit_test(a_folder_is_read_in_the_order_of_names),
 		cmocka_unit_test(folding_writes_each_form_of_a_letter),
+		cmocka_unit_test(a_rule_that_is_never_told_is_said),
 		cmocka_unit_test(techniques_are_found_by_their_full_id),
+		cmocka_unit_test(the_manual_names_every_word),
 		cmocka_unit_test(any_cut_of_a_file_gives_whole_rules),
 	};
 

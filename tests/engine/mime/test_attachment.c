@@ -231,7 +231,9 @@ static void the_type_is_told_by_the_first_bytes(void **state) {
 		const char *data, *type;
 	} cases[] = {
 		{"%PDF-1.7", "application/pdf"},
-		{"MZ\x90", "application/x-dosexec"},
+		{"MZ\x90\x01", "application/x-dosexec"},
+		{"MZV \xc4\x8cR, zpr\xc3\xa1va", "text/plain"},
+		{"BMW, offer", "text/plain"},
 		{"\x7f"
 		 "ELF",
 		 "application/x-elf"},
