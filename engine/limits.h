@@ -80,7 +80,8 @@ enum {
 	SMTP_HELD_SIZE_MAX = 16384,
 	SMTP_HELO_SIZE_MAX = 255,
 	SMTP_QUEUE_ID_SIZE_MAX = 64,
-	XCLIENT_SIZE_MAX = 512, // of XCLIENT's and XFORWARD's attributes: Postfix keeps its lines below
+	XCLIENT_SIZE_MAX
+	= 512, // of XCLIENT's and XFORWARD's attributes: Postfix keeps its lines below
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
 
 	// Servers whose offers of TLS and AUTH are remembered by a worker, the last heard of; 40 bytes each. A site

@@ -43,10 +43,10 @@ static void card(const char *prefix, int n, bool is_taken) {
 }
 
 static void card_numbers_begin_as_they_are_given_out(void **) {
-	static const char *const taken[] = {
-		"4000", "4999", "5100", "5599", "2221", "2720", "6011", "6440", "6599"};
-	static const char *const left[] = {
-		"3999", "5000", "5099", "5600", "2220", "2721", "6010", "6012", "6439", "6600"};
+	static const char *const taken[]
+		= {"4000", "4999", "5100", "5599", "2221", "2720", "6011", "6440", "6599"};
+	static const char *const left[]
+		= {"3999", "5000", "5099", "5600", "2220", "2721", "6010", "6012", "6439", "6600"};
 	static const char *const fifteen[] = {"35", "36", "33", "38", "24", "47", "14"};
 
 	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
@@ -146,8 +146,7 @@ static void years_behind_a_slash_are_no_birth_numbers(void **) {
 			if (whole % 11 != 0)
 				continue;
 			snprintf(text, sizeof(text), "9001%02d/%04d", day, suffix);
-			assert_taken(
-				VALIDATE_BIRTH_NUMBER, text, suffix < 1990 || suffix > 2039);
+			assert_taken(VALIDATE_BIRTH_NUMBER, text, suffix < 1990 || suffix > 2039);
 		}
 }
 
