@@ -65,6 +65,9 @@ bool fleet_unpack(void *, uint16_t version, const void *image, size_t size, void
 		meter_fleet_migrate(&fleet->meters[i], old);
 	}
 	memcpy(&fleet->sketch, at, sizeof(fleet->sketch));
+	// Strangers' old mail was not ranked by itself then. Were it taken for never seen, the first weeks after an
+	// upgrade were full of false alerts.
+	meter_fleet_expect(&fleet->meters[METER_VOLUME], &fleet->meters[METER_VISITOR]);
 	return true;
 }
 

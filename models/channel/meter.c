@@ -80,6 +80,22 @@ void meter_fleet_migrate(struct meter_fleet *fleet, const struct meter_days old[
 	fleet->quiet = quiet_e(&fleet->of[AGE_FIRST]);
 }
 
+void meter_fleet_expect(struct meter_fleet *fleet, const struct meter_fleet *like) {
+	for (int age = 0; age < METER_AGES; age++) {
+		struct meter_days *days = &fleet->of[age];
+		float n = 0;
+		for (int s = 1; s < METER_SCORES; s++)
+			n += like->of[age].days[s];
+		days->days[METER_SCORES - 2] += n;
+		days->total += n;
+		for (int s = 1; s <= METER_SCORES - 2; s++)
+			days->share[s] = fminf(
+				1, days->share[s] + n / (days->total + 1 + (float)METER_PRIOR)
+			);
+	}
+	fleet->quiet = quiet_e(&fleet->of[AGE_FIRST]);
+}
+
 // ---- evidence
 
 static double

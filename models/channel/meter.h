@@ -91,6 +91,9 @@ void meter_teach(struct meter_fleet *fleet, uint8_t age, uint8_t score, float da
 void meter_fleet_day(struct meter_fleet *fleet);
 // From the store's older layout, which had -ln of each share, and no quiet.
 void meter_fleet_migrate(struct meter_fleet *fleet, const struct meter_days old[METER_AGES]);
+// Scores are higher from now on, and nobody knows how often: as many days of the highest are expected as like has of any,
+// until they have faded.
+void meter_fleet_expect(struct meter_fleet *fleet, const struct meter_fleet *like);
 
 // ln M if the day ended now, averaged over the bets. weeks: how many the account has been known.
 double meter_nats(const struct meter *meter, const struct meter_fleet *fleet, unsigned weeks);
