@@ -185,35 +185,6 @@ static void plain_put(struct text *text, const struct param *param) {
 	header_put_plain(text, in.data + from, in.size - from, is_raw);
 }
 
-static void percent_put(struct text *text, struct header_slice in) {
-	uint8_t out[HEADER_PIECE];
-	size_t n = 0;
-
-	for (size_t i = 0; i < in.size; i++) {
-		static const char digits[] = "0123456789abcdef";
-		const char *high = NULL, *low = NULL;
-
-		if (in.data[i] == '%' && i + 2 < in.size && in.data[i + 1] != 0
-		    && in.data[i + 2] != 0) {
-			high = strchr(digits, in.data[i + 1] | 0x20);
-			low = strchr(digits, in.data[i + 2] | 0x20);
-		}
-		if (high != NULL && low != NULL) {
-			out[n++] = (uint8_t)((high - digits) << 4 | (low - digits));
-			i += 2;
-		} else {
-			if (in.data[i] == '%')
-				*text->flaws |= HEADER_BAD_PARAM;
-			out[n++] = in.data[i];
-		}
-		if (n == HEADER_PIECE) {
-			header_put_coded(text, out, n);
-			n = 0;
-		}
-	}
-	header_put_coded(text, out, n);
-}
-
 // charset'language'text: the set is begun, the text returned.
 static struct header_slice extended_begin(struct text *text, struct header_slice in) {
 	const uint8_t *first = memchr(in.data, '\'', in.size), *second = NULL;
@@ -236,7 +207,9 @@ static void extended_put(struct text *text, const struct param *param, bool is_f
 
 	if (in.size == 0)
 		return;
-	percent_put(text, is_first ? extended_begin(text, in) : in);
+	header_put_escaped(
+		text, is_first ? extended_begin(text, in) : in, '%', ' ', HEADER_BAD_PARAM
+	);
 }
 
 static void pieces_put(struct text *text, const struct found *found) {

@@ -45,6 +45,15 @@ void header_put_plain(struct text *text, const uint8_t *data, size_t size, bool 
 bool header_is_raw(struct text *text, struct header_slice value);
 // Bytes in the character set that is begun, at most HEADER_PIECE + TRANSFER_EXTRA_MAX.
 void header_put_coded(struct text *text, const uint8_t *data, size_t size);
+// The same of bytes written as a mark and two hexadecimal digits: "=" in encoded words of Q, where blank ("_") is a
+// blank; "%" in parameters (RFC 2231). flaw: told when a mark has none.
+void header_put_escaped(
+	struct text *text,
+	struct header_slice in,
+	char mark,
+	char blank,
+	uint32_t flaw
+);
 void header_charset_leave(struct text *text);
 // Unstructured text with its encoded words.
 void header_put_words(struct text *text, struct header_slice value);

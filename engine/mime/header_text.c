@@ -181,8 +181,13 @@ void header_put_coded(struct text *text, const uint8_t *data, size_t size) {
 	header_put(text, out, charset_data(&text->charset, data, size, out));
 }
 
-// Q is quoted-printable with _ for a blank.
-static void word_q(struct text *text, struct header_slice in) {
+void header_put_escaped(
+	struct text *text,
+	struct header_slice in,
+	char mark,
+	char blank,
+	uint32_t flaw
+) {
 	uint8_t out[HEADER_PIECE];
 	size_t n = 0;
 
@@ -190,7 +195,7 @@ static void word_q(struct text *text, struct header_slice in) {
 		static const char digits[] = "0123456789abcdef";
 		const char *high = NULL, *low = NULL;
 
-		if (in.data[i] == '=' && i + 2 < in.size && in.data[i + 1] != 0
+		if (in.data[i] == mark && i + 2 < in.size && in.data[i + 1] != 0
 		    && in.data[i + 2] != 0) {
 			high = strchr(digits, in.data[i + 1] | 0x20);
 			low = strchr(digits, in.data[i + 2] | 0x20);
@@ -199,9 +204,9 @@ static void word_q(struct text *text, struct header_slice in) {
 			out[n++] = (uint8_t)((high - digits) << 4 | (low - digits));
 			i += 2;
 		} else {
-			if (in.data[i] == '=')
-				*text->flaws |= HEADER_BAD_WORD;
-			out[n++] = in.data[i] == '_' ? ' ' : in.data[i];
+			if (in.data[i] == mark)
+				*text->flaws |= flaw;
+			out[n++] = in.data[i] == blank ? ' ' : in.data[i];
 		}
 		if (n == HEADER_PIECE) {
 			header_put_coded(text, out, n);
@@ -251,7 +256,7 @@ static bool word_put(struct text *text, const struct word *word) {
 	if (word->is_base64)
 		word_b(text, word->text);
 	else
-		word_q(text, word->text);
+		header_put_escaped(text, word->text, '=', '_', HEADER_BAD_WORD);
 	return true;
 }
 
