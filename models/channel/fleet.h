@@ -68,5 +68,5 @@ void fleet_peak(struct fleet *fleet, double nats);
 // reach. nominal where too few are known; never further than FLEET_SLACK_* from it.
 double fleet_threshold(const struct fleet *fleet, double budget, double nominal);
 
-#define FLEET_SLACK_DOWN 1.0
+#define FLEET_SLACK_DOWN 0.0 // what the theory promises is not undercut
 #define FLEET_SLACK_UP 2.0 // an attack on many accounts must not hide itself
