@@ -19,7 +19,7 @@ struct datagram {
 	uint8_t way; // enum pkt_way
 	uint8_t is_doubtful; // of headers that receiving hosts drop
 	uint8_t is_inconsistent; // fragments overlapped with different content
-	uint8_t zero;
+	uint8_t ttl; // of the fragment that came first
 };
 
 static_assert(sizeof(struct datagram) == 44, "no padding: frames of equal datagrams are equal");

@@ -41,7 +41,8 @@ static void datagram_header(struct cursor *c, struct pkt *pkt) {
 
 	memcpy(&head, c->at, sizeof(head));
 	pkt->addr = c->at + offsetof(struct datagram, addr);
-	pkt->family = head.family & 0xf;
+	pkt->family = head.family & 7;
+	pkt->ttl = head.ttl;
 	pkt->realm = head.realm;
 	pkt->is_inconsistent = head.is_inconsistent & 1;
 	c->type = head.protocol;
@@ -159,6 +160,7 @@ static void ipv4_header(const struct decode_config *config, struct cursor *c, st
 	if (c->has_length)
 		narrow(c, total_size);
 	pkt->family = 4;
+	pkt->ttl = c->at[8];
 	pkt->addr = c->at + 12;
 	// Bits: reserved, don't fragment, more fragments; then the offset.
 	if (get16(c->at + 6) & 0x3fff) {
@@ -187,6 +189,7 @@ static void ipv6_header(struct cursor *c, struct pkt *pkt) {
 	if (c->has_length)
 		narrow(c, size + 40);
 	pkt->family = 6;
+	pkt->ttl = c->at[7];
 	pkt->addr = c->at + 8;
 	c->layer = LAYER_PROTOCOL;
 	c->type = c->at[6];
@@ -226,10 +229,26 @@ static void fragment_header(struct cursor *c) {
 	skip(c, 8);
 }
 
-// The options of a SYN or a reset, as far as they matter. One whose length is 0, 1 or past the header ends
+// Where a segment's timestamp stands: so many bytes before its payload.
+static void stamp_note(struct pkt *pkt, uint32_t back) {
+	pkt->has_stamp = 1;
+	if (pkt->flags & TCP_SYN)
+		pkt->syn_stamp_back = (uint16_t)back;
+	else
+		pkt->stamp_back = (uint8_t)back;
+}
+
+// A segment's options, as far as they matter. One whose length is 0, 1 or past the header ends
 // the list, as in end hosts; the segment itself is kept.
 static void tcp_options(struct pkt *pkt, const uint8_t *options, uint32_t size) {
-	enum { END = 0, NOTHING = 1, WINDOW_SCALE = 3, MD5 = 19, AUTHENTICATION = 29 };
+	enum {
+		END = 0,
+		NOTHING = 1,
+		WINDOW_SCALE = 3,
+		TIMESTAMP = 8,
+		MD5 = 19,
+		AUTHENTICATION = 29,
+	};
 
 	for (uint32_t i = 0; i < size && options[i] != END;) {
 		uint8_t length;
@@ -245,6 +264,8 @@ static void tcp_options(struct pkt *pkt, const uint8_t *options, uint32_t size) 
 			pkt->wscale = options[i + 2] > 14 ? 15 : options[i + 2];
 		if ((options[i] == MD5 || options[i] == AUTHENTICATION) && (pkt->flags & TCP_RST))
 			pkt->flags |= TCP_SIGNED;
+		if (options[i] == TIMESTAMP && length == 10)
+			stamp_note(pkt, size - i - 2);
 		i += length;
 	}
 }
@@ -338,12 +359,13 @@ static void tcp_header(const struct decode_config *config, struct cursor *c, str
 	pkt->window = get16(tcp + 14);
 	pkt->urgent = get16(tcp + 18);
 	pkt->wscale = 0xff;
-	if (pkt->flags & (TCP_SYN | TCP_RST))
+	if (header_size > 20)
 		tcp_options(pkt, tcp + 20, header_size - 20);
 	skip(c, header_size);
 	pkt->payload = c->at;
 	pkt->payload_size = c->size;
 	pkt->missing_size = c->missing;
+	pkt->is_cut = c->missing != 0;
 	pkt->hash = pkt->family == 4 ? hash_v4(config->hash_key, pkt)
 				     : hash_v6(config->hash_key, pkt);
 	stop(c, VERDICT_tcp);
@@ -466,14 +488,19 @@ decode_layers(const struct decode_config *config, const struct frame *frame, str
 		fragment_note(&c, pkt);
 	if (c.is_tunnelled)
 		c.verdict = inner_verdict(c.verdict);
-	pkt->verdict = (uint8_t)c.verdict;
 	return c.verdict;
 }
 
 // ---- What most frames are: Ethernet, IPv4 without options, TCP, whole and right. On one path without
 // loops it takes a third of the instructions; whatever is in any way else goes through all layers.
 
-enum { ETHERNET_SIZE = 14, IP_SIZE = 20, TCP_SIZE = 20 };
+enum {
+	ETHERNET_SIZE = 14,
+	IP_SIZE = 20,
+	TCP_SIZE = 20,
+	OPTIONS_STAMP
+	= 0x0101080a, // two of no meaning and a timestamp: what most segments with options have
+};
 
 // The checksums of the IPv4 header and of the segment behind it, whose pseudo header has the same addresses.
 // sum: checksum_add or one that may be used in its place.
@@ -496,23 +523,6 @@ static inline bool plain_is_right(
 // A bit for each value of the flags that needs no thought here: any but none, with a reset, or with SYN and FIN.
 // Of each byte, whose place is the upper three flags, the bits for none of the lower three, FIN, SYN.
 #define PLAIN_FLAGS 0x0707070707070706ull
-
-// What is left to do with those that are long, or have options that matter: here, so that the others need
-// not save registers.
-static enum verdict __attribute__((noinline))
-plain_rest(const struct decode_config *config, const struct frame *frame, struct pkt *pkt) {
-	const uint8_t *ip = frame->data + ETHERNET_SIZE, *tcp = ip + IP_SIZE;
-	uint32_t header_size = (uint32_t)(pkt->payload - tcp);
-
-	if (!config->checksum)
-		pkt->checksum = PKT_CHECKSUM_UNKNOWN;
-	else if (!plain_is_right(ip, header_size + pkt->payload_size, checksum_add))
-		return decode_layers(config, frame, pkt);
-	if (pkt->flags & TCP_SYN)
-		tcp_options(pkt, tcp + TCP_SIZE, header_size - TCP_SIZE);
-	pkt->hash = hash_v4(config->hash_key, pkt);
-	return VERDICT_tcp;
-}
 
 // Whether the frame is such by its addresses and protocols.
 static inline bool is_plain(const struct frame *frame) {
@@ -548,22 +558,14 @@ bool decode_hash(const struct decode_config *config, const struct frame *frame, 
 	return true;
 }
 
-enum verdict
-decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt) {
+// Every field on its own: to clear the whole first would be a tenth of it all.
+static inline __attribute__((always_inline)) void
+plain_note(const struct frame *frame, uint32_t total, uint32_t header_size, struct pkt *pkt) {
 	const uint8_t *ip = frame->data + ETHERNET_SIZE, *tcp = ip + IP_SIZE;
-	uint32_t total, header_size;
-	uint8_t flags;
 
-	if (!is_plain(frame))
-		return decode_layers(config, frame, pkt);
-	total = get16(ip + 2);
-	header_size = (tcp[12] & 0xf0u) >> 2;
-	flags = tcp[13] & 0x3f;
-	if (!is_whole(frame, total, header_size, flags))
-		return decode_layers(config, frame, pkt);
-	// Every field on its own: to clear the whole first would be a tenth of it all.
-	pkt->time_ns = frame->time_ns;
+	pkt->payload = tcp + header_size;
 	pkt->addr = ip + 12;
+	pkt->time_ns = frame->time_ns;
 	pkt->payload_size = total - IP_SIZE - header_size;
 	pkt->missing_size = 0;
 	pkt->seq = get32(tcp + 4);
@@ -572,17 +574,52 @@ decode(const struct decode_config *config, const struct frame *frame, struct pkt
 	get16_pair(pkt->port, tcp);
 	pkt->window = get16(tcp + 14);
 	pkt->urgent = get16(tcp + 18);
-	pkt->flags = flags;
+	pkt->flags = tcp[13] & 0x3f;
 	pkt->family = 4;
+	pkt->is_cut = 0;
 	pkt->checksum = PKT_CHECKSUM_RIGHT;
 	pkt->is_inconsistent = 0;
+	pkt->has_stamp = 0;
 	pkt->wscale = 0xff;
-	pkt->verdict = VERDICT_tcp;
+	pkt->ttl = ip[8];
 	pkt->number = frame->number;
-	pkt->payload = tcp + header_size;
+}
+
+// Those that are long or have options: on a path of their own, so that the others need not save registers.
+static enum verdict __attribute__((noinline))
+plain_rest(const struct decode_config *config, const struct frame *frame, struct pkt *pkt) {
+	const uint8_t *ip = frame->data + ETHERNET_SIZE, *tcp = ip + IP_SIZE;
+	uint32_t total = get16(ip + 2), header_size = (tcp[12] & 0xf0u) >> 2;
+
+	if (!is_whole(frame, total, header_size, tcp[13] & 0x3f))
+		return decode_layers(config, frame, pkt);
+	plain_note(frame, total, header_size, pkt);
+	if (!config->checksum)
+		pkt->checksum = PKT_CHECKSUM_UNKNOWN;
+	else if (total > IP_SIZE + CHECKSUM_SHORT_MAX ? !plain_is_right(ip, total - IP_SIZE, checksum_add) : !plain_is_right(ip, total - IP_SIZE, checksum_add_short))
+		return decode_layers(config, frame, pkt);
+	if (header_size == TCP_SIZE + 12 && get32(tcp + TCP_SIZE) == OPTIONS_STAMP)
+		stamp_note(pkt, 8);
+	else if (header_size > TCP_SIZE)
+		tcp_options(pkt, tcp + TCP_SIZE, header_size - TCP_SIZE);
+	pkt->hash = hash_v4(config->hash_key, pkt);
+	return VERDICT_tcp;
+}
+
+enum verdict
+decode(const struct decode_config *config, const struct frame *frame, struct pkt *pkt) {
+	const uint8_t *ip = frame->data + ETHERNET_SIZE, *tcp = ip + IP_SIZE;
+	uint32_t total;
+
+	if (!is_plain(frame))
+		return decode_layers(config, frame, pkt);
+	total = get16(ip + 2);
 	if (!config->checksum || total > IP_SIZE + CHECKSUM_SHORT_MAX
-	    || ((flags & TCP_SYN) && header_size > TCP_SIZE))
+	    || tcp[12] >> 4 != TCP_SIZE / 4)
 		return plain_rest(config, frame, pkt);
+	if (!is_whole(frame, total, TCP_SIZE, tcp[13] & 0x3f))
+		return decode_layers(config, frame, pkt);
+	plain_note(frame, total, TCP_SIZE, pkt);
 	if (!plain_is_right(ip, total - IP_SIZE, checksum_add_short))
 		return decode_layers(config, frame, pkt);
 	pkt->hash = hash_v4(config->hash_key, pkt);

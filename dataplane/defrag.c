@@ -272,6 +272,7 @@ find(struct defrag *d, const struct frame *frame, const struct pkt *pkt, const s
 	memcpy(p->head.addr, pkt->addr, 2 * addr_size(pkt));
 	p->head.realm = pkt->realm;
 	p->head.family = pkt->family;
+	p->head.ttl = pkt->ttl;
 	p->head.protocol = piece->protocol;
 	p->head.is_doubtful = pkt->checksum == PKT_CHECKSUM_WRONG;
 	p->id = piece->id;

@@ -61,12 +61,14 @@ struct flow_table *flow_open(const struct flow_config *config) {
 	table->addr6 = reserve_open(table->addr6_size);
 	table->odd_size = n_flows * sizeof(*table->odd);
 	table->odd = reserve_open(table->odd_size);
+	table->stamps_size = n_flows * sizeof(*table->stamps);
+	table->stamps = reserve_open(table->stamps_size);
 	table->pool = pool_open(sizeof(struct stream), n_flows);
 	table->holds = pool_open(sizeof(struct hold), n_holds ? (uint32_t)n_holds : 1);
 	table->slab = slab_open(held_size);
 	table->recent = recent_open(config->recent_size);
-	if (!table->slots || !table->latest || !table->addr6 || !table->odd || !table->pool
-	    || !table->holds || !table->slab || !table->recent) {
+	if (!table->slots || !table->latest || !table->addr6 || !table->odd || !table->stamps
+	    || !table->pool || !table->holds || !table->slab || !table->recent) {
 		int error = errno;
 		flow_close(table);
 		errno = error;
@@ -88,6 +90,8 @@ void flow_close(struct flow_table *table) {
 		reserve_close(table->addr6, table->addr6_size);
 	if (table->odd)
 		reserve_close(table->odd, table->odd_size);
+	if (table->stamps)
+		reserve_close(table->stamps, table->stamps_size);
 	if (table->latest)
 		reserve_close(table->latest, table->latest_size);
 	if (table->slots)
@@ -123,8 +127,8 @@ uint32_t flow_n_open(const struct flow_table *table) {
 
 size_t flow_memsize(const struct flow_table *table) {
 	return sizeof(*table) + table->slots_size + table->latest_size + table->addr6_size
-		+ table->odd_size + pool_memsize(table->pool) + pool_memsize(table->holds)
-		+ table->held_size + recent_memsize(table->recent);
+		+ table->odd_size + table->stamps_size + pool_memsize(table->pool)
+		+ pool_memsize(table->holds) + table->held_size + recent_memsize(table->recent);
 }
 
 // ---- Lists by class, in the order of coming into it
@@ -278,7 +282,7 @@ has_ends_v6(const struct stream *flow, const struct pkt *pkt, enum stream_dir *d
 // Whether the flow has the packet's endpoints, and which of them sent it.
 static inline bool
 has_ends(const struct stream *flow, const struct pkt *pkt, enum stream_dir *dir) {
-	if (flow->family != pkt->family)
+	if (flow->is_6 != (pkt->family == 6))
 		return false;
 	return pkt->family == 4 ? has_ends_v4(flow, pkt, dir) : has_ends_v6(flow, pkt, dir);
 }
@@ -472,10 +476,10 @@ static struct stream *add(struct flow_table *table, const struct pkt *pkt, enum 
 	index = flow_index(table, flow);
 	flow->table = table;
 	flow->start_ns = flow->last_ns = table->now_ns;
-	flow->family = pkt->family & 7;
+	flow->is_6 = pkt->family == 6;
 	flow->realm = pkt->realm;
 	flow->hash = pkt->hash;
-	flow->wscale[0] = flow->wscale[1] = 0xff;
+	flow->wscale[0] = flow->wscale[1] = WSCALE_ABSENT;
 	flow->node.age = pkt->number;
 	if ((pkt->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
 		flow->flags = FLOW_ROLES_GUESSED;
@@ -564,6 +568,11 @@ static enum fate segment_take(
 		tcp_doubtful(flow, dir, pkt);
 		return FATE_BAD_CHECKSUM;
 	}
+	if (pkt->has_stamp && flow && tcp_stamp_is_old(flow, dir, pkt)) {
+		stream_say(flow, STREAM_EVENT_old_timestamp);
+		tcp_doubtful(flow, dir, pkt);
+		return FATE_OLD_STAMP;
+	}
 	if (flow && flow->state == FLOW_CLOSED && (pkt->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
 		forget(flow);
 		flow = NULL;
@@ -610,7 +619,7 @@ segment_slowly(struct flow_table *table, const struct pkt *pkt, uint32_t home) {
 	struct stream *flow = find(table, pkt, home, &dir);
 	enum fate fate;
 
-	if (flow && tcp_is_expected(flow, dir, pkt))
+	if (flow && tcp_is_expected(table, flow, dir, pkt))
 		return segment_next(table, flow, dir, pkt);
 	fate = segment_take(table, pkt, dir, &flow);
 	if (flow)
@@ -628,6 +637,8 @@ static inline __attribute__((always_inline)) enum fate segment_next_v4(
 	if (!is_sender_v4(flow, dir, pkt) || !tcp_is_next(flow, dir, pkt)
 	    || !(flow->half_flags[dir] & HALF_RIGHT))
 		return FATES;
+	if (pkt->has_stamp && !tcp_stamp_take(table, flow, dir, pkt))
+		return FATES;
 	return segment_next(table, flow, dir, pkt);
 }
 
@@ -640,7 +651,7 @@ static inline enum fate segment(struct flow_table *table, const struct pkt *pkt,
 	if (slot.hash == home && slot.index) {
 		struct stream *flow = flow_at(table, slot.index);
 
-		if (!flow->is_steady || flow->family != 4 || flow->realm != pkt->realm
+		if (!flow->is_steady || flow->is_6 || flow->realm != pkt->realm
 		    || !pkt_is_plain_v4(pkt))
 			return segment_slowly(table, pkt, home);
 		if (flow->port[STREAM_CLIENT] == pkt->port[0])

@@ -39,7 +39,7 @@ enum flow_flag {
 	FLOW_REFUSED = 0x02, // the handler did not want it
 	FLOW_MIDSTREAM = 0x04,
 	FLOW_ROLES_GUESSED = 0x08, // no SYN from the client seen: who is client is an inference
-	FLOW_RESET_SEEN = 0x10, // one that may have ended it, or not: while opening, or signed
+	FLOW_RESET_SEEN = 0x10, // one that may have ended it, or not: while opening, or doubtful
 	FLOW_ACTIVE = 0x20, // traffic since it was last looked at for eviction
 	FLOW_HAS_OPENED = 0x40, // payload has come: the handler was asked
 	FLOW_TWO_REALMS = 0x80, // one side has HALF_ANY_REALM
@@ -54,6 +54,13 @@ enum half_flag {
 	HALF_RIGHT = 0x20, // a right checksum was seen
 	HALF_ANY_REALM = 0x40, // what it sends comes in another realm than the other side's
 	HALF_ODD = 0x80, // of the client alone: the connection's union odd is in use
+};
+
+// What a side's SYN says; once established wscale[] is a number of bits alone.
+enum wscale {
+	WSCALE_MAX = 14,
+	WSCALE_ABSENT = 15,
+	WSCALE_STAMP = 0x10, // that SYN has a timestamp
 };
 
 enum {
@@ -79,14 +86,16 @@ struct stream {
 	uint16_t port[2];
 	uint32_t realm;
 	uint32_t hash;
-	uint8_t family : 3;
+	uint8_t is_6 : 1; // IPv6
+	uint8_t has_stamps : 1; // both sides' SYNs had timestamps
+	uint8_t reset_dir : 1; // who sent the reset of FLOW_RESET_SEEN, once established
 	uint8_t is_steady : 1; // the next segment in order needs no thought: tcp_is_steady()
 	uint8_t state : 2; // enum flow_state
 	uint8_t class : 2; // enum flow_class
 	uint8_t flags; // enum flow_flag
 	uint16_t events; // bit per enum stream_event: each is said once
 	struct half half[2];
-	uint8_t wscale[2]; // of the windows that side announces
+	uint8_t wscale[2]; // of the windows that side announces; while opening: enum wscale
 	uint8_t half_flags[2]; // enum half_flag
 	uint32_t hold; // index of a struct hold, 0: nothing is held or waited for
 	uint64_t last_ns;
@@ -97,7 +106,7 @@ struct stream {
 	struct flow_table *table;
 	uint64_t start_ns;
 	uint64_t timer_ns; // the reader's, 0: none
-	struct wheel_node node;
+	struct wheel_node node; // its own: time to live of what each side sends first, 0: not known
 	uint32_t class_next, class_prev;
 };
 
@@ -152,8 +161,9 @@ struct hold {
 	struct hold_side side[2];
 	uint32_t n_arrivals;
 	uint32_t reuse_isn; // a SYN that may begin another connection
-	uint8_t reuse_dir;
-	bool has_reuse;
+	uint32_t reset_seq; // a reset that came before bytes it stands behind
+	uint8_t reuse_dir, reset_dir;
+	bool has_reuse, has_reset;
 };
 
 // Linear probing; the key proper is compared in the flow.
@@ -179,6 +189,7 @@ enum fate {
 	FATE_NO_FLOW,
 	FATE_NOT_HELD,
 	FATE_BAD_CHECKSUM,
+	FATE_OLD_STAMP,
 	FATES,
 	FATE_OTHER_CONNECTION = FATES, // none: it begins another connection between the same ports
 };
@@ -193,7 +204,8 @@ struct flow_table {
 	struct stream *flows; // of index 1
 	uint8_t (*addr6)[32]; // by index - 1: client, server, of those of IPv6
 	union odd *odd; // by index - 1
-	size_t addr6_size, odd_size;
+	uint32_t (*stamps)[2]; // by index - 1: the latest timestamps of those of IPv4
+	size_t addr6_size, odd_size, stamps_size;
 	struct pool *pool;
 	struct pool *holds;
 	struct slab *slab;
@@ -241,9 +253,15 @@ static inline uint32_t flow_index(const struct flow_table *table, const struct s
 
 // Both addresses, the client's first: 4 + 4 bytes or 16 + 16.
 static inline uint8_t *flow_addr(struct stream *flow) {
-	if (flow->family == 4)
+	if (!flow->is_6)
 		return (uint8_t *)flow->addr4;
 	return flow->table->addr6[flow_index(flow->table, flow) - 1];
+}
+
+// Each side's latest timestamp, 0: none (RFC 7323 4.3, TS.Recent); with has_stamps, and while opening.
+// Connections of IPv6 have theirs where IPv4's addresses are.
+static inline uint32_t *flow_stamps(const struct flow_table *table, struct stream *flow) {
+	return flow->is_6 ? flow->addr4 : table->stamps[flow_index(table, flow) - 1];
 }
 
 static inline union odd *flow_odd_at(const struct stream *flow) {
@@ -288,15 +306,21 @@ bool tcp_checksum_holds(struct stream *flow, enum stream_dir dir, const struct p
 bool tcp_is_steady(const struct stream *flow);
 // Header prediction (Van Jacobson 1990): whether the segment is the next one, with nothing about it or its
 // connection that needs a thought. What tcp_segment() would do with it is then done by tcp_expected().
-static inline bool
-tcp_is_expected(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+static inline bool tcp_is_expected(
+	const struct flow_table *table,
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct pkt *pkt
+);
 static inline enum fate tcp_expected(
 	struct flow_table *table,
 	struct stream *flow,
 	enum stream_dir dir,
 	const struct pkt *pkt
 );
-// Keeps what a segment with a wrong checksum carries, should the receiver acknowledge it.
+// Whether the segment has something new and a timestamp so old that its receiver drops it (PAWS, RFC 7323 5).
+bool tcp_stamp_is_old(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
+// Keeps what a segment with a wrong checksum or an old timestamp carries, should the receiver acknowledge it.
 void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 // Takes one segment sent by dir of a flow that it belongs to.
 enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
@@ -337,19 +361,54 @@ uint64_t stream_deadline(const struct stream *flow);
 // Delivers the segment's payload, which begins at next; nothing is held.
 void stream_deliver(struct stream *flow, enum stream_dir dir, const struct pkt *pkt);
 
+// Linux takes a timestamp that is one behind (the host's own late acknowledgement), and the farthest ahead; Windows
+// and the BSDs neither. 0 is none, as in Linux. What has been silent for 24 days is gone from the table.
+static inline bool
+stamp_is_before(const struct flow_table *table, uint32_t stamp, uint32_t recent) {
+	if (!recent)
+		return false;
+	return table->overlap == OVERLAP_WINDOWS ? seq_before(stamp, recent)
+						 : seq_diff(recent, stamp) > 1;
+}
+
+// Whether the segment's timestamp, if it means anything, is not old; then it is the latest.
+static inline bool tcp_stamp_take(
+	const struct flow_table *table,
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct pkt *pkt
+) {
+	uint32_t stamp, *recent;
+
+	if (!flow->has_stamps)
+		return true;
+	stamp = pkt_stamp(pkt);
+	recent = &flow_stamps(table, flow)[dir];
+	if (stamp_is_before(table, stamp, *recent))
+		return false;
+	if (!*recent || seq_diff(*recent, stamp) <= 0)
+		*recent = stamp;
+	return true;
+}
+
+// Of a steady connection; the segment is plain.
 static inline bool
 tcp_is_next(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
 	// The bytes acknowledged have all been seen, and not so long ago that it were another round.
-	return flow->is_steady && pkt->seq == flow->half[dir].next
-		&& flow->half[!dir].next - pkt->ack < 1u << 30 && !pkt->missing_size;
+	return pkt->seq == flow->half[dir].next && flow->half[!dir].next - pkt->ack < 1u << 30;
 }
 
-static inline bool
-tcp_is_expected(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
-	return tcp_is_next(flow, dir, pkt)
+static inline bool tcp_is_expected(
+	const struct flow_table *table,
+	struct stream *flow,
+	enum stream_dir dir,
+	const struct pkt *pkt
+) {
+	return flow->is_steady && tcp_is_next(flow, dir, pkt)
 		&& (pkt_is_plain(pkt, PKT_CHECKSUM_UNKNOWN)
 		    || (pkt_is_plain(pkt, PKT_CHECKSUM_RIGHT)
-			&& (flow->half_flags[dir] & HALF_RIGHT)));
+			&& (flow->half_flags[dir] & HALF_RIGHT)))
+		&& (!pkt->has_stamp || tcp_stamp_take(table, flow, dir, pkt));
 }
 
 static inline enum fate tcp_expected(

@@ -13,6 +13,7 @@
 enum urgent {
 	URGENT_INLINE, // into the stream, as for programs that ask for it (SO_OOBINLINE), telnetd among them
 	URGENT_OOB, // beside it: programs that do not ask, which is mail servers, never read it
+	URGENT_GAP, // nobody knows: a hole of one byte in its place, so that no word is made of what is around it
 };
 
 enum overlap {

@@ -53,28 +53,44 @@ struct pkt {
 	uint16_t port[2]; // source, destination; host byte order
 	union {
 		uint16_t urgent;
+		uint16_t
+			syn_stamp_back; // of a SYN, whose urgent pointer nobody reads: like stamp_back
 		uint16_t n_layers; // headers in front of a fragment
 	};
 	union {
 		struct {
 			uint8_t flags; // enum tcp_flag; of a fragment enum pkt_way
-			uint8_t family : 4; // 4 or 6
-			uint8_t checksum : 3; // enum pkt_checksum
+			uint8_t family : 3; // 4 or 6
+			uint8_t is_cut : 1; // missing_size is not 0
+			uint8_t checksum : 2; // enum pkt_checksum
 			uint8_t is_inconsistent : 1; // made of fragments that overlapped with different content
+			uint8_t has_stamp : 1; // a timestamp option (RFC 7323): pkt_stamp()
 		};
 		uint16_t kind; // all of these: to be looked at together
 	};
-	uint8_t wscale; // window scale option of a SYN, 15 for anything beyond 14; 0xff when absent
-	uint8_t verdict; // enum verdict
+	union {
+		uint8_t wscale; // window scale option of a SYN, 15 for anything beyond 14; 0xff when absent
+		uint8_t stamp_back; // of others with a timestamp: so many bytes before payload
+	};
+	uint8_t ttl; // time to live, hop limit
 	uint32_t number; // of its frame: what came first is older, on every worker
 };
 
 static_assert(sizeof(struct pkt) == 64, "struct pkt is one cache line");
 
+// The value of the timestamp option; with has_stamp only.
+static inline uint32_t pkt_stamp(const struct pkt *pkt) {
+	uint16_t back = pkt->flags & TCP_SYN ? pkt->syn_stamp_back : pkt->stamp_back;
+	const uint8_t *at = pkt->payload - back;
+
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
 // Whether the segment acknowledges, may push, and has nothing else to be thought about but what its checksum is.
 static inline bool pkt_is_plain(const struct pkt *pkt, enum pkt_checksum checksum) {
-	const struct pkt care = {.flags = (uint8_t)~TCP_PSH, .checksum = 7, .is_inconsistent = 1};
-	const struct pkt plain = {.flags = TCP_ACK, .checksum = (uint8_t)(checksum & 7)};
+	const struct pkt care
+		= {.flags = (uint8_t)~TCP_PSH, .is_cut = 1, .checksum = 3, .is_inconsistent = 1};
+	const struct pkt plain = {.flags = TCP_ACK, .checksum = (uint8_t)(checksum & 3)};
 
 	return (pkt->kind & care.kind) == plain.kind;
 }
@@ -82,7 +98,11 @@ static inline bool pkt_is_plain(const struct pkt *pkt, enum pkt_checksum checksu
 // The same, over IPv4 and with a right checksum.
 static inline bool pkt_is_plain_v4(const struct pkt *pkt) {
 	const struct pkt care
-		= {.flags = (uint8_t)~TCP_PSH, .family = 0xf, .checksum = 7, .is_inconsistent = 1};
+		= {.flags = (uint8_t)~TCP_PSH,
+		   .family = 7,
+		   .is_cut = 1,
+		   .checksum = 3,
+		   .is_inconsistent = 1};
 	const struct pkt plain = {.flags = TCP_ACK, .family = 4, .checksum = PKT_CHECKSUM_RIGHT};
 
 	return (pkt->kind & care.kind) == plain.kind;

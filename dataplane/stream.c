@@ -37,10 +37,10 @@ const char *stream_event_name(enum stream_event event) {
 }
 
 void stream_tuple_get(const struct stream *flow, struct stream_tuple *tuple) {
-	size_t size = flow->family == 4 ? 4 : 16;
+	size_t size = flow->is_6 ? 16 : 4;
 	const uint8_t *addr = flow_addr((struct stream *)flow);
 
-	*tuple = (struct stream_tuple){.family = flow->family};
+	*tuple = (struct stream_tuple){.family = flow->is_6 ? 6 : 4};
 	for (int i = 0; i < 2; i++) {
 		memcpy(tuple->addr[i], addr + (size_t)i * size, size);
 		tuple->port[i] = flow->port[i];
@@ -137,12 +137,6 @@ deliver(struct stream *flow, enum stream_dir dir, const uint8_t *data, uint32_t 
 	table->handler.data(flow->reader, dir, data, size, table->now_ns);
 }
 
-// The urgent byte was sent and acknowledged like others, and is not part of the stream.
-static void urgent_pass(struct stream *flow, enum stream_dir dir) {
-	advance(flow, dir, 1);
-	flow->n_bytes[dir]--;
-}
-
 static void gap(struct stream *flow, enum stream_dir dir, uint32_t size) {
 	flow->table->stats.gap++;
 	flow->table->stats.gap_bytes += size;
@@ -152,6 +146,16 @@ static void gap(struct stream *flow, enum stream_dir dir, uint32_t size) {
 		reader_open(flow);
 	if (flow->reader)
 		flow->table->handler.gap(flow->reader, dir, size, flow->table->now_ns);
+}
+
+// The urgent byte was sent and acknowledged like others. Whether it leaves a hole is the policy's to say.
+static void urgent_pass(struct stream *flow, enum stream_dir dir) {
+	if (flow->table->urgent == URGENT_GAP) {
+		gap(flow, dir, 1);
+		return;
+	}
+	advance(flow, dir, 1);
+	flow->n_bytes[dir]--;
 }
 
 // ---- What is held
@@ -753,7 +757,7 @@ void stream_passed(struct stream *flow, enum stream_dir from) {
 		struct hold_side *side = &flow_hold(flow)->side[dir];
 		is_waiting |= side->first || side->deadline_ns;
 	}
-	if (!is_waiting && !flow_hold(flow)->has_reuse)
+	if (!is_waiting && !flow_hold(flow)->has_reuse && !flow_hold(flow)->has_reset)
 		stream_drop(flow);
 }
 

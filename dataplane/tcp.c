@@ -16,8 +16,9 @@ enum {
 	SEQ_FAR = 1 << 30,
 	// So much a side may have sent before its first packet is seen behind the other's.
 	SEQ_LAG = 1 << 20,
-	WSCALE_MAX = 14,
-	WSCALE_ABSENT = 0xff,
+	// A reset that has come over so many hops more or fewer than what its sender sent before is not believed at
+	// once: no change of routes goes so far, mostly.
+	RESET_HOPS_MAX = 4,
 };
 
 static enum fate payload_or(const struct pkt *pkt, enum fate fate) {
@@ -146,10 +147,26 @@ static void isn_acked(struct stream *flow, enum stream_dir dir, uint32_t ack) {
 	}
 }
 
+// Timestamps are of both or of neither (RFC 7323 3.2). Where a SYN was not seen nobody knows whether hosts look at
+// them.
+static void __attribute__((noinline)) stamps_settle(struct stream *flow, bool both) {
+	bool client = flow->wscale[STREAM_CLIENT] & WSCALE_STAMP;
+	bool server = flow->wscale[STREAM_SERVER] & WSCALE_STAMP;
+
+	flow->wscale[0] &= (uint8_t)~WSCALE_STAMP;
+	flow->wscale[1] &= (uint8_t)~WSCALE_STAMP;
+	flow->has_stamps = both && client && server;
+	if (both && server && !client)
+		stream_say(flow, STREAM_EVENT_timestamp_unasked);
+}
+
 static void established(struct stream *flow) {
 	bool both = (flow->half_flags[0] & flow->half_flags[1] & HALF_SYN) != 0;
-	bool scaled = flow->wscale[0] != WSCALE_ABSENT && flow->wscale[1] != WSCALE_ABSENT;
+	bool scaled;
 
+	if ((flow->wscale[0] | flow->wscale[1]) & WSCALE_STAMP)
+		stamps_settle(flow, both);
+	scaled = flow->wscale[0] != WSCALE_ABSENT && flow->wscale[1] != WSCALE_ABSENT;
 	for (int i = 0; i < 2; i++) {
 		// Both or neither (RFC 7323 2.2). Where a SYN was not seen any scale is possible.
 		if (both && !scaled)
@@ -164,6 +181,25 @@ static void established(struct stream *flow) {
 	stream_drain(flow);
 }
 
+static void syn_options(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	bool had_stamp = flow->wscale[dir] & WSCALE_STAMP;
+
+	flow->wscale[dir] = pkt->wscale;
+	if (pkt->wscale == 0xff) {
+		flow->wscale[dir] = WSCALE_ABSENT;
+	} else if (pkt->wscale > WSCALE_MAX) {
+		flow->wscale[dir] = WSCALE_MAX; // RFC 7323 2.3
+		stream_say(flow, STREAM_EVENT_bad_window_scale);
+	}
+	if (pkt->has_stamp) {
+		uint32_t *stamp = &flow_stamps(flow->table, flow)[dir];
+
+		// Of several SYNs the oldest: a forged one must not make what is right look old.
+		*stamp = had_stamp ? seq_min(*stamp, pkt_stamp(pkt)) : pkt_stamp(pkt);
+		flow->wscale[dir] |= WSCALE_STAMP;
+	}
+}
+
 static enum fate syn_opening(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
 	uint32_t first = pkt->seq + 1;
 	enum fate fate = FATE_NO_DATA;
@@ -174,11 +210,8 @@ static enum fate syn_opening(struct stream *flow, enum stream_dir dir, const str
 	if (dir == STREAM_CLIENT && !(pkt->flags & TCP_ACK))
 		flow->flags &= (uint8_t) ~(FLOW_ROLES_GUESSED | FLOW_MIDSTREAM);
 	isn_add(flow, dir, first);
-	flow->wscale[dir] = pkt->wscale;
-	if (pkt->wscale > WSCALE_MAX && pkt->wscale != WSCALE_ABSENT) {
-		flow->wscale[dir] = WSCALE_MAX; // RFC 7323 2.3
-		stream_say(flow, STREAM_EVENT_bad_window_scale);
-	}
+	syn_options(flow, dir, pkt);
+	flow->node.own[dir] = pkt->ttl; // one sent again may be the first that is right
 	// Data on a SYN (RFC 7413) is held until the other side has shown which SYN it took.
 	if (pkt->payload_size || pkt->missing_size) {
 		fate = FATE_OUT_OF_WINDOW;
@@ -257,6 +290,24 @@ static inline bool acknowledge(struct stream *flow, enum stream_dir dir, const s
 	return seq_before(other->next, pkt->ack);
 }
 
+// ---- Windows
+
+// Generous where the window scale or an update may not have been seen: a window's most behind the
+// edge is let through, and held if need be.
+static inline bool
+is_in_window(const struct stream *flow, enum stream_dir dir, uint32_t seq, uint32_t size) {
+	const struct half *half = &flow->half[dir];
+	uint32_t slack = 0xffffu << flow->wscale[!dir];
+	int32_t ahead = seq_diff(seq, half->next);
+
+	if (ahead > SEQ_FAR || ahead < -SEQ_FAR)
+		return false;
+	if ((flow->half_flags[dir] & HALF_FIN) && seq_diff(seq + size, half->fin) > 0)
+		return false;
+	return ahead <= 0 || !(flow->half_flags[dir] & HALF_EDGE)
+		|| seq_before(seq, half->edge + slack);
+}
+
 // ---- Resets
 
 // Linux takes a reset at exactly the number it expects next, or at the end of what it holds out of
@@ -276,22 +327,88 @@ static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struc
 		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
 }
 
-static enum fate reset(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+// Whether hosts disagree about a reset that is valid, or it may never reach the other one.
+static bool reset_is_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	int hops = pkt->ttl - flow->node.own[dir];
+
+	// A host that has no key for the connection drops it, others do not look.
+	if (pkt->flags & TCP_SIGNED) {
+		stream_say(flow, STREAM_EVENT_signed_reset);
+		return true;
+	}
+	// One sent so that it dies on the way, past this place but before the other host; or by a middlebox.
+	if (flow->node.own[dir] && (hops > RESET_HOPS_MAX || hops < -RESET_HOPS_MAX)) {
+		stream_say(flow, STREAM_EVENT_doubtful_reset);
+		return true;
+	}
+	return false;
+}
+
+// The connection is over unless who sent the reset goes on.
+static void reset_suspect(struct stream *flow, enum stream_dir dir) {
+	flow->flags |= FLOW_RESET_SEEN;
+	flow->reset_dir = dir & 1;
+	flow_settle(flow);
+}
+
+// The reset is ahead of bytes that have not come: dropped by hosts, or captured before the last data. Which of the two
+// shows when those bytes come.
+static void reset_early(struct stream *flow, enum stream_dir dir, uint32_t seq) {
+	struct hold *hold = stream_hold(flow);
+
+	reset_suspect(flow, dir);
+	if (!hold)
+		return;
+	flow->table->stats.reset_ignored += hold->has_reset;
+	hold->reset_seq = seq;
+	hold->reset_dir = dir & 1;
+	hold->has_reset = true;
+}
+
+// Who sent it goes on, and not only with what the reset had overtaken. Of a doubtful one it has been said.
+static void __attribute__((noinline)) reset_ends_nothing(struct stream *flow) {
+	uint16_t said = 1u << STREAM_EVENT_signed_reset | 1u << STREAM_EVENT_doubtful_reset;
+
+	flow->flags &= (uint8_t)~FLOW_RESET_SEEN;
+	if ((flow->hold && flow_hold(flow)->has_reset) || (flow->events & said))
+		return;
+	flow->table->stats.reset_ignored++;
+	stream_say(flow, STREAM_EVENT_bad_reset);
+}
+
+// Bytes have come: up to the early reset, or beyond it.
+static void __attribute__((noinline)) reset_early_look(struct stream *flow) {
+	struct hold *hold = flow_hold(flow);
+	int32_t behind = seq_diff(flow->half[hold->reset_dir].next, hold->reset_seq);
+
+	if (behind < 0)
+		return;
+	hold->has_reset = false;
+	if (behind == 0) {
+		reset_suspect(flow, hold->reset_dir);
+		return;
+	}
+	flow->table->stats.reset_ignored++;
+	stream_say(flow, STREAM_EVENT_bad_reset);
+}
+
+static enum fate __attribute__((noinline))
+reset(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
 	if (pkt->payload_size || pkt->missing_size)
 		stream_say(flow, STREAM_EVENT_reset_with_payload);
 	if (flow->state == FLOW_OPENING) {
 		// Nothing is lost by waiting: if it was forged, the handshake goes on.
 		flow->flags |= FLOW_RESET_SEEN;
-	} else if (reset_is_valid(flow, dir, pkt) && (pkt->flags & TCP_SIGNED)) {
-		// A host that has no key for the connection drops it, others do not look. It is over
-		// unless something follows.
-		flow->flags |= FLOW_RESET_SEEN;
-		stream_say(flow, STREAM_EVENT_signed_reset);
-		flow_settle(flow);
 	} else if (reset_is_valid(flow, dir, pkt)) {
-		if ((pkt->flags & TCP_ACK) && flow->hold)
-			acknowledge(flow, dir, pkt); // what it has received counts
-		tcp_close(flow, STREAM_END_RESET);
+		if (reset_is_doubtful(flow, dir, pkt)) {
+			reset_suspect(flow, dir);
+		} else {
+			if ((pkt->flags & TCP_ACK) && flow->hold)
+				acknowledge(flow, dir, pkt); // what it has received counts
+			tcp_close(flow, STREAM_END_RESET);
+		}
+	} else if (seq_before(flow->half[dir].next, pkt->seq) && is_in_window(flow, dir, pkt->seq, 0)) {
+		reset_early(flow, dir, pkt->seq);
 	} else {
 		flow->table->stats.reset_ignored++;
 		stream_say(flow, STREAM_EVENT_bad_reset);
@@ -301,20 +418,22 @@ static enum fate reset(struct stream *flow, enum stream_dir dir, const struct pk
 
 // ---- Everything else
 
-// Generous where the window scale or an update may not have been seen: a window's most behind the
-// edge is let through, and held if need be.
-static inline bool
-is_in_window(const struct stream *flow, enum stream_dir dir, uint32_t seq, uint32_t size) {
-	const struct half *half = &flow->half[dir];
-	uint32_t slack = 0xffffu << flow->wscale[!dir];
-	int32_t ahead = seq_diff(seq, half->next);
+bool tcp_stamp_is_old(const struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
+	const struct flow_table *table = flow->table;
+	uint32_t end = pkt->seq + pkt->payload_size + pkt->missing_size + (pkt->flags & TCP_FIN);
 
-	if (ahead > SEQ_FAR || ahead < -SEQ_FAR)
+	bool has_stamps = flow->has_stamps;
+
+	if (flow->state == FLOW_OPENING)
+		has_stamps = flow->wscale[0] & flow->wscale[1] & WSCALE_STAMP;
+	if (!pkt->has_stamp || !has_stamps || (pkt->flags & (TCP_SYN | TCP_RST)))
 		return false;
-	if ((flow->half_flags[dir] & HALF_FIN) && seq_diff(seq + size, half->fin) > 0)
+	// What comes again, late on its way here or to the host, is compared as ever.
+	if (!seq_before(flow->half[dir].next, end))
 		return false;
-	return ahead <= 0 || !(flow->half_flags[dir] & HALF_EDGE)
-		|| seq_before(seq, half->edge + slack);
+	return stamp_is_before(
+		table, pkt_stamp(pkt), flow_stamps(table, (struct stream *)flow)[dir]
+	);
 }
 
 void tcp_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
@@ -380,8 +499,11 @@ static void opening_ends(struct stream *flow, enum stream_dir dir, const struct 
 static inline void after(struct stream *flow, enum stream_dir dir) {
 	uint8_t done = flow->half_flags[0] | flow->half_flags[1];
 
-	if (flow->hold)
+	if (flow->hold) {
+		if (flow_hold(flow)->has_reset)
+			reset_early_look(flow);
 		stream_passed(flow, dir);
+	}
 	if (!(done & HALF_FIN))
 		return;
 	if (flow->half_flags[0] & flow->half_flags[1] & HALF_DONE) {
@@ -397,6 +519,8 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 	enum fate fate;
 	bool is_ahead;
 
+	if (!flow->node.own[dir])
+		flow->node.own[dir] = pkt->ttl;
 	if (!(flow->half_flags[dir] & HALF_DONE))
 		half->n_packets += half->n_packets != UINT32_MAX;
 	if (flow->state == FLOW_CLOSED)
@@ -418,8 +542,11 @@ enum fate tcp_segment(struct stream *flow, enum stream_dir dir, const struct pkt
 		half->next = pkt->seq;
 		flow->half_flags[dir] |= HALF_SYNCED;
 	}
-	if (flow->state != FLOW_OPENING && (flow->flags & FLOW_RESET_SEEN))
-		flow->flags &= (uint8_t)~FLOW_RESET_SEEN; // it goes on
+	// It goes on. What the other side has sent before it heard of the reset is no sign of that.
+	if ((flow->flags & FLOW_RESET_SEEN) && flow->reset_dir == dir)
+		reset_ends_nothing(flow);
+	if (pkt->has_stamp && !seq_before(half->next, pkt->seq))
+		tcp_stamp_take(flow->table, flow, dir, pkt);
 	is_ahead = acknowledge(flow, dir, pkt);
 	fate = data(flow, dir, pkt, is_ahead);
 	after(flow, dir);

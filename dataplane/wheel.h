@@ -29,7 +29,8 @@ struct wheel_node {
 	uint64_t due_ns;
 	uint32_t next, prev; // 0: none
 	uint32_t age; // smaller is older; may wrap
-	uint32_t slot; // where it is, WHEEL_NONE when it is not
+	uint16_t slot; // where it is, WHEEL_NONE when it is not
+	uint8_t own[2]; // the owner's, not looked at
 };
 
 struct wheel {

@@ -348,7 +348,8 @@ static const struct word overlap_words[] = {
 	{"windows", OVERLAP_WINDOWS},
 	{0},
 };
-static const struct word urgent_words[] = {{"inline", URGENT_INLINE}, {"oob", URGENT_OOB}, {0}};
+static const struct word urgent_words[]
+	= {{"inline", URGENT_INLINE}, {"oob", URGENT_OOB}, {"gap", URGENT_GAP}, {0}};
 
 // The word's value, or -1 after an error that lists those there are.
 static int word_read(const struct word *words, const char *text, char *error, size_t error_size) {

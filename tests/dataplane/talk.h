@@ -176,6 +176,16 @@ static inline void talk_free(struct talk *t) {
 	free(t);
 }
 
+// Segments that have met one fate or another: all of them, if each has just one.
+static inline uint64_t fates(const struct talk *t) {
+	const struct flow_stats *stats = flow_stats(t->table);
+
+	return stats->segment_in_order + stats->segment_held + stats->segment_no_data
+		+ stats->segment_repeated + stats->segment_out_of_window + stats->segment_no_ack
+		+ stats->segment_after_close + stats->segment_no_flow + stats->segment_not_held
+		+ stats->segment_bad_checksum + stats->segment_old_timestamp;
+}
+
 // One segment between client port 40000 + client and server port 143. size < 0: of the string.
 struct seg {
 	enum stream_dir dir;
@@ -191,6 +201,7 @@ struct seg {
 	uint8_t checksum; // enum pkt_checksum
 	uint16_t urgent;
 	bool is_inconsistent;
+	uint8_t ttl; // 0: 64
 };
 
 static inline uint32_t talk_hash(const struct talk *t, uint16_t client) {
@@ -223,9 +234,11 @@ talk_pkt(const struct talk *t, const struct seg *seg, uint8_t *addr, struct pkt 
 			: seg->window	   ? seg->window
 					   : 65535,
 		.flags = seg->flags,
-		.family = t->family,
+		.family = t->family & 7,
+		.is_cut = seg->missing != 0,
 		.wscale = seg->wscale ? seg->wscale - 1 : 0xff,
-		.checksum = seg->checksum & 7,
+		.checksum = seg->checksum & 3,
+		.ttl = seg->ttl ? seg->ttl : 64,
 		.urgent = seg->urgent,
 		.is_inconsistent = seg->is_inconsistent,
 	};

@@ -4,6 +4,7 @@
 // Connections: states, roles, timers, the table. Names that begin with t and a number are rows of the
 // list of hostile constructions.
 
+#include "flow_private.h"
 #include "limits.h"
 #include "talk.h"
 #include "wheel.h"
@@ -198,7 +199,8 @@ static void a_forged_tail_makes_no_reset_valid(void **) {
 	TALK(t, C, TCP_ACK, 100, 300, "evil", FORGED);
 	TALK(t, C, TCP_RST, 104, SUMMED);
 	TALK(t, C, TCP_ACK, 100, 300, "good", SUMMED);
-	assert_log(t, "open bad_reset C:good input ");
+	assert_int_equal(t->reader[0]->n_closes, 0);
+	assert_log(t, "open C:good input ");
 }
 
 static void what_was_left_to_a_nic_is_taken_beside_right_checksums(void **) {
@@ -343,9 +345,88 @@ static void t14_a_reset_beside_the_next_number_is_ignored(void **) {
 	for (size_t i = 0; i < sizeof(seqs) / sizeof(*seqs); i++)
 		TALK(t, S, TCP_RST, seqs[i]);
 	TALK(t, C, TCP_ACK, 103, 300, "def");
+	// Two are ahead, within the window: one waits for bytes that may come.
+	assert_int_equal(flow_stats(t->table)->reset_ignored, 4);
+	TALK(t, S, TCP_ACK, 300, 106, "0123456789+");
 	assert_int_equal(flow_stats(t->table)->reset_ignored, 5);
 	TALK(t, C, TCP_RST, 106);
-	assert_log(t, "open C:abc bad_reset C:def reset ");
+	assert_log(t, "open C:abc bad_reset C:def S:0123456789+ reset ");
+}
+
+// Ahead by as many bytes as are sent next: to the receiving host it was no reset, whoever goes on.
+static void t14_a_reset_ahead_of_what_is_sent_next_ends_nothing(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 100, 300);
+	TALK(t, C, TCP_ACK, 100, 300, "abc");
+	TALK(t, C, TCP_RST, 106);
+	TALK(t, C, TCP_ACK, 103, 300, "def");
+	TALK(t, C, TCP_ACK, 106, 300, "ghi");
+	flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSING_NS + second);
+	assert_int_equal(t->reader[0]->n_closes, 0);
+	assert_int_equal(flow_stats(t->table)->reset_ignored, 1);
+	assert_log(t, "open C:abc C:def bad_reset C:ghi input ");
+}
+
+// Captured before the last bytes its sender sent: those are told, and then it is over.
+static void t12_a_reset_that_overtakes_the_last_data_loses_none(void **) {
+	for (int n = 1; n < 4; n++) {
+		struct talk *t = talk_small();
+
+		talk_handshake(t, 0, 100, 300);
+		TALK(t, S, TCP_ACK, 300, 100, "ok");
+		TALK(t, C, TCP_RST | TCP_ACK, 100 + 3 * (uint32_t)n, 302);
+		for (int i = 0; i < n; i++)
+			TALK(t, C, TCP_ACK, 100 + 3 * (uint32_t)i, 302, "abc");
+		TALK(t, S, TCP_ACK, 302, 100, "more"); // had left before it came
+		assert_int_equal(t->reader[0]->n_data_bytes[0], 3 * n);
+		assert_int_equal(t->reader[0]->n_data_bytes[1], 6);
+		assert_int_equal(t->reader[0]->n_gaps[0], 0);
+		assert_int_equal(t->reader[0]->n_closes, 0);
+		flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSING_NS);
+		assert_int_equal(t->reader[0]->n_closes, 1);
+		assert_int_equal(t->reader[0]->end, STREAM_END_RESET);
+		assert_int_equal(t->reader[0]->events, 0);
+		talk_free(t);
+	}
+}
+
+// Sent so that it passes here and dies before the other host, or by something on the way.
+static void t7_a_reset_that_came_another_way_ends_only_what_does_not_go_on(void **) {
+	static const uint8_t flags[] = {TCP_RST, TCP_RST | TCP_ACK};
+	static const uint8_t far[] = {1, 8, 10, 59, 69, 255};
+
+	for (size_t i = 0; i < 2 * sizeof(far); i++) {
+		struct talk *t = talk_small();
+
+		t->family = i % 4 < 2 ? 4 : 6;
+		talk_handshake(t, 0, 100, 300);
+		TALK(t, C, TCP_ACK, 100, 300, "abc");
+		TALK(t, C, flags[i % 2], 103, 300, .ttl = far[i / 2]);
+		TALK(t, C, TCP_ACK, 103, 300, "def");
+		flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSING_NS + second);
+		assert_int_equal(t->reader[0]->n_closes, 0);
+		assert_log(t, "open C:abc doubtful_reset C:def input ");
+		// Nothing follows from its sender: it was the end. What the other side had sent is told.
+		t = talk_small();
+		talk_handshake(t, 0, 100, 300);
+		TALK(t, C, TCP_ACK, 100, 300, "abc");
+		TALK(t, C, flags[i % 2], 103, 300, .ttl = far[i / 2]);
+		TALK(t, S, TCP_ACK, 300, 103, "late");
+		flow_advance(t->table, t->now_ns + FLOW_TIMEOUT_CLOSING_NS);
+		assert_int_equal(t->reader[0]->n_closes, 1);
+		assert_log(t, "open C:abc doubtful_reset S:late reset ");
+	}
+	// Another route of nearly as many hops.
+	for (uint8_t near = 60; near <= 68; near++) {
+		struct talk *t = talk_small();
+
+		talk_handshake(t, 0, 100, 300);
+		TALK(t, C, TCP_ACK, 100, 300, "abc");
+		TALK(t, C, TCP_RST, 103, .ttl = near);
+		assert_int_equal(t->reader[0]->n_closes, 1);
+		assert_log(t, "open C:abc reset ");
+	}
 }
 
 static void t16_a_fin_outside_the_window_ends_nothing(void **) {
@@ -524,6 +605,25 @@ static void t32_numbers_wrap_and_offsets_do_not(void **) {
 	assert_true(stream_n_bytes(t->reader[0]->stream, C) == total);
 	assert_int_equal(t->reader[0]->n_gaps[0], 0);
 	free(block);
+	talk_free(t);
+}
+
+// Beyond what anybody can send: the count goes round, and nothing else notices.
+static void t32_an_offset_near_its_end_goes_round(void **) {
+	struct talk *t = talk_small();
+
+	talk_handshake(t, 0, 0xfffffffe, 300);
+	TALK(t, C, TCP_ACK, 0xfffffffe, 300, "a");
+	t->reader[0]->stream->n_bytes[C] = UINT64_MAX - 3;
+	TALK(t, C, TCP_ACK, 2, 300, "def");
+	TALK(t, C, TCP_ACK, 0xffffffff, 300, "xbc");
+	TALK(t, C, TCP_ACK, 3, 300, "ef");
+	TALK(t, C, TCP_ACK | TCP_FIN, 8, 300, "hij");
+	TALK(t, S, TCP_ACK, 300, 12);
+	TALK(t, S, TCP_ACK | TCP_FIN, 300, 12);
+	flow_end(t->table);
+	assert_string_equal(t->log, "open C:a C:xbc C:def C-3 C:hij input ");
+	assert_true(t->reader[0]->n_stream_bytes[C] == UINT64_MAX - 3 + 12);
 	talk_free(t);
 }
 
@@ -1206,7 +1306,7 @@ static void a_predicted_segment_does_what_any_segment_does(void **) {
 			.family = 4,
 			.checksum = r >> 51 & 15 ? PKT_CHECKSUM_RIGHT : r >> 55 & 3,
 			.wscale = 0xff,
-			.verdict = 0,
+			.ttl = 64,
 			.number = n,
 		};
 
@@ -1221,7 +1321,7 @@ static void a_predicted_segment_does_what_any_segment_does(void **) {
 		else if (odd < 10)
 			pkt.ack += (uint32_t)(r >> 58) - 32;
 		else if (odd == 10)
-			pkt.missing_size = 5;
+			pkt.missing_size = 5, pkt.is_cut = 1;
 		if (odd > 9)
 			at[dir] += size + pkt.missing_size;
 		if (odd == 0)
@@ -1265,6 +1365,9 @@ int main(void) {
 		cmocka_unit_test(t24_a_window_scale_beyond_14_is_taken_as_14_and_said),
 		cmocka_unit_test(f9_inconsistent_fragments_are_said_of_the_connection),
 		cmocka_unit_test(t14_a_reset_beside_the_next_number_is_ignored),
+		cmocka_unit_test(t14_a_reset_ahead_of_what_is_sent_next_ends_nothing),
+		cmocka_unit_test(t12_a_reset_that_overtakes_the_last_data_loses_none),
+		cmocka_unit_test(t7_a_reset_that_came_another_way_ends_only_what_does_not_go_on),
 		cmocka_unit_test(t16_a_fin_outside_the_window_ends_nothing),
 		cmocka_unit_test(t17_an_acknowledgement_far_ahead_is_refused),
 		cmocka_unit_test(t21_a_zero_window_probe_counts_once),
@@ -1275,6 +1378,7 @@ int main(void) {
 		cmocka_unit_test(t28_one_direction_alone_is_told_and_its_holes_given_up),
 		cmocka_unit_test(t29_acknowledged_bytes_that_never_come_are_a_gap),
 		cmocka_unit_test(t32_numbers_wrap_and_offsets_do_not),
+		cmocka_unit_test(t32_an_offset_near_its_end_goes_round),
 		cmocka_unit_test(t34_a_port_used_again_is_another_connection),
 		cmocka_unit_test(t34_after_unanswered_syns_the_one_that_is_answered_is_read),
 		cmocka_unit_test(t34_a_syn_alone_does_not_end_a_connection),

@@ -208,15 +208,6 @@ static void script_play(struct script *s, struct talk *t, bool swap) {
 		talk_segment(t, &s->seg[i]);
 }
 
-static uint64_t fates(const struct talk *t) {
-	const struct flow_stats *stats = flow_stats(t->table);
-
-	return stats->segment_in_order + stats->segment_held + stats->segment_no_data
-		+ stats->segment_repeated + stats->segment_out_of_window + stats->segment_no_ack
-		+ stats->segment_after_close + stats->segment_no_flow + stats->segment_not_held
-		+ stats->segment_bad_checksum;
-}
-
 static void t9_any_cut_and_any_swap_of_neighbours_tell_the_same_talk(void **) {
 	struct script *s = calloc(1, sizeof(*s));
 	uint64_t seed = getenv("SEED") ? strtoull(getenv("SEED"), NULL, 0) : (uint64_t)time(NULL);
@@ -498,9 +489,14 @@ static void what_is_kept_of_recent_bytes_is_what_was_sent(void **) {
 // ---- Urgent bytes
 
 static void t15_the_urgent_byte_is_in_the_stream_or_beside_it(void **) {
-	for (enum urgent policy = URGENT_INLINE; policy <= URGENT_OOB; policy++) {
-		const char *word
-			= policy == URGENT_INLINE ? "malicXious and Xmore" : "malicious and more";
+	static const char *const words[] = {
+		[URGENT_INLINE] = "malicXious and Xmore",
+		[URGENT_OOB] = "malicious and more",
+		[URGENT_GAP] = "malic?ious and ?more",
+	};
+
+	for (enum urgent policy = URGENT_INLINE; policy <= URGENT_GAP; policy++) {
+		const char *word = words[policy];
 		struct talk *t;
 
 		// In one piece, in two, and the second before the first.
@@ -520,6 +516,7 @@ static void t15_the_urgent_byte_is_in_the_stream_or_beside_it(void **) {
 			assert_memory_equal(t->reader[0]->bytes[0], word, strlen(word));
 			assert_int_equal(t->reader[0]->n_stream_bytes[0], strlen(word));
 			assert_int_equal(t->reader[0]->events, 1u << STREAM_EVENT_urgent_data);
+			assert_int_equal(t->reader[0]->n_gaps[0], policy == URGENT_GAP ? 2 : 0);
 			talk_free(t);
 		}
 	}

@@ -310,7 +310,7 @@ static void words_and_ports_of_the_dataplane_are_read_or_refused(void **state) {
 		const char *words, *error;
 	} cases[] = {
 		{"--overlap=frist", "\"frist\" is none of first, last, linux, windows"},
-		{"--urgent=", "is none of inline, oob"},
+		{"--urgent=", "is none of inline, oob, gap"},
 		{"--tunnel-ports=vxlan", "\"vxlan\" is no tunnel and port; write vxlan=4789"},
 		{"--tunnel-ports=vxlan=0", "\"vxlan=0\""},
 		{"--tunnel-ports=gtp=65536", "\"gtp=65536\""},

@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 			.missing = data[7] & 8 ? data[6] : 0,
 			.window = data[6],
 			.checksum = data[0] >> 4 & 3,
+			.ttl = data[7] & 16 ? 5 : 64,
 		};
 
 		if (data[1] & 0x40)
@@ -42,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		talk_segment(t, &seg);
 	}
 	flow_end(t->table);
-	for (int i = 0; i < 10; i++)
+	for (int i = 0; i < 11; i++)
 		n_fates += ((const uint64_t *)stats)[i];
 	assert(n_fates == t->n_packets && flow_n_open(t->table) == 0);
 	for (int i = 0; i < t->n_readers; i++) {
