@@ -20,9 +20,8 @@ REASONS = {
 }
 PARTLY = {
     "T6": "time to live is not compared; what comes again with other bytes is stated (t30)",
-    "T15": "hosts differ beyond inline and out of band; whichever is read, the event says so",
-    "T23": "timestamps are not looked at: what PAWS would drop is taken, and what the host takes instead"
-           " is stated as inconsistent_retransmission (t23)",
+    "T7": "a reset that dies on its way within four hops of its sender's distance is believed",
+    "T15": "there is no limit at which a second policy would take over",
     "T30": "of clients' bytes, as long as they are kept (recent.h); repeat_not_compared counts the others",
     "F8": "cost in proportion to bytes is by construction (bitmaps): a test with a time limit would not be stable",
     "F17": "no library is used: the rows are held against the table of our own",
