@@ -466,6 +466,9 @@ int main(int argc, char **argv) {
 
 	if (!ruleset)
 		die("usage: bench_rules false|read|show RULES [MESSAGES [SEED]]");
+	// Rules that are not used match nothing: that would look like a good figure.
+	if (ruleset_n_bad(ruleset) > 0)
+		die("mistakes in the rules");
 	if (strcmp(argv[1], "false") != 0) {
 		rc = count_read(ruleset, strcmp(argv[1], "show") == 0);
 		ruleset_close(ruleset);

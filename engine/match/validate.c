@@ -132,7 +132,7 @@ static enum validate_result iban(const uint8_t *text, size_t size, size_t *from_
 // ---- What a number is called
 
 static bool is_word(uint8_t c) {
-	return is_digit(c) || (c | 0x20) >= 'a' || c >= 0x80;
+	return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c >= 0x80;
 }
 
 // The word in front of a place on its line, at most three bytes away: where it begins. *to_r: where it ends.
