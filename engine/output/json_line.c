@@ -5,7 +5,7 @@
 
 #include "output/utf8.h"
 
-#include <errno.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -37,22 +37,37 @@ static char *from_latin1(const char *line, size_t size, size_t *size_r) {
 	return text;
 }
 
+// jansson calls a want of memory a syntax error as often as not; and a text that has outgrown its buffer then goes on
+// without the byte that did not fit.
+static _Thread_local bool is_short_of_memory;
+
+static void *take(size_t size) {
+	void *block = malloc(size);
+
+	is_short_of_memory |= !block;
+	return block;
+}
+
+static void take_over(void) {
+	json_set_alloc_funcs(take, free);
+}
+
 // What JSON forbids and what can be read all the same is told, and read. NULL: it cannot.
 static json_t *
 parse(const char *line, size_t size, void (*wrong)(void *ctx, const char *what), void *ctx) {
 	size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
 	json_error_t error = {0};
 	char *repaired = NULL, what[WHAT_SIZE];
-	bool no_memory;
 	json_t *root;
 
 	for (;;) {
-		errno = 0;
+		is_short_of_memory = false;
 		root = json_loadb(line, size, flags, &error);
-		// jansson calls that a syntax error as often as not.
-		no_memory = !root && errno == ENOMEM;
-		if (no_memory)
+		if (is_short_of_memory) {
+			json_decref(root);
+			root = NULL;
 			break;
+		}
 		enum json_error_code code = root ? json_error_unknown : json_error_code(&error);
 		if (code == json_error_invalid_utf8 && !repaired
 		    && (repaired = from_latin1(line, size, &size))) {
@@ -71,7 +86,7 @@ parse(const char *line, size_t size, void (*wrong)(void *ctx, const char *what),
 	free(repaired);
 	snprintf(what, sizeof(what), "not JSON: %s", error.text);
 	if (!root)
-		wrong(ctx, no_memory ? "no memory to read it" : what);
+		wrong(ctx, is_short_of_memory ? "no memory to read it" : what);
 	return root;
 }
 
@@ -93,6 +108,9 @@ json_t *json_line_read(
 	void (*wrong)(void *ctx, const char *what),
 	void *ctx
 ) {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, take_over);
 	trim(&line, &size);
 	return size > 0 ? parse(line, size, wrong, ctx) : NULL;
 }
