@@ -812,3 +812,67 @@ int talk_check(const char *prefix, const struct proto *proto, talk_dump *dump) {
 	closedir(dir);
 	return is_right ? n : -1;
 }
+
+// ---- Names of commands
+
+static void say(struct talk *talk, enum stream_dir dir, const char *text) {
+	talk_data(talk, dir, text, strlen(text));
+}
+
+static bool is_counted(const char *facts, const char *name, int times) {
+	char wanted[100];
+	const char *found;
+
+	snprintf(wanted, sizeof(wanted), " %s=%d", name, times);
+	found = strstr(facts, wanted);
+	return found && strchr(" \n", found[strlen(wanted)]);
+}
+
+static bool is_named(
+	const struct proto *proto,
+	talk_dump *dump,
+	const char *name,
+	const char *tag,
+	const char *rest,
+	const char *greeting,
+	const char *refusal
+) {
+	struct talk *talk = talk_open(proto, 0);
+	char small[64], longer[64], line[200];
+	const char *forms[] = {name, small, longer}, *facts;
+	bool is_right;
+
+	snprintf(small, sizeof(small), "%s", name);
+	for (char *at = small; *at; at++)
+		*at = (char)(*at >= 'A' && *at <= 'Z' ? *at | 0x20 : *at);
+	snprintf(longer, sizeof(longer), "%sQ", name);
+	say(talk, STREAM_SERVER, greeting);
+	for (int i = 0; i < 3; i++) {
+		snprintf(line, sizeof(line), "%s%s%s\r\n", tag, forms[i], rest);
+		say(talk, STREAM_CLIENT, line);
+		say(talk, STREAM_SERVER, refusal);
+	}
+	facts = talk_end(talk, dump);
+	is_right = is_counted(facts, name, 2) && is_counted(facts, "other", 1);
+	if (!is_right)
+		fprintf(stderr, "%s: %s\n", name, facts);
+	talk_close(talk);
+	return is_right;
+}
+
+const char *talk_misnamed(
+	const struct proto *proto,
+	talk_dump *dump,
+	const char *const *names,
+	size_t n,
+	const char *tag,
+	const char *rest,
+	const char *greeting,
+	const char *refusal
+) {
+	for (size_t i = 0; i < n; i++)
+		if (names[i] && names[i][0]
+		    && !is_named(proto, dump, names[i], tag, rest, greeting, refusal))
+			return names[i];
+	return NULL;
+}

@@ -49,6 +49,19 @@ void talk_data(struct talk *talk, enum stream_dir dir, const void *data, size_t 
 void talk_gap(struct talk *talk, enum stream_dir dir, uint64_t size);
 struct session *talk_session(struct talk *talk);
 size_t talk_memory(struct talk *talk); // slab bytes in use
+// A client says each of n names in front and behind of which a command has more ("a %s x"): in capitals, in small
+// letters, and with a letter behind the name; the server greets and refuses all. Returns the first name that is not
+// counted as itself twice and as "other" once (its facts are printed), NULL: there is none. Empty names are passed over.
+const char *talk_misnamed(
+	const struct proto *proto,
+	talk_dump *dump,
+	const char *const *names,
+	size_t n,
+	const char *tag,
+	const char *rest,
+	const char *greeting,
+	const char *refusal
+);
 // Ends the connection and returns its facts, which talk_close() frees. Memory still in use is a fact.
 const char *talk_end(struct talk *talk, talk_dump *dump);
 void talk_close(struct talk *talk);
