@@ -146,7 +146,10 @@ struct held {
 
 struct hold_side {
 	struct held *first, *last;
+	struct held *
+		latest; // the one added last: what comes next mostly lies beside it; NULL: at the end
 	uint32_t n;
+	uint32_t n_doubtful; // of them
 	uint32_t size; // of sequence space held
 	uint32_t acked; // the other side's highest acknowledgement
 	uint32_t wait_seq; // what is waited for is missing up to here …

@@ -5,6 +5,7 @@
 
 #include "steps.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -138,28 +139,27 @@ struct steps steps_read(void) {
 	return now;
 }
 
-// 4.5 times, in whole numbers.
-static bool is_linear(uint64_t at_n, uint64_t at_4n, uint64_t forgiven) {
-	return 2 * at_4n <= 9 * at_n + 2 * forgiven;
+uint64_t steps_work(const struct steps *cost) {
+	return cost->blocks + cost->bytes / 16;
 }
 
 bool steps_grow(steps_construction *run, size_t n, struct steps cost[2]) {
-	uint64_t sum[2], forgiven;
+	uint64_t work[2];
 
 	for (int i = 0; i < 2; i++) {
 		steps_start();
 		run(i ? 4 * n : n);
 		steps_stop();
 		cost[i] = steps_read();
-		sum[i] = cost[i].blocks + cost[i].bytes;
+		work[i] = steps_work(&cost[i]);
 	}
-	forgiven = sum[1] / 1000;
-	return is_linear(cost[0].blocks, cost[1].blocks, forgiven)
-		&& is_linear(cost[0].bytes, cost[1].bytes, forgiven) && sum[1] >= 2 * sum[0];
+	return 2 * work[1] <= 9 * work[0] && work[1] >= 2 * work[0];
 }
 
-static double ratio(uint64_t at_n, uint64_t at_4n) {
-	return at_n ? (double)at_4n / (double)at_n : 0;
+double steps_ratio(const struct steps cost[2]) {
+	uint64_t few = steps_work(&cost[0]);
+
+	return few ? (double)steps_work(&cost[1]) / (double)few : 0;
 }
 
 void steps_assert_linear(
@@ -172,25 +172,17 @@ void steps_assert_linear(
 	struct steps cost[2];
 	bool linear = steps_grow(run, n, cost);
 
-	print_message(
-		"%s: %zu and %zu cost %llu and %llu blocks (x %.2f), %llu and %llu bytes (x "
-		"%.2f)\n",
-		name,
-		n,
-		4 * n,
-		(unsigned long long)cost[0].blocks,
-		(unsigned long long)cost[1].blocks,
-		ratio(cost[0].blocks, cost[1].blocks),
-		(unsigned long long)cost[0].bytes,
-		(unsigned long long)cost[1].bytes,
-		ratio(cost[0].bytes, cost[1].bytes)
-	);
-	if (!linear) {
-		print_error(
-			"%s: four times the input costs more than 4.5 times, or under twice the "
-			"work\n",
-			name
+	print_message("%s: %zu and %zu cost ", name, n, 4 * n);
+	for (int i = 0; i < 2; i++)
+		print_message(
+			"%" PRIu64 " blocks, %" PRIu64 " bytes%s",
+			cost[i].blocks,
+			cost[i].bytes,
+			i ? "" : "; "
 		);
+	print_message(": x %.2f\n", steps_ratio(cost));
+	if (!linear) {
+		print_error("%s: not between 2 and 4.5 times the work\n", name);
 		_fail(file, line);
 	}
 }

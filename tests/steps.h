@@ -54,10 +54,13 @@ struct steps steps_read(void);
 // Feeds n of something: n times the bytes, or n times the segments. No state is left from run to run.
 typedef void steps_construction(size_t n);
 
-// What n and 4n cost. true when it is linear: blocks and bytes each at most 4.5 times as many, and a
-// thousandth of the larger run's sum forgiven to either (what is counted in dozens grows by leaps).
-// Also false when 4n costs less than twice n: then n is so small that what is fixed hides the growth,
-// or the input is not looked at.
+// Work is a block, or sixteen bytes handed over, about what a processor does at once.
+uint64_t steps_work(const struct steps *cost);
+// Of 4n to n.
+double steps_ratio(const struct steps cost[2]);
+
+// What n and 4n cost; true when it is linear: at most 4.5 times the work. Also false when 4n costs less than
+// twice n: then n is so small that what is fixed hides the growth, or the input is not looked at.
 bool steps_grow(steps_construction *run, size_t n, struct steps cost[2]);
 
 // Fails the cmocka test unless steps_grow(); says what was counted in either case.
