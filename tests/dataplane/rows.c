@@ -546,8 +546,8 @@ static void t37(struct row_script *s, uint32_t n) {
 #define COUNTER(name) offsetof(struct flow_stats, name)
 
 const struct row rows[] = {
-	{"T1", t1},
-	{"T2", t2},
+	{"T1", t1, .cap = 1 + FLOW_ISN_MAX, .counter = COUNTER(syn_forgotten)},
+	{"T2", t2, .cap = 1 + FLOW_ISN_MAX, .counter = COUNTER(syn_forgotten)},
 	{"T3", t3},
 	{"T4", t4},
 	{"T5", t5},
@@ -571,7 +571,7 @@ const struct row rows[] = {
 	{"T19 both ends", t19_both_ends, .cap = STREAM_SEGMENTS_MAX, .counter = COUNTER(gap)},
 	{"T19 anyhow", t19_anyhow, .cap = STREAM_SEGMENTS_MAX, .counter = COUNTER(gap)},
 	{"T19 repeated", t19_repeated},
-	{"T20", t20, .cap = STREAM_HELD_SIZE_MAX / 8192, .counter = COUNTER(gap)},
+	{"T20", t20, ROW_CUTS, .cap = STREAM_HELD_SIZE_MAX / 8192, .counter = COUNTER(gap)},
 	{"T21", t21},
 	{"T22", t22},
 	{"T23", t23},
@@ -582,16 +582,20 @@ const struct row rows[] = {
 	{"T28", t28},
 	{"T29", t29},
 	{"T30", t30},
-	{"T30 forgotten", t30_forgotten, .config.recent_size = 2048},
+	{"T30 forgotten",
+	 t30_forgotten,
+	 .config.recent_size = 2048,
+	 .cap = 2048 / 32 - 1,
+	 .counter = COUNTER(repeat_not_compared)},
 	{"T31 first", t31},
-	{"T31 last", t31, .config.overlap = OVERLAP_LAST},
+	{"T31 last", t31, ROW_CUTS, .config.overlap = OVERLAP_LAST},
 	{"T31 linux", t31, ROW_CUTS, .config.overlap = OVERLAP_LINUX},
 	{"T31 windows", t31, ROW_CUTS, .config.overlap = OVERLAP_WINDOWS},
 	{"T32", t32},
 	{"T33", t33},
 	{"T34", t34},
 	{"T35", t35, .one_hash = true},
-	{"T36", t36, .config.n_flows = 16},
+	{"T36", t36, .config.n_flows = 16, .cap = 15, .counter = COUNTER(flow_evicted)},
 	{"T37", t37},
 };
 const size_t n_rows = sizeof(rows) / sizeof(*rows);

@@ -227,6 +227,9 @@ static void told_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	struct told *told = reader;
 
 	told->n_closes++;
+	for (int i = 0; i < STREAM_EVENT_COUNT; i++)
+		if (told->n_events[i])
+			text_put(&told->talk, " %s", stream_event_name(i));
 	text_put(&told->talk, " end %d", end);
 	text_put(&told->log, "%" PRIu64 " end %d\n", now_ns, end);
 }
