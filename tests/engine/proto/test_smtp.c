@@ -1179,7 +1179,8 @@ static void outcomes_of_logins_come_from_the_reply(void **) {
 		{"not an answer to the credentials",
 		 WORDS(HELLO C "AUTH PLAIN AHUzNQBw\r\n" S "503 again?\r\n" C
 			       "AUTH PLAIN AHUzNQBw\r\n" S "454 later\r\n"),
-		 "--\nhelo c.example\ncommands 3, 2 rejected\n"},
+		 "login unanswered PLAIN u35\nlogin unanswered PLAIN u35\n--\nhelo "
+		 "c.example\ncommands 3, 2 rejected\n"},
 		{"unknown mechanism",
 		 WORDS(HELLO C "AUTH FOO\r\n" S "504 what\r\n" QUIT),
 		 "--\nhelo c.example\nis quit\ncommands 3, 1 rejected\n"},
