@@ -84,6 +84,17 @@ static const struct magic {
 	MAGIC(0, "!BDN", "application/vnd.ms-outlook"),
 	MAGIC(0, "SQLite format 3\0", "application/vnd.sqlite3"),
 	MAGIC(0, "-----BEGIN PGP MESSAGE", "application/pgp-encrypted"),
+	MAGIC(0, "\x78\x9f\x3e\x22", "application/vnd.ms-tnef"),
+	MAGIC(0, "BEGIN:VCALENDAR", "text/calendar"),
+	MAGIC(0, "BEGIN:VCARD", "text/vcard"),
+	MAGIC(7, "**ACE**", "application/x-ace-compressed"),
+	MAGIC(2, "-lh", "application/x-lzh-compressed"),
+	MAGIC(0, "vhdxfile", "application/x-vhdx"),
+	MAGIC(0, "MSWIM\0\0\0", "application/x-ms-wim"),
+	MAGIC(0, "xar!", "application/x-xar"),
+	MAGIC(0, "\xcf\xfa\xed\xfe", "application/x-mach-binary"),
+	MAGIC(0, "\xce\xfa\xed\xfe", "application/x-mach-binary"),
+	MAGIC(0, "\0asm", "application/wasm"),
 	MAGIC(0, "#!", "text/x-script"),
 	MAGIC(0, "<?xml", "text/xml"),
 	MAGIC(0, "\xff\xfe", "text/plain"),
@@ -107,6 +118,7 @@ static bool is_said_in_text(const struct magic *magic, const uint8_t *data, size
 }
 
 const char *attachment_type(const uint8_t *data, size_t size) {
+	bool is_enveloped;
 	size_t from = 0;
 
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
@@ -122,6 +134,8 @@ const char *attachment_type(const uint8_t *data, size_t size) {
 			       (const char *)data + from, html_starts[i], strlen(html_starts[i])
 		       ) == 0)
 			return "text/html";
+	if (sealed_is_cms(data, size, &is_enveloped))
+		return "application/pkcs7-mime";
 	return is_text(data, size) ? "text/plain" : "application/octet-stream";
 }
 
@@ -371,10 +385,15 @@ static bool is_rar_encrypted(const uint8_t *data, size_t size) {
 }
 
 static void first_told(struct attachment *a, struct slab *slab) {
+	bool is_enveloped = false;
+
 	a->is_told = true;
 	a->facts->content_type = attachment_type(a->first, a->n_first);
 	a->facts->is_encrypted |= is_rar_encrypted(a->first, a->n_first)
-		|| strcmp(a->facts->content_type, "application/pgp-encrypted") == 0;
+		|| strcmp(a->facts->content_type, "application/pgp-encrypted") == 0
+		|| (sealed_is_cms(a->first, a->n_first, &is_enveloped) && is_enveloped);
+	sealed_begin(&a->sealed, a->facts->content_type);
+	a->facts->is_encrypted |= sealed_data(&a->sealed, a->first, a->n_first);
 	if (strcmp(a->facts->content_type, "application/zip") != 0)
 		return;
 	a->zip = slab_get(slab, sizeof(*a->zip));
@@ -392,6 +411,7 @@ void attachment_begin(
 	attachment->is_told = false;
 	attachment->is_odd = false;
 	attachment->zip = NULL;
+	attachment->sealed = (struct sealed){0};
 	sha256_begin(&attachment->sha256, pair);
 }
 
@@ -413,6 +433,9 @@ void attachment_data(
 		if (attachment->n_first == ATTACHMENT_FIRST_SIZE)
 			first_told(attachment, slab);
 	}
+	if (attachment->sealed.mark != NULL)
+		attachment->facts->is_encrypted
+			|= sealed_data(&attachment->sealed, data + n, size - n);
 	if (attachment->zip != NULL)
 		zip_data(attachment, slab, data + n, size - n);
 }
@@ -421,6 +444,7 @@ void attachment_gap(struct attachment *attachment, struct slab *slab, uint64_t s
 	attachment->facts->is_holed = true;
 	if (!attachment->is_told)
 		first_told(attachment, slab);
+	attachment->sealed.at = 0;
 	if (attachment->zip != NULL)
 		attachment->zip->state = ZIP_END;
 }
