@@ -35,6 +35,10 @@ enum {
 	// Connections tracked at once, unless the configuration says otherwise.
 	FLOWS_DEFAULT = 1 << 20,
 
+	// SYNs of one side with numbers of their own that compete while a connection opens, and are remembered beside
+	// the first: the latest. Beyond: syn_forgotten.
+	FLOW_ISN_MAX = 2,
+
 	// Out-of-order data held for one direction of one flow: segments, so that tiny ones cannot
 	// grow a long list, and bytes. When reached, the oldest hole is given up (a gap).
 	STREAM_SEGMENTS_MAX = 256,

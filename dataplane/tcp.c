@@ -111,6 +111,7 @@ static void isn_add(struct stream *flow, enum stream_dir dir, uint32_t first) {
 	if (isn[0] == first || isn[1] == first)
 		return;
 	// The first is kept longest; of the others the latest. 0 stands for none: one in 2^32 is lost.
+	flow->table->stats.syn_forgotten += isn[1] != 0;
 	isn[1] = isn[0];
 	isn[0] = first;
 }
@@ -129,7 +130,7 @@ static void isn_choose(struct stream *flow, enum stream_dir dir, uint32_t first)
 
 	if (before == first)
 		return;
-	for (int i = 0; i < ISN_MAX; i++)
+	for (int i = 0; i < FLOW_ISN_MAX; i++)
 		if (flow_odd(flow)->isn[dir][i] == first)
 			flow_odd(flow)->isn[dir][i] = before;
 	flow->half[dir].next = first;
