@@ -145,6 +145,19 @@ static void z4_a_clock_that_is_years_ahead_for_a_moment_ages_nobody(void **) {
 	free(b.memory);
 }
 
+// And afterwards days count again, not only when that future has come.
+static void z4_after_a_clock_was_years_ahead_days_count_again(void **) {
+	struct bench b;
+	bench_open(&b, N);
+	table_pass(&b.table, START);
+	table_pass(&b.table, START + 4000 * DAY);
+	uint16_t before = b.table.today;
+	for (int day = 0; day <= 100; day++)
+		table_pass(&b.table, START + day * DAY);
+	assert_int_equal(b.table.today, before + 100);
+	free(b.memory);
+}
+
 static void around_midnight_disorder_is_no_new_day(void **) {
 	struct bench b;
 	bench_open(&b, N);
@@ -273,6 +286,7 @@ int main(void) {
 		cmocka_unit_test(it_agrees_with_a_list_whatever_is_done),
 		cmocka_unit_test(an_entry_unseen_for_a_year_goes),
 		cmocka_unit_test(z4_a_clock_that_is_years_ahead_for_a_moment_ages_nobody),
+		cmocka_unit_test(z4_after_a_clock_was_years_ahead_days_count_again),
 		cmocka_unit_test(around_midnight_disorder_is_no_new_day),
 		cmocka_unit_test(a_snapshot_is_the_table_as_it_was_whatever_changes_meanwhile),
 		cmocka_unit_test(a_restored_table_goes_on_as_the_one_that_was_kept),
