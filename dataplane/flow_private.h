@@ -117,7 +117,10 @@ static_assert(FLOW_STATES <= 4 && CLASSES <= 4, "two bits each");
 
 // What few connections have: by flow_odd().
 union odd {
-	uint64_t n_gaps; // once established
+	struct { // once established
+		uint64_t n_gaps;
+		uint32_t n_urgent; // urgent bytes passed over, up to the limit
+	};
 	uint32_t isn[2][FLOW_ISN_MAX]; // before: further candidates plus one, 0: none
 };
 

@@ -53,6 +53,10 @@ enum {
 	STREAM_RECENT_SIZE_DEFAULT = 8 << 20,
 	RECENT_LOOKS = 64,
 
+	// Urgent bytes of one connection that are left out of its streams as out of band. Mail has none; beyond so many
+	// each is a hole, so that no word is made of what stands around it: urgent_limit.
+	STREAM_URGENT_MAX = 4096,
+
 	// A peer's acknowledgement of bytes not seen means that the capture lost them, unless the
 	// capture swapped neighbours: so many further packets of the flow are waited for them. In 359
 	// captures of others eight lose no bytes that more would find; three lose those of one stream.

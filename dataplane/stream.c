@@ -150,9 +150,22 @@ static void gap(struct stream *flow, enum stream_dir dir, uint32_t size) {
 		flow->table->handler.gap(flow->reader, dir, size, flow->table->now_ns);
 }
 
-// The urgent byte was sent and acknowledged like others. Whether it leaves a hole is the policy's to say.
+// One more is passed over. False: there were too many of them.
+static bool urgent_count(struct stream *flow) {
+	union odd *odd = flow_odd(flow);
+
+	if (odd->n_urgent < STREAM_URGENT_MAX) {
+		odd->n_urgent++;
+		return true;
+	}
+	flow->table->stats.urgent_limit++;
+	return false;
+}
+
+// The urgent byte was sent and acknowledged like others. Whether it leaves a hole is the policy's to say, and beyond
+// the limit it does.
 static void urgent_pass(struct stream *flow, enum stream_dir dir) {
-	if (flow->table->urgent == URGENT_GAP) {
+	if (flow->table->urgent == URGENT_GAP || !urgent_count(flow)) {
 		gap(flow, dir, 1);
 		return;
 	}

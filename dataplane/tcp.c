@@ -328,6 +328,14 @@ static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struc
 		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
 }
 
+// Whether a packet of dir will not get to the other host, while others of its sender do. How far away that host is
+// shows in what it sends itself: nearly all begin with a time to live of 64, 128 or 255.
+static bool dies_before(const struct stream *flow, enum stream_dir dir, uint8_t ttl) {
+	uint8_t back = flow->node.own[!dir], first = back <= 64 ? 64 : back <= 128 ? 128 : 255;
+
+	return ttl < flow->node.own[dir] && (!back || ttl <= first - back);
+}
+
 // Whether hosts disagree about a reset that is valid, or it may never reach the other one.
 static bool reset_is_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
 	int hops = pkt->ttl - flow->node.own[dir];
@@ -338,7 +346,9 @@ static bool reset_is_doubtful(struct stream *flow, enum stream_dir dir, const st
 		return true;
 	}
 	// One sent so that it dies on the way, past this place but before the other host; or by a middlebox.
-	if (flow->node.own[dir] && (hops > RESET_HOPS_MAX || hops < -RESET_HOPS_MAX)) {
+	if (flow->node.own[dir]
+	    && (hops > RESET_HOPS_MAX || hops < -RESET_HOPS_MAX || dies_before(flow, dir, pkt->ttl)
+	    )) {
 		stream_say(flow, STREAM_EVENT_doubtful_reset);
 		return true;
 	}

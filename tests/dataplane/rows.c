@@ -60,7 +60,7 @@ static void opened_at(struct row_script *s, uint32_t client, uint32_t server, ui
 	PUT(s, C, TCP_ACK, client, server);
 }
 
-static void opened(struct row_script *s) {
+void row_open(struct row_script *s) {
 	opened_at(s, CLIENT_FIRST, SERVER_FIRST, 0);
 }
 
@@ -127,7 +127,7 @@ static void t4(struct row_script *s, uint32_t n) {
 static const char signature[20] = {19, 18, [18] = 1, [19] = 1}; // TCP-MD5, RFC 2385
 
 static void t5(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, C, TCP_RST, s->at[C], .options = signature, .options_size = 20);
 		row_say(s, C, 8);
@@ -136,7 +136,7 @@ static void t5(struct row_script *s, uint32_t n) {
 
 // Geneva's insertions before each piece of real data.
 static void t6(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	row_say(s, C, 8);
 	row_say(s, S, 8);
 	for (uint32_t i = 0; i < n; i++) {
@@ -161,7 +161,7 @@ static void t7(struct row_script *s, uint32_t n) {
 		TCP_SYN | TCP_ACK,
 	};
 
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		uint8_t these = flags[i % sizeof(flags)];
 
@@ -184,7 +184,7 @@ static void t8(struct row_script *s, uint32_t n) {
 }
 
 static void t9(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = s->at[C];
 
@@ -199,7 +199,7 @@ static void t9(struct row_script *s, uint32_t n) {
 }
 
 static void t10(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, C, TCP_SYN | TCP_FIN, 700000 + i);
 		PUT(s, C, TCP_SYN, 900000 + i);
@@ -222,7 +222,7 @@ static void t11(struct row_script *s, uint32_t n) {
 }
 
 static void t12(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++)
 		row_say(s, C, 8);
 	BYTES(s, C, s->at[C] + 4, 8);
@@ -231,7 +231,7 @@ static void t12(struct row_script *s, uint32_t n) {
 }
 
 static void t13(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, S, TCP_RST | TCP_ACK, s->at[S] - 9, s->at[C], "go away");
 		row_say(s, C, 8);
@@ -240,7 +240,7 @@ static void t13(struct row_script *s, uint32_t n) {
 }
 
 static void t14(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, C, TCP_RST, s->at[C] + 1 + i % 9);
 		PUT(s, S, TCP_RST, s->at[S] - 1 - i % 9);
@@ -251,7 +251,7 @@ static void t14(struct row_script *s, uint32_t n) {
 }
 
 static void t15(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, C, TCP_ACK | TCP_URG, s->at[C], s->at[S], "malicXious", .urgent = 6);
 		s->at[C] += 10;
@@ -260,7 +260,7 @@ static void t15(struct row_script *s, uint32_t n) {
 }
 
 static void t16(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, C, TCP_ACK | TCP_FIN, s->at[C] + 0x30000000, s->at[S]);
 		PUT(s, C, TCP_ACK | TCP_FIN, s->at[C] - 9, s->at[S]);
@@ -270,7 +270,7 @@ static void t16(struct row_script *s, uint32_t n) {
 }
 
 static void t17(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, S, TCP_ACK, s->at[S], s->at[C] + 0x7ffffbe1);
 		row_say(s, S, 8);
@@ -279,7 +279,7 @@ static void t17(struct row_script *s, uint32_t n) {
 }
 
 static void t18(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = s->at[C];
 
@@ -294,14 +294,14 @@ static void t18(struct row_script *s, uint32_t n) {
 
 // Every other byte, the first missing.
 static void t19(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++)
 		BYTES(s, C, s->at[C] + 1 + 2 * i, 1);
 	s->at[C] += 2 * n;
 }
 
 static void t19_backwards(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = n; i-- > 0;)
 		BYTES(s, C, s->at[C] + 1 + 2 * i, 1);
 	s->at[C] += 2 * n;
@@ -309,7 +309,7 @@ static void t19_backwards(struct row_script *s, uint32_t n) {
 
 // From both ends to the middle, so that no place is near the one before.
 static void t19_both_ends(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++)
 		BYTES(s, C, s->at[C] + 1 + 2 * (i % 2 ? n - 1 - i / 2 : i / 2), 1);
 	s->at[C] += 2 * n;
@@ -320,7 +320,7 @@ static void t19_anyhow(struct row_script *s, uint32_t n) {
 	uint64_t state = 1;
 	uint32_t first;
 
-	opened(s);
+	row_open(s);
 	first = s->n;
 	for (uint32_t i = 0; i < n; i++)
 		BYTES(s, C, s->at[C] + 1 + 2 * i, 1);
@@ -337,7 +337,7 @@ static void t19_anyhow(struct row_script *s, uint32_t n) {
 
 // A run of everything again, over all that is held.
 static void t19_repeated(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++)
 		BYTES(s, C, s->at[C] + 2 + 2 * (i * 37 % 120), 1);
 	s->at[C] += 242;
@@ -352,7 +352,7 @@ static void t20(struct row_script *s, uint32_t n) {
 }
 
 static void t21(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	row_say(s, C, 8);
 	PUT(s, S, TCP_ACK, s->at[S], s->at[C], .zero_window = true);
 	for (uint32_t i = 0; i < n; i++) {
@@ -440,7 +440,7 @@ static void t28(struct row_script *s, uint32_t n) {
 
 // Each piece is acknowledged before it comes.
 static void t29(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, S, TCP_ACK, s->at[S], s->at[C] + 4);
 		row_say(s, C, 4);
@@ -452,7 +452,7 @@ static void t29(struct row_script *s, uint32_t n) {
 }
 
 static void t30(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		row_say(s, C, 8);
 		PUT(s, S, TCP_ACK, s->at[S], s->at[C]);
@@ -462,7 +462,7 @@ static void t30(struct row_script *s, uint32_t n) {
 
 // n pieces of eight bytes by others, then the first again: the ring has come round to it.
 static void t30_forgotten(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	row_say(s, C, 8);
 	for (uint32_t i = 0; i < n; i++)
 		PUT(s, C, TCP_ACK, 1 + 8 * i, 1, bytes_at(1 + 8 * i), 8, .client = 1);
@@ -472,7 +472,7 @@ static void t30_forgotten(struct row_script *s, uint32_t n) {
 static void t31(struct row_script *s, uint32_t n) {
 	static const char *const text[] = {"AAAAAAAA", "BBBBBBBB", "CCCCCCCC"};
 
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t at = s->at[C], shape = i * 7 % 125;
 
@@ -491,7 +491,7 @@ static void t32(struct row_script *s, uint32_t n) {
 }
 
 static void t33(struct row_script *s, uint32_t n) {
-	opened(s);
+	row_open(s);
 	row_say(s, C, 8);
 	for (uint32_t i = 0; i < n; i++) {
 		PUT(s, C, TCP_ACK, s->at[C], s->at[S], "EVIL", .promised = 24, .padding = 3);
@@ -529,14 +529,14 @@ static void t35(struct row_script *s, uint32_t n) {
 static void t36(struct row_script *s, uint32_t n) {
 	for (uint32_t i = 0; i < n; i++)
 		PUT(s, C, TCP_SYN, CLIENT_FIRST - 1, .client = (uint16_t)(1 + i));
-	opened(s);
+	row_open(s);
 	row_say(s, C, 8);
 }
 
 static void t37(struct row_script *s, uint32_t n) {
 	static const char broken[][4] = {{8, 0, 1, 1}, {8, 1, 1, 1}, {1, 1, 8, 40}, {3, 0, 0, 0}};
 
-	opened(s);
+	row_open(s);
 	for (uint32_t i = 0; i < n; i++) {
 		BYTES(s, C, s->at[C], 8, .options = broken[i % 4], .options_size = 4);
 		s->at[C] += 8;
@@ -561,7 +561,11 @@ const struct row rows[] = {
 	{"T13", t13, ROW_TAIL},
 	{"T14", t14},
 	{"T15 inline", t15},
-	{"T15 oob", t15, .config.urgent = URGENT_OOB},
+	{"T15 oob",
+	 t15,
+	 .config.urgent = URGENT_OOB,
+	 .cap = STREAM_URGENT_MAX,
+	 .counter = COUNTER(urgent_limit)},
 	{"T15 gap", t15, .config.urgent = URGENT_GAP},
 	{"T16", t16},
 	{"T17", t17},

@@ -37,7 +37,7 @@ struct row_seg {
 	uint8_t options_size;
 	bool is_forged; // its checksum is wrong
 	uint8_t padding; // bytes behind the IP packet
-	uint16_t promised; // the IP length says so many more than there are
+	int16_t promised; // the IP length says so many more than there are
 	uint8_t extra_header; // the data offset says so many words more
 	uint16_t client;
 	uint8_t family; // 0: 4
@@ -77,6 +77,8 @@ extern const size_t n_rows;
 void row_put(struct row_script *script, const struct row_seg *seg);
 // In order, and the next thing that dir says; size bytes of its own.
 void row_say(struct row_script *script, enum stream_dir dir, uint32_t size);
+// A handshake.
+void row_open(struct row_script *script);
 // What any row's connection can be asked at its end.
 void row_tail(struct row_script *script);
 void row_free(struct row_script *script);

@@ -78,11 +78,11 @@ static uint32_t packet_write(const struct row_seg *seg, uint8_t *to) {
 
 	memset(to, 0, ip);
 	if (is_6) {
-		put16(put32(to, 0x60000000), size + seg->promised);
+		put16(put32(to, 0x60000000), (uint32_t)((int)size + seg->promised));
 		to[6] = 6;
 		to[7] = seg->ttl ? seg->ttl : 64;
 	} else {
-		put16(put16(to, 0x4500), ip + size + seg->promised);
+		put16(put16(to, 0x4500), (uint32_t)((int)(ip + size) + seg->promised));
 		to[8] = seg->ttl ? seg->ttl : 64;
 		to[9] = 6;
 	}
