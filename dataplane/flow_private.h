@@ -7,6 +7,7 @@
 #pragma once
 
 #include "flow.h"
+#include "limits.h"
 #include "pool.h"
 #include "recent.h"
 #include "slab.h"
@@ -64,7 +65,6 @@ enum wscale {
 };
 
 enum {
-	ISN_MAX = 2, // initial sequence numbers remembered beside the one in next
 	FLOW_SIZE = 144,
 };
 
@@ -117,8 +117,11 @@ static_assert(FLOW_STATES <= 4 && CLASSES <= 4, "two bits each");
 
 // What few connections have: by flow_odd().
 union odd {
-	uint64_t n_gaps; // once established
-	uint32_t isn[2][ISN_MAX]; // before: further candidates plus one, 0: none
+	struct { // once established
+		uint64_t n_gaps;
+		uint32_t n_urgent; // urgent bytes passed over, up to the limit
+	};
+	uint32_t isn[2][FLOW_ISN_MAX]; // before: further candidates plus one, 0: none
 };
 
 // Data that came ahead of its turn, in sequence order, never overlapping:
@@ -146,7 +149,10 @@ struct held {
 
 struct hold_side {
 	struct held *first, *last;
+	// The one added last: what comes next mostly lies beside it. NULL: that is gone.
+	struct held *latest;
 	uint32_t n;
+	uint32_t n_doubtful; // of them
 	uint32_t size; // of sequence space held
 	uint32_t acked; // the other side's highest acknowledgement
 	uint32_t wait_seq; // what is waited for is missing up to here …

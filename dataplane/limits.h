@@ -40,6 +40,10 @@ enum {
 	// Connections tracked at once, unless the configuration says otherwise.
 	FLOWS_DEFAULT = 1 << 20,
 
+	// SYNs of one side with numbers of their own that compete while a connection opens, and are remembered beside
+	// the first: the latest. Beyond: syn_forgotten.
+	FLOW_ISN_MAX = 2,
+
 	// Out-of-order data held for one direction of one flow: segments, so that tiny ones cannot
 	// grow a long list, and bytes. When reached, the oldest hole is given up (a gap).
 	STREAM_SEGMENTS_MAX = 256,
@@ -53,6 +57,10 @@ enum {
 	// Beyond: repeat_not_compared.
 	STREAM_RECENT_SIZE_DEFAULT = 8 << 20,
 	RECENT_LOOKS = 64,
+
+	// Urgent bytes of one connection that are left out of its streams as out of band. Mail has none; beyond so many
+	// each is a hole, so that no word is made of what stands around it: urgent_limit.
+	STREAM_URGENT_MAX = 4096,
 
 	// A peer's acknowledgement of bytes not seen means that the capture lost them, unless the
 	// capture swapped neighbours: so many further packets of the flow are waited for them. In 359

@@ -12,7 +12,9 @@
 // Where the urgent byte of a segment belongs (RFC 6093).
 enum urgent {
 	URGENT_INLINE, // into the stream, as for programs that ask for it (SO_OOBINLINE), telnetd among them
-	URGENT_OOB, // beside it: programs that do not ask, which is mail servers, never read it
+	// Beside it: programs that do not ask, which is mail servers, never read it. Beyond STREAM_URGENT_MAX of them it
+	// is as for URGENT_GAP.
+	URGENT_OOB,
 	URGENT_GAP, // nobody knows: a hole of one byte in its place, so that no word is made of what is around it
 };
 

@@ -9,6 +9,8 @@
 #include "flow_private.h"
 #include "limits.h"
 
+#include <stdlib.h>
+
 enum {
 	// Held data is copied into blocks of at most this size, header included.
 	HELD_BLOCK_SIZE = 32768,
@@ -148,9 +150,22 @@ static void gap(struct stream *flow, enum stream_dir dir, uint32_t size) {
 		flow->table->handler.gap(flow->reader, dir, size, flow->table->now_ns);
 }
 
-// The urgent byte was sent and acknowledged like others. Whether it leaves a hole is the policy's to say.
+// One more is passed over. False: there were too many of them.
+static bool urgent_count(struct stream *flow) {
+	union odd *odd = flow_odd(flow);
+
+	if (odd->n_urgent < STREAM_URGENT_MAX) {
+		odd->n_urgent++;
+		return true;
+	}
+	flow->table->stats.urgent_limit++;
+	return false;
+}
+
+// The urgent byte was sent and acknowledged like others. Whether it leaves a hole is the policy's to say, and beyond
+// the limit it does.
 static void urgent_pass(struct stream *flow, enum stream_dir dir) {
-	if (flow->table->urgent == URGENT_GAP) {
+	if (flow->table->urgent == URGENT_GAP || !urgent_count(flow)) {
 		gap(flow, dir, 1);
 		return;
 	}
@@ -165,7 +180,10 @@ static void held_free(struct stream *flow, enum stream_dir dir, struct held *hel
 
 	*(held->prev ? &held->prev->next : &side->first) = held->next;
 	*(held->next ? &held->next->prev : &side->last) = held->prev;
+	if (side->latest == held)
+		side->latest = held->prev;
 	side->n--;
+	side->n_doubtful -= held->is_doubtful;
 	side->size -= held->size;
 	slab_put(flow->table->slab, held, held->block_size);
 }
@@ -206,7 +224,9 @@ static struct held *held_new(
 		memcpy(held->data, piece->data, size);
 	*(held->prev ? &held->prev->next : &side->first) = held;
 	*(held->next ? &held->next->prev : &side->last) = held;
+	side->latest = held;
 	side->n++;
+	side->n_doubtful += held->is_doubtful;
 	side->size += size;
 	return held;
 }
@@ -367,9 +387,10 @@ static void held_cut(struct stream *flow, enum stream_dir dir, struct held *held
 
 // Good bytes have come: doubtful ones in their place are forgotten. Those on both sides of them stay.
 static void doubt_drop(struct stream *flow, enum stream_dir dir, uint32_t from, uint32_t to) {
-	struct held *held = flow->hold ? flow_hold(flow)->side[dir].first : NULL;
+	struct hold_side *side = flow->hold ? &flow_hold(flow)->side[dir] : NULL;
+	struct held *held = side ? side->first : NULL;
 
-	while (held && seq_before(held->seq, to)) {
+	while (held && side->n_doubtful && seq_before(held->seq, to)) {
 		struct held *next = held->next;
 		uint32_t end = held->seq + held->size;
 
@@ -486,15 +507,30 @@ static enum fate piece_deliver(struct stream *flow, enum stream_dir dir, struct 
 	return fate;
 }
 
+// The last held segment that begins at seq or before it, NULL: none. Looked for from the nearest of both ends and the
+// one added last, since tiny pieces mostly come in some order; STREAM_SEGMENTS_MAX bounds the walk.
+static struct held *held_before(const struct hold_side *side, uint32_t seq) {
+	struct held *held = side->last, *latest = side->latest;
+
+	if (!held || !seq_before(seq, held->seq))
+		return held;
+	if (seq_diff(seq, side->first->seq) < seq_diff(held->seq, seq))
+		held = side->first;
+	if (latest && abs(seq_diff(seq, latest->seq)) < abs(seq_diff(seq, held->seq)))
+		held = latest;
+	while (held && seq_before(seq, held->seq))
+		held = held->prev;
+	while (held && held->next && !seq_before(seq, held->next->seq))
+		held = held->next;
+	return held;
+}
+
 // Holds what of the piece is not held yet. 1 done, 0 no room: piece is then the rest.
 static int
 piece_hold(struct stream *flow, enum stream_dir dir, struct piece *piece, enum fate *fate) {
 	struct hold_side *side = &flow_hold(flow)->side[dir];
-	struct held *prev = side->last;
+	struct held *prev = held_before(side, piece->seq);
 
-	// Mostly it goes to the end; STREAM_SEGMENTS_MAX bounds the walk.
-	while (prev && seq_before(piece->seq, prev->seq))
-		prev = prev->prev;
 	while (piece->size) {
 		struct held *next = prev ? prev->next : side->first;
 		uint32_t n = piece->size;

@@ -111,6 +111,7 @@ static void isn_add(struct stream *flow, enum stream_dir dir, uint32_t first) {
 	if (isn[0] == first || isn[1] == first)
 		return;
 	// The first is kept longest; of the others the latest. 0 stands for none: one in 2^32 is lost.
+	flow->table->stats.syn_forgotten += isn[1] != 0;
 	isn[1] = isn[0];
 	isn[0] = first;
 }
@@ -129,7 +130,7 @@ static void isn_choose(struct stream *flow, enum stream_dir dir, uint32_t first)
 
 	if (before == first)
 		return;
-	for (int i = 0; i < ISN_MAX; i++)
+	for (int i = 0; i < FLOW_ISN_MAX; i++)
 		if (flow_odd(flow)->isn[dir][i] == first)
 			flow_odd(flow)->isn[dir][i] = before;
 	flow->half[dir].next = first;
@@ -327,6 +328,14 @@ static bool reset_is_valid(struct stream *flow, enum stream_dir dir, const struc
 		|| ((flow->half_flags[dir] & HALF_FIN) && pkt->seq == half->fin + 1);
 }
 
+// Whether a packet of dir will not get to the other host, while others of its sender do. How far away that host is
+// shows in what it sends itself: nearly all begin with a time to live of 64, 128 or 255.
+static bool dies_before(const struct stream *flow, enum stream_dir dir, uint8_t ttl) {
+	uint8_t back = flow->node.own[!dir], first = back <= 64 ? 64 : back <= 128 ? 128 : 255;
+
+	return ttl < flow->node.own[dir] && (!back || ttl <= first - back);
+}
+
 // Whether hosts disagree about a reset that is valid, or it may never reach the other one.
 static bool reset_is_doubtful(struct stream *flow, enum stream_dir dir, const struct pkt *pkt) {
 	int hops = pkt->ttl - flow->node.own[dir];
@@ -337,7 +346,9 @@ static bool reset_is_doubtful(struct stream *flow, enum stream_dir dir, const st
 		return true;
 	}
 	// One sent so that it dies on the way, past this place but before the other host; or by a middlebox.
-	if (flow->node.own[dir] && (hops > RESET_HOPS_MAX || hops < -RESET_HOPS_MAX)) {
+	if (flow->node.own[dir]
+	    && (hops > RESET_HOPS_MAX || hops < -RESET_HOPS_MAX || dies_before(flow, dir, pkt->ttl)
+	    )) {
 		stream_say(flow, STREAM_EVENT_doubtful_reset);
 		return true;
 	}

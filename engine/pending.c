@@ -68,7 +68,7 @@ void pending_empty(struct activity *activity) {
 static void clear(struct activity *activity) {
 	pending_empty(activity);
 	memset(activity, 0, offsetof(struct activity, mailboxes));
-	activity->idle = activity->end = false;
+	activity->idle = activity->ambiguous = activity->end = false;
 	activity->seen = 0;
 	assert(is_clear(activity));
 }

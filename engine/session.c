@@ -115,6 +115,14 @@ static void network_write(const struct session *s, struct activity *a) {
 	a->source.network = network->kind;
 }
 
+// What the server read may have been other bytes than these.
+static bool is_ambiguous(const struct session *s) {
+	const uint64_t events = UINT64_C(1) << EVENT_inconsistent_retransmission
+		| UINT64_C(1) << EVENT_inconsistent_fragments | UINT64_C(1) << EVENT_urgent_data;
+
+	return s->events & events;
+}
+
 static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	struct activity *a = s->engine->pending.places[s->pending - 1].activity;
 	uint16_t port;
@@ -131,6 +139,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	if (s->proto->client)
 		s->proto->client(s->state, a);
 	a->seen = (float)session_seen(s);
+	a->ambiguous = is_ambiguous(s);
 	a->end = is_end;
 	if (activity_says_something(a)) {
 		s->is_reported = true;

@@ -145,6 +145,7 @@ struct activity {
 	struct activity_match matches[ACTIVITY_MATCHES_MAX];
 
 	bool idle; // the session waits in IDLE
+	bool ambiguous; // hosts disagree what bytes of it were: it is judged, and nothing is learned from it
 	float seen; // share of the session's bytes that were parsed, 0 … 1
 	bool end; // the session's last
 };

@@ -19,11 +19,7 @@ ROWS += ["Q1", "Q3", "Q12"]
 REASONS = {
 }
 PARTLY = {
-    "T6": "time to live is not compared; what comes again with other bytes is stated (t30)",
-    "T7": "a reset that dies on its way within four hops of its sender's distance is believed",
-    "T15": "there is no limit at which a second policy would take over",
     "T30": "of clients' bytes, as long as they are kept (recent.h); repeat_not_compared counts the others",
-    "F8": "cost in proportion to bytes is by construction (bitmaps): a test with a time limit would not be stable",
     "F17": "no library is used: the rows are held against the table of our own",
 }
 

@@ -231,6 +231,8 @@ size_t activity_json_write(const struct activity *activity, char *buffer, size_t
 	matches_write(&json, activity);
 	if (activity->idle)
 		json_put_bool(&json, "idle", true);
+	if (activity->ambiguous)
+		json_put_bool(&json, "ambiguous", true);
 	seen_write(&json, activity->seen);
 	if (activity->end)
 		json_put_bool(&json, "end", true);

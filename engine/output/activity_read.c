@@ -612,6 +612,7 @@ static bool read_once(struct reader *r, const json_t *root, struct activity *a) 
 	read_client(r, root, a);
 	read_auth(r, root, a);
 	read_bool(r, root, "idle", &a->idle);
+	read_bool(r, root, "ambiguous", &a->ambiguous);
 	a->seen = read_seen(r, root);
 	read_bool(r, root, "end", &a->end);
 	return true;

@@ -329,7 +329,8 @@ void visit_take(
 	if (visit_is_resync(visit))
 		visit->old = 0;
 	visit->served = is_served(visit, fleet);
-	learn(visit, fleet);
+	if (!activity->ambiguous)
+		learn(visit, fleet);
 }
 
 bool visit_is_home(const struct visit *visit) {

@@ -417,6 +417,19 @@ static void t7_a_reset_that_came_another_way_ends_only_what_does_not_go_on(void 
 		assert_int_equal(t->reader[0]->n_closes, 1);
 		assert_log(t, "open C:abc doubtful_reset S:late reset ");
 	}
+	// Just too few hops: who sends all with no more than it takes to the server, which is eleven hops from here.
+	for (uint8_t ttl = 8; ttl <= 13; ttl++) {
+		struct talk *t = talk_small();
+
+		TALK(t, C, TCP_SYN, 99, .ttl = 12);
+		TALK(t, S, TCP_SYN | TCP_ACK, 299, 100, .ttl = 128 - 11);
+		TALK(t, C, TCP_ACK, 100, 300, "abc", .ttl = 12);
+		TALK(t, C, flags[ttl % 2], 103, 300, .ttl = ttl);
+		TALK(t, C, TCP_ACK, 103, 300, "def", .ttl = 12);
+		assert_log(
+			t, ttl < 12 ? "open C:abc doubtful_reset C:def input " : "open C:abc reset "
+		);
+	}
 	// Another route of nearly as many hops.
 	for (uint8_t near = 60; near <= 68; near++) {
 		struct talk *t = talk_small();

@@ -522,10 +522,11 @@ static void t15_the_urgent_byte_is_in_the_stream_or_beside_it(void **) {
 	}
 }
 
-// However many there are: nothing is counted that could overflow.
+// However many there are, and with a second policy behind the limit: whoever sends so many hides something.
 static void t15_every_byte_may_be_urgent(void **) {
 	struct talk *t = talk_with((struct flow_config
 	){.n_flows = 4, .held_size = 1 << 16, .urgent = URGENT_OOB});
+	char expected[STREAM_URGENT_MAX];
 
 	talk_handshake(t, 0, 100, 500);
 	for (uint32_t i = 0; i < 70000; i++) {
@@ -534,14 +535,18 @@ static void t15_every_byte_may_be_urgent(void **) {
 			TALK(t, S, TCP_ACK, 500, 102 + 2 * i);
 	}
 	assert_int_equal(t->reader[0]->n_data_bytes[0], 70000);
-	assert_memory_equal(t->reader[0]->bytes[0], "yyyy", 4);
+	assert_int_equal(t->reader[0]->n_gaps[0], 70000 - STREAM_URGENT_MAX);
+	assert_int_equal(flow_stats(t->table)->urgent_limit, 70000 - STREAM_URGENT_MAX);
+	memset(expected, 'y', STREAM_URGENT_MAX);
+	assert_memory_equal(t->reader[0]->bytes[0], expected, STREAM_URGENT_MAX);
+	assert_memory_equal(t->reader[0]->bytes[0] + STREAM_URGENT_MAX, "?y?y?y", 6);
 	// Pointers that mean no byte of the segment.
 	TALK(t, C, TCP_ACK | TCP_URG, 140100, 500, "ab", .urgent = 3);
 	TALK(t, C, TCP_ACK | TCP_URG, 140102, 500, "cd", .urgent = 0);
 	TALK(t, C, TCP_ACK | TCP_URG, 140104, 500, "ef", .urgent = 65535);
 	TALK(t, C, TCP_ACK, 140106, 500, "gh", .urgent = 1);
 	assert_int_equal(t->reader[0]->n_data_bytes[0], 70008);
-	assert_int_equal(t->reader[0]->n_gaps[0], 0);
+	assert_int_equal(t->reader[0]->n_gaps[0], 70000 - STREAM_URGENT_MAX);
 	talk_free(t);
 }
 

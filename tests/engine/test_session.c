@@ -226,6 +226,43 @@ static void what_an_account_did_is_told_within_a_minute(void **) {
 	desk_close(d);
 }
 
+static bool has_event(const struct desk *d, int record, const char *event) {
+	const json_t *events
+		= json_object_get(json_object_get(d->records[record], "postern"), "events");
+	size_t i;
+	json_t *name;
+
+	json_array_foreach(
+		events, i, name
+	) if (strcmp(json_string_value(name), event) == 0) return true;
+	return false;
+}
+
+// A login that comes twice with other bytes: whose it was nobody knows. It is told, and marked for the models.
+static void t6_t30_a_session_of_two_readings_is_ambiguous(void **) {
+	static const char *const again[] = {"a LOGIN u1 x\r\n", "a LOGIN u2 x\r\n"};
+
+	for (int differs = 0; differs < 2; differs++) {
+		struct desk *d = desk_open(0);
+		struct connection c = connect_to(d, 40000, 143);
+
+		say(&c, STREAM_SERVER, "* OK [CAPABILITY IMAP4rev1] ready\r\n");
+		say(&c, STREAM_CLIENT, "a LOGIN u1 x\r\n");
+		c.next[STREAM_CLIENT] -= (uint32_t)strlen(again[differs]);
+		say(&c, STREAM_CLIENT, again[differs]);
+		say(&c, STREAM_SERVER, "a OK done\r\n");
+		hang_up(&c);
+		assert_int_equal(d->n_activities, 2); // the login, and the end
+		for (int i = 0; i < 2; i++) {
+			assert_string_equal(d->activities[i].account, "u1");
+			assert_int_equal(d->activities[i].ambiguous, differs);
+		}
+		assert_int_equal(d->n_records, 1);
+		assert_int_equal(has_event(d, 0, "inconsistent_retransmission"), differs);
+		desk_close(d);
+	}
+}
+
 static void a_refused_login_is_told_at_once_and_equal_passwords_look_equal(void **) {
 	struct desk *d = desk_open(0);
 	static const char *const tries[] = {
@@ -373,18 +410,6 @@ static void attachments_of_mail_fetched_by_pop3_are_told_and_bounded(void **) {
 	);
 	assert_string_equal(attachment_text(list, 31, "name"), "a.pdf");
 	desk_close(d);
-}
-
-static bool has_event(const struct desk *d, int record, const char *event) {
-	const json_t *events
-		= json_object_get(json_object_get(d->records[record], "postern"), "events");
-	size_t i;
-	json_t *name;
-
-	json_array_foreach(
-		events, i, name
-	) if (strcmp(json_string_value(name), event) == 0) return true;
-	return false;
 }
 
 // A session that begins so, from 10.0.0.9; whom its record names as the source.
@@ -668,6 +693,7 @@ int main(void) {
 		cmocka_unit_test(a_conversation_gives_one_record_and_says_who_and_why),
 		cmocka_unit_test(a_long_session_is_recorded_every_interim_to_the_nanosecond),
 		cmocka_unit_test(what_an_account_did_is_told_within_a_minute),
+		cmocka_unit_test(t6_t30_a_session_of_two_readings_is_ambiguous),
 		cmocka_unit_test(a_refused_login_is_told_at_once_and_equal_passwords_look_equal),
 		cmocka_unit_test(two_names_on_one_connection_are_two_accounts),
 		cmocka_unit_test(a8_a_name_with_control_bytes_is_nobodys),

@@ -515,9 +515,35 @@ static void what_all_take_up_is_one_alert_about_the_infrastructure(void **) {
 	world_close(&w);
 }
 
+// Whoever makes the sensor see other bytes than the server becomes no owner by that, however long he behaves like
+// one: when he reads old mail he is the stranger that he was.
+static void t6_t15_t31_what_is_ambiguous_is_judged_and_teaches_nothing(void **) {
+	for (int ambiguous = 0; ambiguous < 2; ambiguous++) {
+		struct world w;
+
+		world_open(&w, 60);
+		for (uint32_t day = 60; day < 134; day++) {
+			bool is_old = day >= 120;
+
+			begin(&w, day * DAY + 14 * HOUR, 7, IP(5, 101, 7, 9), 999);
+			w.activity.ambiguous = ambiguous;
+			if (is_old)
+				read_bodies(&w, 100 + day * 10, 10, 10);
+			else
+				read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, 0);
+			w.activity.mailboxes[0].store = is_old ? 0 : 3;
+			models_run(w.models, &w.activity);
+			ordinary_day(&w, day);
+		}
+		assert_int_equal(desk_count(&w.desk, "slow-collection", ALERT_OPEN), ambiguous);
+		world_close(&w);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
+		cmocka_unit_test(t6_t15_t31_what_is_ambiguous_is_judged_and_teaches_nothing),
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
 		cmocka_unit_test(two_old_messages_a_night_are_told_within_a_fortnight),
 		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),

@@ -155,6 +155,7 @@ static void random_activity(struct activity *a) {
 		random_text(a->matches[i].excerpt, sizeof(a->matches[i].excerpt));
 	}
 	a->idle = rand() % 2;
+	a->ambiguous = rand() % 2;
 	a->end = rand() % 2;
 	// What a share of up to a hundred million bytes can be told by.
 	a->seen = rand() % 3 ? 1.0f : (float)(rand() % 100000001) / 100000000.0f;
