@@ -25,8 +25,13 @@ static size_t play_size(const struct play *play) {
 }
 
 // The part's first byte is the at-th of all.
-static void
-part_say(const struct play *play, void *reader, const struct play_part *part, size_t at, const struct play_way *way) {
+static void part_say(
+	const struct play *play,
+	void *reader,
+	const struct play_part *part,
+	size_t at,
+	const struct play_way *way
+) {
 	size_t size = way->until > 0 && way->until < at + part->size ? way->until - at : part->size;
 
 	for (size_t done = 0, n; done < size; done += n) {
@@ -68,7 +73,8 @@ static bool same(const struct play *p, const char *wanted, const struct play_way
 
 	if (!is_same)
 		fprintf(stderr,
-			"%s (pieces %zu, cut %zu, until %zu, heard %d):\n-- whole:\n%s-- found:\n%s\n",
+			"%s (pieces %zu, cut %zu, until %zu, heard %d):\n-- whole:\n%s-- "
+			"found:\n%s\n",
 			p->name,
 			way->piece,
 			way->cut,
