@@ -188,6 +188,8 @@ bool watch_volume_is_foreign(const struct account *account) {
 // A resident reads two old messages as often as nothing; that a stranger does is rare, and rarer each day
 // that he does it again. So strangers' days are ranked among all accounts' days by themselves.
 static double volume_nats(const struct account *account) {
+	if (account->today_old == 0)
+		return 0; // as on most days
 	uint32_t foreign = visitor_old_today(account);
 	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
 	double all = over > 1 ? fmin(1.2 * log(over), VOLUME_FOREIGN - METER_UNIT) : 0;
@@ -325,8 +327,8 @@ static bool is_rare(const struct watch *watch, const struct visit *visit) {
 static void take_deed(struct watch *watch, const struct visit *visit) {
 	const char *what;
 	enum deed deed = deed_take(visit, &what);
-	if (deed == DEEDS && !visit->settled)
-		deed = deed_cold(visit, is_rare(watch, visit));
+	if (deed == DEEDS && deed_is_cold(visit) && is_rare(watch, visit))
+		deed = DEED_COLD;
 	if (deed == DEEDS || fleet_is_young(watch->fleet)
 	    || fleet_is_shared(watch->fleet, visit->net))
 		return;

@@ -292,7 +292,6 @@ void visit_take(
 		.day = min / DAY_MINUTES,
 		.hour = min % DAY_MINUTES / 60,
 		.weekend = (min / DAY_MINUTES + 4) % 7 % 6 == 0, // 1 January 1970 was a Thursday
-		.ip = prefix_hash(&activity->source.ip, activity->source.ip.family == 4 ? 4 : 8),
 		.net = visit_net(&activity->source.ip),
 		.provider_id = visit_provider(activity),
 		.id = text_hash(activity->client.id, sizeof(activity->client.id)),
@@ -321,6 +320,10 @@ void visit_take(
 	}
 	visit->at = place_standing(visit, fleet);
 	visit->with = client_standing(visit, fleet);
+	if (!visit_is_home(visit))
+		visit->ip = prefix_hash(
+			&activity->source.ip, activity->source.ip.family == 4 ? 4 : 8
+		);
 	visit->settled = is_settled(visit, fleet);
 	compare_clients(visit, fleet);
 	visit->new_net = visit->place->residence.days == 0;
