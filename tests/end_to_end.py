@@ -363,15 +363,16 @@ def weeks(postern, folder):
 
 
 def upgrade(postern, folder):
-    """A store that an older version wrote (episodes in layout 2, the fleet in layout 3: the first 15,804
-    activities of the six weeks, up to 7 February) goes on: the campaign it was telling is updated, not
+    """A store that an older version wrote (episodes in layout 2, the fleet in layout 3: the activities of the
+    six weeks up to the one at 2026-02-07T00:42:58.638) goes on: the campaign it was telling is updated, not
     opened anew; nothing was broken, and the page of one of its accounts is there."""
     folder = pathlib.Path(folder)
     kept, rest = folder / "kept", folder / "rest.ndjson"
     kept.mkdir()
     subprocess.run(["zstd", "-dqf", DATA / "older-store.mdb.zst", "-o", kept / "data.mdb"], check=True)
     whole = Run(postern, folder, WEEKS).done()
-    rest.write_bytes(b"".join(line + b"\n" for line in whole.lines("activity")[15804:]))
+    rest.write_bytes(b"".join(line + b"\n" for line in whole.lines("activity")
+                              if json.loads(line)["time"] > "2026-02-07T00:42:58.638969350Z"))
     run = Run(postern, folder, "--store", kept, "--max-accounts", "1000", rest, command="score").done()
     updates = [json.loads(line) for line in run.lines("alerts")]
     if b"broken" in run.stderr or b"anew" in run.stderr:
