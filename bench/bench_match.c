@@ -274,7 +274,12 @@ int main(int argc, char **argv) {
 	       ratios[rounds / 2],
 	       ratios[0],
 	       ratios[rounds - 1]);
-	printf("pipeline-seconds %.4f\n", seconds);
+	printf("pipeline-seconds %.4f, %.1f MB of the %.1f scanned in %.0f calls of %.0f alone\n",
+	       seconds,
+	       (double)scanner_work(scanner)->n_bytes / (rounds + 1) / 1e6,
+	       (double)all.used / 1e6,
+	       (double)scanner_work(scanner)->n_calls / (rounds + 1),
+	       (double)all.n_pieces);
 	hs_free_scratch(scratch);
 	hs_free_database(db);
 	ruleset_close(ruleset);

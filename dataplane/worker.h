@@ -8,6 +8,7 @@
 
 #include "decode.h"
 #include "defrag.h"
+#include "exchange.h"
 #include "flow.h"
 #include "source.h"
 
@@ -21,6 +22,10 @@ struct worker {
 	// them together already.
 	struct defrag *defrag;
 	struct decode_config decode;
+	// Borrowed. What came here and is another worker's is handed over, and what others hand to this one, which
+	// is number index of them, is walked. NULL: all that comes is this one's.
+	struct exchange *exchange;
+	int index;
 	volatile const sig_atomic_t *stop; // nonzero: finish the burst and return; may be NULL
 	// Called between bursts while traffic flows, about every 1,024 bursts, and when a live source is
 	// idle: for progress and quiescence. May be NULL.
@@ -31,8 +36,12 @@ struct worker {
 	void (*mark)(void *ctx, uint64_t now_ns, uint32_t number);
 	void *mark_ctx;
 
-	// Counters; one writer.
+	// The source has broken; with an exchange worker_run() returns only when the others have ended, too.
+	volatile sig_atomic_t is_broken;
+
+	// Counters; one writer. A packet that was handed over is counted where it came.
 	uint64_t n_frames;
+	uint32_t n_numbered; // these, and those that others handed to it; may wrap
 	uint64_t n_bytes; // wire bytes
 	uint64_t n_cut; // frames cut by a snap length
 	uint64_t verdicts[VERDICT_COUNT];
@@ -41,6 +50,6 @@ struct worker {
 	uint64_t start_cycles, busy_cycles;
 };
 
-// Runs to the end of the source or until *stop. Returns 0, or SOURCE_BROKEN (the source's error says
+// Runs to the end of the source or until *stop, and with an exchange until all workers have come to theirs. Returns 0, or SOURCE_BROKEN (the source's error says
 // why). In each case every connection has been closed with STREAM_END_INPUT before it returns.
 int worker_run(struct worker *worker);

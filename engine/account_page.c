@@ -149,7 +149,8 @@ static void mailboxes_write(struct page_out *out, const struct account_page *pag
 	page_begin(
 		out,
 		"mailboxes",
-		"Mailboxes, and which of the mail that is old visitors have read (oldest first)"
+		"Mailboxes, and in which of 256 stretches of its old mail visitors have read "
+		"(oldest first)"
 	);
 	for (int i = 0; i < ACCOUNT_MAILBOXES; i++) {
 		const struct mailbox *mailbox = &page->account->mailboxes[i];
@@ -160,7 +161,7 @@ static void mailboxes_write(struct page_out *out, const struct account_page *pag
 		page_item(out);
 		page_say(
 			out,
-			"  %-14s %s %4.1f %%, ",
+			"  %-14s %s in %.0f %%, ",
 			mailbox_text(mailbox->name),
 			page_plot(read, 32, 8),
 			mailbox->n_read / 2.56

@@ -152,6 +152,8 @@ static int counters_of(
 
 	n = counter_add(counters, n, max, "bytes", sum->n_bytes);
 	n = counter_add(counters, n, max, "lane_full", sum->n_lane_full);
+	n = counter_add(counters, n, max, "handed", sum->exchange.handed);
+	n = counter_add(counters, n, max, "ring_full", sum->exchange.ring_full);
 	n = counters_of_port(port, counters, n, max);
 	n = counters_of_memory(stats, counters, n, max);
 	n = counters_of_states(stats, counters, n, max);
@@ -379,7 +381,7 @@ enum exit_status cmd_run(const struct config *config) {
 		place_on_node(port_node(port));
 	live.config = config;
 	live.port = port;
-	pipeline = port_n_sources(port) > 1 ? pipeline_open_spread(config)
+	pipeline = port_n_sources(port) > 1 ? pipeline_open_spread(config, port_owners(port))
 					    : pipeline_open(config, true);
 	if (pipeline)
 		status = run(&live, pipeline, &user);

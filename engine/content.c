@@ -297,7 +297,8 @@ on_field(void *ctx, const uint8_t *name, size_t name_size, const uint8_t *value,
 
 	content->header = name;
 	content->header_size = name_size;
-	token_scan(content, RULE_VALUE, value, size);
+	if (wants(content, RULE_VALUE) && scanner_wants_header(content->scanner, name, name_size))
+		token_scan(content, RULE_VALUE, value, size);
 	if (name_size == 7 && strncasecmp((const char *)name, "Subject", 7) == 0)
 		token_scan(content, RULE_SUBJECT, value, size);
 }
@@ -429,8 +430,6 @@ void content_data(struct content *content, const uint8_t *data, size_t size) {
 		mime_data(content->mime, data, size);
 	else
 		watch_data(content, RULE_SIEVE, data, size);
-	if (content->scanner != NULL)
-		scan_flush(content->scanner);
 }
 
 void content_gap(struct content *content, uint64_t size) {

@@ -276,8 +276,8 @@ static void visitor_write(struct page_out *out, const struct visitor *visitor) {
 	page_say(
 		out,
 		"  %s%s%s%s, client %s%s%s%s%s\n"
-		"    %u day%s from %s to %s, %u network%s, hours %s (0 to 23 UTC)\n"
-		"    read %u old and %u new message%s, %u KB; committed on %u day%s%s",
+		"    read on %u day%s; there from %s to %s, %u network%s, hours %s (0 to 23 UTC)\n"
+		"    %u old and %u new message%s, %u KB; committed on %u day%s%s",
 		ip,
 		is_known ? " (" : "",
 		is_known ? network : "",

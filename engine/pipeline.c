@@ -66,11 +66,11 @@ struct pipeline {
 	struct clients *clients;
 	struct networks *networks; // NULL: none named
 	struct analyst *analyst;
-	struct distributor *distributor; // NULL: one worker, which reads the source itself
+	struct distributor *distributor; // NULL: each worker reads a source itself
+	struct exchange *exchange; // NULL: there is one source
 	struct line *lines;
 	int n_lines;
 	bool is_live;
-	bool is_spread; // each worker has a source of its own
 	bool is_started; // the analyst
 	bool is_ended; // the lanes
 	bool is_stopped;
@@ -232,8 +232,20 @@ static int defrag_for(struct pipeline *p, struct line *line, const struct keys *
 	return 0;
 }
 
-// 0, or -1 after one line.
-static int lines_open(struct pipeline *p) {
+static int exchange_for(struct pipeline *p, const uint8_t *owners) {
+	p->exchange = exchange_open(&(struct exchange_config
+	){.n_workers = p->n_lines, .owners = owners});
+	if (!p->exchange)
+		return refused("what the workers hand over");
+	for (int i = 0; i < p->n_lines; i++) {
+		p->lines[i].worker.exchange = p->exchange;
+		p->lines[i].worker.index = i;
+	}
+	return 0;
+}
+
+// owners: of sources that the workers have themselves. 0, or -1 after one line.
+static int lines_open(struct pipeline *p, const uint8_t *owners) {
 	struct keys keys;
 
 	if (getrandom(&keys, sizeof(keys), 0) != sizeof(keys))
@@ -245,13 +257,13 @@ static int lines_open(struct pipeline *p) {
 	for (int i = 0; i < p->n_lines; i++)
 		if (rooms_open(p, &p->lines[i], &keys) < 0)
 			return -1;
-	if (p->n_lines > 1 && !p->is_spread)
+	if (p->n_lines > 1 && !owners)
 		return distributor_open(p, &keys);
 	for (int i = 0; i < p->n_lines; i++)
 		if (defrag_for(p, &p->lines[i], &keys) < 0)
 			return -1;
-	if (p->is_spread)
-		return 0;
+	if (owners)
+		return exchange_for(p, owners);
 	p->lines[0].worker.stop = &pipeline_stop;
 	p->lines[0].worker.pause = on_pause;
 	p->lines[0].worker.pause_ctx = p;
@@ -323,6 +335,12 @@ static int threads_start(struct pipeline *p) {
 	return error ? no_thread(error) : 0;
 }
 
+static size_t queues_memsize(const struct pipeline *p) {
+	return RING_SIZE * (size_t)p->n_lines
+		+ (p->distributor ? distribute_memsize(p->distributor) : 0)
+		+ (p->exchange ? exchange_memsize(p->exchange) : 0);
+}
+
 // All memory has been reserved by now; the system gives it when it is first touched.
 static void print_memory(const struct pipeline *p) {
 	size_t n = (size_t)p->n_lines;
@@ -330,7 +348,7 @@ static void print_memory(const struct pipeline *p) {
 			+ (p->lines[0].defrag ? defrag_memsize(p->lines[0].defrag) : 0))
 		* n;
 	size_t sessions = (p->config->memory + pending_memsize()) * n;
-	size_t queues = RING_SIZE * n + (p->distributor ? distribute_memsize(p->distributor) : 0);
+	size_t queues = queues_memsize(p);
 	size_t models = analyst_memsize(p->analyst);
 
 	fprintf(stderr,
@@ -382,7 +400,6 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		.n_shed = n_shed(p),
 		.is_stopped = p->is_stopped,
 		.is_live = p->is_live,
-		.is_spread = p->is_spread,
 		.n_workers = p->n_lines,
 	};
 	if (p->distributor) {
@@ -394,6 +411,8 @@ static void sum_up(const struct pipeline *p, struct summary *sum) {
 		sum->defrag = *distribute_defrag_stats(p->distributor);
 		sum->n_lane_full = stats->n_waits;
 	}
+	if (p->exchange)
+		exchange_stats(p->exchange, &sum->exchange);
 	for (int i = 0; i < p->n_lines; i++)
 		line_add(sum, &p->lines[i]);
 }
@@ -412,12 +431,7 @@ static void stats_memory(const struct pipeline *p, struct stats *stats) {
 		sessions += slab_used(p->lines[i].engine->slab);
 	memory_add(stats, "connections", UINT64_MAX, n * flow_memsize(p->lines[0].flows));
 	memory_add(stats, "sessions", sessions, n * p->config->memory);
-	memory_add(
-		stats,
-		"queues",
-		UINT64_MAX,
-		n * RING_SIZE + (p->distributor ? distribute_memsize(p->distributor) : 0)
-	);
+	memory_add(stats, "queues", UINT64_MAX, queues_memsize(p));
 	memory_add(stats, "models", UINT64_MAX, analyst_memsize(p->analyst));
 }
 
@@ -535,7 +549,7 @@ static int control_begin(struct pipeline *p) {
 
 // ---- Opening, running, closing
 
-static struct pipeline *open_as(const struct config *config, bool is_live, bool is_spread) {
+static struct pipeline *open_as(const struct config *config, bool is_live, const uint8_t *owners) {
 	struct pipeline *p = calloc(1, sizeof(*p));
 	char error[512];
 
@@ -545,7 +559,6 @@ static struct pipeline *open_as(const struct config *config, bool is_live, bool 
 	}
 	p->config = config;
 	p->is_live = is_live;
-	p->is_spread = is_spread;
 	p->rules = reload_open(config, stderr);
 	p->clients = clients_open(config->clients, stderr);
 	if (!p->rules || !p->clients || networks_of(config, &p->networks) < 0)
@@ -562,7 +575,7 @@ static struct pipeline *open_as(const struct config *config, bool is_live, bool 
 		goto err;
 	}
 	analyst_on_stats(p->analyst, config->stats, stats_line, p);
-	if (lines_open(p) < 0 || threads_start(p) < 0 || control_begin(p) < 0)
+	if (lines_open(p, owners) < 0 || threads_start(p) < 0 || control_begin(p) < 0)
 		goto err;
 	print_memory(p);
 	return p;
@@ -572,11 +585,11 @@ err:
 }
 
 struct pipeline *pipeline_open(const struct config *config, bool is_live) {
-	return open_as(config, is_live, false);
+	return open_as(config, is_live, NULL);
 }
 
-struct pipeline *pipeline_open_spread(const struct config *config) {
-	return open_as(config, true, true);
+struct pipeline *pipeline_open_spread(const struct config *config, const uint8_t *owners) {
+	return open_as(config, true, owners);
 }
 
 void pipeline_on_pause(struct pipeline *p, void (*pause)(void *ctx, uint64_t now_ns), void *ctx) {
@@ -619,7 +632,7 @@ static bool all_done(const struct pipeline *p) {
 // A source that breaks ends them all: half of a mirror is none.
 static bool one_broke(const struct pipeline *p) {
 	for (int i = 0; i < p->n_lines; i++)
-		if (p->lines[i].is_done && p->lines[i].result < 0)
+		if (p->lines[i].worker.is_broken)
 			return true;
 	return false;
 }
@@ -629,10 +642,13 @@ int pipeline_run_spread(struct pipeline *p, struct source *const *sources) {
 	const struct timespec look = {.tv_nsec = 20000000};
 	int error = 0;
 
-	for (int i = 0; i < p->n_lines && error == 0; i++) {
+	for (int i = 0; i < p->n_lines; i++) {
 		p->lines[i].worker.source = sources[i];
 		p->lines[i].worker.stop = &pipeline_stop;
-		error = line_start(&p->lines[i]);
+		if (error == 0)
+			error = line_start(&p->lines[i]);
+		if (error)
+			exchange_leave(p->exchange, i); // nobody waits for it
 	}
 	if (error)
 		no_thread(error);
@@ -676,6 +692,7 @@ static void threads_end(struct pipeline *p) {
 }
 
 enum exit_status pipeline_finish(struct pipeline *p) {
+	struct exchange_stats exchange = {0};
 	const char *error;
 
 	threads_end(p);
@@ -688,7 +705,10 @@ enum exit_status pipeline_finish(struct pipeline *p) {
 	if (reload_n_bad(p->rules) || clients_n_bad(p->clients))
 		return EXIT_BAD_INPUT;
 	const struct analyst_stats *stats = analyst_stats(p->analyst);
-	return n_shed(p) || stats->n_lost || stats->is_unkept ? EXIT_LOST : EXIT_DONE;
+	if (p->exchange)
+		exchange_stats(p->exchange, &exchange);
+	return n_shed(p) || stats->n_lost || stats->is_unkept || exchange.ring_full ? EXIT_LOST
+										    : EXIT_DONE;
 }
 
 bool pipeline_summary(const struct pipeline *p) {
@@ -714,6 +734,7 @@ void pipeline_close(struct pipeline *p) {
 		ring_close(p->lines[i].ring);
 	}
 	distribute_close(p->distributor);
+	exchange_close(p->exchange);
 	analyst_close(p->analyst);
 	reload_close(p->rules);
 	clients_close(p->clients);

@@ -39,8 +39,9 @@ void pipeline_signals(void);
 // is_live: a ring that is full sheds records instead of making the source wait. NULL after one line
 // on standard error.
 struct pipeline *pipeline_open(const struct config *config, bool is_live);
-// The same, live, with as many sources as config->workers, one for each: nothing is distributed.
-struct pipeline *pipeline_open_spread(const struct config *config);
+// The same, live, with as many sources as config->workers, one for each: nothing is distributed, but
+// what comes to another worker than owners says (exchange.h) is handed over.
+struct pipeline *pipeline_open_spread(const struct config *config, const uint8_t *owners);
 // Called between bursts with the time of the last packet: for progress. NULL: nothing.
 void pipeline_on_pause(
 	struct pipeline *pipeline,

@@ -123,6 +123,17 @@ static bool is_ambiguous(const struct session *s) {
 	return s->events & events;
 }
 
+// A login in IMAP is told before it is known how its client speaks. By its ID alone the client would be taken for
+// another one than a moment later, and for the account's own if it borrows the ID: better for none.
+static void client_write(const struct session *s, struct activity *a) {
+	if (s->client && s->client->hello)
+		memcpy(a->client.ja4, s->client->hello->ja4, TLS_JA4_SIZE);
+	if (s->proto->client)
+		s->proto->client(s->state, a);
+	if (a->protocol == ACTIVITY_IMAP && a->auth.success && a->client.grammar == 0)
+		memset(&a->client, 0, sizeof(a->client));
+}
+
 static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 	struct activity *a = s->engine->pending.places[s->pending - 1].activity;
 	uint16_t port;
@@ -134,10 +145,7 @@ static void activity_send(struct session *s, uint64_t now_ns, bool is_end) {
 		memcpy(a->account, s->account, strlen(s->account) + 1);
 	session_source(s, &a->source.ip, &port);
 	network_write(s, a);
-	if (s->client && s->client->hello)
-		memcpy(a->client.ja4, s->client->hello->ja4, TLS_JA4_SIZE);
-	if (s->proto->client)
-		s->proto->client(s->state, a);
+	client_write(s, a);
 	a->seen = (float)session_seen(s);
 	a->ambiguous = is_ambiguous(s);
 	a->end = is_end;

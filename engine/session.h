@@ -95,7 +95,7 @@ struct session {
 	bool is_tls : 1; // TLS was seen to begin
 	bool is_deaf : 1; // parsing is over; bytes are counted only
 	bool is_reported : 1; // at least one activity was sent
-	bool is_claimed : 1; // the account is only that of an attempt nobody has answered
+	bool is_claimed : 1; // the account is only that of an attempt that was refused, or never answered
 	bool is_begun : 1; // the client's bytes proper have begun: no PROXY header can come any more
 };
 

@@ -82,8 +82,10 @@ static void attempt_tell(
 		a->auth.password = password_hash;
 	}
 	strncpy(a->auth.mechanism, sasl_name(mechanism), sizeof(a->auth.mechanism) - 1);
-	// An attempt is told at once, so that the models see attempts in the order they were made.
+	// An attempt is told at once, so that the models see attempts in the order they were made. Whoever was
+	// refused is not the account: what he does after it is nobody's.
 	session_activity_flush(s, now_ns);
+	s->is_claimed = outcome != LOGIN_SUCCESS && s->account;
 }
 
 void session_login(

@@ -214,16 +214,25 @@ static void tell_load(const struct summary *s, const struct speaker *to) {
 		     (ull)share);
 }
 
-// Only the first fragment has ports, so the NIC spreads fragments otherwise than what is whole.
-static void tell_fragments(const struct summary *s, const struct speaker *to) {
-	if (s->is_spread && s->defrag.datagram_whole)
+// Fragments and tunnels are few, or are named. What the NIC cannot look into, and sends all to one queue, is
+// distributed by one worker beside its own work.
+static void tell_exchange(const struct summary *s, const struct speaker *to) {
+	const struct exchange_stats *x = &s->exchange;
+
+	if (x->ring_full)
 		tell(to,
-		     "%llu datagrams came in IP fragments, which the NIC may give to another "
-		     "worker "
-		     "than the rest of their connection: it is then seen in part; use --workers 1, "
-		     "or "
-		     "name the --tunnels that fragment",
-		     (ull)s->defrag.datagram_whole);
+		     "%llu packets were lost on their way from the worker that the NIC gave them "
+		     "to "
+		     "to that of their connection: if they come in tunnels name those (--tunnels), "
+		     "else use --workers 1",
+		     (ull)x->ring_full);
+	else if (x->handed * 10 > s->n_frames)
+		tell(to,
+		     "the NIC gave %llu of %llu packets to another worker than their connection's: "
+		     "if they come in tunnels name those (--tunnels): a core of its own then "
+		     "spreads them",
+		     (ull)x->handed,
+		     (ull)s->n_frames);
 }
 
 static void tell_own(const struct summary *s, const struct speaker *to) {
@@ -265,7 +274,7 @@ void summary_diagnose(
 	tell_holes(s, &to);
 	tell_sides(s, &to);
 	tell_load(s, &to);
-	tell_fragments(s, &to);
+	tell_exchange(s, &to);
 	tell_own(s, &to);
 }
 

@@ -9,6 +9,7 @@
 #include "decode.h"
 #include "defrag.h"
 #include "engine.h"
+#include "exchange.h"
 #include "flow.h"
 
 #include <stdint.h>
@@ -23,12 +24,12 @@ struct summary {
 	struct analyst_stats analyst;
 	uint64_t n_shed; // records and activities
 	uint64_t n_lane_full; // times that who distributes had to wait for a worker
+	struct exchange_stats exchange; // between workers that have a queue of the NIC each
 	int n_workers;
 	uint64_t n_frames_most; // of the worker that had most
 	uint64_t until_ns; // event time of the last packet
 	bool is_stopped; // before the end of the input
 	bool is_live; // it has no end
-	bool is_spread; // over the workers by the NIC
 };
 
 // Adds one worker's.

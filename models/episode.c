@@ -88,6 +88,19 @@ static bool grown(const struct episode *episode) {
 	return episode->size >= 2 * (uint64_t)episode->told_size;
 }
 
+// When it has to be looked at again, whether it is told of meanwhile or not.
+static uint64_t due_of(const struct episode *episode) {
+	uint64_t end_ns = episode->alert.end_ns + episode->silence_ns;
+	uint64_t told_ns = episode->told_ns + EPISODE_UPDATE_NS;
+	return episode->pending && told_ns < end_ns ? told_ns : end_ns;
+}
+
+static void episode_due(struct episodes *episodes, const struct episode *episode) {
+	uint64_t due_ns = due_of(episode);
+	if (due_ns < episodes->due_ns)
+		episodes->due_ns = due_ns;
+}
+
 void episode_tell(
 	struct episodes *episodes,
 	struct episode *episode,
@@ -103,9 +116,13 @@ void episode_tell(
 		raise_alert(episodes, episode, ALERT_UPDATE, now_ns);
 	else
 		episode->pending = grown(episode);
+	episode_due(episodes, episode);
 }
 
 void episodes_advance(struct episodes *episodes, uint64_t now_ns) {
+	if (now_ns < episodes->due_ns)
+		return;
+	episodes->due_ns = UINT64_MAX;
 	for (uint32_t i = 0; i < episodes->table.n; i++) {
 		struct episode *episode
 			= (void *)(episodes->table.entries + i * episodes->table.entry_size);
@@ -115,11 +132,14 @@ void episodes_advance(struct episodes *episodes, uint64_t now_ns) {
 			episode_close(episodes, episode, now_ns);
 		else if (episode->pending && now_ns >= episode->told_ns + EPISODE_UPDATE_NS)
 			raise_alert(episodes, episode, ALERT_UPDATE, now_ns);
+		if (episode->node.used)
+			episode_due(episodes, episode);
 	}
 }
 
 void episodes_restored(void *ctx) {
 	struct episodes *episodes = ctx;
+	episodes->due_ns = 0;
 	memset(episodes->n_open, 0, sizeof(episodes->n_open));
 	for (uint32_t i = 0; i < episodes->table.n; i++) {
 		const struct episode *episode = (void *)table_at(&episodes->table, i);

@@ -56,6 +56,7 @@ enum { EPISODE_LAYOUT = 3 }; // in the store; 1 had no subject, 2 nothing shared
 struct episodes {
 	struct table table;
 	uint32_t n_open[EPISODE_KINDS];
+	uint64_t due_ns; // none has to be looked at earlier
 	void (*raise)(void *ctx, const struct alert *alert);
 	void *ctx;
 	// Brings the alert of one that is stale up to date, if its subject is still known.

@@ -32,6 +32,7 @@ struct models {
 	double budget; // as configured
 	uint32_t budget_for; // accounts
 	struct recent recent;
+	struct recent_guesses guesses; // not kept
 	struct failures failures;
 	struct watch watch;
 	// Tables follow, zeroed by the system and touched as used.
@@ -135,7 +136,8 @@ static void set_budget(struct models *models, uint32_t n_accounts) {
 
 bool models_run(struct models *models, const struct activity *activity) {
 	uint64_t key = account_key(activity->account);
-	if (activity->time_ns < models->known_ns || recent_has(&models->recent, activity, key))
+	if (activity->time_ns < models->known_ns
+	    || recent_has(&models->recent, &models->guesses, activity, key))
 		return false;
 	uint64_t time_ns = believed(models, activity->time_ns);
 	// As a rule there is nothing to advance.

@@ -77,7 +77,7 @@ static uint64_t stir_rest(uint64_t print, const struct activity *activity) {
 	return print;
 }
 
-static uint64_t print_of(const struct activity *activity, uint64_t account) {
+static uint64_t print_of(const struct activity *activity, uint64_t account, uint64_t password) {
 	const uint8_t *session = activity->session, *ip = activity->source.ip.addr;
 	uint64_t print = stir(activity->time_ns, activity->protocol);
 	print = stir_two(print, load(session, 8), load(session + 8, 8));
@@ -88,7 +88,7 @@ static uint64_t print_of(const struct activity *activity, uint64_t account) {
 		activity->auth.success | (uint64_t)activity->auth.failure << 16
 			| (uint64_t)activity->end << 32
 	);
-	print = stir(print, activity->auth.password);
+	print = stir(print, password);
 	for (uint8_t i = 0; i < activity->n_mailboxes; i++)
 		print = stir_mailbox(print, &activity->mailboxes[i]);
 	return stir_rest(print, activity);
@@ -98,11 +98,9 @@ static bool names_session(const struct activity *activity) {
 	return (load(activity->session, 8) | load(activity->session + 8, 8)) != 0;
 }
 
-bool recent_has(struct recent *recent, const struct activity *activity, uint64_t account) {
-	if (!names_session(activity))
-		return false;
-	uint64_t print = print_of(activity, account) * 0xc4ceb9fe1a85ec53ull
-		| 1; // never 0; the set is of other bits
+// Whether the print is there; if not, it is now.
+static bool has(struct recent *recent, uint64_t print) {
+	print = print * 0xc4ceb9fe1a85ec53ull | 1; // never 0; the set is of other bits
 	uint64_t *set = recent->print[print >> 32 & (RECENT_SETS - 1)];
 	for (int i = 0; i < RECENT_WAYS; i++)
 		if (set[i] == print)
@@ -110,4 +108,32 @@ bool recent_has(struct recent *recent, const struct activity *activity, uint64_t
 	memmove(set + 1, set, (RECENT_WAYS - 1) * sizeof(set[0]));
 	set[0] = print;
 	return false;
+}
+
+// Passwords of one moment come one behind the other, so that few need to be counted at once.
+static bool has_guess(
+	struct recent *recent,
+	struct recent_guesses *guesses,
+	const struct activity *activity,
+	uint64_t account
+) {
+	uint64_t print = print_of(activity, account, 0);
+	size_t at = print >> 32 & (RECENT_GUESSES - 1);
+	if (guesses->print[at] != print)
+		guesses->n[at] = 0;
+	guesses->print[at] = print;
+	return has(recent, stir(print, ++guesses->n[at]));
+}
+
+bool recent_has(
+	struct recent *recent,
+	struct recent_guesses *guesses,
+	const struct activity *activity,
+	uint64_t account
+) {
+	if (!names_session(activity))
+		return false;
+	if (has(recent, print_of(activity, account, activity->auth.password)))
+		return true;
+	return activity->auth.password && has_guess(recent, guesses, activity, account);
 }

@@ -25,5 +25,18 @@ struct recent {
 	uint64_t print[RECENT_SETS][RECENT_WAYS]; // newest first; 0: none
 };
 
+// A password's hash is another in each run of a sensor (activity.h), so a refused login has a second print:
+// without the hash, but with how many other passwords the same session tried at the same moment. Not kept.
+enum { RECENT_GUESSES = 1024 };
+struct recent_guesses {
+	uint64_t print[RECENT_GUESSES];
+	uint32_t n[RECENT_GUESSES];
+};
+
 // Whether this activity was there before; if not, it is now. One that names no session is never known.
-bool recent_has(struct recent *recent, const struct activity *activity, uint64_t account);
+bool recent_has(
+	struct recent *recent,
+	struct recent_guesses *guesses,
+	const struct activity *activity,
+	uint64_t account
+);

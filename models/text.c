@@ -46,6 +46,15 @@ void say(struct text *text, const char *format, ...) {
 		say_plain(text, whole);
 }
 
+void say_number(struct text *text, uint32_t n) {
+	char digits[11], *at = digits + sizeof(digits) - 1;
+	*at = '\0';
+	do
+		*--at = (char)('0' + n % 10);
+	while ((n /= 10) != 0);
+	say_plain(text, at);
+}
+
 void say_name(struct text *text, const char *name) {
 	char shown[NAME_CHARS_MAX + 4];
 	size_t len = strlen(name);
@@ -106,7 +115,9 @@ void say_date(struct text *text, uint64_t time_ns) {
 	time_t seconds = time_ns / 1000000000;
 	struct tm tm;
 	gmtime_r(&seconds, &tm);
-	say(text, "%d %s", tm.tm_mday, months[tm.tm_mon]);
+	say_number(text, (uint32_t)tm.tm_mday);
+	say_plain(text, " ");
+	say_plain(text, months[tm.tm_mon]);
 }
 
 void say_address(struct text *text, const struct ip *ip) {

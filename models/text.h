@@ -21,6 +21,7 @@ void text_cut(char *text, size_t len);
 // A sentence as it is; a tenth of what say() costs.
 void say_plain(struct text *text, const char *plain);
 __attribute__((format(printf, 2, 3))) void say(struct text *text, const char *format, ...);
+void say_number(struct text *text, uint32_t n);
 // An account's name, cut when it is long: the list beside it has all of it.
 void say_name(struct text *text, const char *name);
 // "3 days", "an hour".

@@ -17,6 +17,7 @@ enum {
 	QUARANTINE_MIN = 70 * 60,
 	QUARANTINE_HIDING_MIN
 	= 100, // where nobody is expected to commit: for others to do the same
+	AGAIN_MIN = 18 * 60, // after a burst, at least, who goes on comes again
 	LINK_FEW = 40, // accounts that a link may be common to …
 	RARE_FEW = 5, // … and to which something is rare …
 };
@@ -188,6 +189,8 @@ bool watch_volume_is_foreign(const struct account *account) {
 // A resident reads two old messages as often as nothing; that a stranger does is rare, and rarer each day
 // that he does it again. So strangers' days are ranked among all accounts' days by themselves.
 static double volume_nats(const struct account *account) {
+	if (account->today_old == 0)
+		return 0; // as on most days
 	uint32_t foreign = visitor_old_today(account);
 	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
 	double all = over > 1 ? fmin(1.2 * log(over), VOLUME_FOREIGN - METER_UNIT) : 0;
@@ -270,11 +273,13 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		{ENTITY_PROVIDER,
 		 visit->provider_id,
 		 far && !own && links(watch, visit->provider_id)},
-		// At home a new client is the owner's, however many take it up.
+		// At home a new client is the owner's, however many take it up; and with a program that
+		// fetches for others here, each fetches for himself.
 		{ENTITY_CLIENT,
 		 visit->client_key,
 		 visit->at != PLACE_HOME && !own && !visit->upgraded
-			 && links(watch, visit->client_key)},
+			 && links(watch, visit->client_key)
+			 && !fleet_is_fetcher(watch->fleet, visit->client_key)},
 	};
 	// All of them hear it before one tells of it.
 	bool heard[ENTITY_KINDS];
@@ -325,8 +330,8 @@ static bool is_rare(const struct watch *watch, const struct visit *visit) {
 static void take_deed(struct watch *watch, const struct visit *visit) {
 	const char *what;
 	enum deed deed = deed_take(visit, &what);
-	if (deed == DEEDS && !visit->settled)
-		deed = deed_cold(visit, is_rare(watch, visit));
+	if (deed == DEEDS && deed_is_cold(visit) && is_rare(watch, visit))
+		deed = DEED_COLD;
 	if (deed == DEEDS || fleet_is_young(watch->fleet)
 	    || fleet_is_shared(watch->fleet, visit->net))
 		return;
@@ -343,6 +348,15 @@ static void take_deed(struct watch *watch, const struct visit *visit) {
 	deed_count(watch->fleet, deed, visit->net);
 }
 
+// It came again on another day and took little: as the owner's own program does, of a kind that others here
+// have, too. An intruder who takes the same one and goes on is left to the meters.
+static bool
+fetches_on(const struct watch *watch, struct pending pending, const struct visitor *visitor) {
+	return fleet_is_fetcher(watch->fleet, visitor->client)
+		&& visitor->last_min + QUARANTINE_MIN >= pending.due_min + AGAIN_MIN
+		&& visitor->today_old < BURST_OLD_MIN;
+}
+
 static void release(struct watch *watch, struct pending pending) {
 	struct account *account = table_peek(&watch->accounts, pending.account);
 	for (int i = 0; account && i < ACCOUNT_VISITORS; i++) {
@@ -350,7 +364,8 @@ static void release(struct watch *watch, struct pending pending) {
 		if (visitor->first_min == 0 || visitor->client != pending.client
 		    || visitor->provider != pending.provider || visitor->committed_days
 		    || fleet_is_shared(watch->fleet, visitor->client)
-		    || fleet_is_shared(watch->fleet, visitor->last_net))
+		    || fleet_is_shared(watch->fleet, visitor->last_net)
+		    || fetches_on(watch, pending, visitor))
 			continue;
 		double nats = deed_nats(watch->fleet, pending.deed);
 		if (!(watch->without >> 26 & 1) && nats >= watch->nominal)
@@ -391,7 +406,8 @@ static void take_burst(struct watch *watch, const struct visit *visit, struct vi
 	if (deed == DEEDS || visitor->flags & VISITOR_BULK)
 		return;
 	visitor->flags |= VISITOR_BULK;
-	uint32_t wait = deed_hides(deed) ? QUARANTINE_HIDING_MIN : QUARANTINE_MIN;
+	bool waits = !deed_hides(deed) || fleet_is_fetcher(watch->fleet, visitor->client);
+	uint32_t wait = waits ? QUARANTINE_MIN : QUARANTINE_HIDING_MIN;
 	quarantine_put(
 		watch,
 		(struct pending){

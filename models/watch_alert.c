@@ -152,7 +152,8 @@ static struct entity *hear_burst(
 	};
 	struct entity *by_net
 		= campaigns_hear(&watch->campaigns, ENTITY_NET, visit->net, &testimony);
-	if (by_net || visit->with == CLIENT_OWN)
+	if (by_net || visit->with == CLIENT_OWN
+	    || fleet_is_fetcher(watch->fleet, visit->client_key))
 		return by_net;
 	testimony.n_users = fleet_adopters(watch->fleet, visit->client_key);
 	return campaigns_hear(&watch->campaigns, ENTITY_CLIENT, visit->client_key, &testimony);

@@ -182,7 +182,8 @@ evidence_place(const struct account *account, const struct visitor *visitor, str
 	if (visitor->network <= NETWORK_OFFICE)
 		say(&text, "%s", kinds[visitor->network]);
 	say(&text,
-	    "; %u of the account's %u visits (one a day and place) were to a place seen once.",
+	    "; %u of the account's %u visits (one a day and place) were to a strange place seen "
+	    "once.",
 	    account->n_once,
 	    account->visits);
 	PUT(e->seen, "%u strange network%s", visitor->n_nets, plural(visitor->n_nets));
@@ -232,7 +233,8 @@ evidence_rest(const struct account *account, const struct visitor *visitor, stru
 			n_read = fmax(n_read, account->mailboxes[i].n_read);
 		e = text_evidence(alert, "coverage", part(visitor, PART_COVERAGE), &text);
 		say(&text,
-		    "Strangers have looked into %.0f %% of the old mail of one mailbox.",
+		    "Of 256 equal stretches of one mailbox's old mail strangers have read in %.0f "
+		    "%%.",
 		    100 * n_read / 256.0);
 		PUT(e->seen, "%.2f", n_read / 256.0);
 		PUT(e->usual, "0.00");

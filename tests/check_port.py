@@ -110,7 +110,7 @@ def check_telemetry(live):
     """Each number of ctl stats, while nothing comes."""
     flat, stats = telemetry(live.process.pid), live.stats()
     port, workers = stats["ports"][0], stats["workers"]
-    expected = {name: stats[name] for name in ("packets", "bytes", "lane_full")}
+    expected = {name: stats[name] for name in ("packets", "bytes", "lane_full", "handed", "ring_full")}
     expected |= {f"port0_{name}": port[name] for name in ("received", "missed", "no_buffer")}
     expected |= {f"decode_{name}": n for name, n in stats["decode"].items()}
     expected |= stats["fragments"] | stats["flows"]

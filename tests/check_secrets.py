@@ -2,19 +2,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the Postern authors
 
-"""check_secrets.py POSTERN: passwords, tokens and answers to challenges, in every mechanism of every protocol,
-each different from all others, go by on the wire. None of them, in no form, is in any output, in the store,
-or in what a core dump would hold: in the middle of a replay, when all that was sent has been read, and at
-its end, just before the process is gone."""
+"""check_secrets.py POSTERN: passwords, tokens and answers to challenges, in every mechanism of every protocol
+(said.py), go by on the wire, and many are half read when the packets end. None of them, in no form, is in any
+output, in the store, in memory that a core dump would hold, or in the core file that the kernel writes: of a
+replay at several places and at its end, and of a live run. Nothing is traced: the program waits for packets,
+or for a reader of what it says, when it is looked at.
+
+One more password is left where it is seen, as the name of an account: that must be found everywhere."""
 
 import array
-import base64
-import ctypes
 import fcntl
+import json
+import mmap
 import os
 import pathlib
-import random
+import re
+import resource
+import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -22,319 +28,294 @@ import tempfile
 import termios
 import time
 
+import said
+
 PAGE = 4096
 HUGE_MAPPING = 1 << 36  # a sanitizer's shadow, which holds no bytes of the program's
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-drawn = random.Random(1)
-secrets = {}  # name: bytes
-
-
-def secret(name, size=20):
-    alphabet = "abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-    secrets[name] = "".join(drawn.choice(alphabet) for _ in range(size)).encode()
-    return secrets[name].decode()
+LEFT = said.secret("left").lower()  # as names of accounts are written
+TEXT = re.compile(rb"[0-9A-Za-z+/]{10,}|(?:[0-9A-Za-z]\0){10,}[0-9A-Za-z]")  # what forms are made of
+needles = {}  # form: name of the secret
 
 
-def b64(text):
-    return base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()
+class Found:
+    """What was found, and where nothing was that must be."""
 
-
-# ---- What is said
-
-def ntlm_answer(user, answer):
-    """The third message: names, and an answer of 24 bytes."""
-    user = user.encode("utf-16le")
-    at = 64 + len(user)
-
-    def field(size, offset):
-        return struct.pack("<HHI", size, size, offset)
-    return (b"NTLMSSP\0" + struct.pack("<I", 3) + field(24, at) + field(24, at) + field(0, 64)
-            + field(len(user), 64) + field(0, 64) + field(0, 64) + struct.pack("<I", 1) + user + answer)
-
-
-def exchanges(protocol):
-    """(mechanism, messages of client C and server S)"""
-    def own(name, size=20):
-        return secret(f"{protocol} {name}", size)
-    user = "anna@example.org"
-    scram = [("S", "r=fykoX,s=QSXCR+Q6,i=4096"), ("C", f"c=biws,r=fykoX,p={own('SCRAM')}"),
-             ("S", "v=rmF9pqV8S7suAoZWja4dJRkFsKQ="), ("C", "")]
-    return [
-        ("PLAIN", [("C", f"\0{user}\0{own('PLAIN')}")]),
-        ("LOGIN", [("S", "Username:"), ("C", user), ("S", "Password:"), ("C", own("LOGIN"))]),
-        ("CRAM-MD5", [("S", "<1@x>"), ("C", f"{user} {own('CRAM-MD5', 32)}")]),
-        ("DIGEST-MD5", [
-            ("S", 'realm="x",nonce="OA6MG",qop="auth",algorithm=md5-sess'),
-            ("C", f'username="{user}",realm="x",nonce="OA6MG",nc=00000001,cnonce="OA6MH",'
-                  f'digest-uri="imap/x",response={own("DIGEST-MD5", 32)},qop=auth'),
-            ("S", "rspauth=x"), ("C", "")]),
-        ("SCRAM-SHA-256", [("C", f"n,,n={user},r=fyko"), *scram]),
-        ("NTLM", [("C", b"NTLMSSP\0" + struct.pack("<II", 1, 0x8207) + bytes(16)),
-                  ("S", b"NTLMSSP\0" + struct.pack("<I", 2) + bytes(36)),
-                  ("C", ntlm_answer("anna", own("NTLM", 24).encode()))]),
-        ("GSSAPI", [("C", b"\x60\x40\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02" + own("GSSAPI", 40).encode()),
-                    ("S", b"\x60\3abc"), ("C", b"\1\0\0\0anna")]),
-        ("XOAUTH2", [("C", f"user={user}\1auth=Bearer {own('XOAUTH2', 60)}\1\1")]),
-        ("OAUTHBEARER", [("C", f"n,a={user},\1host=x\1port=143\1auth=Bearer {own('OAUTHBEARER', 60)}\1\1")]),
-    ]
-
-
-def imap():
-    lines = [("S", "* OK ready"), ("C", f"a LOGIN anna {secret('imap LOGIN atom')}"), ("S", "a NO no"),
-             ("C", f'b LOGIN anna "{secret("imap LOGIN string")}"'), ("S", "b NO no"),
-             ("C", "c LOGIN {4}"), ("S", "+ go on"), ("C", "anna {20}"), ("S", "+ go on"),
-             ("C", secret("imap LOGIN literal")), ("S", "c NO no")]
-    for i, (mechanism, messages) in enumerate(exchanges("imap")):
-        initial = i % 2 == 0 and messages[0][0] == "C"
-        lines.append(("C", f"m{i} AUTHENTICATE {mechanism}" + (f" {b64(messages[0][1])}" if initial else "")))
-        if messages[0][0] == "C" and not initial:
-            lines.append(("S", "+ "))
-        lines += [(side, ("+ " if side == "S" else "") + b64(text)) for side, text in messages[initial:]]
-        lines.append(("S", f"m{i} NO no"))
-    return 143, lines + [("C", f"z LOGIN anna {secret('imap accepted')}"), ("S", "z OK in"), ("C", "y NOOP"),
-                         ("S", "y OK done")]
-
-
-def smtp():
-    lines = [("S", "220 mail ESMTP"), ("C", "EHLO x"), ("S", "250-mail"), ("S", "250 AUTH PLAIN")]
-    for i, (mechanism, messages) in enumerate(exchanges("smtp")):
-        initial = i % 2 == 0 and messages[0][0] == "C"
-        lines.append(("C", f"AUTH {mechanism}" + (f" {b64(messages[0][1])}" if initial else "")))
-        if messages[0][0] == "C" and not initial:
-            lines.append(("S", "334 "))
-        lines += [(side, ("334 " if side == "S" else "") + b64(text)) for side, text in messages[initial:]]
-        lines.append(("S", "535 5.7.8 no"))
-    return 587, lines + [("C", "AUTH PLAIN " + b64(f"\0anna\0{secret('smtp accepted')}")), ("S", "235 2.7.0 in"),
-                         ("C", "NOOP"), ("S", "250 Ok")]
-
-
-def pop3():
-    lines = [("S", "+OK <1896.6@x> ready"), ("C", "USER anna"), ("S", "+OK"),
-             ("C", f"PASS {secret('pop3 PASS')}"), ("S", "-ERR [AUTH] no"),
-             ("C", f"APOP anna {secret('pop3 APOP', 32)}"), ("S", "-ERR [AUTH] no")]
-    for i, (mechanism, messages) in enumerate(exchanges("pop3")):
-        initial = i % 2 == 0 and messages[0][0] == "C"
-        lines.append(("C", f"AUTH {mechanism}" + (f" {b64(messages[0][1])}" if initial else "")))
-        if messages[0][0] == "C" and not initial:
-            lines.append(("S", "+ "))
-        lines += [(side, ("+ " if side == "S" else "") + b64(text)) for side, text in messages[initial:]]
-        lines.append(("S", "-ERR [AUTH] no"))
-    return 110, lines + [("C", "USER anna"), ("S", "+OK"), ("C", f"PASS {secret('pop3 accepted')}"), ("S", "+OK in"),
-                         ("C", "NOOP"), ("S", "+OK")]
-
-
-def sieve():
-    lines = [("S", '"IMPLEMENTATION" "x"'), ("S", '"SASL" "PLAIN"'), ("S", "OK")]
-    for i, (mechanism, messages) in enumerate(exchanges("sieve")):
-        initial = i % 2 == 0 and messages[0][0] == "C"
-        lines.append(("C", f'AUTHENTICATE "{mechanism}"' + (f' "{b64(messages[0][1])}"' if initial else "")))
-        if messages[0][0] == "C" and not initial:
-            lines.append(("S", '""'))
-        for side, text in messages[initial:]:
-            text = b64(text)
-            if side == "C" and i % 3 == 0:
-                lines.append((side, f"{{{len(text)}+}}"))
-                lines.append((side, text))
-            else:
-                lines.append((side, f'"{text}"'))
-        lines.append(("S", 'NO "no"'))
-    return 4190, lines + [("C", f'AUTHENTICATE "PLAIN" "{b64(chr(0) + "anna" + chr(0) + secret("sieve accepted"))}"'),
-                          ("S", "OK"), ("C", "NOOP"), ("S", "OK")]
-
-
-# ---- As packets
-
-def checksum(data):
-    total = sum(struct.unpack(f"!{len(data) // 2}H", data)) if len(data) % 2 == 0 else checksum_sum(data)
-    while total >> 16:
-        total = (total & 0xffff) + (total >> 16)
-    return ~total & 0xffff
-
-
-def checksum_sum(data):
-    return sum(struct.unpack(f"!{(len(data) + 1) // 2}H", data + b"\0"))
-
-
-class Capture:
     def __init__(self):
-        self.bytes = struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101)
-        self.us = 1768204800 * 1000000
+        self.leaks, self.blind = [], []
 
-    def packet(self, source, target, seq, ack, flags, payload):
-        (ip_a, port_a), (ip_b, port_b) = source, target
-        tcp = struct.pack("!HHIIBBHHH", port_a, port_b, seq & 0xffffffff, ack & 0xffffffff, 5 << 4, flags, 65000, 0, 0)
-        pseudo = ip_a + ip_b + struct.pack("!BBH", 0, 6, len(tcp) + len(payload))
-        tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp + payload)) + tcp[18:]
-        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp) + len(payload), 1, 0, 64, 6, 0, ip_a, ip_b)
-        ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
-        data = ip + tcp + payload
-        self.us += 1000
-        self.bytes += struct.pack("<IIII", self.us // 1000000, self.us % 1000000, len(data), len(data)) + data
-
-    def conversation(self, number, port, lines, cut):
-        ends = {"C": (bytes([192, 0, 2, number]), 40000 + number), "S": (bytes([10, 77, 0, 1]), port)}
-        seq = {"C": 1000, "S": 5000}
-        self.packet(ends["C"], ends["S"], 999, 0, 2, b"")
-        self.packet(ends["S"], ends["C"], 4999, 1000, 18, b"")
-        self.packet(ends["C"], ends["S"], 1000, 5000, 16, b"")
-        for side, text in lines:
-            data, other = text.encode() + b"\r\n", "S" if side == "C" else "C"
-            for at in range(0, len(data), cut):
-                piece = data[at:at + cut]
-                self.packet(ends[side], ends[other], seq[side], seq[other], 24, piece)
-                seq[side] += len(piece)
+    def look(self, where, pieces):
+        """pieces: (name, bytes)"""
+        size, n_left = 0, 0
+        for name, data in pieces:
+            size += len(data)
+            data = b"\n".join(TEXT.findall(data))  # most of it is none
+            n_left += data.count(LEFT.encode())
+            for form, secret in needles.items():
+                at = data.find(form)
+                if at >= 0:
+                    self.leaks.append(f"{where}, {name}: {secret} as {form}, among {data[max(0, at - 40):at + 60]}")
+        if n_left == 0:
+            self.blind.append(f"{where}: the password that was left is not found in {size >> 10} KB")
+        print(f"{where}: {size >> 10} KB, what was left {n_left} times", flush=True)
 
 
-# ---- What a core dump would hold
+# ---- What a core dump would hold, and one
 
 def dumped(pid):
-    """Pages that are there, of mappings that a core dump has (core(5)): private or anonymous, and not told
-    to be left out. Pages of files are none."""
+    """(name, bytes) of pages that are there, of mappings that a core dump has (core(5)): private or anonymous,
+    and not told to be left out. Pages of files are none."""
     mappings, flags = [], {}
-    current = None
     for line in open(f"/proc/{pid}/smaps"):
         words = line.split()
         if "-" in words[0] and not words[0].endswith(":"):
-            current = words
-            mappings.append(current)
+            mappings.append(words)
         elif words[0] == "VmFlags:":
-            flags[id(current)] = words[1:]
+            flags[id(mappings[-1])] = words[1:]
     with open(f"/proc/{pid}/mem", "rb", 0) as memory, open(f"/proc/{pid}/pagemap", "rb", 0) as pagemap:
         for mapping in mappings:
             start, end = (int(word, 16) for word in mapping[0].split("-"))
             if end - start > HUGE_MAPPING or "r" not in mapping[1] or mapping[-1] in ("[vvar]", "[vsyscall]"):
                 continue
-            if "dd" in flags[id(mapping)] or (mapping[1][3] == "s" and mapping[4] != "0"):
+            if {"dd", "io"} & set(flags[id(mapping)]) or (mapping[1][3] == "s" and mapping[4] != "0"):
                 continue
-            is_file = mapping[4] != "0"
             pagemap.seek(start // PAGE * 8)
             entries = array.array("Q", pagemap.read((end - start) // PAGE * 8))
-            run = None
-            for i in range(len(entries) + 1):
-                # Of a file, only what was written to.
-                there = i < len(entries) and entries[i] >> 62 and not (is_file and entries[i] >> 61 & 1)
-                if there and run is None:
-                    run = i
-                elif not there and run is not None:
-                    memory.seek(start + run * PAGE)
-                    yield mapping[-1], memory.read((i - run) * PAGE)
-                    run = None
+            for first, last in runs(entries, is_file=mapping[4] != "0"):
+                memory.seek(start + first * PAGE)
+                yield mapping[-1], memory.read((last - first) * PAGE)
 
 
-def forms(value):
-    """A secret as it may be written down."""
-    result = {value, value.hex().encode(), value.hex().upper().encode(), value.decode().encode("utf-16le")}
-    for shift in range(3):  # base64 of something it stands in
-        coded = base64.b64encode(b"x" * shift + value)
-        result.add(coded[(0, 2, 3)[shift]:len(coded) // 4 * 4 - 4])
-    return result
+def runs(entries, is_file):
+    """(first, behind the last) of pages that are there; of a file, only what was written to."""
+    first = None
+    for i in range(len(entries) + 1):
+        is_there = i < len(entries) and entries[i] >> 62 and not (is_file and entries[i] >> 61 & 1)
+        if is_there and first is None:
+            first = i
+        elif not is_there and first is not None:
+            yield first, i
+            first = None
 
 
-needles = {}
+def no_core_files():
+    """Why there can be none here; None when there can."""
+    pattern = open("/proc/sys/kernel/core_pattern").read().strip()
+    if pattern.startswith("|") or "/" in pattern:
+        return f"the kernel's core_pattern is {pattern}"
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != resource.RLIM_INFINITY:
+        return "the limit of core files' size is fixed"
+    return None
 
 
-def find(where, data, found):
-    for form, name in needles.items():
-        at = data.find(form)
-        if at >= 0:
-            found.append(f"{where}: {name} as {form[:24]}, among {data[max(0, at - 40):at + 60]}")
+def core_pieces(path):
+    """What was written of a core file, which is mostly holes."""
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as data:
+        at = 0
+        while at < len(data):
+            try:
+                start = os.lseek(file.fileno(), at, os.SEEK_DATA)
+            except OSError:
+                return  # nothing but a hole is left
+            end = min(os.lseek(file.fileno(), start, os.SEEK_HOLE), start + (64 << 20))
+            yield path.name, data[start:end]
+            # What stands across the cut is seen with the next piece.
+            at = end if end == len(data) or end - start < 64 << 20 else end - PAGE
 
 
-CONTROL = b"anna@example.org"  # no secret: that it is found shows that looking finds
+def is_stopped(pid):
+    return all(open(f"/proc/{pid}/task/{task}/stat").read().rsplit(")", 1)[1].split()[0] in "TtZX"
+               for task in os.listdir(f"/proc/{pid}/task"))
 
 
-def look(pid, when, found):
-    size, n_control = 0, 0
-    for name, data in dumped(pid):
-        size += len(data)
-        n_control += data.count(CONTROL)
-        find(f"{when}, {name}", data, found)
-    print(f"{when}: {size >> 10} KB of memory, an account's name {n_control} times")
-    return n_control
+def look_and_kill(process, folder, where, found):
+    """Looks at a process that stands still, and at the core file it leaves."""
+    os.kill(process.pid, signal.SIGSTOP)
+    while not is_stopped(process.pid):
+        time.sleep(0.01)
+    found.look(f"memory {where}", dumped(process.pid))
+    os.kill(process.pid, signal.SIGKILL if no_core_files() else signal.SIGABRT)
+    os.kill(process.pid, signal.SIGCONT)
+    process.wait()
+    if no_core_files():
+        return
+    cores = list(folder.glob("core*"))
+    if process.returncode != -signal.SIGABRT or not cores:
+        sys.exit(f"{where}: no core file: {process.returncode}")
+    for path in cores:
+        found.look(f"core file {where}", core_pieces(path))
+        path.unlink()
 
 
-# ---- Stopped just before the end
-
-libc = ctypes.CDLL(None, use_errno=True)
-PTRACE_CONT, PTRACE_SEIZE, PTRACE_O_TRACEEXIT, PTRACE_EVENT_EXIT = 7, 0x4206, 0x40, 6
+def look_outputs(folder, where, found):
+    found.look(f"outputs {where}", [(path.name, path.read_bytes()) for path in folder.rglob("*") if path.is_file()])
 
 
-def at_exit(pid, look_now):
-    """Runs until the process ends, and looks before its memory goes. Returns its exit status."""
-    while True:
-        _, status = os.waitpid(pid, 0)
-        if not os.WIFSTOPPED(status):
-            return status
-        if status >> 8 == signal.SIGTRAP | PTRACE_EVENT_EXIT << 8:
-            look_now()
-            pending = 0
-        else:
-            pending = os.WSTOPSIG(status)
-        libc.ptrace(PTRACE_CONT, pid, None, ctypes.c_void_p(pending))
+def start(postern, folder, *arguments, before=(), **options):
+    """The program, with every output that it has, in a folder of its own."""
+    def allow_core_files():
+        if not no_core_files():
+            resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+    outputs = [word for name in ("sessions", "alerts", "activity") for word in (f"--{name}", folder / f"{name}.ndjson")]
+    # A sanitizer forbids core files, and looks for leaks by tracing.
+    sanitizer = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "detect_leaks=0", "disable_coredump=0")))
+    return subprocess.Popen(
+        [*before, postern, *arguments, *outputs, "--store", folder / "store", "--rules", ROOT / "rules", "--text"],
+        cwd=folder, env={**os.environ, "ASAN_OPTIONS": sanitizer}, preexec_fn=allow_core_files, **options)
 
 
-def options_without_leaks():
-    """LeakSanitizer traces, too, and only one can."""
-    return ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "detect_leaks=0")))
+# ---- A replay that waits
+
+def waits_in(process, fd):
+    """The first thread sleeps in a system call on this pipe of ours."""
+    if process.poll() is not None:
+        sys.exit(f"it ended with {process.returncode}")
+    words = open(f"/proc/{process.pid}/syscall").read().split()
+    try:
+        return len(words) > 2 and os.stat(f"/proc/{process.pid}/fd/{int(words[1], 16)}").st_ino == os.fstat(fd).st_ino
+    except FileNotFoundError:
+        return False
 
 
-def is_waiting(pid, fd):
-    """All that was written has been read, and every thread sleeps."""
-    left = fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4)
-    states = []
-    for task in os.listdir(f"/proc/{pid}/task"):
-        states.append(open(f"/proc/{pid}/task/{task}/stat").read().rsplit(")", 1)[1].split()[0])
-    return left == b"\0" * 4 and set(states) == {"S"}
+def feed(process, data):
+    """Until all of it has been read: the thread that reads also parses, and wants more when it is done."""
+    process.stdin.write(data)
+    process.stdin.flush()
+    empty = b"\0" * 4
+    while fcntl.ioctl(process.stdin, termios.FIONREAD, empty) != empty or not waits_in(process, process.stdin.fileno()):
+        time.sleep(0.01)
+
+
+def replay(postern, folder, data, where, found):
+    with open(folder / "said", "wb") as err:
+        process = start(postern, folder, "replay", "-", stdin=subprocess.PIPE, stderr=err)
+    feed(process, data)
+    look_and_kill(process, folder, where, found)
+
+
+def replay_to_the_end(postern, folder, data, found):
+    """Its last words find a full pipe: all is written, and nothing given back yet."""
+    process = start(postern, folder, "replay", "-", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    feed(process, data)
+    pipe = os.open(f"/proc/self/fd/{process.stderr.fileno()}", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            os.write(pipe, b"x")
+    except BlockingIOError:
+        pass
+    process.stdin.close()
+    while not waits_in(process, process.stderr.fileno()):
+        time.sleep(0.01)
+    look_outputs(folder, "at the end of a replay", found)
+    look_and_kill(process, folder, "at the end of a replay", found)
+
+
+# ---- A live run
+
+def no_live_run(postern):
+    if os.geteuid():
+        return "network namespaces need root"
+    if not shutil.which("ip") or subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
+        return "no network namespaces here"
+    if "without DPDK" in subprocess.run([postern, "run", "--vdev", "net_none0"], capture_output=True, text=True).stderr:
+        return "built without DPDK"
+    return None
+
+
+def send(path):
+    """Run inside the namespace: frames, as many at a time as standard input says."""
+    data, at = pathlib.Path(path).read_bytes(), 24
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind(("t0", 0))
+        for line in sys.stdin:
+            for _ in range(int(line)):
+                size = struct.unpack_from("<I", data, at + 8)[0]
+                wire.send(data[at + 16:at + 16 + size])
+                at += 16 + size
+
+
+def live(postern, folder, packets, found):
+    space = f"postern-secrets-{os.getpid()}"
+
+    def inside(*command):
+        return ["ip", "netns", "exec", space, *command]
+    subprocess.run(["ip", "netns", "add", space], check=True)
+    try:
+        for command in (["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"],
+                        ["ip", "link", "add", "t0", "type", "veth", "peer", "name", "x0"],
+                        ["ip", "link", "set", "t0", "up"], ["ip", "link", "set", "x0", "up"]):
+            subprocess.run(inside(*command), check=True)
+        (folder / "sent.pcap").write_bytes(packets.capture())
+        with open(folder / "said", "wb") as err:
+            # As another user it would leave no core file at all.
+            process = start(postern, folder, "run", "--vdev", "net_af_packet0,iface=x0,framecnt=1024", "--user", "root",
+                            "--control", folder / "control", before=inside(), stderr=err)
+        while b"postern: running" not in (folder / "said").read_bytes():
+            if process.poll() is not None:
+                sys.exit("it does not start: " + (folder / "said").read_text())
+            time.sleep(0.05)
+        sender = subprocess.Popen(inside(sys.executable, __file__, "--send", folder / "sent.pcap"), stdin=subprocess.PIPE)
+        n_sent = 0
+        while n_sent < len(packets.frames):
+            n = min(300, len(packets.frames) - n_sent)
+            n_sent += n
+            sender.stdin.write(b"%d\n" % n)
+            sender.stdin.flush()
+            while stats(postern, folder)["packets"] < n_sent:
+                time.sleep(0.05)
+        sender.stdin.close()
+        sender.wait()
+        (folder / "sent.pcap").unlink()
+        look_and_kill(process, folder, "of a live run", found)
+        look_outputs(folder, "of a live run", found)
+    finally:
+        subprocess.run(["ip", "netns", "del", space])
+
+
+def stats(postern, folder):
+    said_now = subprocess.run([postern, "ctl", "--control", folder / "control", "stats"], capture_output=True, check=True)
+    return json.loads(said_now.stdout)["postern"]
+
+
+# ---- All of it
+
+def packets_of(protocols, cuts):
+    packets = said.Packets()
+    for protocol in protocols:
+        port = said.PORTS[protocol]
+        whole, half = said.conversation(protocol), list(said.halves(protocol))
+        for cut in cuts:
+            packets.conversation(port, whole, cut)
+            for lines, rest in half:
+                packets.conversation(port, lines, cut, rest)
+    packets.conversation(143, [("S", "* OK"), ("C", f"a LOGIN {LEFT} x"), ("S", "a OK in")], 1000)
+    packets.conversation(110, [("S", "+OK"), *[("C", "NOOP"), ("S", "+OK")] * 64], 1000)  # pushes bursts through
+    return packets
 
 
 def main():
-    postern = sys.argv[1]
-    capture = Capture()
-    for number, make in enumerate((imap, smtp, pop3, sieve)):
-        port, lines = make()
-        for i, cut in enumerate((1000, 1, 7)):
-            capture.conversation(10 * number + i + 1, port, lines, cut)
-    for name, value in secrets.items():
-        for form in forms(value):
-            needles[form] = name
-    found = []
-    with tempfile.TemporaryDirectory(prefix="postern-test-") as folder:
-        folder = pathlib.Path(folder)
-        out = {name: folder / f"{name}.ndjson" for name in ("sessions", "alerts", "activity")}
-        options = [word for name, path in out.items() for word in (f"--{name}", path)]
-        command = [postern, "replay", *options, "--store", folder / "store", "--rules", ROOT / "rules", "--text", "-"]
-        with open(folder / "said", "wb") as said:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said,
-                                       env={**os.environ, "ASAN_OPTIONS": options_without_leaks()})
-        if libc.ptrace(PTRACE_SEIZE, process.pid, None, ctypes.c_void_p(PTRACE_O_TRACEEXIT)) != 0:
-            print("no tracing here:", os.strerror(ctypes.get_errno()))
-            process.kill()
-            sys.exit(77)
-        process.stdin.write(capture.bytes)
-        process.stdin.flush()
-        n_quiet = 0
-        while n_quiet < 10 and process.pid:
-            n_quiet = n_quiet + 1 if is_waiting(process.pid, process.stdin.fileno()) else 0
-            time.sleep(0.05)
-        size = look(process.pid, "in the middle", found)
-        process.stdin.close()
-        sizes = []
-        status = at_exit(process.pid, lambda: sizes.append(look(process.pid, "at the end", found)))
-        if status != 0 or not sizes or size == 0:
-            sys.exit(f"exit status {status}: {(folder / 'said').read_text()[-2000:]}")
-        n_written = 0
-        for path in folder.rglob("*"):
-            if path.is_file():
-                data = path.read_bytes()
-                n_written += len(data)
-                find(path.name, data, found)
-        text = out["sessions"].read_text()
-        if text.count('"anna') < 4 or n_written < 10000:
-            sys.exit("hardly anything was read: " + text[:1000])
-    print(*found[:40], sep="\n")
-    print(f"{len(secrets)} secrets, {len(needles)} forms, found {len(found)} times")
-    sys.exit(bool(found))
+    if sys.argv[1] == "--send":
+        return send(sys.argv[2])
+    postern = pathlib.Path(sys.argv[1]).resolve()
+    found = Found()
+    all_of_it = packets_of(said.PORTS, (1000, 7, 1))
+    steps = [(replay, packets_of([protocol], cuts).capture(), f"of a replay of {protocol}, cut at {cuts[0]}")
+             for protocol, cuts in zip(said.PORTS, ((1000,), (7,), (1,), (13,)))]
+    steps += [(replay, all_of_it.capture(), "of a replay"), (replay_to_the_end, all_of_it.capture())]
+    why_not = no_live_run(postern)
+    if not why_not:
+        steps.append((live, packets_of(said.PORTS, (1000, 7))))
+    for name, value in said.secrets.items():
+        if name != "left":
+            needles.update(dict.fromkeys(said.forms(value), name))
+    for step, *arguments in steps:
+        with tempfile.TemporaryDirectory(prefix="postern-test-") as folder:
+            step(postern, pathlib.Path(folder), *arguments, found)
+    print(*found.leaks[:40], *found.blind, sep="\n")
+    print(f"{len(said.secrets) - 1} secrets, {len(needles)} forms, found {len(found.leaks)} times",
+          *(f"no live run: {why_not}" for _ in [0] if why_not),
+          *(f"no core file: {no_core_files()}" for _ in [0] if no_core_files()), sep="; ")
+    sys.exit(bool(found.leaks or found.blind))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,11 @@
 //	EVENT midstream         the stream says so
 //	= login success …       a line of the facts; all of them, in their order
 //
-// Any way of cutting the bytes gives the same facts: talk_check() plays each talk whole, byte by byte,
-// and cut in two at every point. Each also ends early (up to 100 of its prefixes), and is heard from one
-// side only: then whole and byte by byte must say the same, and give all memory back.
+// talk_check() plays each in all the ways of play.h: any way of cutting the bytes gives the same facts.
 
 #pragma once
 
+#include "play.h"
 #include "proto/proto.h"
 
 #include <stddef.h>
@@ -41,6 +40,15 @@ void talk_fact(struct talk *talk, const char *format, ...) __attribute__((format
 // Plays every tests/talks/PREFIX*.talk (found from the project's root) in all ways; prints the
 // differences. Returns how many talks there were, or -1 when one failed.
 int talk_check(const char *prefix, const struct proto *proto, talk_dump *dump);
+
+// A connection as a reader of play.h; its context:
+struct talk_reading {
+	const struct proto *proto;
+	talk_dump *dump; // or NULL
+	bool has_tokens, has_headers;
+	size_t memory_max; // in use at once; more is a fact. 0: any
+};
+extern const struct play_reader talk_reader;
 
 // For tests and fuzz targets of their own: steps one by one. slab_size 0: plenty.
 struct talk *talk_open(const struct proto *proto, size_t slab_size);

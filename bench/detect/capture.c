@@ -217,13 +217,23 @@ static void date_say(struct capture_writer *w, const char *format, uint64_t time
 
 // How a program puts its commands: from its grammar.
 struct dialect {
-	const char *list, *items;
+	const char *list, *sync, *items;
 	bool capability, namespaces;
 };
 
 static struct dialect dialect_of(uint32_t grammar) {
 	static const char *const lists[]
 		= {"LIST \"\" \"*\"", "LSUB \"\" \"*\"", "LIST \"\" \"%\"", NULL, NULL};
+	// What is asked first of a mailbox, before what somebody came for.
+	static const char *const syncs[] = {
+		"(FLAGS)",
+		"(UID FLAGS)",
+		"(FLAGS UID)",
+		"(UID FLAGS MODSEQ)",
+		"FLAGS",
+		"(FLAGS MODSEQ)",
+		"(UID MODSEQ FLAGS)",
+	};
 	static const char *const items[] = {
 		"(UID FLAGS INTERNALDATE %s[])",
 		"(FLAGS %s[])",
@@ -235,6 +245,7 @@ static struct dialect dialect_of(uint32_t grammar) {
 
 	return (struct dialect){
 		.list = lists[draw % 5],
+		.sync = syncs[(draw >> 24) % 7],
 		.items = items[(draw >> 8) % 5],
 		.capability = (draw >> 16) % 4 == 0,
 		.namespaces = (draw >> 20) % 4 == 0,
@@ -321,8 +332,42 @@ static void idle_end(struct capture_writer *w, struct connection *c) {
 	c->idle = false;
 }
 
-static void
-select_mailbox(struct capture_writer *w, struct connection *c, const struct activity_mailbox *m) {
+// The newest message's flags: by what it asks for a program is known.
+static void synchronise(
+	struct capture_writer *w,
+	struct connection *c,
+	const struct activity *a,
+	const struct activity_mailbox *m
+) {
+	uint32_t newest = m->uidnext > 1 ? m->uidnext - 1 : 1;
+	char command[80], answer[120];
+	const char *tag = tag_next(c);
+
+	snprintf(
+		command,
+		sizeof(command),
+		"%s UID FETCH %u:* %s",
+		tag,
+		newest,
+		dialect_of(a->client.grammar).sync
+	);
+	snprintf(
+		answer,
+		sizeof(answer),
+		"* %u FETCH (UID %u FLAGS ())\r\n%s OK done",
+		newest,
+		newest,
+		tag
+	);
+	exchange(w, c, command, answer);
+}
+
+static void select_mailbox(
+	struct capture_writer *w,
+	struct connection *c,
+	const struct activity *a,
+	const struct activity_mailbox *m
+) {
 	char selected[sizeof(c->selected)];
 	const char *tag = tag_next(c);
 
@@ -343,6 +388,7 @@ select_mailbox(struct capture_writer *w, struct connection *c, const struct acti
 	    tag,
 	    m->examine ? "ONLY" : "WRITE");
 	send_said(w, c, SERVER);
+	synchronise(w, c, a, m);
 }
 
 static void set_say(struct capture_writer *w, const struct uid_ranges *set) {
@@ -501,7 +547,7 @@ static void mailbox_talk(
 	const struct activity *a,
 	const struct activity_mailbox *m
 ) {
-	select_mailbox(w, c, m);
+	select_mailbox(w, c, a, m);
 	search(w, c, "TEXT \"contract\"", m->search.text);
 	search(w, c, "SUBJECT \"agenda\"", m->search.header);
 	search(w, c, "UNSEEN", m->search.flag);

@@ -16,6 +16,7 @@
 #include <rte_mempool.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -81,8 +82,42 @@ static void rss_ask(const struct rte_eth_dev_info *info, uint8_t *key, struct rt
 	};
 }
 
+// Asks for all queues alike; some drivers begin with others, and some take none but their own.
+static void owners_ask(const struct nic *nic, struct rte_eth_rss_reta_entry64 *table, uint16_t n) {
+	for (int i = 0; i < n; i++)
+		table[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE]
+			= (uint16_t)(i % nic->n_queues);
+	rte_eth_dev_rss_reta_update(nic->id, table, n);
+}
+
+// Which queue each hash goes to, as the device says. NULL, or why it is not known.
+static const char *
+owners_find(struct nic *nic, const struct rte_eth_dev_info *info, const uint8_t *key) {
+	struct rte_eth_rss_reta_entry64 table[RTE_ETH_RSS_RETA_SIZE_512 / RTE_ETH_RETA_GROUP_SIZE];
+	uint16_t queues[RTE_ETH_RSS_RETA_SIZE_512];
+	uint16_t n = info->reta_size;
+
+	memset(table, 0xff, sizeof(table)); // all masks: of every entry
+	if (n == 0 || n > RTE_ETH_RSS_RETA_SIZE_512 || (n & (n - 1)) != 0)
+		return "the driver does not tell which queue a hash goes to";
+	owners_ask(nic, table, n);
+	if (rte_eth_dev_rss_reta_query(nic->id, table, n) < 0)
+		return "the driver does not tell which queue a hash goes to";
+	for (int i = 0; i < n; i++) {
+		queues[i] = table[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE];
+		if (queues[i] >= nic->n_queues)
+			return "the driver spreads over queues that were not asked for";
+	}
+	nic->owners = malloc(RSS_OWNERS);
+	if (!nic->owners)
+		return "no memory for what spreads packets";
+	rss_owners(key, queues, n, nic->owners);
+	return NULL;
+}
+
 // What the device says that it does now. NULL when both directions land together.
-static const char *rss_fails(const struct nic *nic, size_t key_size) {
+static const char *rss_fails(struct nic *nic, const struct rte_eth_dev_info *info) {
+	size_t key_size = info->hash_key_size;
 	uint8_t key[RSS_KEY_MAX] = {0};
 	struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = (uint8_t)key_size};
 
@@ -90,9 +125,9 @@ static const char *rss_fails(const struct nic *nic, size_t key_size) {
 		return "the driver does not tell its hash's key";
 	if ((conf.rss_hf & rss_needed) != rss_needed)
 		return "the driver did not take the hash over the ports of TCP";
-	if (!rss_key_is_symmetric(key, key_size))
+	if (!rss_key_repeats(key, key_size))
 		return "the driver did not take the symmetric key";
-	return NULL;
+	return owners_find(nic, info, key);
 }
 
 // ---- Starting
@@ -230,7 +265,7 @@ static int configure_spread(struct nic *nic, const struct rte_eth_dev_info *info
 		if (configure(nic, info, n_queues) < 0)
 			nic->why_not = "the driver refused to spread over queues";
 		else
-			nic->why_not = rss_fails(nic, info->hash_key_size);
+			nic->why_not = rss_fails(nic, info);
 		if (!nic->why_not) {
 			nic->is_symmetric = true;
 			return 0;
@@ -307,5 +342,6 @@ void nic_stop(struct nic *nic) {
 	}
 	for (int i = 0; i < NIC_QUEUES_MAX; i++)
 		rte_mempool_free(nic->pools[i]);
+	free(nic->owners);
 	*nic = (struct nic){0};
 }

@@ -29,6 +29,7 @@ struct nic {
 	int n_queues;
 	uint32_t mtu; // largest frame's payload it takes
 	bool is_symmetric; // the NIC spreads over the queues, both directions of a connection alike
+	uint8_t *owners; // which queue by what it hashes (rss.h); NULL: one queue
 	const char *why_not; // it does not, when that was asked for
 	struct rte_mempool *pools[NIC_QUEUES_MAX];
 	bool has_checksums; // it verifies those of IPv4 and TCP, and says so of each packet

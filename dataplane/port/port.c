@@ -378,6 +378,10 @@ struct source *port_source(struct port *port, int i) {
 	return port->merge ? merge_source(port->merge) : &port->queues[i].source;
 }
 
+const uint8_t *port_owners(const struct port *port) {
+	return port_n_sources(port) > 1 ? port->nics[0].owners : NULL;
+}
+
 // What is printed as it stops is of no use: the process ends, without the rights it began with.
 void port_close(struct port *port) {
 	struct eal_listener listener;
@@ -476,14 +480,10 @@ static void describe_device(
 	else
 		fprintf(out, ", MTU %u\n", nic->mtu);
 	describe_offloads(port, device, prefix, out);
-	// The NIC hashes ports, which stand in a datagram's first fragment alone, and outer headers.
 	if (!port->merge && nic->is_symmetric)
 		fprintf(out,
-			"%s%s: fragments of a TCP connection may come on another queue than the "
-			"rest "
-			"of it, and the two directions of one in a tunnel whose ends differ by "
-			"direction: such connections are seen in part; where they matter name the "
-			"--tunnels, or use --workers 1\n",
+			"%s%s: fragments and what is in tunnels go on from queue to queue, to the "
+			"worker of their connection\n",
 			prefix,
 			device->name);
 }

@@ -42,6 +42,9 @@ struct port *port_open(const struct port_config *config, char *error, int size);
 // 1, or n_workers.
 int port_n_sources(const struct port *port);
 struct source *port_source(struct port *port, int i);
+// With several sources: which of them a connection's packets come from, by the sum of its 16-bit words (exchange.h);
+// borrowed. NULL with one source.
+const uint8_t *port_owners(const struct port *port);
 // Lines for people: driver, queues, NUMA node, RSS, hugepages or what their absence costs. Each begins
 // with prefix.
 void port_describe(const struct port *port, const char *prefix, FILE *out);

@@ -47,3 +47,20 @@ static bool is_symmetric(const uint8_t *key, size_t address_bits) {
 bool rss_key_is_symmetric(const uint8_t *key, size_t size) {
 	return size >= TUPLE_V6 + 4 && is_symmetric(key, 32) && is_symmetric(key, 128);
 }
+
+bool rss_key_repeats(const uint8_t *key, size_t size) {
+	if (size < TUPLE_V6 + 4)
+		return false;
+	for (size_t i = 2; i < TUPLE_V6 + 4; i++)
+		if (key[i] != key[i - 2])
+			return false;
+	return true;
+}
+
+void rss_owners(const uint8_t *key, const uint16_t *table, size_t n_entries, uint8_t *owners) {
+	for (unsigned sum = 0; sum < 65536; sum++) {
+		const uint8_t word[2] = {(uint8_t)(sum >> 8), (uint8_t)sum};
+
+		owners[sum] = (uint8_t)table[rss_hash(key, word, sizeof(word)) % n_entries];
+	}
+}

@@ -19,11 +19,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { RSS_KEY_MAX = 64 };
+enum { RSS_KEY_MAX = 64, RSS_OWNERS = 65536 };
 
 // Fills key from 16 random bits, one of which may be changed to make their ones odd in number.
 void rss_key_make(uint16_t random, uint8_t *key, size_t size);
 // Whether both directions of any IPv4 and IPv6 connection hash the same under the key, as a NIC computes it.
 bool rss_key_is_symmetric(const uint8_t *key, size_t size);
+// Whether it repeats every 16 bits, as those made here do: then it is symmetric, and the hash depends on the sum of the
+// tuple's 16-bit words alone.
+bool rss_key_repeats(const uint8_t *key, size_t size);
+// The queue of each sum of words, under such a key, by the NIC's table of n_entries (a power of 2): 65,536 of them.
+void rss_owners(const uint8_t *key, const uint16_t *table, size_t n_entries, uint8_t *owners);
 // The hash of size bytes (of at most key size − 4): source address, destination address, ports.
 uint32_t rss_hash(const uint8_t *key, const uint8_t *data, size_t size);

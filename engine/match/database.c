@@ -305,6 +305,19 @@ static void fields_forget(struct database *db) {
 	db->n_cached = 0;
 }
 
+static void headers_note(struct database *db) {
+	memset(db->headers, 0, sizeof(db->headers));
+	for (uint32_t i = 0; i < db->rules->n; i++) {
+		const struct rule *rule = &db->rules->rules[i];
+		const uint8_t *name = (const uint8_t *)rule->header;
+		size_t size = strlen(rule->header);
+
+		if (size > 0 && !db->is_out[i])
+			db->headers[header_bit(name, size) / 64] |= (uint64_t)1
+				<< header_bit(name, size) % 64;
+	}
+}
+
 // Anew when a rule went out: an earlier field's database may still hold it.
 static int fields_compile(struct database *db) {
 	uint32_t n_out;
@@ -318,6 +331,7 @@ static int fields_compile(struct database *db) {
 				rc = field_try(db, i);
 			while (rc == 0);
 	} while (rc >= 0 && db->n_out != n_out);
+	headers_note(db);
 	return rc < 0 ? -1 : 0;
 }
 

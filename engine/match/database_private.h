@@ -10,12 +10,21 @@
 
 #include <hs.h>
 
+enum { HEADER_BITS = 256 };
+
+// A header field's bit by its length, first and last letter: enough to leave out nearly all that no rule names.
+static inline unsigned header_bit(const uint8_t *name, size_t size) {
+	return (unsigned)(size * 8 ^ (name[0] | 0x20u) ^ (name[size - 1] | 0x20u) << 3)
+		% HEADER_BITS;
+}
+
 struct database {
 	const struct rules *rules;
 	hs_database_t *dbs[RULE_FIELDS]; // NULL: no rule
 	bool is_shared[RULE_FIELDS]; // the same as an earlier field's, which owns it
 	struct cache_key keys[RULE_FIELDS];
 	size_t stream_size[RULE_FIELDS];
+	uint64_t headers[HEADER_BITS / 64]; // names that rules of RULE_VALUE have, see header_bit()
 	uint32_t *min_width; // by rule
 	bool *is_out; // by rule: left out
 	uint32_t n_out;

@@ -8,7 +8,7 @@
 #pragma once
 
 // Rewrites a pattern (UTF-8): a capital such as É becomes E or É, a small é becomes E, e, É or é,
-// each in UTF-8, ISO 8859-2 and Windows-1250. Czech and Slovak letters; others are left alone.
+// each in UTF-8, ISO 8859-2, Windows-1250 and as a plain letter with a combining mark. Czech and Slovak letters; others are left alone.
 // Returns a new string (the caller frees it), or NULL: a letter stands in a character class, where it
 // cannot be rewritten (*at_r: its offset), or no memory (*at_r: -1).
 char *fold_pattern(const char *pattern, int *at_r);

@@ -22,7 +22,7 @@ enum {
 	// hs_scan_stream takes an unsigned int.
 	PIECE_SIZE_MAX = 1 << 30,
 	// Calls into Hyperscan cost some hundred nanoseconds whatever they scan: pieces are gathered up to
-	// this, and scanned where they lie from half of it on. With 200 bytes a piece (header fields,
+	// this, and scanned where they lie from half of it on, over as many packets as they take. With 200 bytes a piece (header fields,
 	// short lines) this halves the time of matching.
 	GATHER_SIZE = 2048,
 	GATHER_PIECE_MAX = GATHER_SIZE / 2,
@@ -52,6 +52,13 @@ struct scan_stream {
 	uint8_t tail[VALIDATE_WINDOW]; // the last of them, for check digits
 };
 
+// Pieces of one stream, not scanned yet. One for each field: a text and its markup come by turns.
+struct gather {
+	struct scan_stream *stream; // whose bytes these are; NULL: nobody's
+	size_t n;
+	uint8_t bytes[GATHER_SIZE];
+};
+
 struct scanner {
 	const struct database *db;
 	hs_scratch_t *scratch;
@@ -61,9 +68,7 @@ struct scanner {
 	struct scan_work work;
 	bool is_scanning; // whoever scans now is a callback
 	_Atomic uint32_t n_holds; // w: worker, r: who wants to close it
-	struct scan_stream *gathering; // whose bytes these are; NULL: nobody's
-	size_t n_gathered;
-	uint8_t gathered[GATHER_SIZE];
+	struct gather gathers[RULE_STREAMED];
 };
 
 // ---- Hyperscan's stream allocator has no argument: what it shall return stands here while a slot is
@@ -202,6 +207,15 @@ const struct database *scanner_database(const struct scanner *scanner) {
 
 bool scanner_wants(const struct scanner *scanner, enum rule_field field) {
 	return scanner->db->dbs[field] != NULL;
+}
+
+bool scanner_wants_header(const struct scanner *scanner, const uint8_t *name, size_t size) {
+	unsigned bit;
+
+	if (size == 0)
+		return false;
+	bit = header_bit(name, size);
+	return (scanner->db->headers[bit / 64] >> bit % 64 & 1) != 0;
 }
 
 uint32_t scanner_min_width(const struct scanner *scanner, uint32_t rule) {
@@ -359,34 +373,41 @@ static void scan(struct scan_stream *stream, const uint8_t *data, size_t size) {
 	}
 }
 
-void scan_flush(struct scanner *scanner) {
-	struct scan_stream *stream = scanner->gathering;
-	size_t n = scanner->n_gathered;
+static void gather_scan(struct gather *gather) {
+	struct scan_stream *stream = gather->stream;
+	size_t n = gather->n;
 
-	if (stream == NULL || is_refused(scanner))
+	if (stream == NULL)
 		return;
-	scanner->gathering = NULL;
-	scanner->n_gathered = 0;
-	scan(stream, scanner->gathered, n);
+	gather->stream = NULL;
+	gather->n = 0;
+	scan(stream, gather->bytes, n);
+}
+
+void scan_flush(struct scanner *scanner) {
+	if (is_refused(scanner))
+		return;
+	for (int i = 0; i < RULE_STREAMED; i++)
+		gather_scan(&scanner->gathers[i]);
 }
 
 void scan_data(struct scan_stream *stream, const uint8_t *data, size_t size) {
-	struct scanner *scanner = stream->scanner;
+	struct gather *gather = &stream->scanner->gathers[stream->field];
 
-	if (is_refused(scanner)) {
+	if (is_refused(stream->scanner)) {
 		stream->is_done = true;
 		return;
 	}
-	if (scanner->gathering != stream || size > GATHER_SIZE - scanner->n_gathered)
-		scan_flush(scanner);
+	if (gather->stream != stream || size > GATHER_SIZE - gather->n)
+		gather_scan(gather);
 	if (size > GATHER_PIECE_MAX) {
-		scan_flush(scanner);
+		gather_scan(gather);
 		scan(stream, data, size);
 		return;
 	}
-	scanner->gathering = stream;
-	memcpy(scanner->gathered + scanner->n_gathered, data, size);
-	scanner->n_gathered += size;
+	gather->stream = stream;
+	memcpy(gather->bytes + gather->n, data, size);
+	gather->n += size;
 }
 
 void scan_close(struct scan_stream *stream, bool fires) {
@@ -397,8 +418,8 @@ void scan_close(struct scan_stream *stream, bool fires) {
 	if (stream == NULL)
 		return;
 	scanner = stream->scanner;
-	if (scanner->gathering == stream && !scanner->is_scanning)
-		scan_flush(scanner);
+	if (scanner->gathers[stream->field].stream == stream && !scanner->is_scanning)
+		gather_scan(&scanner->gathers[stream->field]);
 	fires &= !stream->is_done && !scanner->is_scanning;
 	call = call_of(stream);
 	if (fires) {

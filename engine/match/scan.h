@@ -35,6 +35,8 @@ size_t scanner_memsize(const struct scanner *scanner);
 const struct database *scanner_database(const struct scanner *scanner);
 // Whether any rule looks at this field.
 bool scanner_wants(const struct scanner *scanner, enum rule_field field);
+// false: no rule looks at the value of header fields of this name, in any case. true may be wrong.
+bool scanner_wants_header(const struct scanner *scanner, const uint8_t *name, size_t size);
 
 // One match: rule index, and offset of its end in the stream or token. A pattern whose end can vary is
 // told of at each. In streams also numbers that have a rule's form and not its check digits (VALIDATE_WRONG).
@@ -54,13 +56,12 @@ size_t scan_hit_text(const struct scan_hit *hit, uint8_t text_r[VALIDATE_WINDOW]
 typedef bool scan_match(void *ctx, const struct scan_hit *hit);
 
 // A field in pieces. NULL when no rule looks there or n_streams are open. match is called with ctx, at the
-// latest when scan_flush() or scan_close() is.
+// latest when scan_flush() or scan_close() is: of the last bytes perhaps only then.
 struct scan_stream *
 scan_open(struct scanner *scanner, enum rule_field field, scan_match *match, void *ctx);
 // The next piece. Small ones are gathered: bytes need not stay, but matches may be told later.
 void scan_data(struct scan_stream *stream, const uint8_t *data, size_t size);
-// Scans what is gathered, of whatever stream: at least once per call of those who feed streams, so that no
-// match waits for others' bytes.
+// Scans what is gathered, of every stream. scan_close() does so of its own.
 void scan_flush(struct scanner *scanner);
 // Ends the stream (patterns anchored to the end fire now) and gives it back. fires false: it is given
 // up, and what has come is all there is. Accepts NULL.

@@ -98,6 +98,10 @@ bool scanner_wants(const struct scanner *, enum rule_field) {
 	return false;
 }
 
+bool scanner_wants_header(const struct scanner *, const uint8_t *, size_t) {
+	return false;
+}
+
 uint32_t scanner_min_width(const struct scanner *, uint32_t) {
 	return 1;
 }

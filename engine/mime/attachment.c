@@ -84,6 +84,17 @@ static const struct magic {
 	MAGIC(0, "!BDN", "application/vnd.ms-outlook"),
 	MAGIC(0, "SQLite format 3\0", "application/vnd.sqlite3"),
 	MAGIC(0, "-----BEGIN PGP MESSAGE", "application/pgp-encrypted"),
+	MAGIC(0, "\x78\x9f\x3e\x22", "application/vnd.ms-tnef"),
+	MAGIC(0, "BEGIN:VCALENDAR", "text/calendar"),
+	MAGIC(0, "BEGIN:VCARD", "text/vcard"),
+	MAGIC(7, "**ACE**", "application/x-ace-compressed"),
+	MAGIC(2, "-lh", "application/x-lzh-compressed"),
+	MAGIC(0, "vhdxfile", "application/x-vhdx"),
+	MAGIC(0, "MSWIM\0\0\0", "application/x-ms-wim"),
+	MAGIC(0, "xar!", "application/x-xar"),
+	MAGIC(0, "\xcf\xfa\xed\xfe", "application/x-mach-binary"),
+	MAGIC(0, "\xce\xfa\xed\xfe", "application/x-mach-binary"),
+	MAGIC(0, "\0asm", "application/wasm"),
 	MAGIC(0, "#!", "text/x-script"),
 	MAGIC(0, "<?xml", "text/xml"),
 	MAGIC(0, "\xff\xfe", "text/plain"),
@@ -107,6 +118,7 @@ static bool is_said_in_text(const struct magic *magic, const uint8_t *data, size
 }
 
 const char *attachment_type(const uint8_t *data, size_t size) {
+	bool is_enveloped;
 	size_t from = 0;
 
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++)
@@ -122,6 +134,8 @@ const char *attachment_type(const uint8_t *data, size_t size) {
 			       (const char *)data + from, html_starts[i], strlen(html_starts[i])
 		       ) == 0)
 			return "text/html";
+	if (sealed_is_cms(data, size, &is_enveloped))
+		return "application/pkcs7-mime";
 	return is_text(data, size) ? "text/plain" : "application/octet-stream";
 }
 
@@ -131,7 +145,8 @@ enum zip_state {
 	ZIP_SIGNATURE, // a record begins here
 	ZIP_FIXED, // in its fixed part
 	ZIP_NAME,
-	ZIP_SKIP, // the rest: extra fields, data, comment
+	ZIP_EXTRA, // in its extra fields, where zip64 has its sizes
+	ZIP_SKIP, // the rest: data, comment
 	ZIP_SEARCH, // data without a size: up to the next signature
 	ZIP_END, // behind the end record, or not understood
 };
@@ -142,16 +157,28 @@ enum {
 	DESCRIPTOR_MIN = 16,
 };
 
+// One record's extra fields: each has a number, a size and that much data.
+struct zip_extra {
+	uint16_t left; // of all of them
+	uint16_t id, size, n; // of the one being read; n: bytes of it, its head among them
+	uint64_t value; // of zip64's, the size being read
+};
+
 struct zip {
 	uint8_t state;
 	bool is_central; // of the record being read
+	bool is_late; // its sizes stand behind the data
+	bool is_search; // where its data ends must be looked for
+	bool is_false; // a record contradicts itself
 	uint16_t name_left;
+	struct zip_extra extra;
+	uint64_t size, packed_size; // of the member, UINT32_MAX until zip64 says them
 	uint16_t n_name;
 	uint16_t n; // bytes of fixed
 	uint64_t skip;
 	uint32_t found; // the last four bytes, while searching
 	uint32_t n_local, n_central;
-	// Of name, method and encryption of each member: sums that are equal when both say the same.
+	// Of name, method, encryption and sizes of each member: sums that are equal when both say the same.
 	uint64_t local_sum, central_sum;
 	uint64_t hash;
 	uint8_t fixed[CENTRAL_SIZE];
@@ -218,30 +245,80 @@ static void member_end(struct attachment *a, struct slab *slab, struct zip *zip)
 	member_list(facts, slab, zip);
 }
 
-static void local_begin(struct attachment *a, struct zip *zip) {
-	const uint8_t *f = zip->fixed;
-	uint32_t flags = le16(f + 6), size = le32(f + 18);
+// What both kinds of record say of a member; flags, method and sizes stand at the same distance.
+static void record_read(struct attachment *a, struct zip *zip, const uint8_t *f) {
+	uint32_t flags = le16(f);
 
 	a->facts->is_encrypted |= flags & 1;
-	zip->name_left = (uint16_t)le16(f + 26);
-	zip->skip = (uint64_t)le16(f + 28) + size;
-	// Sizes behind the data (bit 3) or in an extra field (zip64): the next record must be looked for.
-	zip->found = (flags & 8 && size == 0) || size == UINT32_MAX;
-	if (size == UINT32_MAX)
-		zip->skip = le16(f + 28);
-	hash_add(zip, f[8]);
-	hash_add(zip, flags & 1);
+	zip->packed_size = le32(f + 12);
+	zip->size = le32(f + 16);
+	zip->name_left = (uint16_t)le16(f + 20);
+	zip->extra = (struct zip_extra){.left = (uint16_t)le16(f + 22)};
+	// Sizes may stand behind the data (bit 3), and in the directory alone.
+	zip->is_late = flags & 8;
+	hash_add(zip, f[2]);
+	hash_add(zip, flags & 9);
+}
+
+static void local_begin(struct attachment *a, struct zip *zip) {
+	record_read(a, zip, zip->fixed + 6);
+	zip->is_search = zip->is_late && zip->packed_size == 0;
 }
 
 static void central_begin(struct attachment *a, struct zip *zip) {
-	const uint8_t *f = zip->fixed;
+	record_read(a, zip, zip->fixed + 8);
+	zip->is_search = false;
+}
 
-	a->facts->is_encrypted |= f[8] & 1;
-	zip->name_left = (uint16_t)le16(f + 28);
-	zip->skip = (uint64_t)le16(f + 30) + le16(f + 32);
-	zip->found = 0;
-	hash_add(zip, f[10]);
-	hash_add(zip, f[8] & 1);
+// The extra fields have come: the sizes are known.
+static void sizes_end(struct zip *zip) {
+	unsigned method = zip->fixed[zip->is_central ? 10 : 8];
+	bool is_encrypted = zip->fixed[zip->is_central ? 8 : 6] & 1;
+	uint64_t sizes[2] = {zip->packed_size, zip->size};
+	uint64_t *sum = zip->is_central ? &zip->central_sum : &zip->local_sum;
+
+	if (zip->is_central) {
+		zip->skip = le16(zip->fixed + 32);
+	} else {
+		// zip64 that is announced and does not come.
+		zip->is_search |= zip->packed_size == UINT32_MAX;
+		zip->skip = zip->is_search ? 0 : zip->packed_size;
+	}
+	// Stored, and of another size than it takes.
+	if (method == 0 && !is_encrypted && sizes[0] != sizes[1]
+	    && (zip->is_central || !zip->is_late))
+		zip->is_false = true;
+	if (zip->is_late)
+		return;
+	for (size_t i = 0; i < sizeof(sizes); i++)
+		hash_add(zip, ((const uint8_t *)sizes)[i]);
+	*sum += zip->hash ^ zip->hash >> 29;
+}
+
+// APPNOTE 4.5.3: of the sizes those that do not fit into the record, the member's first.
+static void zip64_end(struct zip *zip) {
+	uint64_t *size = zip->size == UINT32_MAX ? &zip->size : &zip->packed_size;
+
+	if (*size == UINT32_MAX)
+		*size = zip->extra.value;
+}
+
+static void extra_char(struct zip *zip, uint8_t c) {
+	struct zip_extra *extra = &zip->extra;
+
+	extra->left--;
+	if (extra->n < 2) {
+		extra->id = (uint16_t)(extra->id | c << 8 * extra->n);
+	} else if (extra->n < 4) {
+		extra->size = (uint16_t)(extra->size | c << 8 * (extra->n - 2));
+	} else if (extra->id == 1 && extra->n < 4 + 16) {
+		extra->value = extra->value >> 8 | (uint64_t)c << 56;
+		if (extra->n % 8 == 3)
+			zip64_end(zip);
+	}
+	extra->n++;
+	if (extra->n == 4u + extra->size && extra->n >= 4)
+		*extra = (struct zip_extra){.left = extra->left};
 }
 
 static void record_begin(struct attachment *a, struct zip *zip) {
@@ -288,6 +365,9 @@ static void zip_char(struct attachment *a, struct slab *slab, struct zip *zip, u
 		if (zip->n == (zip->is_central ? CENTRAL_SIZE : LOCAL_SIZE))
 			record_begin(a, zip);
 		break;
+	case ZIP_EXTRA:
+		extra_char(zip, c);
+		break;
 	case ZIP_SEARCH:
 		zip->found = zip->found >> 8 | (uint32_t)c << 24;
 		if (zip->found == 0x04034b50 || zip->found == 0x02014b50) {
@@ -305,10 +385,14 @@ static void zip_char(struct attachment *a, struct slab *slab, struct zip *zip, u
 static void zip_advance(struct attachment *a, struct slab *slab, struct zip *zip) {
 	if (zip->state == ZIP_NAME && zip->name_left == 0) {
 		member_end(a, slab, zip);
+		zip->state = ZIP_EXTRA;
+	}
+	if (zip->state == ZIP_EXTRA && zip->extra.left == 0) {
+		sizes_end(zip);
 		zip->state = ZIP_SKIP;
 	}
 	if (zip->state == ZIP_SKIP && zip->skip == 0) {
-		zip->state = zip->found ? ZIP_SEARCH : ZIP_SIGNATURE;
+		zip->state = zip->is_search ? ZIP_SEARCH : ZIP_SIGNATURE;
 		zip->n = 0;
 		zip->found = 0;
 	}
@@ -371,10 +455,15 @@ static bool is_rar_encrypted(const uint8_t *data, size_t size) {
 }
 
 static void first_told(struct attachment *a, struct slab *slab) {
+	bool is_enveloped = false;
+
 	a->is_told = true;
 	a->facts->content_type = attachment_type(a->first, a->n_first);
 	a->facts->is_encrypted |= is_rar_encrypted(a->first, a->n_first)
-		|| strcmp(a->facts->content_type, "application/pgp-encrypted") == 0;
+		|| strcmp(a->facts->content_type, "application/pgp-encrypted") == 0
+		|| (sealed_is_cms(a->first, a->n_first, &is_enveloped) && is_enveloped);
+	sealed_begin(&a->sealed, a->facts->content_type);
+	a->facts->is_encrypted |= sealed_data(&a->sealed, a->first, a->n_first);
 	if (strcmp(a->facts->content_type, "application/zip") != 0)
 		return;
 	a->zip = slab_get(slab, sizeof(*a->zip));
@@ -392,6 +481,7 @@ void attachment_begin(
 	attachment->is_told = false;
 	attachment->is_odd = false;
 	attachment->zip = NULL;
+	attachment->sealed = (struct sealed){0};
 	sha256_begin(&attachment->sha256, pair);
 }
 
@@ -413,6 +503,9 @@ void attachment_data(
 		if (attachment->n_first == ATTACHMENT_FIRST_SIZE)
 			first_told(attachment, slab);
 	}
+	if (attachment->sealed.mark != NULL)
+		attachment->facts->is_encrypted
+			|= sealed_data(&attachment->sealed, data + n, size - n);
 	if (attachment->zip != NULL)
 		zip_data(attachment, slab, data + n, size - n);
 }
@@ -421,6 +514,7 @@ void attachment_gap(struct attachment *attachment, struct slab *slab, uint64_t s
 	attachment->facts->is_holed = true;
 	if (!attachment->is_told)
 		first_told(attachment, slab);
+	attachment->sealed.at = 0;
 	if (attachment->zip != NULL)
 		attachment->zip->state = ZIP_END;
 }
@@ -436,7 +530,8 @@ void attachment_end(struct attachment *attachment, struct slab *slab) {
 	zip = attachment->zip;
 	if (zip != NULL && !facts->is_holed)
 		attachment->is_odd = zip->n_local != zip->n_central
-			|| zip->local_sum != zip->central_sum || zip->state != ZIP_END;
+			|| zip->local_sum != zip->central_sum || zip->is_false
+			|| zip->state != ZIP_END;
 	slab_put(slab, zip, sizeof(*zip));
 	attachment->zip = NULL;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "limits.h"
+#include "mime/sealed.h"
 #include "mime/sha256.h"
 #include "slab.h"
 
@@ -50,6 +51,7 @@ struct attachment {
 	uint8_t first[ATTACHMENT_FIRST_SIZE];
 	bool is_told; // the type by content
 	bool is_odd; // what stands in an archive contradicts itself
+	struct sealed sealed;
 	struct zip *zip; // NULL: none, or no room
 };
 

@@ -25,11 +25,10 @@ enum {
 // Whose content is no text; and what stands on a line of its own.
 static const char *const hidden[] = {"", "script", "style", "template", "noembed"};
 static const char *const blocks[] = {
-	"address", "article", "blockquote", "br",    "caption", "center", "dd",	      "div",
-	"dl",	   "dt",      "footer",	    "form",  "h1",	"h2",	  "h3",	      "h4",
-	"h5",	   "h6",      "header",	    "hr",    "li",	"main",	  "ol",	      "option",
-	"p",	   "pre",     "section",    "table", "tbody",	"td",	  "textarea", "tfoot",
-	"th",	   "thead",   "title",	    "tr",    "ul",
+	"address", "article", "blockquote", "br",    "caption", "center", "dd", "div", "dl",
+	"dt",	   "footer",  "form",	    "h1",    "h2",	"h3",	  "h4", "h5",  "h6",
+	"header",  "hr",      "li",	    "main",  "ol",	"option", "p",	"pre", "section",
+	"table",   "tbody",   "textarea",   "tfoot", "thead",	"title",  "tr", "ul",
 };
 
 // References beyond the five of XML: what Czech and Slovak mail has, and blanks. NULL text: nothing is
@@ -86,6 +85,13 @@ static size_t put_text(struct html *html, const char *text, size_t size, uint8_t
 static size_t put_line(struct html *html, uint8_t *out) {
 	html->is_blank = true;
 	*out = '\n';
+	return 1;
+}
+
+// A cell of a table begins: a row is read as one line, so that a number in one of several cells is not alone on it.
+static size_t put_tab(struct html *html, uint8_t *out) {
+	html->is_blank = true;
+	*out = '\t';
 	return 1;
 }
 
@@ -169,6 +175,8 @@ static size_t tag_end(struct html *html, uint8_t *out) {
 	for (uint8_t i = 1; i < sizeof(hidden) / sizeof(hidden[0]) && !html->is_closing; i++)
 		if (strcmp(html->name, hidden[i]) == 0)
 			html->raw = i;
+	if (strcmp(html->name, "td") == 0 || strcmp(html->name, "th") == 0)
+		return html->is_closing ? 0 : put_tab(html, out); // </td> may be missing
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
 		if (strcmp(html->name, blocks[i]) == 0)
 			return put_line(html, out);

@@ -2,8 +2,8 @@
 // Copyright (c) 2026, the Postern authors
 
 // HTML in UTF-8 reduced to the text a person sees, streaming: tags, comments, scripts and styles left
-// out, character references decoded, white space as one blank, blocks on lines of their own. Not a
-// browser: what stands in markup is searched in the markup itself (content.c).
+// out, character references decoded, white space as one blank, blocks on lines of their own, a tab before each cell of
+// a table and a line for each row. Not a browser: what stands in markup is searched in the markup itself (content.c).
 
 #pragma once
 

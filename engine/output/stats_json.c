@@ -109,6 +109,8 @@ static void postern_write(const struct stats *stats, struct json *json) {
 	json_put_u64(json, "bytes", stats->sum.n_bytes);
 	json_put_u64(json, "cut", stats->sum.n_cut);
 	json_put_u64(json, "lane_full", stats->sum.n_lane_full);
+	json_put_u64(json, "handed", stats->sum.exchange.handed);
+	json_put_u64(json, "ring_full", stats->sum.exchange.ring_full);
 	decode_write(&stats->sum, json);
 	fragments_write(&stats->sum, json);
 	flows_write(&stats->sum, json);

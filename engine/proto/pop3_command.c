@@ -5,6 +5,7 @@
 
 #include "proto/offer.h"
 #include "proto/pop3_private.h"
+#include "proto/refusal.h"
 #include "session_match.h"
 #include "slab.h"
 
@@ -329,17 +330,13 @@ auth_tell(struct pop3_parser *p, enum login_outcome outcome, const struct pop3_p
 	const struct sasl *sasl = c->is_kept ? c->sasl : p->sasl;
 	bool is_cancelled = c->is_kept ? c->is_cancelled : p->is_cancelled;
 
-	if (sasl && outcome != LOGIN_NONE && !is_cancelled
-	    && (sasl->n_messages > 0 || outcome == LOGIN_SUCCESS))
+	if (sasl && !is_cancelled && (sasl->n_messages > 0 || outcome == LOGIN_SUCCESS))
 		session_login_sasl(p->session, outcome, sasl, p->now_ns);
 	if (!c->is_kept)
 		pop3_sasl_free(p);
 }
 
-void pop3_login_unanswered(struct pop3_parser *p) {
-	if (p->n_pending == 0)
-		return;
-	const struct pop3_pending *c = ring_at(p, 0);
+static void login_unanswered(struct pop3_parser *p, const struct pop3_pending *c) {
 	if ((c->verb == POP3_PASS || c->verb == POP3_APOP) && c->name)
 		session_login_unanswered(
 			p->session,
@@ -352,6 +349,11 @@ void pop3_login_unanswered(struct pop3_parser *p) {
 		sasl_unanswered(p, c->sasl, c->is_cancelled);
 	else if (c->verb == POP3_AUTH)
 		sasl_unanswered(p, p->sasl, p->is_cancelled);
+}
+
+void pop3_login_unanswered(struct pop3_parser *p) {
+	if (p->n_pending > 0)
+		login_unanswered(p, ring_at(p, 0));
 }
 
 static void stls_ok(struct pop3_parser *p) {
@@ -406,27 +408,19 @@ static void ok_reply(struct pop3_parser *p, const struct pop3_pending *c) {
 		pop3_message_begin(p, c);
 }
 
-// [SYS/TEMP], [IN-USE], [LOGIN-DELAY] (RFC 2449, 3206) say nothing of the credentials.
-static enum login_outcome failure_of(struct word text) {
-	static const char *const codes[] = {"[SYS/", "[IN-USE]", "[LOGIN-DELAY]"};
-
-	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-		if (text.size >= strlen(codes[i])
-		    && strncasecmp((const char *)text.data, codes[i], strlen(codes[i])) == 0)
-			return LOGIN_NONE;
-	return LOGIN_FAILURE;
-}
-
 static void err_reply(struct pop3_parser *p, const struct pop3_pending *c, struct word text) {
-	enum login_outcome outcome = failure_of(text);
-
 	p->facts.n_rejected++;
-	if (c->verb == POP3_AUTH)
-		auth_tell(p, outcome, c);
-	else if (c->verb == POP3_PASS && outcome != LOGIN_NONE)
-		login_tell(p, outcome, SASL_LOGIN_COMMAND, c);
-	else if (c->verb == POP3_APOP && outcome != LOGIN_NONE)
-		login_tell(p, outcome, SASL_APOP, c);
+	if (!refusal_is_verdict(text.data, text.size)) {
+		login_unanswered(p, c);
+		if (c->verb == POP3_AUTH && !c->is_kept)
+			pop3_sasl_free(p);
+	} else if (c->verb == POP3_AUTH) {
+		auth_tell(p, LOGIN_FAILURE, c);
+	} else if (c->verb == POP3_PASS) {
+		login_tell(p, LOGIN_FAILURE, SASL_LOGIN_COMMAND, c);
+	} else if (c->verb == POP3_APOP) {
+		login_tell(p, LOGIN_FAILURE, SASL_APOP, c);
+	}
 }
 
 void pop3_reply_line(struct pop3_parser *p, const struct line_slice *line) {

@@ -12,6 +12,7 @@
 #include "proto/line.h"
 #include "proto/offer.h"
 #include "proto/proto.h"
+#include "proto/refusal.h"
 #include "proto/sasl.h"
 #include "proto/xclient.h"
 #include "session_argument.h"
@@ -39,6 +40,7 @@ struct parser {
 	bool is_inside[2]; // a line goes on behind a literal
 	bool is_result; // the server's line began with OK, NO or BYE
 	bool is_ok;
+	bool is_verdict; // a refusal that judges the credentials (proto/refusal.h)
 	bool is_greeted;
 	bool is_list; // of capabilities, which has IMPLEMENTATION for certain
 	uint8_t offers; // of the list that comes, then of the last one (proto/offer.h)
@@ -217,6 +219,9 @@ static void arg_end(struct parser *p) {
 		else
 			session_event(p->session, EVENT_memory_full);
 	} else if (p->verb == SIEVE_AUTHENTICATE) {
+		if (p->sasl && !p->is_message)
+			p->sasl->n_asked += p->sasl->n_asked
+				< UINT8_MAX; // the initial response, which the client asks itself
 		sasl_string(p);
 	}
 	if (p->script) {
@@ -413,15 +418,41 @@ static void put_ok(struct parser *p, struct pending *c) {
 			memcpy(all->target[all->n], targets->target[i], sizeof(*all->target));
 }
 
+// The oldest command's, which is AUTHENTICATE.
+static struct sasl **sasl_of(struct parser *p, struct pending *c) {
+	return c->is_kept ? &c->sasl : &p->sasl;
+}
+
+static void sasl_unanswered(struct parser *p, const struct sasl *sasl) {
+	if (sasl->name_size > 0)
+		session_login_unanswered(
+			p->session, sasl->mechanism, sasl->name, sasl->name_size, p->now_ns
+		);
+}
+
+// Where the server asked for more and got none, or says that it did not look, nobody judged what had been said.
 static void authenticate_end(struct parser *p, struct pending *c, bool is_ok) {
-	struct sasl **sasl = c->is_kept ? &c->sasl : &p->sasl;
+	struct sasl **sasl = sasl_of(p, c);
 	bool is_cancelled = c->is_kept ? c->is_cancelled : p->is_cancelled;
 
-	if (*sasl && !is_cancelled && (is_ok || (*sasl)->n_messages > 0))
-		session_login_sasl(
-			p->session, is_ok ? LOGIN_SUCCESS : LOGIN_FAILURE, *sasl, p->now_ns
-		);
+	if (*sasl && !is_cancelled) {
+		if (is_ok)
+			session_login_sasl(p->session, LOGIN_SUCCESS, *sasl, p->now_ns);
+		else if (!p->is_verdict || (*sasl)->n_messages < (*sasl)->n_asked)
+			sasl_unanswered(p, *sasl);
+		else if ((*sasl)->n_messages > 0)
+			session_login_sasl(p->session, LOGIN_FAILURE, *sasl, p->now_ns);
+	}
 	sasl_free(p, sasl);
+}
+
+// A line of the server before its answer to AUTHENTICATE asks for a message.
+static void sasl_asked(struct parser *p) {
+	struct pending *c = p->n_pending > 0 ? &p->ring[p->ring_head] : NULL;
+	struct sasl *sasl = c && c->verb == SIEVE_AUTHENTICATE ? *sasl_of(p, c) : NULL;
+
+	if (sasl)
+		sasl->n_asked += sasl->n_asked < UINT8_MAX;
 }
 
 // RFC 5804 1.7: "NAME" or "NAME" "VALUE"; SASL may name no mechanism.
@@ -513,8 +544,11 @@ static void server_line(struct parser *p, const struct line_slice *line) {
 	if (!is_inside) {
 		p->is_ok = begins(line, "OK");
 		p->is_result = p->is_ok || begins(line, "NO") || begins(line, "BYE");
+		p->is_verdict
+			= !begins(line, "NO") || refusal_is_verdict(line->data + 2, line->size - 2);
 	}
 	if (!is_inside && !p->is_result) {
+		sasl_asked(p);
 		if (p->offers & OFFER_LISTED)
 			p->offers = 0; // another list begins
 		capability_line(p, line);
@@ -622,7 +656,15 @@ parser_gap(struct session *s, void *state, enum stream_dir dir, uint64_t size, u
 	sasl_free(p, &p->sasl);
 }
 
-static void parser_end(struct session *, void *, uint64_t) {}
+static void parser_end(struct session *, void *state, uint64_t now_ns) {
+	struct parser *p = state;
+	struct pending *c = p->n_pending > 0 ? &p->ring[p->ring_head] : NULL;
+	struct sasl *sasl = c && c->verb == SIEVE_AUTHENTICATE ? *sasl_of(p, c) : NULL;
+
+	p->now_ns = now_ns;
+	if (sasl && !(c->is_kept ? c->is_cancelled : p->is_cancelled))
+		sasl_unanswered(p, sasl);
+}
 
 static void parser_free(struct session *s, void *state) {
 	struct parser *p = state;

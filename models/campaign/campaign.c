@@ -27,7 +27,8 @@ static size_t at_least(size_t n) {
 size_t campaigns_memsize(size_t n_accounts) {
 	return table_memsize(at_least(n_accounts * ADOPTED_SHARE), sizeof(struct adopted))
 		+ table_memsize(at_least(n_accounts / ENTITIES_SHARE), sizeof(struct entity))
-		+ table_memsize(at_least(n_accounts), sizeof(struct edge));
+		+ table_memsize(at_least(n_accounts), sizeof(struct edge))
+		+ CAMPAIGN_NAMES * sizeof(struct entity_name);
 }
 
 void campaigns_init(
@@ -51,11 +52,19 @@ void campaigns_init(
 		table_init(tables[i].table, hash_key, tables[i].n, tables[i].size, at);
 		at += table_memsize(tables[i].n, tables[i].size);
 	}
+	campaigns->names = (void *)at;
 }
 
-static uint64_t entity_key(enum entity_kind kind, uint32_t value) {
+// Each visit of a stranger asks for the same four again and again, and a keyed hash is dear.
+static uint64_t
+entity_key(const struct campaigns *campaigns, enum entity_kind kind, uint32_t value) {
 	uint32_t words[] = {kind, value};
-	return hash_bytes(HASH_PUBLIC, words, sizeof(words));
+	uint64_t name = (uint64_t)(kind + 1) << 32 | value;
+	struct entity_name *known
+		= &campaigns->names[(value ^ value >> 16 ^ kind) % CAMPAIGN_NAMES];
+	if (known->name != name)
+		*known = (struct entity_name){name, hash_bytes(HASH_PUBLIC, words, sizeof(words))};
+	return known->key;
 }
 
 uint32_t campaigns_adopt(
@@ -65,7 +74,7 @@ uint32_t campaigns_adopt(
 	uint32_t value,
 	uint16_t day
 ) {
-	uint64_t key = entity_key(kind, value);
+	uint64_t key = entity_key(campaigns, kind, value);
 	struct adopted *adopted = table_find(&campaigns->adopted, key);
 	if (!adopted)
 		adopted = table_add(&campaigns->adopted, key);
@@ -84,8 +93,12 @@ uint32_t campaigns_adopt(
 
 // ---- campaigns
 
-static double share_nats(double w, double nats) {
-	return log(1 - w + w * exp(nats));
+// An account said so much, and says so much now.
+static void entity_weigh(struct entity *entity, double before, double now) {
+	double e_before = exp(before), e_now = exp(now);
+	for (int i = 0; i < 3; i++)
+		entity->nats[i]
+			+= log(1 - ws[i] + ws[i] * e_now) - log(1 - ws[i] + ws[i] * e_before);
 }
 
 static struct entity *get_entity(
@@ -94,7 +107,7 @@ static struct entity *get_entity(
 	uint32_t value,
 	const struct testimony *testimony
 ) {
-	uint64_t key = entity_key(kind, value);
+	uint64_t key = entity_key(campaigns, kind, value);
 	struct entity *entity = table_find(&campaigns->entities, key);
 	uint16_t day = testimony->min / 1440;
 	if (entity && day > entity->day + CAMPAIGN_DAYS) {
@@ -166,8 +179,8 @@ struct entity *campaigns_hear(
 	entity->n_suspect += nats > 0.7 && edge->nats <= 0.7;
 	entity->old += testimony->old > edge->old ? testimony->old - edge->old : 0;
 	entity->fresh += testimony->fresh > edge->fresh ? testimony->fresh - edge->fresh : 0;
-	for (int i = 0; i < 3; i++)
-		entity->nats[i] += share_nats(ws[i], nats) - share_nats(ws[i], edge->nats);
+	if ((float)nats != edge->nats) // as it does not twice a day
+		entity_weigh(entity, edge->nats, nats);
 	edge->nats = nats;
 	edge->old = testimony->old;
 	edge->fresh = testimony->fresh;
@@ -193,5 +206,5 @@ double campaigns_threshold(const struct campaigns *campaigns) {
 
 struct entity *
 campaigns_find(const struct campaigns *campaigns, enum entity_kind kind, uint32_t value) {
-	return table_peek(&campaigns->entities, entity_key(kind, value));
+	return table_peek(&campaigns->entities, entity_key(campaigns, kind, value));
 }

@@ -35,6 +35,7 @@ enum {
 	CAMPAIGN_MIN = 3, // accounts
 	CAMPAIGN_LISTED = ALERT_RELATED_MAX,
 	CAMPAIGN_DAYS = 45, // without a visit, and it is forgotten
+	CAMPAIGN_NAMES = 1024, // keys that are remembered
 	WAVE_MIN = 20, // accounts that take something up on one day …
 };
 
@@ -76,8 +77,14 @@ struct entity {
 static_assert(sizeof(struct edge) % 8 == 0 && sizeof(struct entity) % 8 == 0);
 static_assert(sizeof(struct adopted) % 8 == 0);
 
+// An entity as it is named, and the key that this hashes to.
+struct entity_name {
+	uint64_t name, key; // name 0: none
+};
+
 struct campaigns {
 	struct table adopted, entities, edges;
+	struct entity_name *names; // CAMPAIGN_NAMES, not kept
 };
 
 // What an account's visitor has to say about an entity.

@@ -116,12 +116,15 @@ static void list_accounts(
 	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
 	alert->n_users = 0;
 	text_user(alert, visit->activity->account);
-	// The newest first: who was told before stands in the alerts before.
-	for (uint32_t i = 0; i < n; i++) {
+	// The newest first: who was told before stands in the alerts before. Nobody is listed twice.
+	for (uint32_t i = 0; i < n && alert->n_users < ALERT_RELATED_MAX; i++) {
 		uint64_t key = entity->accounts[(entity->n_listed - 1 - i) % CAMPAIGN_LISTED];
-		const struct account *account = table_peek(&watch->accounts, key);
+		const struct account *account = key == visit->account->node.key
+			? NULL
+			: table_peek(&watch->accounts, key);
 		if (account)
-			text_user(alert, account->name);
+			memcpy(alert->users[alert->n_users++], account->name, sizeof(account->name)
+			);
 	}
 	alert->users_total = fmax(entity->n_suspect, alert->n_users);
 	alert->n_ips = entity->n_ips < 8 ? entity->n_ips : 8;
@@ -156,16 +159,18 @@ void text_campaign(
 	alert->campaign.since_ns = since_ns;
 
 	struct text text = {alert->message, sizeof(alert->message)};
-	say(&text, "%u mailboxes are read by the same stranger since ", alert->users_total);
+	say_number(&text, alert->users_total);
+	say_plain(&text, " mailboxes are read by the same stranger since ");
 	say_date(&text, since_ns);
-	say(&text, entity->kind == ENTITY_CLIENT ? ", all by " : ", all through ");
+	say_plain(&text, entity->kind == ENTITY_CLIENT ? ", all by " : ", all through ");
 	say_entity(&text, entity->kind, visit->activity);
 	say_client_shared(&text, watch, visit, entity);
-	say(&text,
-	    ": %u messages so far, %u of them older than 30 days; %s",
-	    entity->old + entity->fresh,
-	    entity->old,
-	    alert->users_total > NAMED ? "among them " : "they are those of ");
+	say_plain(&text, ": ");
+	say_number(&text, entity->old + entity->fresh);
+	say_plain(&text, " messages so far, ");
+	say_number(&text, entity->old);
+	say_plain(&text, " of them older than 30 days; ");
+	say_plain(&text, alert->users_total > NAMED ? "among them " : "they are those of ");
 	for (uint8_t i = 0; i < alert->n_users && i < NAMED; i++) {
 		say_plain(&text, i ? ", " : "");
 		say_name(&text, alert->users[i]);

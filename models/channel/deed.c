@@ -173,12 +173,10 @@ static const char *others_take(const struct visit *visit) {
 	return last && account->today_others >= OTHERS_MIN ? last : NULL;
 }
 
-enum deed deed_cold(const struct visit *visit, bool rare) {
+bool deed_is_cold(const struct visit *visit) {
 	const struct account *account = visit->account;
-	bool first = !visit->settled && visit->day < account->founded + COLD_DAYS;
-	if (!first || !rare || account->committed_days || account->today_old < BURST_MIN)
-		return DEEDS;
-	return DEED_COLD;
+	return account->today_old >= BURST_MIN && account->committed_days == 0 && !visit->settled
+		&& visit->day < account->founded + COLD_DAYS;
 }
 
 enum deed deed_take(const struct visit *visit, const char **what_r) {

@@ -41,9 +41,9 @@ enum {
 };
 
 // What an account that nobody knows yet is used for, which has no habits to hold it against: who has the
-// password of an account that its owner hardly uses is the first to come. Told by what all others use;
-// rare: its network or its client is hardly anybody's.
-enum deed deed_cold(const struct visit *visit, bool rare);
+// password of an account that its owner hardly uses is the first to come. DEED_COLD where its network or
+// its client is hardly anybody's.
+bool deed_is_cold(const struct visit *visit);
 // What this visit amounts to, or DEEDS. Counts sinks and others' mailboxes in the account. With
 // DEED_SINK and DEED_FORWARD*, *what_r is the address; with DEED_OTHERS the last mailbox; else "".
 enum deed deed_take(const struct visit *visit, const char **what_r);

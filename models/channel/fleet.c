@@ -124,6 +124,20 @@ void fleet_adopt(struct fleet *fleet, uint32_t key) {
 	fleet->adopted++;
 }
 
+// Clients as fetchers and as what commits, in the same sketch.
+static uint32_t salted(uint32_t client, bool commits) {
+	return client ^ (commits ? 0x636f6d6d : 0x66657463);
+}
+
+void fleet_fetch(struct fleet *fleet, uint32_t client, bool commits) {
+	fleet_adopt(fleet, salted(client, commits));
+}
+
+bool fleet_is_fetcher(const struct fleet *fleet, uint32_t client) {
+	uint32_t n = fleet_adopters(fleet, salted(client, false));
+	return n >= FLEET_FETCHERS_FEW && 3 * n >= fleet_adopters(fleet, salted(client, true));
+}
+
 void fleet_share(struct fleet *fleet, uint32_t key) {
 	fleet->shared[fleet->n_shared++ % FLEET_SHARED] = key;
 }

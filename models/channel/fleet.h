@@ -17,6 +17,8 @@ enum {
 	FLEET_DEEDS = 16, // kinds (channel/deed.h)
 	FLEET_SHARED = 64, // infrastructure that is remembered
 	FLEET_YOUNG = 14, // days in which everything is new
+	FLEET_FETCHER_DAYS = 10,
+	FLEET_FETCHERS_FEW = 2, // accounts
 };
 
 // Count-Min with conservative update (Cormode and Muthukrishnan 2005; Estan and Varghese 2002): how
@@ -59,6 +61,12 @@ bool fleet_is_ageing(const struct fleet *fleet);
 void fleet_adopt(struct fleet *fleet, uint32_t key);
 // How many accounts did.
 uint32_t fleet_adopters(const struct fleet *fleet, uint32_t key);
+// An account has had this client from the beginning, for FLEET_FETCHER_DAYS, and never committed by it (a
+// program that fetches mail for its owner); or it committed by it for the first time.
+void fleet_fetch(struct fleet *fleet, uint32_t client, bool commits);
+// Whether that is what it is to some accounts, a quarter at least of those whose it is: the others are
+// run by it. What a stranger brings to an account later does not count.
+bool fleet_is_fetcher(const struct fleet *fleet, uint32_t client);
 // This network or client is the organisation's own: nobody is a stranger for it.
 void fleet_share(struct fleet *fleet, uint32_t key);
 bool fleet_is_shared(const struct fleet *fleet, uint32_t key);

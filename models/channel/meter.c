@@ -114,13 +114,12 @@ p_value(const struct meter *meter,
 	return (as_high + METER_PRIOR * p_fleet) / (7 * weeks + METER_PRIOR);
 }
 
-// The calibrator; p is at least 1e-9 so that nothing overflows.
+// The calibrator; p is at least 1e-9 so that nothing overflows. All its powers are whole ones of p^-.05.
 static double e_value(double p) {
-	static const double kappas[] = {0.1, 0.2, 0.35, 0.5, 0.7};
-	double log_p = log(fmax(p, 1e-9)), e = 0;
-	for (int i = 0; i < 5; i++)
-		e += kappas[i] * exp((kappas[i] - 1) * log_p);
-	return e / 5;
+	double q = exp(-0.05 * log(fmax(p, 1e-9)));
+	double q2 = q * q, q4 = q2 * q2, q8 = q4 * q4, q16 = q8 * q8;
+	return (0.1 * q16 * q2 + 0.2 * q16 + 0.35 * q8 * q4 * q + 0.5 * q8 * q2 + 0.7 * q4 * q2)
+		/ 5;
 }
 
 static double e_quiet(const struct meter_fleet *fleet) {

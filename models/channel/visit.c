@@ -246,6 +246,17 @@ static void learn_together(struct visit *visit) {
 		place->client = visit->client_key;
 }
 
+static void learn_client(struct visit *visit, struct fleet *fleet) {
+	struct residence *residence = &visit->client->residence;
+	bool new_day = residence_visit(residence, visit->day), first = residence->commits == 0;
+	if (visit->committed)
+		residence_commit(residence, visit->day);
+	bool fetches = new_day && residence->days == FLEET_FETCHER_DAYS
+		&& is_founder(fleet, visit->account, residence);
+	if (first && (visit->committed || fetches))
+		fleet_fetch(fleet, visit->client_key, visit->committed);
+}
+
 static void learn(struct visit *visit, struct fleet *fleet) {
 	struct account *account = visit->account;
 	bool new_provider = visit->provider->residence.days == 0;
@@ -257,13 +268,11 @@ static void learn(struct visit *visit, struct fleet *fleet) {
 	account_visit_place(account, visit->place, visit->day, visit->at >= PLACE_COUNTRY);
 	residence_visit(&visit->provider->residence, visit->day);
 	if (visit->client)
-		residence_visit(&visit->client->residence, visit->day);
+		learn_client(visit, fleet);
 	visit->place->last_min = account->last_min = visit->min;
 	if (visit->committed) {
 		residence_commit(&visit->place->residence, visit->day);
 		residence_commit(&visit->provider->residence, visit->day);
-		if (visit->client)
-			residence_commit(&visit->client->residence, visit->day);
 		if (account->commit_day != visit->day) {
 			account->commit_day = visit->day;
 			account->committed_days++;
@@ -292,7 +301,6 @@ void visit_take(
 		.day = min / DAY_MINUTES,
 		.hour = min % DAY_MINUTES / 60,
 		.weekend = (min / DAY_MINUTES + 4) % 7 % 6 == 0, // 1 January 1970 was a Thursday
-		.ip = prefix_hash(&activity->source.ip, activity->source.ip.family == 4 ? 4 : 8),
 		.net = visit_net(&activity->source.ip),
 		.provider_id = visit_provider(activity),
 		.id = text_hash(activity->client.id, sizeof(activity->client.id)),
@@ -321,6 +329,10 @@ void visit_take(
 	}
 	visit->at = place_standing(visit, fleet);
 	visit->with = client_standing(visit, fleet);
+	if (!visit_is_home(visit))
+		visit->ip = prefix_hash(
+			&activity->source.ip, activity->source.ip.family == 4 ? 4 : 8
+		);
 	visit->settled = is_settled(visit, fleet);
 	compare_clients(visit, fleet);
 	visit->new_net = visit->place->residence.days == 0;

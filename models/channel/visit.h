@@ -32,7 +32,7 @@ struct visit {
 	uint16_t day;
 	uint8_t hour;
 	bool weekend;
-	uint32_t ip, net, provider_id; // hashes
+	uint32_t ip, net, provider_id; // hashes; ip 0 at home
 	uint32_t client_key, id, ja4, family; // hashes; 0 unknown
 	struct place *place;
 	struct provider *provider;

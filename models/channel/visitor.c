@@ -237,9 +237,11 @@ score(const struct visit *visit,
 	}
 	// Who only asks whether there is mail has taken nothing yet.
 	// And new mail read by a known client from a known provider is what they are for.
+	// Nor does it count for a program that fetches it for others here: that is what it is for.
 	// Elsewhere it is a journey, until it has gone on for days without any commitment.
 	bool gone_on = visitor->days >= JOURNEY_DAYS && visitor->committed_days == 0;
-	bool fresh_counts = identity >= STRANGER && (visit->with != CLIENT_OWN || gone_on);
+	bool fresh_counts = identity >= STRANGER && (visit->with != CLIENT_OWN || gone_on)
+		&& !fleet_is_fetcher(fleet, visit->client_key);
 	if (visitor->today_old + (fresh_counts ? visitor->today_fresh : 0) == 0)
 		sum = 0;
 	uint8_t now = meter_score(sum * innocence(visitor));

@@ -416,11 +416,15 @@ void text_takeover(
 	snprintf(e->seen, sizeof(e->seen), "%u refused", series->attempts);
 	snprintf(e->usual, sizeof(e->usual), "2.5 refused");
 	e = text_evidence(alert, "novelty", fmax(nats[1], 0), &words);
-	say(&words,
-	    "The account never logged in from that network; %u of its %u visits (one "
-	    "a day and place) were to a place seen once.",
-	    account->n_once,
-	    account->visits);
+	if (account->visits == 0)
+		say(&words, "No login to the account was ever seen before.");
+	else
+		say(&words,
+		    "The account never logged in from that network; %u of its %u visit%s (one "
+		    "a day and place) were to a place seen once.",
+		    account->n_once,
+		    account->visits,
+		    plural(account->visits));
 	snprintf(e->seen, sizeof(e->seen), "new network");
 	snprintf(e->usual, sizeof(e->usual), "%u of %u visits", account->n_once, account->visits);
 }

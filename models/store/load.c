@@ -13,7 +13,7 @@ enum { BLOB_SIZE_MAX = 1 << 28 }; // of any version
 // A blob as far as its pages have come.
 struct blob {
 	uint8_t *data;
-	size_t size;
+	size_t size, capacity;
 	uint16_t version;
 };
 
@@ -106,6 +106,19 @@ static void entry_arrive(
 
 // ---- Blobs: whole or not at all, since their numbers belong together
 
+// Room for so many bytes; at first for as many as today's layout has.
+static bool blob_reserve(struct blob *blob, size_t size, size_t size_today) {
+	if (size <= blob->capacity)
+		return true;
+	size_t capacity = 2 * size > size_today ? 2 * size : size_today;
+	uint8_t *data = realloc(blob->data, capacity);
+	if (!data)
+		return false;
+	blob->data = data;
+	blob->capacity = capacity;
+	return true;
+}
+
 static void blob_arrive(
 	struct arrival *arrival,
 	const struct store_part *part,
@@ -117,13 +130,13 @@ static void blob_arrive(
 	if (blob->size != at || head->size > BLOB_SIZE_MAX - at
 	    || (blob->size && blob->version != head->version))
 		return; // one before is missing: the sizes will not agree
-	uint8_t *data = realloc(blob->data, at + head->size);
-	if (!data) {
+	if (!blob_reserve(blob, at + head->size, part->size)) {
 		arrival->no_memory = true;
 		return;
 	}
-	memcpy(data + at, arrival->image, head->size);
-	*blob = (struct blob){data, at + head->size, head->version};
+	memcpy(blob->data + at, arrival->image, head->size);
+	blob->size = at + head->size;
+	blob->version = head->version;
 }
 
 static void blob_settle(struct load *load, const struct store_part *part, struct blob *blob) {

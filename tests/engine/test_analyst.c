@@ -7,6 +7,7 @@
 #include "analyst.h"
 #include "ring.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -197,6 +198,53 @@ static void k2_what_trickles_is_written_all_the_same(void **) {
 	unlink(sessions);
 }
 
+// k1: a reader that stalls is waited for by the analyst alone. Workers never wait: what finds no room is told to
+// them, to be counted, and what was taken comes whole and in order when the reader goes on.
+static void k1_a_stalled_reader_never_blocks_a_worker(void **) {
+	enum { SENT = 20000 };
+	char sessions[PATH_SIZE], error[256], record[600], got[1024];
+	struct config config = {.command = COMMAND_RUN, .sessions = sessions, .max_accounts = 100};
+	struct ring *ring = ring_open(1 << 16);
+	struct analyst *analyst;
+	uint64_t n_taken = 0, n_read = 0;
+	int number, before = -1;
+
+	path_make(sessions);
+	unlink(sessions);
+	assert_int_equal(mkfifo(sessions, 0600), 0);
+	int fd = open(sessions, O_RDONLY | O_NONBLOCK);
+	assert_true(fd >= 0);
+	analyst = analyst_open(&config, NULL, error, sizeof(error));
+	assert_non_null(analyst);
+	assert_int_equal(analyst_start(analyst, &ring, 1), 0);
+	memset(record, ' ', sizeof(record));
+	// More than pipe, sink and ring hold together. Each call returns, or this test does not end.
+	for (int i = 0; i < SENT; i++) {
+		int size = snprintf(record, sizeof(record), "%d", i);
+		record[size] = ' ';
+		n_taken += analyst_send_record(ring, record, sizeof(record), 0) == 0;
+	}
+	assert_true(n_taken < SENT);
+	fcntl(fd, F_SETFL, 0);
+	FILE *file = fdopen(fd, "r");
+	for (; n_read < n_taken; n_read++) {
+		assert_non_null(fgets(got, sizeof(got), file));
+		assert_int_equal(strlen(got), sizeof(record) + 1);
+		assert_int_equal(sscanf(got, "%d", &number), 1);
+		assert_true(number > before);
+		before = number;
+	}
+	ring_finish(ring);
+	analyst_join(analyst);
+	analyst_flush(analyst);
+	assert_int_equal(analyst_stats(analyst)->n_records, n_taken);
+	assert_int_equal(analyst_stats(analyst)->n_lost, 0);
+	analyst_close(analyst);
+	ring_close(ring);
+	fclose(file);
+	unlink(sessions);
+}
+
 // r4: a full disk stops no sensor: it loses lines, counts them, and writes again when there is room. Who reads
 // captures is stopped: they can be read again.
 static void r4_a_full_disk_stops_no_sensor(void **) {
@@ -243,6 +291,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(activities_of_several_workers_come_in_the_order_of_one),
 		cmocka_unit_test(k2_what_trickles_is_written_all_the_same),
+		cmocka_unit_test(k1_a_stalled_reader_never_blocks_a_worker),
 		cmocka_unit_test(r4_a_full_disk_stops_no_sensor),
 		cmocka_unit_test(without_waiting_a_full_ring_says_so_and_drops_marks),
 	};

@@ -5,6 +5,7 @@
 // same activity and the same alerts, these in the same order.
 
 #include "capture.h"
+#include "exchange.h"
 #include "pipeline.h"
 
 #include <fcntl.h>
@@ -126,7 +127,8 @@ static void replay(const char *path, const char *workers, struct results *result
 struct queue {
 	struct source source; // first
 	struct capture *capture;
-	uint32_t n, i;
+	struct exchange *spread; // over the queues
+	int i;
 	int n_bursts_left; // then it breaks; −1: never
 };
 
@@ -145,7 +147,7 @@ static int queue_burst(struct source *source, struct frame *frames, int max) {
 		return n;
 	for (int i = 0; i < n; i++)
 		if (decode(&config, &frames[i], &pkt) == VERDICT_tcp
-		    && pkt.hash % queue->n == queue->i)
+		    && exchange_owner(queue->spread, &pkt, false) == queue->i)
 			frames[n_kept++] = frames[i];
 	if (n > 0)
 		source->now_ns = frames[n - 1].time_ns;
@@ -172,6 +174,8 @@ static int run_spread(const char *path, uint32_t n, int n_bursts, struct results
 		"/tmp/test_pipeline_control",
 		NULL,
 	};
+	static uint8_t owners[EXCHANGE_OWNERS];
+	struct exchange_config spread = {.n_workers = (int)n, .owners = owners};
 	struct queue queues[8] = {0};
 	struct source *sources[8];
 	struct config config;
@@ -182,14 +186,16 @@ static int run_spread(const char *path, uint32_t n, int n_bursts, struct results
 	for (int i = 0; i < 3; i++)
 		path_make(files[i]);
 	assert_int_equal(config_open(&config, 14, argv, stdout, stderr), CONFIG_GO);
-	pipeline = pipeline_open_spread(&config);
+	for (uint32_t i = 0; i < EXCHANGE_OWNERS; i++)
+		owners[i] = (uint8_t)(i % n);
+	pipeline = pipeline_open_spread(&config, owners);
 	assert_non_null(pipeline);
 	for (uint32_t i = 0; i < n; i++) {
 		queues[i] = (struct queue){
 			.source.burst = queue_burst,
 			.capture = capture_open(path, error, sizeof(error)),
-			.n = n,
-			.i = i,
+			.spread = exchange_open(&spread),
+			.i = (int)i,
 			.n_bursts_left = i == n - 1 ? n_bursts : -1,
 		};
 		sources[i] = &queues[i].source;
@@ -198,8 +204,10 @@ static int run_spread(const char *path, uint32_t n, int n_bursts, struct results
 	assert_int_equal(pipeline_finish(pipeline), EXIT_DONE);
 	pipeline_close(pipeline);
 	config_close(&config);
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
+		exchange_close(queues[i].spread);
 		capture_close(queues[i].capture);
+	}
 	results->sessions = lines_read(files[0]);
 	results->alerts = lines_read(files[1]);
 	results->activity = lines_read(files[2]);

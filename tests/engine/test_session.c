@@ -285,6 +285,42 @@ static void a_refused_login_is_told_at_once_and_equal_passwords_look_equal(void 
 	desk_close(d);
 }
 
+// What a client claims to be is told together with how it speaks.
+static void a_client_is_told_when_its_grammar_is_known(void **) {
+	struct desk *d = desk_open(0);
+	struct connection c = connect_to(d, 40000, 143);
+
+	say(&c, STREAM_SERVER, "* OK ready\r\n");
+	say(&c, STREAM_CLIENT, "i ID (\"name\" \"LabMail\")\r\n");
+	say(&c, STREAM_SERVER, "i OK\r\n");
+	say(&c, STREAM_CLIENT, "a LOGIN u1 x\r\n");
+	say(&c, STREAM_SERVER, "a OK logged in\r\n");
+	hang_up(&c);
+	assert_int_equal(d->n_activities, 2);
+	assert_int_equal(d->activities[0].auth.success, 1);
+	assert_string_equal(d->activities[0].client.id, "");
+	assert_string_equal(d->activities[1].client.id, "LabMail");
+	assert_int_not_equal(d->activities[1].client.grammar, 0);
+	desk_close(d);
+}
+
+// Whoever was refused is not the account: only the attempt is told of it.
+static void what_follows_a_refused_login_is_nobodys(void **) {
+	struct desk *d = desk_open(0);
+	struct connection c = connect_to(d, 40000, 143);
+
+	say(&c, STREAM_SERVER, "* OK ready\r\n");
+	say(&c, STREAM_CLIENT, "a LOGIN u1 x\r\n");
+	say(&c, STREAM_SERVER, "a NO wrong\r\n");
+	say(&c, STREAM_CLIENT, "b LOGOUT\r\n");
+	say(&c, STREAM_SERVER, "* BYE\r\nb OK done\r\n");
+	hang_up(&c);
+	assert_int_equal(d->n_activities, 1);
+	assert_int_equal(d->activities[0].auth.failure, 1);
+	assert_string_equal(text(d, 0, "user.id"), "u1"); // the record says on whom it was tried
+	desk_close(d);
+}
+
 static void two_names_on_one_connection_are_two_accounts(void **) {
 	struct desk *d = desk_open(0);
 	struct connection c = connect_to(d, 40000, 143);
@@ -695,6 +731,8 @@ int main(void) {
 		cmocka_unit_test(what_an_account_did_is_told_within_a_minute),
 		cmocka_unit_test(t6_t30_a_session_of_two_readings_is_ambiguous),
 		cmocka_unit_test(a_refused_login_is_told_at_once_and_equal_passwords_look_equal),
+		cmocka_unit_test(a_client_is_told_when_its_grammar_is_known),
+		cmocka_unit_test(what_follows_a_refused_login_is_nobodys),
 		cmocka_unit_test(two_names_on_one_connection_are_two_accounts),
 		cmocka_unit_test(a8_a_name_with_control_bytes_is_nobodys),
 		cmocka_unit_test(what_is_no_mail_gives_no_record),

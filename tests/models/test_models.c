@@ -199,6 +199,58 @@ static void one_broken_timestamp_changes_nothing(void **) {
 	}
 }
 
+// Two broken timestamps that do not agree are no clock that has moved on.
+static void z4_times_ahead_that_disagree_are_not_believed(void **) {
+	const uint64_t ahead[] = {300 * DAY, 900 * DAY, 2 * DAY, 302 * DAY};
+	struct desk desk;
+	struct models *models = desk_models(&desk, 100);
+	for (uint32_t i = 0; i < 40; i++) {
+		uint64_t at = START + i * MINUTE;
+		login_run(models, &(struct login){at, i, home_ip(i), 1, true, 0});
+		at += ahead[i % 4];
+		login_run(models, &(struct login){at, i, home_ip(i), 1, true, 0});
+		assert_true(models_now(models) <= START + i * MINUTE);
+	}
+	// A clock that has moved on is believed from the second on.
+	login_run(models, &(struct login){START + 500 * DAY, 1, home_ip(1), 1, true, 0});
+	assert_true(models_now(models) < START + DAY);
+	login_run(models, &(struct login){START + 500 * DAY + MINUTE, 2, home_ip(2), 1, true, 0});
+	assert_true(models_now(models) == START + 500 * DAY + MINUTE);
+	models_close(models);
+	free(desk.alert);
+}
+
+// z4: what is dated longer ago than the disorder allowed counts as being as old as that, and so a sensor whose clock
+// is years behind neither hides what it sees nor tells of a time long past.
+static void z4_a_record_from_long_ago_counts_as_an_hour_old(void **) {
+	const uint64_t ago[] = {HOUR, HOUR + 1, 2 * HOUR, 30 * DAY, START};
+	struct desk first = {0}, desk;
+	for (size_t a = 0; a < sizeof(ago) / sizeof(ago[0]); a++) {
+		struct models *models = desk_models(&desk, 100);
+		for (uint32_t i = 0; i < 40; i++) {
+			uint64_t now = START + i * MINUTE;
+			login_run(models, &(struct login){now, 99, home_ip(99), 1, true, 0});
+			// One address tries one password on many accounts.
+			login_run(
+				models,
+				&(struct login){now - ago[a], i, IP(203, 0, 113, 8), 0, false, 77}
+			);
+		}
+		models_advance(models, START + HOUR);
+		models_close(models);
+		assert_int_equal(desk_count(&desk, NULL, ALERT_OPEN), 1);
+		assert_int_equal(desk.alert[0].episode.since_ns, START - HOUR);
+		if (a == 0)
+			first = desk;
+		assert_int_equal(desk.n, first.n);
+		for (size_t i = 0; i < desk.n; i++)
+			assert_string_equal(desk.alert[i].message, first.alert[i].message);
+		if (a > 0)
+			free(desk.alert);
+	}
+	free(first.alert);
+}
+
 static void a_size_that_cannot_be_is_refused(void **) {
 	struct models_config config = {.n_accounts = SIZE_MAX};
 	assert_null(models_open(&config));
@@ -211,6 +263,8 @@ int main(void) {
 		cmocka_unit_test(memory_stays_what_it_was_and_the_known_stay_known),
 		cmocka_unit_test(anything_in_an_activity_is_taken),
 		cmocka_unit_test(one_broken_timestamp_changes_nothing),
+		cmocka_unit_test(z4_times_ahead_that_disagree_are_not_believed),
+		cmocka_unit_test(z4_a_record_from_long_ago_counts_as_an_hour_old),
 		cmocka_unit_test(a_size_that_cannot_be_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

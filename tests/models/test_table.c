@@ -145,6 +145,19 @@ static void z4_a_clock_that_is_years_ahead_for_a_moment_ages_nobody(void **) {
 	free(b.memory);
 }
 
+// And afterwards days count again, not only when that future has come.
+static void z4_after_a_clock_was_years_ahead_days_count_again(void **) {
+	struct bench b;
+	bench_open(&b, N);
+	table_pass(&b.table, START);
+	table_pass(&b.table, START + 4000 * DAY);
+	uint16_t before = b.table.today;
+	for (int day = 0; day <= 100; day++)
+		table_pass(&b.table, START + day * DAY);
+	assert_int_equal(b.table.today, before + 100);
+	free(b.memory);
+}
+
 static void around_midnight_disorder_is_no_new_day(void **) {
 	struct bench b;
 	bench_open(&b, N);
@@ -230,6 +243,29 @@ static void a_snapshot_is_the_table_as_it_was_whatever_changes_meanwhile(void **
 	free(b.memory);
 }
 
+static void copy_mark(void *ctx, const struct table *table, uint32_t slot) {
+	*(uint32_t *)ctx = slot;
+	assert_false(table_at(table, slot)->used);
+}
+
+// What could be read but not understood must not be there again after the next restart.
+static void what_was_put_back_and_taken_out_again_is_in_the_next_snapshot(void **) {
+	struct bench b;
+	uint32_t slot = TABLE_NONE;
+	bench_open(&b, N);
+	void *entry = table_restore(&b.table, 5, &(struct table_node){.key = 7, .seen = 1});
+	assert_non_null(entry);
+	table_unrestore(&b.table, entry);
+	assert_int_equal(table_restored(&b.table), 0);
+	assert_null(table_peek(&b.table, 7));
+	b.table.copy = copy_mark;
+	b.table.ctx = &slot;
+	table_freeze(&b.table);
+	assert_int_equal(table_copy(&b.table, 10), 1);
+	assert_int_equal(slot, 5);
+	free(b.memory);
+}
+
 // Two tables go on alike: one that was restored from the other's entries, and the other.
 static void a_restored_table_goes_on_as_the_one_that_was_kept(void **) {
 	static struct thing things[N];
@@ -273,8 +309,10 @@ int main(void) {
 		cmocka_unit_test(it_agrees_with_a_list_whatever_is_done),
 		cmocka_unit_test(an_entry_unseen_for_a_year_goes),
 		cmocka_unit_test(z4_a_clock_that_is_years_ahead_for_a_moment_ages_nobody),
+		cmocka_unit_test(z4_after_a_clock_was_years_ahead_days_count_again),
 		cmocka_unit_test(around_midnight_disorder_is_no_new_day),
 		cmocka_unit_test(a_snapshot_is_the_table_as_it_was_whatever_changes_meanwhile),
+		cmocka_unit_test(what_was_put_back_and_taken_out_again_is_in_the_next_snapshot),
 		cmocka_unit_test(a_restored_table_goes_on_as_the_one_that_was_kept),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -540,6 +540,180 @@ static void t6_t15_t31_what_is_ambiguous_is_judged_and_teaches_nothing(void **) 
 	}
 }
 
+// ---- Roles: who reads an account that is not its owner's device, and is nobody's intruder
+
+enum { FETCHER = 700, SERVER_ASN = 65001 };
+
+// A program on a rented server looks for mail, each night at the same time.
+static void fetch(struct world *w, uint32_t day, uint32_t user, uint32_t grammar, uint32_t n) {
+	begin(w, day * DAY + 3 * HOUR, user, IP(185, 20, user, 9), grammar);
+	w->activity.source.network = NETWORK_HOSTING;
+	w->activity.source.asn = SERVER_ASN + user;
+	w->activity.mailboxes[0].examine = true;
+	if (n > 10)
+		read_bodies(w, 1, n, n - 10);
+	else
+		read_bodies(w, w->activity.mailboxes[0].uidnext - n, n, 0);
+	models_run(w->models, &w->activity);
+}
+
+// Three have had one of their own from the beginning. On day 60 another is copied by the same program, which
+// goes on or does not; or goes on by a program that nobody has.
+static void an_owners_own_fetcher_of_a_kind_known_here_is_left_alone(void **) {
+	static const struct {
+		uint32_t grammar;
+		bool goes_on;
+		uint32_t n_alerts, least_hours, most_hours;
+	} cases[] = {
+		{FETCHER, true, 0, 0, 0},
+		{FETCHER, false, 1, 24, 96},
+		{999, true, 1, 1, 24},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world w;
+		world_open(&w, 0);
+		for (uint32_t day = 0; day < 90; day++) {
+			for (uint32_t user = 20; user < 23; user++)
+				fetch(&w, day, user, FETCHER, 10);
+			if (day == 60)
+				fetch(&w, day, 7, cases[i].grammar, 4000);
+			else if (day > 60 && cases[i].goes_on)
+				fetch(&w, day, 7, cases[i].grammar, 10);
+			ordinary_day(&w, day);
+		}
+		assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), cases[i].n_alerts);
+		if (cases[i].n_alerts) {
+			const struct alert *a = &w.desk.alert[0];
+			uint64_t copied = START + 60 * DAY + 3 * HOUR;
+			assert_string_equal(a->rule_id, "mailbox-burst");
+			assert_string_equal(a->account, "u7@mzv.example");
+			assert_true(a->time_ns >= copied + cases[i].least_hours * HOUR);
+			assert_true(a->time_ns <= copied + cases[i].most_hours * HOUR);
+		}
+		world_close(&w);
+	}
+}
+
+// A secretary reads the minister's mail from her own desk, with her own program: who flags and answers is no
+// stranger, and who never does is told, since nobody can know.
+static void a_delegate_who_answers_is_left_alone(void **) {
+	for (int answers = 0; answers < 2; answers++) {
+		struct world w;
+		world_open(&w, 60);
+		for (uint32_t day = 60; day < 90; day++) {
+			begin(&w, day * DAY + 10 * HOUR, 7, HOME(8), 100 + 8 % 5);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, 1);
+			w.activity.mailboxes[0].store = answers ? 2 : 0;
+			models_run(w.models, &w.activity);
+			ordinary_day(&w, day);
+		}
+		assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), !answers);
+		world_close(&w);
+	}
+}
+
+// Four read one mailbox from four homes, and a fifth joins them.
+static void a_mailbox_shared_by_several_is_left_alone(void **) {
+	struct world w;
+	world_open(&w, 0);
+	for (uint32_t day = 0; day < 90; day++) {
+		ordinary_day(&w, day);
+		for (uint32_t who = 10; who < (day < 60 ? 14 : 15); who++) {
+			begin(&w, day * DAY + who * HOUR, 500, HOME(who), 100 + who % 5);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 5, 5, who % 2);
+			w.activity.mailboxes[0].store = day % 2;
+			models_run(w.models, &w.activity);
+		}
+	}
+	assert_int_equal(w.desk.n, 0);
+	world_close(&w);
+}
+
+// Three weeks of silence, a look from the road now and then, and all of it read on return.
+static void a_vacation_is_left_alone(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 90; day++) {
+		for (uint32_t user = 0; user < ACCOUNTS; user++) {
+			bool away = user == 7 && day < 81;
+			if (away && day % 4)
+				continue;
+			begin(&w,
+			      day * DAY + 8 * HOUR + user * MINUTE,
+			      user,
+			      away ? IP(151, 20, day, 9) : HOME(user),
+			      100 + user % 5);
+			uint32_t n = user == 7 && day == 81 ? 400 : 10;
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - n, n, 0);
+			w.activity.mailboxes[0].store = away ? 0 : 3;
+			models_run(w.models, &w.activity);
+		}
+	}
+	assert_int_equal(w.desk.n, 0);
+	world_close(&w);
+}
+
+// A new telephone loads all mail at home, or on the road, and then goes wherever its owner goes.
+static void a_new_device_is_left_alone(void **) {
+	for (int away = 0; away < 2; away++) {
+		struct world w;
+		world_open(&w, 60);
+		copy_all(&w, 60 * DAY + 19 * HOUR, 7, away ? IP(100, 64, 1, 3) : HOME(7), 888);
+		for (uint32_t day = 61; day < 80; day++) {
+			begin(&w, day * DAY + 7 * HOUR, 7, IP(100, 64, day % 9, 3), 888);
+			read_bodies(&w, w.activity.mailboxes[0].uidnext - 5, 5, 0);
+			w.activity.mailboxes[0].store = day % 2;
+			models_run(w.models, &w.activity);
+			ordinary_day(&w, day);
+		}
+		assert_int_equal(w.desk.n, 0);
+		world_close(&w);
+	}
+}
+
+// A backup begins with all mailboxes in one night: what each of them had read before it was known to be
+// everybody's is one alert, and so is the backup; from then on there is none.
+static void a_backup_that_begins_is_told_as_one_change(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 80; day++) {
+		for (uint32_t user = 0; user < ACCOUNTS; user++) {
+			begin(&w, day * DAY + HOUR + user * MINUTE, user, IP(10, 7, 7, 7), 777);
+			w.activity.mailboxes[0].examine = true;
+			read_bodies(&w, 1, day == 60 ? 4000 : 20, day == 60 ? 3900 : 0);
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, "infrastructure-change", ALERT_OPEN), 1);
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 2);
+	for (size_t i = 0; i < w.desk.n; i++)
+		if (w.desk.alert[i].episode.state == ALERT_OPEN)
+			assert_true(w.desk.alert[i].time_ns < START + 61 * DAY);
+	world_close(&w);
+}
+
+// A tool moves fifteen of forty mailboxes to another server within a week: nobody can tell it from a thief of
+// fifteen, but it is told once, and names them all.
+static void a_migration_by_a_tool_is_one_episode(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t user = 0; user < 15; user++) {
+		uint32_t day = 60 + user / 3;
+		copy_all(
+			&w, day * DAY + 2 * HOUR + user * HOUR / 4, user, IP(203, 0, 113, 77), 888
+		);
+		if (user % 3 == 2)
+			ordinary_day(&w, day);
+	}
+	for (uint32_t day = 65; day < 70; day++)
+		ordinary_day(&w, day);
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	assert_int_equal(desk_last(&w.desk, "campaign")->users_total, 15);
+	world_close(&w);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
@@ -565,6 +739,13 @@ int main(void) {
 		cmocka_unit_test(a_copy_made_while_all_clients_load_anew_is_told),
 		cmocka_unit_test(a_new_device_at_home_speaks_for_no_stranger),
 		cmocka_unit_test(what_all_take_up_is_one_alert_about_the_infrastructure),
+		cmocka_unit_test(an_owners_own_fetcher_of_a_kind_known_here_is_left_alone),
+		cmocka_unit_test(a_delegate_who_answers_is_left_alone),
+		cmocka_unit_test(a_mailbox_shared_by_several_is_left_alone),
+		cmocka_unit_test(a_vacation_is_left_alone),
+		cmocka_unit_test(a_new_device_is_left_alone),
+		cmocka_unit_test(a_backup_that_begins_is_told_as_one_change),
+		cmocka_unit_test(a_migration_by_a_tool_is_one_episode),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

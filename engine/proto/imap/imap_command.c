@@ -477,6 +477,6 @@ void imap_command_answered(
 	if (is_ok && verb->ok != NULL)
 		verb->ok(c, flight, text);
 	else if (!is_ok && verb->no != NULL)
-		verb->no(c, flight);
+		verb->no(c, flight, text);
 	imap_flight_free(c, flight);
 }

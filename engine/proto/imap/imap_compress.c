@@ -99,7 +99,7 @@ static void compress_ok(struct imap_ctx *c, struct imap_flight *flight, struct i
 		session_deafen(c->s, EVENT_compressed);
 }
 
-static void compress_no(struct imap_ctx *c, struct imap_flight *flight) {
+static void compress_no(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	if (imap_compress_of(c) == NULL || is_on(c))
 		return;
 	imap_compress_of(c)->is_refused = true;

@@ -4,7 +4,8 @@
 // The command grammar: one number for how a client's software speaks, whatever its ID says. It is made of
 // the session's opening, which a program's code decides and not its user:
 //
-//	the form of the first tag: "A001" and "A002" are A000, "KJHD4" is AAAA0
+//	the form of the first tag behind the login, which no proxy made: "A001" and "A002" are A000,
+//	"KJHD4" is AAAA0
 //	the set of command templates before the login
 //	the set of those behind it, up to the first command that touches messages
 //	that command's template: for most programs how they synchronise
@@ -14,6 +15,10 @@
 // change places, folders make it repeat itself, and neither makes it another. Commands that are due to
 // the mailbox's state or the user's doing (NOOP, APPEND, CREATE, CLOSE ...) are left out, and so is how
 // often a client idles: the number is to be known early and never to change.
+//
+// What a program says as the server's capabilities have it is left out, too, or the same program would be
+// another one on each server: CAPABILITY (where none came unasked), STARTTLS, COMPRESS, ENABLE, rights and
+// quotas; and a login is a login, by whatever command and mechanism. So is the ID of a proxy.
 //
 // A session that ends before it touches messages has a number of what there was.
 
@@ -25,7 +30,7 @@
 #include <strings.h>
 
 enum {
-	VERSION = 1, // another one, and all known grammars are other numbers
+	VERSION = 2, // another one, and all known grammars are other numbers
 	TAG_SHAPE_SIZE = 11,
 	WORD_SIZE = 256, // of an argument that is looked at
 	TEMPLATES_MAX = 16, // different ones in an opening; further ones are left out
@@ -35,40 +40,47 @@ enum {
 enum template {
 	TEMPLATE_NONE, // it is none
 	TEMPLATE_NAME, // its name alone
-	TEMPLATE_LOGIN, // whether a first message comes with it; behind it is another set
-	TEMPLATE_ARGS, // all arguments
+	TEMPLATE_LOGIN, // the same for all; behind it is another set
 	TEMPLATE_LIST, // patterns only where they are wildcards alone
 	TEMPLATE_MAILBOX, // all arguments but the first
-	TEMPLATE_ID, // the names of its fields
+	TEMPLATE_ID, // the names of its fields, but a proxy's
 	TEMPLATE_FETCH, // all arguments but the first, and it ends the opening
 	TEMPLATE_SEARCH, // the keys, and it ends the opening
 	TEMPLATE_IDLE, // it ends the opening
 };
 
 static const uint8_t kinds[IMAP_COMMANDS] = {
-	[IMAP_CAPABILITY] = TEMPLATE_NAME,   [IMAP_ID] = TEMPLATE_ID,
-	[IMAP_STARTTLS] = TEMPLATE_NAME,     [IMAP_AUTHENTICATE] = TEMPLATE_LOGIN,
-	[IMAP_LOGIN] = TEMPLATE_LOGIN,	     [IMAP_ENABLE] = TEMPLATE_ARGS,
-	[IMAP_SELECT] = TEMPLATE_MAILBOX,    [IMAP_EXAMINE] = TEMPLATE_MAILBOX,
-	[IMAP_LIST] = TEMPLATE_LIST,	     [IMAP_LSUB] = TEMPLATE_LIST,
-	[IMAP_XLIST] = TEMPLATE_LIST,	     [IMAP_NAMESPACE] = TEMPLATE_NAME,
-	[IMAP_STATUS] = TEMPLATE_MAILBOX,    [IMAP_COMPRESS] = TEMPLATE_ARGS,
-	[IMAP_NOTIFY] = TEMPLATE_NAME,	     [IMAP_GETQUOTAROOT] = TEMPLATE_NAME,
-	[IMAP_GETQUOTA] = TEMPLATE_NAME,     [IMAP_MYRIGHTS] = TEMPLATE_NAME,
-	[IMAP_GETMETADATA] = TEMPLATE_NAME,  [IMAP_FETCH] = TEMPLATE_FETCH,
-	[IMAP_UID_FETCH] = TEMPLATE_FETCH,   [IMAP_SEARCH] = TEMPLATE_SEARCH,
-	[IMAP_UID_SEARCH] = TEMPLATE_SEARCH, [IMAP_SORT] = TEMPLATE_SEARCH,
-	[IMAP_UID_SORT] = TEMPLATE_SEARCH,   [IMAP_THREAD] = TEMPLATE_SEARCH,
-	[IMAP_UID_THREAD] = TEMPLATE_SEARCH, [IMAP_IDLE] = TEMPLATE_IDLE,
+	[IMAP_AUTHENTICATE] = TEMPLATE_LOGIN,
+	[IMAP_LOGIN] = TEMPLATE_LOGIN,
+	[IMAP_ID] = TEMPLATE_ID,
+	[IMAP_NAMESPACE] = TEMPLATE_NAME,
+	[IMAP_NOTIFY] = TEMPLATE_NAME,
+	[IMAP_LIST] = TEMPLATE_LIST,
+	[IMAP_LSUB] = TEMPLATE_LIST,
+	[IMAP_XLIST] = TEMPLATE_LIST,
+	[IMAP_SELECT] = TEMPLATE_MAILBOX,
+	[IMAP_EXAMINE] = TEMPLATE_MAILBOX,
+	[IMAP_STATUS] = TEMPLATE_MAILBOX,
+	[IMAP_FETCH] = TEMPLATE_FETCH,
+	[IMAP_UID_FETCH] = TEMPLATE_FETCH,
+	[IMAP_SEARCH] = TEMPLATE_SEARCH,
+	[IMAP_UID_SEARCH] = TEMPLATE_SEARCH,
+	[IMAP_SORT] = TEMPLATE_SEARCH,
+	[IMAP_UID_SORT] = TEMPLATE_SEARCH,
+	[IMAP_THREAD] = TEMPLATE_SEARCH,
+	[IMAP_UID_THREAD] = TEMPLATE_SEARCH,
+	[IMAP_IDLE] = TEMPLATE_IDLE,
 };
 
 // An opening so far. A session that waits without IDLE keeps it: it is small.
 struct imap_grammar {
-	char tag[TAG_SHAPE_SIZE]; // form of the first
+	char tag[TAG_SHAPE_SIZE]; // form of the first behind the login; until then, of the last
 	uint8_t n; // templates
 	uint8_t kind; // enum template of the command being read
 	uint8_t side; // 0: before the login, 1: behind it
-	uint16_t n_words; // of the command, that were looked at
+	bool has_tag;
+	uint8_t n_words; // of an ID, up to 255
+	bool is_a_proxys; // an ID, so far
 	uint64_t now; // its template so far
 	uint32_t templates[TEMPLATES_MAX]; // with the side they stand on; sorted
 };
@@ -128,7 +140,6 @@ static bool is_only(const uint8_t *data, size_t size, const char *of) {
 
 static void word_add(struct imap_grammar *g, const char *word, size_t size) {
 	g->now = mix(g->now, word, size);
-	g->n_words += g->n_words < UINT16_MAX;
 }
 
 // As written, but that a number is any number: of a part ("1.2"), an offset, a state.
@@ -170,10 +181,17 @@ static void word_list(struct imap_grammar *g, const struct imap_token *arg) {
 
 // Every other string; those that begin with "x-" are a proxy's.
 static void word_id(struct imap_grammar *g, const struct imap_token *arg) {
-	bool is_name = g->n_words++ % 2 == 0;
+	bool is_name = g->n_words % 2 == 0;
 
-	if (is_name && arg->data != NULL && (arg->size < 2 || memcmp(arg->data, "x-", 2) != 0))
-		g->now = mix(g->now, arg->data, arg->size);
+	g->n_words += g->n_words < UINT8_MAX;
+	if (!is_name || arg->data == NULL)
+		return;
+	if (arg->size >= 2 && memcmp(arg->data, "x-", 2) == 0) {
+		g->is_a_proxys |= g->n_words == 1;
+		return;
+	}
+	g->is_a_proxys = false;
+	word_add(g, (const char *)arg->data, arg->size);
 }
 
 static void word_search(struct imap_grammar *g, const struct imap_token *arg) {
@@ -235,11 +253,15 @@ void imap_grammar_command(
 			session_event(c->s, EVENT_memory_full);
 			return;
 		}
+	}
+	if (!g->has_tag) {
 		tag_shape(tag.at, tag.end - tag.at, g->tag);
+		g->has_tag = g->side == 1;
 	}
 	g->kind = kinds[command];
 	g->n_words = 0;
-	g->now = mix(0, name.at, name.end - name.at);
+	g->is_a_proxys = false;
+	g->now = g->kind == TEMPLATE_LOGIN ? 0 : mix(0, name.at, name.end - name.at);
 }
 
 void imap_grammar_arg(
@@ -259,11 +281,8 @@ void imap_grammar_arg(
 	switch ((enum template)g->kind) {
 	case TEMPLATE_MAILBOX:
 	case TEMPLATE_FETCH:
-		if (flight->n_args == 0)
-			break;
-		[[fallthrough]];
-	case TEMPLATE_ARGS:
-		word_written(g, arg);
+		if (flight->n_args > 0)
+			word_written(g, arg);
 		break;
 	case TEMPLATE_LIST:
 		word_list(g, arg);
@@ -274,11 +293,9 @@ void imap_grammar_arg(
 	case TEMPLATE_SEARCH:
 		word_search(g, arg);
 		break;
-	case TEMPLATE_LOGIN:
-		g->n_words++;
-		break;
 	case TEMPLATE_NONE:
 	case TEMPLATE_NAME:
+	case TEMPLATE_LOGIN:
 	case TEMPLATE_IDLE:
 		break;
 	}
@@ -287,10 +304,8 @@ void imap_grammar_arg(
 void imap_grammar_complete(struct imap_ctx *c, const struct imap_flight *flight) {
 	struct imap_grammar *g = c->imap->grammar;
 
-	if (g == NULL || g->kind == TEMPLATE_NONE)
+	if (g == NULL || g->kind == TEMPLATE_NONE || g->is_a_proxys)
 		return;
-	if (g->kind == TEMPLATE_LOGIN)
-		g->now = mix(g->now, &g->n_words, sizeof(g->n_words));
 	if (g->kind >= TEMPLATE_FETCH) {
 		settle(c, g->now);
 		return;

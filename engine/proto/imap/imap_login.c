@@ -5,6 +5,7 @@
 // here, as a keyed hash.
 
 #include "proto/imap/imap_private.h"
+#include "proto/refusal.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -115,20 +116,26 @@ void imap_sasl_asked(struct imap_flight *flight) {
 	sasl->n_asked += sasl->n_asked < UINT8_MAX;
 }
 
+static bool is_verdict(struct imap_cursor text) {
+	return refusal_is_verdict(text.at, (size_t)(text.end - text.at));
+}
+
 // A refusal before anything was said, or a cancelled exchange, is no attempt. Where the server asked for more
-// and got none, nobody judged what had been said.
-static void authenticate_no(struct imap_ctx *c, struct imap_flight *flight) {
+// and got none, or says that it did not look, nobody judged what had been said.
+static void
+authenticate_no(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	const struct sasl *sasl = imap_args(flight);
 	int n_said = sasl->n_messages - (flight->n_args > 1); // without the initial response
+	bool is_judged = n_said >= sasl->n_asked && is_verdict(text);
 
 	if (sasl->n_messages == 0 || flight->flags & FLIGHT_BROKEN)
 		return;
-	if (n_said < sasl->n_asked && !sasl->is_bad && sasl->name_size > 0)
+	if (is_judged)
+		sasl_outcome(c, flight, sasl, LOGIN_FAILURE);
+	else if (!sasl->is_bad && sasl->name_size > 0)
 		session_login_unanswered(
 			c->s, sasl->mechanism, sasl->name, sasl->name_size, c->now_ns
 		);
-	else if (n_said >= sasl->n_asked)
-		sasl_outcome(c, flight, sasl, LOGIN_FAILURE);
 }
 
 static void
@@ -151,11 +158,17 @@ static void login_ok(struct imap_ctx *c, struct imap_flight *flight, struct imap
 	login_outcome(c, flight, LOGIN_SUCCESS);
 }
 
-static void login_no(struct imap_ctx *c, struct imap_flight *flight) {
+static void login_no(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	const struct imap_login *login = imap_args(flight);
 
-	if (login->is_asked && !(flight->flags & FLIGHT_BROKEN))
+	if (!login->is_asked || flight->flags & FLIGHT_BROKEN)
+		return;
+	if (is_verdict(text))
 		login_outcome(c, flight, LOGIN_FAILURE);
+	else if (!login->is_bad && login->name != NULL)
+		session_login_unanswered(
+			c->s, SASL_LOGIN_COMMAND, login->name, login->name_size, c->now_ns
+		);
 }
 
 static void login_free(struct imap_ctx *c, struct imap_flight *flight) {

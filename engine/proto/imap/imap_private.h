@@ -203,7 +203,7 @@ struct imap_verb {
 	void (*end)(struct imap_ctx *c, struct imap_flight *flight);
 	void (*complete)(struct imap_ctx *c, struct imap_flight *flight); // its last line was read
 	void (*ok)(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text);
-	void (*no)(struct imap_ctx *c, struct imap_flight *flight);
+	void (*no)(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text);
 	void (*free)(struct imap_ctx *c, struct imap_flight *flight); // what its struct owns
 };
 

@@ -24,7 +24,7 @@ static void select_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 }
 
 // A mailbox that cannot be opened leaves none selected (RFC 9051 6.3.2).
-static void select_no(struct imap_ctx *c, struct imap_flight *flight) {
+static void select_no(struct imap_ctx *c, struct imap_flight *flight, struct imap_cursor text) {
 	imap_mailbox_unselect(c);
 }
 

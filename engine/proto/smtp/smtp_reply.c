@@ -297,7 +297,10 @@ static void auth_reply(struct smtp_parser *p, uint16_t code) {
 		return;
 	}
 	p->facts.n_rejected_commands += code >= 400;
-	smtp_auth_tell(p, outcome);
+	if (outcome == LOGIN_NONE)
+		smtp_auth_unanswered(p);
+	else
+		smtp_auth_tell(p, outcome);
 	sasl_free(p);
 	smtp_resume(p, SMTP_CLIENT_COMMAND);
 }

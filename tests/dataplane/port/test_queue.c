@@ -5,10 +5,13 @@
 // several buffers. And the NIC's clock against the host's.
 
 #include "decode.h"
+#include "exchange.h"
 #include "port/queue.h"
+#include "port/rss.h"
 
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
+#include <rte_thash.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -208,6 +211,45 @@ static void a_nic_clock_that_drifts_is_followed(void **) {
 	assert_in_range(worst, 0, 2000);
 }
 
+// rte_softrss() is what DPDK says that NICs compute.
+static void the_owner_is_the_queue_that_dpdk_computes(void **) {
+	static uint8_t owners[EXCHANGE_OWNERS];
+	uint16_t table[128];
+	uint8_t key[40], addr[32];
+	uint32_t tuple[9];
+
+	srand(7);
+	for (int i = 0; i < 128; i++)
+		table[i] = (uint16_t)(rand() % 5);
+	for (int i = 0; i < 3000; i++) {
+		bool is_v6 = i % 2, is_fragment = i % 3 == 0;
+		struct pkt pkt = {.addr = addr, .family = (is_v6 ? 6 : 4) & 7};
+		unsigned n = is_v6 ? 8 : 2;
+		struct exchange *exchange = NULL;
+
+		if (i % 500 == 0) {
+			rss_key_make((uint16_t)rand(), key, sizeof(key));
+			rss_owners(key, table, 128, owners);
+		}
+		for (unsigned b = 0; b < sizeof(addr); b++)
+			addr[b] = (uint8_t)rand();
+		pkt.port[0] = (uint16_t)rand();
+		pkt.port[1] = (uint16_t)rand();
+		for (unsigned w = 0; w < n; w++) {
+			memcpy(&tuple[w], addr + 4 * w, 4);
+			tuple[w] = rte_be_to_cpu_32(tuple[w]);
+		}
+		tuple[n] = (uint32_t)pkt.port[0] << 16 | pkt.port[1];
+		exchange = exchange_open(&(struct exchange_config){.n_workers = 5, .owners = owners}
+		);
+		assert_int_equal(
+			exchange_owner(exchange, &pkt, is_fragment),
+			table[rte_softrss(tuple, is_fragment ? n : n + 1, key) % 128]
+		);
+		exchange_close(exchange);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_checksum_the_nic_found_right_is_not_verified_again),
@@ -215,6 +257,7 @@ int main(void) {
 		cmocka_unit_test(a_jumbo_frame_over_several_buffers_is_one_piece),
 		cmocka_unit_test(stamps_of_the_nic_are_times),
 		cmocka_unit_test(a_nic_clock_that_drifts_is_followed),
+		cmocka_unit_test(the_owner_is_the_queue_that_dpdk_computes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

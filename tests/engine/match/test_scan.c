@@ -420,8 +420,97 @@ static void q10_q13_work_is_in_proportion_to_bytes(void **state) {
 	set_close(&set);
 }
 
+// Words composed, and decomposed as macOS writes them: U+0301, 0302, 0308, 030A, 030C behind the plain letter.
+static const struct {
+	const char *composed, *decomposed;
+} two_forms[] = {
+	{"příliš", "pr\xcc\x8ci\xcc\x81lis\xcc\x8c"},
+	{"žluťoučký", "z\xcc\x8clut\xcc\x8couc\xcc\x8cky\xcc\x81"},
+	{"kůň", "ku\xcc\x8an\xcc\x8c"},
+	{"úpěl", "u\xcc\x81pe\xcc\x8cl"},
+	{"ďábelské",
+	 "d\xcc\x8c"
+	 "a\xcc\x81"
+	 "belske\xcc\x81"},
+	{"ódy",
+	 "o\xcc\x81"
+	 "dy"},
+	{"stĺp", "stl\xcc\x81p"},
+	{"kôň", "ko\xcc\x82n\xcc\x8c"},
+	{"vŕba",
+	 "vr\xcc\x81"
+	 "ba"},
+	{"mäso", "ma\xcc\x88so"},
+	{"ľúbiť",
+	 "l\xcc\x8cu\xcc\x81"
+	 "bit\xcc\x8c"},
+	{"PŘÍLIŠ ŽLUŤOUČKÝ KŮŇ",
+	 "PR\xcc\x8cI\xcc\x81LIS\xcc\x8c Z\xcc\x8cLUT\xcc\x8cOUC\xcc\x8cKY\xcc\x81 "
+	 "KU\xcc\x8aN\xcc\x8c"},
+	{"ĎÁBELSKÉ ÓDY",
+	 "D\xcc\x8c"
+	 "A\xcc\x81"
+	 "BELSKE\xcc\x81 O\xcc\x81"
+	 "DY"},
+	{"ĽÚBIŤ STĹP",
+	 "L\xcc\x8cU\xcc\x81"
+	 "BIT\xcc\x8c STL\xcc\x81P"},
+};
+
+static void
+word_find(const char *pattern, const char *flags, const char *text, size_t size, int n_wanted) {
+	char rule[400];
+	struct set set;
+
+	snprintf(
+		rule,
+		sizeof(rule),
+		"rules:\n- {id: a, look: [body, filename], pattern: '%s', flags: [%s]}\n",
+		pattern,
+		flags
+	);
+	set_open(&set, rule, 1);
+	for (size_t cut = 0; cut <= size; cut++) {
+		struct heard heard = {0};
+		struct scan_stream *stream = scan_open(set.scanner, RULE_BODY, on_match, &heard);
+
+		scan_data(stream, (const uint8_t *)text, cut);
+		scan_flush(set.scanner);
+		scan_data(stream, (const uint8_t *)text + cut, size - cut);
+		scan_close(stream, true);
+		assert_int_equal(heard.n, n_wanted);
+		// Of the text as it came.
+		if (n_wanted > 0)
+			assert_int_equal(heard.offset[0], size);
+	}
+	struct heard heard = {0};
+	scan_token(set.scanner, RULE_FILENAME, (const uint8_t *)text, size, on_match, &heard);
+	assert_int_equal(heard.n, n_wanted);
+	set_close(&set);
+}
+
+// Whatever form pattern and text have, and wherever the text is cut.
+static void composed_and_decomposed_letters_are_the_same(void **) {
+	for (size_t i = 0; i < sizeof(two_forms) / sizeof(two_forms[0]); i++) {
+		const char *const forms[] = {two_forms[i].composed, two_forms[i].decomposed};
+
+		for (int pattern = 0; pattern < 2; pattern++)
+			for (int text = 0; text < 2; text++) {
+				char edged[200], wanted[200];
+				int n = snprintf(edged, sizeof(edged), "-- %s.", forms[text]);
+
+				snprintf(wanted, sizeof(wanted), " %s[.]", forms[pattern]);
+				word_find(wanted, "fold", edged, (size_t)n, 1);
+			}
+	}
+	// Another mark is another letter; a mark alone is none.
+	word_find(" k\xc5\xaf\xc5\x88[.]", "fold", " ku\xcc\x81n\xcc\x8c.", 9, 0);
+	word_find(" k\xc5\xaf\xc5\x88[.]", "fold", " k\xcc\x8an\xcc\x8c.", 8, 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(composed_and_decomposed_letters_are_the_same),
 		cmocka_unit_test(a_match_is_found_however_the_bytes_are_cut),
 		cmocka_unit_test(a_stream_remembers_nothing_of_the_one_before),
 		cmocka_unit_test(so_many_streams_are_open_and_no_more),

@@ -241,7 +241,7 @@ static void what_is_wrong_is_told_from_what_is_something_else(void **) {
 
 static void a_birth_number_of_late_years_is_told_by_its_name(void **) {
 	static const char *const late[] = {"190515/1006", "120101/1009"};
-	static const char *const others[] = {"111231/1002", "400101/1003", "900515/1001"};
+	static const char *const others[] = {"111231/1002", "500101/1004", "900515/1001"};
 
 	for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
 		char called[40];
@@ -253,6 +253,38 @@ static void a_birth_number_of_late_years_is_told_by_its_name(void **) {
 	}
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		assert_int_equal(result_of(VALIDATE_BIRTH_NUMBER_TOLD, others[i]), VALIDATE_RIGHT);
+}
+
+static void a_birth_number_is_told_by_where_it_stands(void **) {
+	static const struct {
+		const char *text;
+		bool is_told;
+	} cases[] = {
+		{"905528/6966", true},
+		{"x\n \t905528/6966\r", true},
+		{"jméno a 905528/6966\r", true},
+		{"jméno a  905528/6966\r", false},
+		{"80 905528/6966\r", false},
+		{"jméno a 905528/6966,", false},
+		{"Jan Novák 905528/6966,", true},
+		{"Žofie Čapková, 905528/6966)", true},
+		{"Zofie C\xcc\x8c" "apkova\xcc\x81 (905528/6966)", true},
+		{"Jan novák, 905528/6966,", false},
+		{"Jan NOVÁK8, 905528/6966,", false},
+		{"Smlouva 905528/6966,", false},
+		{"Jan Novák,   905528/6966,", false},
+		{"č. j. 905528/6966", false},
+		{"c\xcc\x8c" ". j. 905528/6966", false},
+		{"objedna\xcc\x81vka 905528/6966", false},
+		{"x rodne\xcc\x81 c\xcc\x8ci\xcc\x81slo 905528/6966,", true},
+		{"x r. c\xcc\x8c. 905528/6966,", true},
+		{"\t905528/6966\t", false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if ((result_of(VALIDATE_BIRTH_NUMBER_TOLD, cases[i].text) >= VALIDATE_RIGHT)
+		    != cases[i].is_told)
+			fail_msg("\"%s\"", cases[i].text);
 }
 
 static void right_ones_among_many_wrong_ones_are_chance(void **) {
@@ -279,6 +311,7 @@ int main(void) {
 		cmocka_unit_test(what_a_number_alone_shows_is_looked_at),
 		cmocka_unit_test(what_is_wrong_is_told_from_what_is_something_else),
 		cmocka_unit_test(a_birth_number_of_late_years_is_told_by_its_name),
+		cmocka_unit_test(a_birth_number_is_told_by_where_it_stands),
 		cmocka_unit_test(right_ones_among_many_wrong_ones_are_chance),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -127,12 +127,16 @@ static void birth(int year, int month, int day, int suffix, bool is_taken) {
 }
 
 static void birth_numbers_have_a_day_of_the_year(void **) {
-	for (int month = 0; month < 100; month++) {
-		int plain = month > 50 ? month - 50 : month;
-		bool is_month = (plain >= 1 && plain <= 12) || (plain >= 21 && plain <= 32);
+	static const int years[] = {54, 90, 99, 0, 3, 4, 10, 53};
 
-		birth(90, month, 15, 3000, is_month);
-	}
+	for (int month = 0; month < 100; month++)
+		for (size_t i = 0; i < sizeof(years) / sizeof(years[0]); i++) {
+			int plain = month > 50 ? month - 50 : month;
+			// 20 more were first given out in 2004.
+			bool is_more = plain >= 21 && plain <= 32 && years[i] >= 4 && years[i] < 54;
+
+			birth(years[i], month, 15, 3000, (plain >= 1 && plain <= 12) || is_more);
+		}
 	for (int day = 0; day < 100; day++)
 		birth(90, 1, day, 3000, day >= 1 && day <= 31);
 }

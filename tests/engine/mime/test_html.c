@@ -39,7 +39,10 @@ static const struct {
 	{"a<b>b</b>c", "abc"}, // a word cut by markup is one word
 	{"x<span style='a>b'>y</span>z", "xyz"},
 	{"a<br>b<p>c</p>d", "a\nb\nc\nd"},
-	{"<td>a</td><td>b</td>", NULL},
+	{"<table><tr><td>a</td> <td>b</td></tr>\n<tr><th>c<th>d</table>e",
+	 "\n\n\ta \tb\n\n\tc\td\ne"},
+	{"<tr><td>Card: </td>\n<td> 4</td></tr>", "\n\tCard: \t4\n"},
+	{"<tr><td></td><td>4</td><td></td></tr>", "\n\t\t4\t\n"},
 	{"a<!-- b -->c", "ac"},
 	{"a<!-- b > c -- d -->e", "ae"},
 	{"a<script>if (a < b) \"</b>\"</script>c", "ac"},

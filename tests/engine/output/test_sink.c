@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -302,6 +304,139 @@ static void r4_a_deleted_folder_is_a_counted_loss(void **state) {
 	rmdir(deep);
 }
 
+// r4: no more files may be opened when the file was moved away: as in r1.
+static void r4_without_a_free_descriptor_the_old_file_goes_on(void **state) {
+	struct sink *sink = opened(path);
+	struct rlimit before, none;
+
+	write_numbered(sink, 0, 3);
+	sink_flush(sink);
+	rename(path, rotated(0));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){3, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	write_numbered(sink, 3, 4);
+	sink_flush(sink);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_non_null(strstr(sink_notice(sink), "Too many open files: the file was moved"));
+	write_numbered(sink, 7, 2);
+	sink_close(sink);
+	assert_int_equal(lines_in(rotated(0)), 7);
+	assert_int_equal(lines_in(path), 2);
+	unlink(rotated(0));
+	unlink(path);
+}
+
+// ---- Kills in mid-rotation
+
+struct written {
+	int n_begun, n_done; // lines: given to a sink; on their way for certain
+	int n_rotated;
+};
+
+// A life that rotates its own file between lines, as somebody else would.
+static void write_and_rotate(struct written *written, int n) {
+	char error[256];
+	struct sink *sink = sink_open(path, SINK_APPEND, error, sizeof(error));
+
+	for (int i = 0; sink && i < n; i++) {
+		write_numbered(sink, written->n_begun++, 1);
+		sink_flush(sink);
+		written->n_done = written->n_begun;
+		if (i % 2)
+			rename(path, rotated(written->n_rotated++));
+	}
+	_exit(sink ? 0 : 1);
+}
+
+// Lets a life run up to its n-th halt at a system call, before it or after it, and kills it there. False: it
+// ended by itself, or had not so many.
+static bool killed_at_call(struct written *written, int n) {
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+		raise(SIGSTOP);
+		write_and_rotate(written, 5);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	for (; n > 0 && WIFSTOPPED(status); n--) {
+		ptrace(PTRACE_SYSCALL, child, NULL, NULL);
+		waitpid(child, &status, 0);
+	}
+	if (!WIFSTOPPED(status))
+		return false;
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	return true;
+}
+
+static bool can_trace(void) {
+	int status;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0);
+	waitpid(child, &status, 0);
+	return status == 0;
+}
+
+// Which of the lines are there, each once and whole.
+static int lines_found(struct written *written, bool *is_there) {
+	int n = 0, number;
+	char line[64];
+
+	for (int i = 0; i <= written->n_rotated; i++) {
+		FILE *file = fopen(i < written->n_rotated ? rotated(i) : path, "r");
+		while (file && fgets(line, sizeof(line), file)) {
+			assert_int_equal(sscanf(line, "{\"line\":%d}", &number), 1);
+			assert_true(strchr(line, '\n') && number < written->n_begun);
+			assert_false(is_there[number]);
+			is_there[number] = true;
+			n++;
+		}
+		if (file)
+			fclose(file);
+		unlink(i < written->n_rotated ? rotated(i) : path);
+	}
+	return n;
+}
+
+// A kill before and after every system call of a writer whose file is rotated, and another life after it: what
+// was written before the kill is there, in the files that were moved away or in the new one, whole and once.
+static void r2_r3_a_kill_in_mid_rotation_loses_nothing_that_was_written(void **state) {
+	enum { LINES = 16 };
+	struct written *written = mmap(
+		NULL, sizeof(*written), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0
+	);
+	int n_points = 0, status;
+	bool goes_on = true;
+
+	if (!can_trace()) {
+		print_message("  left out: this system lets no process trace another\n");
+		skip();
+	}
+	for (; goes_on; n_points++) {
+		bool is_there[LINES] = {false};
+		memset(written, 0, sizeof(*written));
+		goes_on = killed_at_call(written, n_points + 1);
+		int n_done = written->n_done;
+		pid_t child = fork();
+		if (child == 0)
+			write_and_rotate(written, 3);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		lines_found(written, is_there);
+		// What the kill fell into may be there or not.
+		for (int i = 0; i < written->n_begun; i++)
+			assert_true(is_there[i] || (goes_on && i == n_done));
+	}
+	print_message("  %d points\n", n_points);
+	assert_true(n_points > 40);
+	munmap(written, sizeof(*written));
+}
+
 // Standard output of this process becomes fd while a sink on "-" is at work.
 static int stdout_swap(int fd) {
 	int saved = dup(STDOUT_FILENO);
@@ -405,6 +540,8 @@ int main(void) {
 		cmocka_unit_test(r2_r3_rotation_loses_no_line_of_any_writer),
 		cmocka_unit_test(r3_writers_of_one_file_keep_out_of_each_others_way),
 		cmocka_unit_test(r4_a_deleted_folder_is_a_counted_loss),
+		cmocka_unit_test(r4_without_a_free_descriptor_the_old_file_goes_on),
+		cmocka_unit_test(r2_r3_a_kill_in_mid_rotation_loses_nothing_that_was_written),
 		cmocka_unit_test(a_reader_that_has_gone_is_told_from_other_faults),
 		cmocka_unit_test(a_named_pipe_knows_when_its_reader_goes),
 		cmocka_unit_test(slow_readers_short_writes_and_signals_lose_nothing),

@@ -139,13 +139,16 @@ static void q12_a_worker_with_most_packets_is_told(void **) {
 	assert_string_equal(diagnoses(&stats), "");
 }
 
-static void fragments_that_a_nic_spreads_are_told(void **) {
+static void what_the_nic_gives_to_the_wrong_worker_is_told(void **) {
 	static struct stats stats;
 
-	stats.sum.defrag.datagram_whole = 3;
+	stats.sum.n_frames = 1000;
+	stats.sum.exchange.handed = 100;
 	assert_string_equal(diagnoses(&stats), "");
-	stats.sum.is_spread = true;
-	assert_non_null(strstr(diagnoses(&stats), "3 datagrams came in IP fragments"));
+	stats.sum.exchange.handed = 101;
+	assert_non_null(strstr(diagnoses(&stats), "the NIC gave 101 of 1000 packets to another"));
+	stats.sum.exchange.ring_full = 3;
+	assert_non_null(strstr(diagnoses(&stats), "3 packets were lost on their way"));
 }
 
 int main(void) {
@@ -155,7 +158,7 @@ int main(void) {
 		cmocka_unit_test(a_mirror_of_one_direction_is_told),
 		cmocka_unit_test(holes_are_told_and_many_of_them_explained),
 		cmocka_unit_test(checksums_left_to_a_nic_are_told),
-		cmocka_unit_test(fragments_that_a_nic_spreads_are_told),
+		cmocka_unit_test(what_the_nic_gives_to_the_wrong_worker_is_told),
 		cmocka_unit_test(q12_a_worker_with_most_packets_is_told),
 	};
 

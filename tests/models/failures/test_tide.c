@@ -114,9 +114,20 @@ static void a_slow_stuffing_from_unique_addresses_is_told_in_a_week(void **) {
 	}
 }
 
+// What is usual is the four weeks that ended a week ago: no day more, no day less.
+static void a_day_teaches_when_it_is_a_week_old_for_four_weeks(void **) {
+	enum { RING = TIDE_LAG + TIDE_PAST, TODAY = 20500 };
+	for (unsigned ago = 1; ago <= RING; ago++) {
+		struct tide tide = {.day = TODAY, .n_days = RING};
+		tide.days[(TODAY - ago) % RING] = TIDE_PAST;
+		assert_int_equal(tide_usual(&tide), ago > TIDE_LAG);
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_account_counts_once_a_day),
+		cmocka_unit_test(a_day_teaches_when_it_is_a_week_old_for_four_weeks),
 		cmocka_unit_test(many_accounts_are_counted_within_a_few_percent),
 		cmocka_unit_test(days_as_wide_as_those_before_are_hardly_ever_told),
 		cmocka_unit_test(a_third_more_is_told_within_days_and_what_stays_is_learned),

@@ -98,6 +98,46 @@ static void d6_d7_a_second_writer_is_told_who_the_first_is(void **) {
 	dir_remove(dir);
 }
 
+// z4: a clock that was set back is no reason to keep nothing until it has come so far again.
+static void z4_after_a_clock_was_set_back_snapshots_go_on(void **) {
+	struct world world;
+	const char *dir = dir_new();
+	world_init(&world, WORLD_ACCOUNTS);
+	assert_int_equal(world_open(&world, dir), 0);
+	world_run(&world, 200);
+	assert_int_equal(world_sync(&world), 0);
+	uint64_t generation = store_stats(world.store)->generation;
+	for (uint64_t i = 0; i < 200; i++) {
+		struct store_mark mark = {.now_ns = START - DAY + i * SECOND, .n_activities = i};
+		world_step(&world);
+		store_tick(world.store, &mark);
+	}
+	assert_true(store_stats(world.store)->generation >= generation + 3);
+	world_close(&world);
+	dir_remove(dir);
+}
+
+// n1: days are counted over restarts, too: who was not seen for a year goes, though nobody ran for longer than a day.
+static void n1_with_a_restart_every_day_a_year_is_as_long(void **) {
+	const char *dir = dir_new();
+	uint32_t gone = 0;
+	for (uint32_t day = 0; day <= TABLE_DAYS_MAX + 1; day++) {
+		struct world world;
+		world_init(&world, 16);
+		assert_int_equal(world_open(&world, dir), 0);
+		struct store_mark mark = {.now_ns = START + day * DAY, .n_activities = day};
+		table_pass(&world.table, mark.now_ns);
+		if (day == 0)
+			table_add(&world.table, 1);
+		if (!table_peek(&world.table, 1) && !gone)
+			gone = day;
+		assert_int_equal(store_sync(world.store, &mark), 0);
+		world_close(&world);
+	}
+	assert_int_equal(gone, TABLE_DAYS_MAX + 1);
+	dir_remove(dir);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_kept_is_there_again_byte_by_byte),
@@ -105,6 +145,8 @@ int main(void) {
 			after_a_loss_of_at_most_the_interval_the_missing_steps_lead_to_the_same
 		),
 		cmocka_unit_test(live_nothing_waits_and_what_was_late_is_counted),
+		cmocka_unit_test(z4_after_a_clock_was_set_back_snapshots_go_on),
+		cmocka_unit_test(n1_with_a_restart_every_day_a_year_is_as_long),
 		cmocka_unit_test(d6_d7_a_second_writer_is_told_who_the_first_is),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,7 +55,12 @@ static const struct {
 	  // another name, password, mailbox, message; more of them; a repeated login
 	  "ABCA0 CAPABILITY\r\nABCA1 LOGIN \"b n\" \"wrong\"\r\nABCA2 LOGIN \"b n\" \"x\"\r\n"
 	  "ABCA3 SELECT \"A b\"\r\nABCA4 NOOP\r\nABCA5 CLOSE\r\nABCA6 SELECT {3}\r\nX y\r\n"
-	  "ABCA7 FETCH 10:* (RFC822)\r\nABCA8 STORE 10 +FLAGS (\\Seen)\r\nABCA9 LOGOUT\r\n"}},
+	  "ABCA7 FETCH 10:* (RFC822)\r\nABCA8 STORE 10 +FLAGS (\\Seen)\r\nABCA9 LOGOUT\r\n",
+	  // what another server's capabilities make of it
+	  "KJHD1 AUTHENTICATE CRAM-MD5\r\nYQ==\r\nKJHD2 CAPABILITY\r\nKJHD3 ENABLE UTF8=ACCEPT\r\n"
+	  "KJHD4 MYRIGHTS INBOX\r\nKJHD5 GETQUOTAROOT INBOX\r\nKJHD6 SELECT INBOX\r\nKJHD7 FETCH 1 "
+	  "(RFC822)\r\n",
+	  "KJHD1 AUTHENTICATE PLAIN AGEAYg==\r\nKJHD6 SELECT INBOX\r\nKJHD7 FETCH 1 (RFC822)\r\n"}},
 	{"the same, which only looks",
 	 {"KJHD0 CAPABILITY\r\nKJHD1 LOGIN anna \"pw\"\r\nKJHD2 EXAMINE INBOX\r\nKJHD3 FETCH 1 "
 	  "(RFC822)\r\n"}},
@@ -110,14 +115,19 @@ static const struct {
 	{"parts by number",
 	 {"1 LOGIN a b\r\n2 SELECT INBOX\r\n3 UID FETCH 7 (BODY.PEEK[1]<0.1024>)\r\n",
 	  "1 LOGIN a b\r\n2 SELECT INBOX\r\n3 UID FETCH 7 (BODY.PEEK[1.2.3]<2048.512>)\r\n"}},
-	{"waits at once", {"1 LOGIN a b\r\n2 SELECT INBOX\r\n3 IDLE\r\n"}},
+	{"waits at once, through a proxy or not",
+	 {"1 LOGIN a b\r\n2 SELECT INBOX\r\n3 IDLE\r\n",
+	  "1 ID (\"x-originating-ip\" \"192.0.2.1\" \"x-session-id\" \"abc\")\r\n2 LOGIN a b\r\n3 "
+	  "SELECT INBOX\r\n4 IDLE\r\n",
+	  "I ID (\"x-originating-ip\" \"192.0.2.99\" \"x-session-id\" \"zzz\")\r\nC CAPABILITY\r\n"
+	  "L AUTHENTICATE PLAIN AGEAYg==\r\n3 SELECT INBOX\r\n4 IDLE\r\n"}},
+	{"an ID of its own, which a proxy adds to or not",
+	 {"1 ID (\"name\" \"M\")\r\n2 LOGIN a b\r\n3 SELECT INBOX\r\n4 IDLE\r\n",
+	  "1 ID (\"x-originating-ip\" \"192.0.2.1\" \"name\" \"N\")\r\n2 LOGIN a b\r\n3 SELECT "
+	  "INBOX\r\n4 "
+	  "IDLE\r\n"}},
 	{"goes when there is nothing",
 	 {"1 LOGIN a b\r\n2 SELECT INBOX\r\n3 LOGOUT\r\n", "1 LOGIN a b\r\n2 SELECT x\r\n"}},
-	{"behind a proxy",
-	 {"1 ID (\"x-originating-ip\" \"192.0.2.1\" \"x-session-id\" \"abc\")\r\n2 LOGIN a b\r\n3 "
-	  "SELECT INBOX\r\n4 IDLE\r\n",
-	  "1 ID (\"x-originating-ip\" \"192.0.2.99\" \"x-session-id\" \"zzz\")\r\n2 LOGIN a b\r\n3 "
-	  "SELECT INBOX\r\n4 IDLE\r\n"}},
 };
 
 enum { GROUPS = sizeof(groups) / sizeof(groups[0]) };
