@@ -28,7 +28,7 @@ DIFFERENT = {
     "smtp-bug-5989__input.pcap": EDITED,
     "smtp-long-DATA-line__input.pcap": EDITED,
     "tcpflow__tests__bug7.pcap": "a wrong checksum beside right ones, never acknowledged",
-    "tcpflow__tests__bug6.pcap": "sent after the client's reset",
+    "tcpflow__tests__bug6.pcap": "1,448 bytes that crossed the reset of a client whose program had closed: it answers each with another",
     "test5-lines-randomized2.pcap": "a piece of a connection, its packets in random order",
     "http_out_of_order_2.pcap": "acknowledged more than a capture's reordering before it came",
     "frag_tcp_80_ipv4.pcap": "data on a SYN that is never acknowledged, only reset",

@@ -104,12 +104,25 @@ static size_t step(struct smtp_parser *p, const uint8_t *data, size_t size) {
 	return size;
 }
 
+// What comes behind a lone dot that is the end for some are commands to them; empty lines are none, as of a person or
+// a script that ends its message so and says no more.
+static void behind_doubtful_end(struct smtp_parser *p, const uint8_t *data, size_t size) {
+	while (size > 0 && (*data == '\r' || *data == '\n'))
+		data++, size--;
+	if (size == 0)
+		return;
+	p->is_end_doubtful = false;
+	session_event(p->session, EVENT_smtp_smuggling);
+}
+
 // Reads until the client waits. Returns the bytes read.
 static size_t consume(struct smtp_parser *p, const uint8_t *data, size_t size) {
 	size_t used = 0;
 
 	while (used < size && p->client != SMTP_CLIENT_WAIT && !p->session->is_deaf) {
 		bool is_shadowed = p->shadow != NULL;
+		if (p->is_end_doubtful)
+			behind_doubtful_end(p, data + used, size - used);
 		size_t n = step(p, data + used, size - used);
 		if (is_shadowed && p->shadow != NULL && !p->shadow->is_cut
 		    && smtp_held_add(p, &p->shadow->after, data + used, n) < n)

@@ -84,7 +84,7 @@ static void doubtful_end(struct smtp_parser *p, size_t size) {
 	struct smtp_message *message = smtp_message_open(p);
 	struct smtp_shadow *shadow = p->shadow;
 
-	session_event(p->session, EVENT_smtp_smuggling);
+	p->is_end_doubtful = true;
 	if (shadow == NULL) {
 		shadow = slab_get(session_slab(p->session), sizeof(*shadow));
 		if (shadow == NULL) {

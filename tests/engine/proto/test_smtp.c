@@ -278,6 +278,29 @@ static void s1_a_client_that_ends_so_and_a_server_that_agrees_go_on(void **) {
 	}
 }
 
+// A script that ends its message by an LF and says no more hides nothing.
+static void s1_an_odd_end_with_nothing_behind_it_is_no_smuggling(void **) {
+	static const char *const behind[]
+		= {"", "\n", "\r\n\n\r\n", "\nMAIL FROM:<evil@x>\r\n", "x"};
+
+	for (size_t i = 0; i < sizeof(behind) / sizeof(*behind); i++) {
+		char talk[1000];
+		char *facts;
+
+		snprintf(
+			talk,
+			sizeof(talk),
+			HELLO ENVELOPE DATA C "x\r\n.\n%s" S "250 2.0.0 Ok: queued as 4D\r\n",
+			behind[i]
+		);
+		facts = words_check("nothing behind", &(struct words){talk, strlen(talk)});
+		assert_non_null(strstr(facts, " 250 2.0.0 4D\n"));
+		assert_non_null(strstr(facts, "event bare_cr_lf"));
+		assert_int_equal(strstr(facts, "event smtp_smuggling") != NULL, i > 2);
+		free(facts);
+	}
+}
+
 static void s1_what_is_kept_of_the_other_reading_is_bounded(void **) {
 	for (int more = -1; more <= 1; more++) {
 		char *talk;
@@ -1243,6 +1266,7 @@ int main(void) {
 		cmocka_unit_test(s1_a_server_that_is_strict_gives_one_message),
 		cmocka_unit_test(s1_a_server_that_takes_the_other_end_gives_two_messages),
 		cmocka_unit_test(s1_a_client_that_ends_so_and_a_server_that_agrees_go_on),
+		cmocka_unit_test(s1_an_odd_end_with_nothing_behind_it_is_no_smuggling),
 		cmocka_unit_test(s1_what_is_kept_of_the_other_reading_is_bounded),
 		cmocka_unit_test(s2_dots_are_unstuffed_in_data_and_only_there),
 		cmocka_unit_test(s3_chunks_end_at_their_count),
