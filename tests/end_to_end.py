@@ -201,6 +201,18 @@ def any_number_of_workers(postern, folder):
         same(name, four.lines(name), one.lines(name))
 
 
+def q3_every_start_has_keys_of_its_own(postern, folder):
+    """The key of all tables is drawn at each start and used: who gets which connection differs from start to start."""
+    seen = set()
+    for _ in range(6):
+        run = Run(postern, folder, "--workers", 4, "--stats", "1s", LAB).done()
+        stats = [line for line in map(json.loads, run.lines("sessions")) if line["event"].get("dataset") == "postern.stats"]
+        seen.add(tuple(worker["packets"] for worker in stats[-1]["postern"]["workers"]))
+    if len(seen) < 2:
+        fail(f"six starts share packets over workers alike: {seen}")
+    print(f"packets of each worker in {len(seen)} of 6 starts: {sorted(seen)}")
+
+
 def shapes(postern, folder):
     """Nor the way of the packets: tunnels, fragments, duplicates, disorder."""
     sys.path.insert(0, str(TESTS / "tools"))
@@ -537,7 +549,8 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, others, proxies, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, n1_killed,
+CASES = (lab, others, proxies, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers,
+         q3_every_start_has_keys_of_its_own, n1_restarts, n1_killed,
          n1_killed_live, demo, score, store, upgrade, schema, clients, no_secret, weeks)
 
 
