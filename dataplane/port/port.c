@@ -500,7 +500,7 @@ static void describe_others(const struct port *port, const char *prefix, FILE *o
 	char name[RTE_ETH_NAME_MAX_LEN];
 	uint16_t id;
 
-	RTE_ETH_FOREACH_DEV(id) {
+	RTE_ETH_FOREACH_DEV (id) {
 		if (!is_ours(port, id) && rte_eth_dev_get_name_by_port(id, name) == 0)
 			fprintf(out,
 				"%sport %s is not read: one run reads one DPDK port; start another "
