@@ -2,7 +2,9 @@
 // Copyright (c) 2026, the Postern authors
 
 // bench_workers CAPTURE [ROUNDS]: the same capture by one worker that reads it itself, and by two and four behind the
-// distributor, in turns; the dataplane alone, and with records. Time on the wall says little while other programs
+// distributor, and by two that have a queue of a NIC each: the capture was split by connection into CAPTURE.0 and
+// CAPTURE.1 beforehand, each worker reads one, and nobody distributes. In turns; the dataplane alone, and with
+// records. Time on the wall says little while other programs
 // want the same cores; so for each thread what it took of a processor is shown, and what follows from it: how much
 // faster it is when every thread has a core (the busiest one decides), and on as many cores as workers.
 // With WORKERS (1, 2, 4) as a third argument one walk alone, with records, once: for valgrind
@@ -11,6 +13,7 @@
 #include "capture.h"
 #include "distribute.h"
 #include "engine.h"
+#include "exchange.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -20,9 +23,12 @@
 #include <string.h>
 #include <time.h>
 
-enum { ROUNDS_MAX = 101, WORKERS_MAX = 4, RUNS = 3 };
+enum { ROUNDS_MAX = 101, WORKERS_MAX = 4, RUNS = 4, QUEUES = 2 };
 
-static const int run_workers[RUNS] = {1, 2, 4};
+static const struct {
+	int n;
+	bool has_queues;
+} runs[RUNS] = {{1, false}, {2, false}, {4, false}, {QUEUES, true}};
 
 struct line {
 	struct worker worker;
@@ -72,6 +78,69 @@ static void drop_record(void *, const char *, size_t) {}
 
 static void drop_activity(void *, const struct activity *) {}
 
+// ---- What a NIC would do
+
+static const struct exchange_config *spread(void) {
+	static uint8_t owners[EXCHANGE_OWNERS];
+	static const struct exchange_config config = {.n_workers = QUEUES, .owners = owners};
+
+	for (int i = 0; i < EXCHANGE_OWNERS; i++)
+		owners[i] = (uint8_t)(i % QUEUES);
+	return &config;
+}
+
+static void queue_path(char *to, size_t size, const char *path, int queue) {
+	snprintf(to, size, "%s.%d", path, queue);
+}
+
+static void frame_write(const struct frame *frame, FILE *file) {
+	const uint32_t head[4] = {
+		(uint32_t)(frame->time_ns / 1000000000),
+		(uint32_t)(frame->time_ns % 1000000000),
+		frame->size,
+		frame->wire_size,
+	};
+
+	if (fwrite(head, sizeof(head), 1, file) != 1
+	    || fwrite(frame->data, frame->size, 1, file) != 1)
+		die(strerror(errno));
+}
+
+// Each queue's packets to a capture of its own. What is no segment goes to the first.
+static void split(const char *path) {
+	static const uint32_t head[6] = {0xa1b23c4d, 2 | 4 << 16, 0, 0, 262144, 1};
+	static const struct decode_config config = {.hash_key = {1, 2}};
+	struct exchange *exchange = exchange_open(spread());
+	struct frame frames[64];
+	FILE *files[QUEUES];
+	char name[512], error[512];
+	struct capture *capture = capture_open(path, error, sizeof(error));
+	struct pkt pkt;
+	int n;
+
+	if (!capture || !exchange)
+		die(error);
+	for (int i = 0; i < QUEUES; i++) {
+		queue_path(name, sizeof(name), path, i);
+		files[i] = fopen(name, "wb");
+		if (!files[i] || fwrite(head, sizeof(head), 1, files[i]) != 1)
+			die(name);
+	}
+	while ((n = source_burst(capture_source(capture), frames, 64)) >= 0)
+		for (int i = 0; i < n; i++)
+			frame_write(
+				&frames[i],
+				files[decode(&config, &frames[i], &pkt) == VERDICT_tcp
+					      ? exchange_owner(exchange, &pkt, false)
+					      : 0]
+			);
+	for (int i = 0; i < QUEUES; i++)
+		if (fclose(files[i]) != 0)
+			die(strerror(errno));
+	capture_close(capture);
+	exchange_close(exchange);
+}
+
 // ---- A walk
 
 static void line_open(struct line *line, bool is_told, uint64_t *n_bytes) {
@@ -118,16 +187,17 @@ static void *line_run(void *arg) {
 	return NULL;
 }
 
-// Runs all lines, and reads the capture for them when there are several. Returns what reading it took.
+// Runs all lines, and reads the capture for them when they have no sources of their own. Returns what reading it took.
 static double lines_run(struct line *lines, int n, struct source *source) {
 	struct distribute_config config = {.n_workers = n, .decode = lines[0].worker.decode};
-	struct distributor *distributor = n > 1 ? distribute_open(&config) : NULL;
+	struct distributor *distributor = source ? distribute_open(&config) : NULL;
 	double cpu = 0;
 
-	if (n > 1 && !distributor)
+	if (source && !distributor)
 		die(strerror(errno));
 	for (int i = 0; i < n; i++) {
-		lines[i].worker.source = distributor ? distribute_source(distributor, i) : source;
+		if (distributor)
+			lines[i].worker.source = distribute_source(distributor, i);
 		if (pthread_create(&lines[i].thread, NULL, line_run, &lines[i]) != 0)
 			die("no thread");
 	}
@@ -143,20 +213,17 @@ static double lines_run(struct line *lines, int n, struct source *source) {
 	return cpu;
 }
 
-static void walk(const char *path, bool is_told, int n, int round, struct result *result) {
-	struct line lines[WORKERS_MAX];
-	uint64_t n_bytes[WORKERS_MAX][8] = {0}; // a cache line each
+static struct capture *open_or_die(const char *path, bool is_mapped) {
 	char error[512];
-	struct capture *capture = n > 1 ? capture_open_mapped(path, error, sizeof(error))
-					: capture_open(path, error, sizeof(error));
+	struct capture *capture = is_mapped ? capture_open_mapped(path, error, sizeof(error))
+					    : capture_open(path, error, sizeof(error));
 
 	if (!capture)
 		die(error);
-	for (int i = 0; i < n; i++)
-		line_open(&lines[i], is_told, n_bytes[i]);
-	result->wall[round] = seconds(CLOCK_MONOTONIC);
-	result->reader[round] = lines_run(lines, n, capture_source(capture));
-	result->wall[round] = seconds(CLOCK_MONOTONIC) - result->wall[round];
+	return capture;
+}
+
+static void lines_sum(struct line *lines, int n, struct result *result, int round) {
 	result->sum[round] = result->busiest[round] = result->reader[round];
 	result->packets = 0;
 	for (int i = 0; i < n; i++) {
@@ -167,7 +234,37 @@ static void walk(const char *path, bool is_told, int n, int round, struct result
 		flow_close(lines[i].worker.flows);
 		engine_close(lines[i].engine);
 	}
-	capture_close(capture);
+}
+
+static void
+walk(const char *path, bool is_told, int n, bool has_queues, int round, struct result *result) {
+	struct line lines[WORKERS_MAX];
+	uint64_t n_bytes[WORKERS_MAX][8] = {0}; // a cache line each
+	struct exchange *exchange = has_queues ? exchange_open(spread()) : NULL;
+	bool is_distributed = n > 1 && !has_queues;
+	struct capture *captures[WORKERS_MAX] = {0};
+	char name[512];
+
+	captures[0] = has_queues ? NULL : open_or_die(path, is_distributed);
+	for (int i = 0; i < n; i++) {
+		line_open(&lines[i], is_told, n_bytes[i]);
+		queue_path(name, sizeof(name), path, i);
+		if (has_queues)
+			captures[i] = open_or_die(name, false);
+		if (!is_distributed)
+			lines[i].worker.source = capture_source(captures[i]);
+		lines[i].worker.exchange = exchange;
+		lines[i].worker.index = i;
+	}
+	result->wall[round] = seconds(CLOCK_MONOTONIC);
+	result->reader[round]
+		= lines_run(lines, n, is_distributed ? capture_source(captures[0]) : NULL);
+	result->wall[round] = seconds(CLOCK_MONOTONIC) - result->wall[round];
+	lines_sum(lines, n, result, round);
+	for (int i = 0; i < WORKERS_MAX; i++)
+		if (captures[i])
+			capture_close(captures[i]);
+	exchange_close(exchange);
 }
 
 // ---- What is printed
@@ -199,12 +296,13 @@ static void print(const struct result results[RUNS], bool is_told, int rounds) {
 	       (unsigned long long)results[0].packets);
 	for (int i = 0; i < RUNS; i++) {
 		const struct result *r = &results[i];
-		int n = run_workers[i];
+		int n = runs[i].n;
 
-		printf("%d worker%s  wall %.3f s, processor: all threads %.3f s, busiest %.3f s, "
+		printf("%d worker%s%s  wall %.3f s, processor: all threads %.3f s, busiest %.3f s, "
 		       "who reads %.3f s",
 		       n,
 		       n > 1 ? "s" : " ",
+		       runs[i].has_queues ? ", a queue each" : "",
 		       median(r->wall, rounds),
 		       median(r->sum, rounds),
 		       median(r->busiest, rounds),
@@ -232,16 +330,18 @@ int main(int argc, char **argv) {
 
 		if (n < 1 || n > WORKERS_MAX)
 			die("1 to 4 workers");
-		walk(argv[1], true, n, 0, &results[1][0]);
+		walk(argv[1], true, n, false, 0, &results[1][0]);
 		return 0;
 	}
+	split(argv[1]);
 	getloadavg(loads, 3);
 	for (int round = -1; round < rounds; round++) // the first warms caches and is not counted
 		for (int told = 0; told < 2; told++)
 			for (int i = 0; i < RUNS; i++)
 				walk(argv[1],
 				     told,
-				     run_workers[i],
+				     runs[i].n,
+				     runs[i].has_queues,
 				     round < 0 ? 0 : round,
 				     &results[told][i]);
 	printf("%s, %d rounds in turns; load of the machine at the start %.1f\n",

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Copyright (c) 2026, the Postern authors
 
-# bench/workers.sh [SESSIONS [ROUNDS]]: one worker against two and four, on so many (200,000) idle IMAP sessions and on
+# bench/workers.sh [SESSIONS [ROUNDS]]: one worker against two and four, and two that have a queue of a NIC each, on so many (200,000) idle IMAP sessions and on
 # mail with attachments: time on the wall, and what each thread took of a processor; and, where valgrind is
 # there, the instructions of who distributes and of each of two workers. What ./dev bench workers calls.
 
@@ -18,6 +18,7 @@ echo "commit: $(git rev-parse --short HEAD 2>/dev/null || echo none), release bu
 [ -s "$data/attach.pcap" ] || "$build/bench/attach" 330 "$data/attach.pcap"
 for capture in "$data/idle.pcap" "$data/attach.pcap"; do
 	"$build/bench/bench_workers" "$capture" "$rounds"
+	rm -f "$capture".[01]
 done
 command -v valgrind >/dev/null || exit 0
 "$build/bench/idle" 2000 "$data/idle-small.pcap"
@@ -30,4 +31,4 @@ for file in "$data"/workers.callgrind-*; do
 	callgrind_annotate --inclusive=yes "$file" |
 		awk -v n=$n '/:(distribute_run|worker_run) / { gsub(",", "", $1); sub(/.*:/, "", $3); printf "  %s %.0f\n", $3, $1 / n }'
 done
-rm -f "$data"/workers.callgrind* "$data/idle-small.pcap"
+rm -f "$data"/workers.callgrind* "$data"/idle-small.pcap*

@@ -196,6 +196,28 @@ static void ipv6_header(struct cursor *c, struct pkt *pkt) {
 	skip(c, 40);
 }
 
+// Hosts discard a packet with an option that they do not know and whose two upper bits say so (RFC 8200 4.2). Known
+// are a jumbogram's length, a mobile host's address, and RPL's.
+static bool is_option_refused(uint8_t type) {
+	return type >> 6 != 0 && type != 0xc2 && type != 0xc9 && type != 0x63;
+}
+
+// Options of size bytes. 1, or -1: one ends past them, which no host takes.
+static int options_walk(struct cursor *c, const uint8_t *options, uint32_t size) {
+	for (uint32_t i = 0; i < size;) {
+		if (options[i] == 0) { // Pad1, alone without a length
+			i++;
+			continue;
+		}
+		if (size - i < 2 || options[i + 1] > size - i - 2)
+			return -1;
+		if (is_option_refused(options[i]))
+			c->is_doubtful = true;
+		i += 2u + options[i + 1];
+	}
+	return 1;
+}
+
 // Hop-by-hop, destination and routing options, AH: type and length lie at the same place.
 static void extension_header(struct cursor *c) {
 	uint32_t size;
@@ -207,6 +229,11 @@ static void extension_header(struct cursor *c) {
 	size = c->type == PROTOCOL_AH ? (c->at[1] + 2u) * 4 : (c->at[1] + 1u) * 8;
 	if (c->size < size) {
 		stop(c, c->missing ? VERDICT_short_ip : VERDICT_bad_ip);
+		return;
+	}
+	if ((c->type == PROTOCOL_HOP_BY_HOP || c->type == PROTOCOL_DESTINATION)
+	    && options_walk(c, c->at + 2, size - 2) < 0) {
+		stop(c, VERDICT_bad_ip);
 		return;
 	}
 	if (c->type == PROTOCOL_ROUTING && c->at[3] != 0)
@@ -392,6 +419,9 @@ static void layer_next(const struct decode_config *config, struct cursor *c, str
 			break;
 		case ETHERTYPE_PPPOE:
 			tunnel_pppoe(c, pkt);
+			break;
+		case ETHERTYPE_PBB:
+			tunnel_pbb(c, pkt);
 			break;
 		case ETHERTYPE_ETHERNET:
 			if (c->is_tunnelled)

@@ -2,7 +2,7 @@
 // Copyright (c) 2026, the Postern authors
 
 // Frame → struct pkt: Ethernet, 802.1Q and 802.1ad tags, cooked captures, IPv4, IPv6 with extension
-// headers, TCP; and through MPLS, PPPoE, GRE (NVGRE, ERSPAN, PPTP), VXLAN, GENEVE, GTP-U and IP in IP, in
+// headers, TCP; and through MPLS, PPPoE, PBB, GRE (NVGRE, ERSPAN, PPTP), VXLAN, GENEVE, GTP-U and IP in IP, in
 // any mixture: addresses, ports and hash are then those of the innermost packet. Every length is checked against the bytes present; nothing is written to the frame.
 // RFC 791, 8200, 9293.
 

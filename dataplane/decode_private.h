@@ -19,6 +19,7 @@ enum ethertype {
 	ETHERTYPE_MPLS = 0x8847,
 	ETHERTYPE_MPLS_UPSTREAM = 0x8848, // multicast, in its first meaning
 	ETHERTYPE_PPPOE = 0x8864, // a session's data
+	ETHERTYPE_PBB = 0x88e7, // 802.1ah: a provider's service, a whole frame in it
 	ETHERTYPE_ETHERNET = 0x6558, // in tunnels: a whole frame (TEB)
 	ETHERTYPE_SIZE_MAX = 1535, // up to here it is a length: an LLC header follows (802.3)
 };
@@ -115,6 +116,8 @@ void tunnel_enter(struct cursor *c, uint16_t ethertype);
 // One label; those above it on the stack are layers of their own.
 void tunnel_mpls(struct cursor *c);
 void tunnel_pppoe(struct cursor *c, struct pkt *pkt);
+// The tag of a service, whose id is of 24 bits.
+void tunnel_pbb(struct cursor *c, struct pkt *pkt);
 // GRE of both versions, with what it is known to carry: IP, MPLS, frames, NVGRE, ERSPAN, PPP.
 void tunnel_gre(struct cursor *c, struct pkt *pkt);
 // VXLAN, VXLAN-GPE, GENEVE and GTP-U by their ports; other UDP is VERDICT_not_tcp.

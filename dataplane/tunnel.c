@@ -5,7 +5,7 @@
 // of nested tunnels ends there. The sensor is no endpoint: what a header reserves is not checked, and
 // what it promises is bounded by the bytes present.
 //
-// Network ids (VNI, VSID, PPPoE session) go into the realm; labels, GRE keys, ERSPAN sessions and GTP
+// Network ids (VNI, VSID, PPPoE session, PBB service) go into the realm; labels, GRE keys, ERSPAN sessions and GTP
 // tunnel ids do not, since the two directions of a connection need not share them.
 
 #include "decode_private.h"
@@ -148,6 +148,17 @@ void tunnel_pppoe(struct cursor *c, struct pkt *pkt) {
 	skip(c, 6);
 	narrow(c, size);
 	ppp(c);
+}
+
+// IEEE 802.1Q 9.7: priorities and flags, the service, then the customer's frame.
+void tunnel_pbb(struct cursor *c, struct pkt *pkt) {
+	if (c->size < 4) {
+		stop(c, VERDICT_short_frame);
+		return;
+	}
+	realm_add(pkt, get32(c->at) & 0xffffff);
+	skip(c, 4);
+	tunnel_enter(c, ETHERTYPE_ETHERNET);
 }
 
 // RFC 1701: source routes, each with its size, up to one of size 0. 1 done, -1 broken.

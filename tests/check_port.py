@@ -170,9 +170,9 @@ def damaged(folder, whole):
     return path
 
 
-def feed(namespaces, live, path):
-    """Into the tap's other end, never more than its queue holds ahead of its reader."""
-    sender = subprocess.Popen(namespaces.inside("tap", sys.executable, __file__, "--send", str(path)),
+def feed(namespaces, live, path, space="tap", device="dtap0"):
+    """Into the wire's other end, never more than its queue holds ahead of its reader."""
+    sender = subprocess.Popen(namespaces.inside(space, sys.executable, __file__, "--send", str(path), device),
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     base, sent = live.stats()["packets"], 0
     while True:
@@ -189,9 +189,9 @@ def feed(namespaces, live, path):
             return sent
 
 
-def send(path):
+def send(path, device):
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as out:
-        out.bind(("dtap0", 0))
+        out.bind((device, 0))
         frames = frames_of(pathlib.Path(path))
         for _ in sys.stdin:
             n = 0
@@ -316,9 +316,38 @@ def jumbo(postern, folder, name, mtu, *arguments):
     return live.said()
 
 
+# ---- Tunnels, spread by what is inside
+
+def tunnelled(postern, folder, name, *arguments):
+    """The lab's talks in tunnels, through a port and two workers: the records they have without."""
+    whole, expected = folder / "lab.pcap", folder / "expected"
+    run("zstd", "-q", "-d", "-f", str(DATA / "lab.pcap.zst"), "-o", str(whole))
+    expected.unlink(missing_ok=True)
+    run(str(postern), "replay", "--alerts", "/dev/null", "--sessions", str(expected), str(whole))
+    want = comparable(map(json.loads, expected.read_bytes().splitlines()))
+    for shape in ("vxlan", "gre_teb", "geneve"):
+        path = folder / f"{shape}.pcap"
+        run(sys.executable, str(DATA.parent / "tools/transform.py"), shape, str(whole), str(path))
+        with Namespaces("client", "server", "watch") as namespaces:
+            wire(namespaces, "2000")
+            live = Live(postern, folder, lambda *words: namespaces.inside("watch", *words), *arguments,
+                        "--workers", "2", "--tunnels", "vxlan,gre,geneve")
+            sent = feed(namespaces, live, path, "server", "t0")
+            stats = live.stats()
+            got = comparable(live.stop())
+        if got != want or not want:
+            ends = {line for line in want} ^ {line for line in got}
+            fail(f"{name}, {shape}: {len(got)} records, {len(want)} expected:", *sorted(ends)[:4])
+        shares = [worker["packets"] for worker in stats["workers"]]
+        if stats["decode"]["tcp"] != sent or min(shares) == 0:
+            fail(f"{name}, {shape}: {sent} packets, {stats['decode']}, of the workers {shares}")
+        print(f"{name}, {shape}: {sent} packets, {shares} of the workers, {len(got)} records, as without")
+        live.sessions.unlink()
+
+
 def main():
     if sys.argv[1] == "--send":
-        return send(sys.argv[2])
+        return send(*sys.argv[2:])
     if sys.argv[1] == "--serve":
         return serve()
     if sys.argv[1] == "--talk":
@@ -342,8 +371,10 @@ def main():
         jumbo(postern, folder, "net_af_packet", 9000, "--vdev", "net_af_packet0,iface=x0,framecnt=1024")
         jumbo(postern, folder, "net_af_packet, two workers", 1500, "--workers", "2",
               "--vdev", "net_af_packet0,iface=x0,framecnt=4096")
+        tunnelled(postern, folder, "net_af_packet", "--vdev", "net_af_packet0,iface=x0,framecnt=1024")
         if "built without" not in subprocess.run([str(postern), "run", "--xdp", "lo0"], capture_output=True,
                                                  text=True).stderr:
+            tunnelled(postern, folder, "AF_XDP", "--xdp", "x0")
             said = jumbo(postern, folder, "AF_XDP", 3438, "--xdp", "x0")
             if "AF_XDP takes up to" not in said:
                 fail("it does not say how long a frame AF_XDP takes:", said)

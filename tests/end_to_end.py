@@ -24,6 +24,7 @@ DATA = TESTS / "data"
 LAB = DATA / "lab.pcap.zst"
 DEMO = DATA / "demo.pcap.zst"
 WEEKS = DATA / "weeks.pcap.zst"
+DRIVEN = ROOT / "../shared/captures/lab/labA.pcap"
 SKIPPED = 77
 PACKETS = ("source.packets", "destination.packets")
 # What swapping two packets may move by the time between them.
@@ -162,12 +163,15 @@ def dpdk_port(postern, folder):
     replay = Run(postern, folder, LAB).done()
     records = replay.lines("sessions")
     ended = sum(json.loads(line)["event"]["reason"] != "end-of-input" for line in records)
-    live = Run(postern, folder, "--vdev", f"net_pcap0,rx_pcap={plain_lab(folder)}", command="run",
-               until=ended)
+    # A second device that EAL options bring is none of this run's, and it says so.
+    live = Run(postern, folder, "--vdev", f"net_pcap0,rx_pcap={plain_lab(folder)}", "--", "--vdev", "net_ring0",
+               command="run", until=ended)
     if b"without DPDK" in live.stderr:
         print("built without DPDK")
         sys.exit(SKIPPED)
     same("port", live.done().lines("sessions"), records)
+    if b"port net_ring0 is not read" not in live.stderr:
+        fail("it does not say that a second port is not read:", live.stderr.decode())
 
 
 def every_container(postern, folder):
@@ -201,12 +205,22 @@ def any_number_of_workers(postern, folder):
         same(name, four.lines(name), one.lines(name))
 
 
-def shapes(postern, folder):
-    """Nor the way of the packets: tunnels, fragments, duplicates, disorder."""
+def q3_every_start_has_keys_of_its_own(postern, folder):
+    """The key of all tables is drawn at each start and used: who gets which connection differs from start to start."""
+    seen = set()
+    for _ in range(6):
+        run = Run(postern, folder, "--workers", 4, "--stats", "1s", LAB).done()
+        stats = [line for line in map(json.loads, run.lines("sessions")) if line["event"].get("dataset") == "postern.stats"]
+        seen.add(tuple(worker["packets"] for worker in stats[-1]["postern"]["workers"]))
+    if len(seen) < 2:
+        fail(f"six starts share packets over workers alike: {seen}")
+    print(f"packets of each worker in {len(seen)} of 6 starts: {sorted(seen)}")
+
+
+def every_shape(postern, folder, plain):
     sys.path.insert(0, str(TESTS / "tools"))
     import transform
-    expected = Run(postern, folder, LAB).done().lines("sessions")
-    plain = plain_lab(folder)
+    expected = Run(postern, folder, plain).done().lines("sessions")
     for shape in transform.SHAPES:
         path = pathlib.Path(folder) / f"{shape}.pcap"
         subprocess.run([sys.executable, str(TESTS / "tools/transform.py"), shape, str(plain),
@@ -215,6 +229,20 @@ def shapes(postern, folder):
             run = Run(postern, folder, "--workers", workers, path).done()
             same(f"{shape}, {workers} workers", run.lines("sessions"), expected,
                  TIMES if shape == "swapped" else PACKETS)
+        path.unlink()
+
+
+def shapes(postern, folder):
+    """Nor the way of the packets: tunnels, fragments, duplicates, disorder."""
+    every_shape(postern, folder, plain_lab(folder))
+
+
+def shapes_driven(postern, folder):
+    """The same of the capture beside the checkout, of clients that do whatever clients can."""
+    if not DRIVEN.exists():
+        print("no ../shared beside the checkout: nothing to read")
+        sys.exit(SKIPPED)
+    every_shape(postern, folder, DRIVEN)
 
 
 def n1_restarts(postern, folder):
@@ -542,7 +570,8 @@ def encoded(text):
     return base64.b64encode(text.encode()).decode()
 
 
-CASES = (lab, others, proxies, one_byte_segments, shapes, dpdk_port, every_container, any_number_of_workers, n1_restarts, n1_killed,
+CASES = (lab, others, proxies, one_byte_segments, shapes, shapes_driven, dpdk_port, every_container, any_number_of_workers,
+         q3_every_start_has_keys_of_its_own, n1_restarts, n1_killed,
          n1_killed_live, demo, score, store, upgrade, schema, clients, no_secret, weeks)
 
 

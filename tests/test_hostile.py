@@ -22,6 +22,14 @@ ROWS = {
     "hostile_matching.md": ["Q2"] + [f"Q{i}" for i in range(4, 12)] + ["Q13", "Q14"],
 }
 
+# Where the list of hostile inputs lies beside the checkout: the rows of its first section.
+HOSTILE = TESTS.parent / "../shared/HOSTILE.md"
+if HOSTILE.exists():
+    first = HOSTILE.read_text().split("\n## 2")[0]
+    ROWS["hostile_packets.md"] += re.findall(r"^\| ([TFP]\d+) \|", first, re.M)
+else:
+    print("no ../shared beside the checkout: the rows are those listed here")
+
 run = set()
 for path in TESTS.rglob("test_*.c"):
     text = path.read_text()

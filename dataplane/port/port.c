@@ -488,9 +488,32 @@ static void describe_device(
 			device->name);
 }
 
+static bool is_ours(const struct port *port, uint16_t id) {
+	for (int i = 0; i < port->n_nics; i++)
+		if (port->nics[i].id == id)
+			return true;
+	return false;
+}
+
+// EAL options may bring devices that nobody polls.
+static void describe_others(const struct port *port, const char *prefix, FILE *out) {
+	char name[RTE_ETH_NAME_MAX_LEN];
+	uint16_t id;
+
+	RTE_ETH_FOREACH_DEV (id) {
+		if (!is_ours(port, id) && rte_eth_dev_get_name_by_port(id, name) == 0)
+			fprintf(out,
+				"%sport %s is not read: one run reads one DPDK port; start another "
+				"for it, with a --file-prefix of its own\n",
+				prefix,
+				name);
+	}
+}
+
 void port_describe(const struct port *port, const char *prefix, FILE *out) {
 	for (int i = 0; i < port->n_devices; i++)
 		describe_device(port, &port->devices[i], prefix, out);
+	describe_others(port, prefix, out);
 	fprintf(out,
 		"%spacket buffers: %d MB of %s\n",
 		prefix,

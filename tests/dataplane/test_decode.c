@@ -289,6 +289,107 @@ static void f10_extension_headers_are_walked_by_their_lengths(void **) {
 	}
 }
 
+// IPv6 with a header of options, of one option behind pad bytes of padding.
+static struct build
+optioned(uint8_t next, uint32_t area, uint32_t pad, uint8_t type, uint8_t length) {
+	uint8_t header[64] = {6, (uint8_t)(area / 8 - 1)};
+	struct build b = {0};
+
+	header[2 + pad] = type;
+	header[3 + pad] = length;
+	ethernet(&b, 0x86dd);
+	ipv6(&b, next, area + 25);
+	put(&b, header, area);
+	tcp(&b, TCP_ACK, "", 0, "hello");
+	tcp_sum(&b);
+	return b;
+}
+
+static void f10_an_option_ends_inside_its_area_or_the_packet_is_named(void **) {
+	static const uint8_t headers[] = {0, 60}; // hop-by-hop, destination
+
+	for (int h = 0; h < 2; h++)
+		for (uint32_t area = 8; area <= 32; area += 8)
+			for (uint32_t pad = 0; pad + 4 <= area; pad++) {
+				uint32_t room = area - 2 - pad - 2; // for its content
+				struct build b = optioned(headers[h], area, pad, 5, (uint8_t)room);
+
+				assert_hello(&b);
+				b = optioned(headers[h], area, pad, 5, (uint8_t)(room + 1));
+				assert_verdict(&b, VERDICT_bad_ip);
+				b = optioned(headers[h], area, pad, 5, 255);
+				assert_verdict(&b, VERDICT_bad_ip);
+				// Cut inside of its area by the snap length: not known whether.
+				b.size = 14 + 40 + area - 1;
+				b.wire_extra = 26;
+				assert_verdict(&b, VERDICT_short_ip);
+			}
+	for (int h = 0; h < 2; h++) { // a type in the last byte, its length past the area
+		struct build b = optioned(headers[h], 8, 0, 1, 3);
+
+		b.data[14 + 40 + 7] = 1;
+		assert_verdict(&b, VERDICT_bad_ip);
+		b.data[14 + 40 + 7] = 0;
+		assert_hello(&b);
+	}
+}
+
+// As hosts do (RFC 8200 4.2): what says "discard me where I am not known" is as doubtful as a wrong checksum.
+static void f9_options_that_hosts_refuse_make_a_packet_doubtful(void **) {
+	for (unsigned type = 1; type < 256; type++) {
+		struct build b = optioned(60, 16, 0, (uint8_t)type, 12);
+		bool is_known = type == 0xc2 || type == 0xc9 || type == 0x63;
+		struct pkt pkt;
+
+		assert_int_equal(run(&b, &pkt), VERDICT_tcp);
+		assert_int_equal(
+			pkt.checksum,
+			type < 64 || is_known ? PKT_CHECKSUM_RIGHT : PKT_CHECKSUM_WRONG
+		);
+	}
+}
+
+static void f12_services_in_services_end_at_the_cap(void **) {
+	for (int n = 1; n < 40; n++) {
+		struct build b = {0};
+
+		ethernet(&b, 0x88e7);
+		for (int i = 1; i <= n; i++) {
+			put(&b, (uint8_t[4]){0, 0, 1, (uint8_t)i}, 4);
+			ethernet(&b, i < n ? 0x88e7 : 0x0800);
+		}
+		ipv4(&b, 6, 0, 25);
+		ipv4_sum(&b);
+		tcp(&b, TCP_ACK, "", 0, "hello");
+		tcp_sum(&b);
+		// Tag and frame are a layer each, and IP and TCP.
+		if (2 * n + 2 <= DECODE_LAYERS_MAX)
+			assert_hello(&b);
+		else
+			assert_verdict(&b, VERDICT_too_many_layers);
+	}
+}
+
+static void f13_ipv6_in_ipv4_leads_to_the_inner_segment(void **) {
+	struct build b = {0}, straight = {0};
+	struct pkt pkt, other;
+
+	ethernet(&b, 0x0800);
+	ipv4(&b, 41, 0, 40 + 25);
+	ipv4_sum(&b);
+	ipv6(&b, 6, 25);
+	tcp(&b, TCP_ACK, "", 0, "hello");
+	tcp_sum(&b);
+	assert_hello(&b);
+	run(&b, &pkt);
+	assert_int_equal(pkt.family, 6);
+	assert_int_equal(pkt.checksum, PKT_CHECKSUM_RIGHT);
+	ethernet(&straight, 0x86dd);
+	put(&straight, b.data + b.ip_at, b.size - b.ip_at);
+	run(&straight, &other);
+	assert_int_equal(pkt.hash, other.hash);
+}
+
 static void ipv4_headers_that_lie_are_named(void **) {
 	static const struct {
 		uint32_t at;
@@ -597,8 +698,11 @@ static const struct tunnel_case tunnels[] = {
 	{BY_ETHERTYPE, 0x8847, 8, "\0\1\1\x40\0\0\0\0", true}, // with a control word
 	{BY_ETHERTYPE, 0x8864, 8, "\x11\0\0\7\0\x2f\0\x21", false, true}, // PPPoE
 	{BY_ETHERTYPE, 0x8864, 7, "\x11\0\0\7\0\x2e\x21", false, true}, // short protocol field
+	{BY_ETHERTYPE, 0x88e7, 4, "\0\0\x07\1", true, true}, // PBB
 	{BY_PROTOCOL, 4, 0, ""}, // IP in IP
 	{BY_PROTOCOL, 137, 4, "\0\1\1\x40"}, // MPLS in IP
+	{BY_PROTOCOL, 47, 8, "\0\0\x88\x47\0\1\1\x40"}, // MPLS in GRE
+	{BY_PROTOCOL, 47, 12, "\0\0\x88\x47\0\1\0\x40\0\2\1\x40"}, // two labels
 	{BY_PROTOCOL, 47, 4, "\0\0\x65\x58", true}, // TEB
 	{BY_PROTOCOL, 47, 8, "\x20\0\x65\x58\0\0\7\0", true, true}, // NVGRE
 	{BY_PROTOCOL, 47, 4, "\0\0\x88\xbe", true}, // ERSPAN I
@@ -859,6 +963,10 @@ int main(void) {
 		cmocka_unit_test(tags_make_realms),
 		cmocka_unit_test(f9_the_number_of_layers_is_bounded),
 		cmocka_unit_test(f10_extension_headers_are_walked_by_their_lengths),
+		cmocka_unit_test(f10_an_option_ends_inside_its_area_or_the_packet_is_named),
+		cmocka_unit_test(f9_options_that_hosts_refuse_make_a_packet_doubtful),
+		cmocka_unit_test(f12_services_in_services_end_at_the_cap),
+		cmocka_unit_test(f13_ipv6_in_ipv4_leads_to_the_inner_segment),
 		cmocka_unit_test(ipv4_headers_that_lie_are_named),
 		cmocka_unit_test(t6_checksums_are_told_apart),
 		cmocka_unit_test(the_fast_checksum_equals_the_plain_one),

@@ -470,16 +470,76 @@ static void f12_the_cap_on_layers_is_the_same_with_and_without_fragments(void **
 }
 
 static void f7_a_datagram_shorter_than_its_inner_header_is_freed(void **) {
-	uint8_t data[24] = {0x45};
 	struct bench b;
 
 	bench_open(&b, (struct defrag_config){0});
-	TAKE(&b, .protocol = IPIP, .size = 8, .more = true, .data = data);
-	assert_int_equal(
-		TAKE(&b, .protocol = IPIP, .offset = 8, .size = 8, .data = data), VERDICT_bad_inner
-	);
-	assert_int_equal(defrag_n_open(b.defrag), 0);
+	// Of IPv4 (20) and IPv6 (40), its first fragment shorter than that header, too.
+	for (uint32_t size = 9; size < 40; size++) {
+		uint8_t data[40] = {0x45}, data_6[40] = {0x60};
+
+		if (size < 20) {
+			TAKE(&b, .protocol = IPIP, .id = size, .size = 8, .more = true, .data = data
+			);
+			assert_int_equal(
+				TAKE(&b,
+				     .protocol = IPIP,
+				     .id = size,
+				     .offset = 8,
+				     .size = size - 8,
+				     .data = data),
+				VERDICT_bad_inner
+			);
+		}
+		TAKE(&b, .protocol = 41, .id = size, .size = 8, .more = true, .data = data_6);
+		assert_int_equal(
+			TAKE(&b,
+			     .protocol = 41,
+			     .id = size,
+			     .offset = 8,
+			     .size = size - 8,
+			     .data = data_6),
+			VERDICT_bad_inner
+		);
+		assert_int_equal(defrag_n_open(b.defrag), 0);
+	}
 	bench_close(&b);
+}
+
+// Address space of this process, in KB.
+static size_t space(void) {
+	char line[256];
+	size_t size = 0;
+	FILE *file = fopen("/proc/self/status", "r");
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "VmSize: %zu", &size);
+	fclose(file);
+	return size;
+}
+
+// Nothing stays of what was half built, in memory that AddressSanitizer does not see, either.
+static void f17_a_table_goes_with_half_built_datagrams(void **) {
+	size_t before = 0, table = 0;
+
+	for (int round = 0; round < 40; round++) {
+		struct bench b;
+
+		bench_open(&b, (struct defrag_config){0});
+		table = defrag_memsize(b.defrag) / 1024;
+		for (uint32_t i = 0; i < 500; i++)
+			TAKE(&b,
+			     .host = (uint8_t)i,
+			     .id = i,
+			     .offset = 8 * draw(8000),
+			     .size = 64,
+			     .more = true);
+		assert_int_equal(defrag_n_open(b.defrag), 500);
+		bench_close(&b);
+		if (round == 3)
+			before = space();
+	}
+	assert_true(space() < before + 10 * table);
 }
 
 static void f8_unfinished_datagrams_stop_at_their_limit_and_the_oldest_goes(void **) {
@@ -755,6 +815,7 @@ int main(void) {
 		cmocka_unit_test(the_protocol_of_ipv6_is_the_first_fragments),
 		cmocka_unit_test(f5_a_fragment_inside_its_own_twin_ends),
 		cmocka_unit_test(f7_a_datagram_shorter_than_its_inner_header_is_freed),
+		cmocka_unit_test(f17_a_table_goes_with_half_built_datagrams),
 		cmocka_unit_test(f8_unfinished_datagrams_stop_at_their_limit_and_the_oldest_goes),
 		cmocka_unit_test(f8_one_source_does_not_crowd_out_the_others),
 		cmocka_unit_test(f9_overlapping_ipv6_discards_the_datagram_whatever_the_policy),
