@@ -13,6 +13,8 @@ import json
 import re
 import sys
 
+import wire
+
 LOGIN = re.compile(
     r"imap-login: Info: Login: user=<(?P<user>[^>]*)>, method=(?P<method>[^,]+), "
     r"rip=(?P<ip>[^,]+), rport=(?P<port>\d+), .*?mpid=\d+,(?P<tls> TLS,)?.* "
@@ -156,6 +158,16 @@ def compare_smtp(messages, records):
                 yield f"{where}: {name} is {is_!r}, the server says {says!r}"
     for queue_id in seen.keys() - messages.keys():
         yield f"smtp {queue_id}: a message that the server knows nothing of"
+
+
+def compare_attachments(capture, records):
+    """Yields each difference to what a plain reader finds attached to the messages that went by."""
+    got = collections.Counter((a["name"], a["bytes"], a["sha256"]) for record in records
+                              for message in get(record, "postern.smtp.messages") or []
+                              for a in message["attachments"] if a.get("name"))
+    want = wire.attachments(capture)
+    yield from (f"attachment {a[:2]}: {n} are missing" for a, n in (want - got).items())
+    yield from (f"attachment {a[:2]}: {n} are too many" for a, n in (got - want).items())
 
 
 def compare(sessions, dovecot, postfix):

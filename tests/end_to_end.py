@@ -18,6 +18,9 @@ import sys
 import tempfile
 import time
 
+import check_lab
+import wire
+
 TESTS = pathlib.Path(__file__).resolve().parent
 ROOT = TESTS.parent
 DATA = TESTS / "data"
@@ -123,7 +126,18 @@ def lab(postern, folder):
     run = Run(postern, folder, LAB).done()
     check = subprocess.run([sys.executable, str(TESTS / "check_lab.py"), run.out["sessions"],
                             DATA / "lab.dovecot.log", DATA / "lab.postfix.log"])
+    attached(run, LAB)
     if check.returncode:
+        sys.exit(1)
+
+
+def attached(run, capture):
+    """Attachments' names, sizes and hashes are what Python's own reader of mail finds on the wire."""
+    records = check_lab.last_records(line.decode() for line in run.lines("sessions"))
+    faults = list(check_lab.compare_attachments(capture, records["smtp"].values()))
+    n = sum(wire.attachments(capture).values())
+    print(*faults, f"{capture.name}: {n} attachments: {len(faults)} differ", sep="\n")
+    if faults:
         sys.exit(1)
 
 
@@ -134,6 +148,15 @@ def others(postern, folder):
         run = Run(postern, folder, capture).done()
         check = subprocess.run([sys.executable, str(TESTS / "check_others.py"), run.out["sessions"],
                                 DATA / f"{name}.courier.log", DATA / f"{name}.exim.log", capture])
+        attached(run, capture)
+        if check.returncode:
+            sys.exit(1)
+    for name in ("cyrus", "clients_cyrus"):
+        capture = DATA / f"{name}.pcap.zst"
+        run = Run(postern, folder, capture).done()
+        check = subprocess.run([sys.executable, str(TESTS / "check_cyrus.py"), run.out["sessions"],
+                                DATA / f"{name}.cyrus.log", DATA / f"{name}.opensmtpd.log", capture])
+        attached(run, capture)
         if check.returncode:
             sys.exit(1)
 
@@ -145,6 +168,7 @@ def proxies(postern, folder):
     untrusted = Run(postern, folder, capture).done()
     check = subprocess.run([sys.executable, str(TESTS / "check_proxies.py"), trusted.out["sessions"],
                             untrusted.out["sessions"], capture, str(DATA / "proxies")])
+    attached(trusted, capture)
     if check.returncode:
         sys.exit(1)
 
@@ -468,7 +492,7 @@ CLIENTS = {"mbsync": "mbsync (isync)", "offlineimap": "OfflineIMAP", "fetchmail"
 ALSO = {"mutt_deflate": "mutt", "mbsync_tls": "mbsync", "curl_imaps": "curl_fetch"}
 # These do otherwise where folders stand below INBOX, or a server knows no ID. All others have one number.
 DIFFER = {"mbsync", "offlineimap", "imapflow"}
-PLATFORMS = ("clients", "clients_others", "proxies")
+PLATFORMS = ("clients", "clients_others", "clients_cyrus", "proxies")
 
 
 def grammars_in(postern, folder, name):
@@ -486,7 +510,7 @@ def grammars_in(postern, folder, name):
             fail(f"{name}: {kind}: {client}, expected {grammars[kind]} of {CLIENTS[kind]}")
     told = {json.loads(line)["client"]["grammar"] for line in run.lines("activity")
             if "grammar" in json.loads(line).get("client", {})}
-    if len(set(grammars.values())) != len(grammars) or len(grammars) < (6 if name == "proxies" else len(CLIENTS)):
+    if len(set(grammars.values())) != len(grammars) or len(grammars) < (6 if name == "proxies" else 11):
         fail(f"{name}: not one grammar for each program: {grammars}")
     if not set(grammars.values()) <= told:
         fail(f"{name}: activities lack {set(grammars.values()) - told}")

@@ -68,6 +68,7 @@ class Scenario:
     host = SERVER_V4
     prefix = ""  # of the folders beside INBOX
     mechanisms = "*"  # that mbsync may use
+    has_submission = True
 
     def __init__(self):
         self.accounts = accounts()
@@ -80,7 +81,7 @@ class Scenario:
             readers = [self.mbsync, self.offlineimap, self.fetchmail, self.getmail, self.mutt, self.neomutt,
                        self.curl_list, self.curl_fetch, self.imaplib_read, self.imaplib_headers,
                        self.imapclient_perl, self.imapflow, self.imapfilter]
-            senders = [self.msmtp, self.swaks, self.curl_send, self.smtplib_send]
+            senders = [self.msmtp, self.swaks, self.curl_send, self.smtplib_send] if self.has_submission else []
             for i, program in enumerate(readers + senders):
                 self.address = CLIENTS[i + 1]
                 run("ip", "route", "replace", "default", "dev", "users0", "src", self.address)
