@@ -173,11 +173,12 @@ def compare_attachments(capture, records):
 def compare(sessions, dovecot, postfix):
     """(what was compared, mismatches); the arguments are lines."""
     logins, refused = read_dovecot(dovecot)
+    postfix = list(postfix)
     messages = read_postfix(postfix)
     records = last_records(sessions)
     faults = list(compare_imap(logins, refused, records["imap"]))
     faults += compare_smtp(messages, records["smtp"])
-    if not logins or not messages:
+    if not logins or (postfix and not messages):
         faults.append(f"nothing to compare: {len(logins)} logins, {len(messages)} messages in logs")
     return (f"{len(logins)} IMAP sessions, {len(refused)} refused ones, "
             f"{len(messages)} SMTP messages"), faults

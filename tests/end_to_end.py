@@ -151,7 +151,7 @@ def others(postern, folder):
         attached(run, capture)
         if check.returncode:
             sys.exit(1)
-    for name in ("cyrus", "clients_cyrus"):
+    for name in ("cyrus", "clients_cyrus", "readers_cyrus"):
         capture = DATA / f"{name}.pcap.zst"
         run = Run(postern, folder, capture).done()
         check = subprocess.run([sys.executable, str(TESTS / "check_cyrus.py"), run.out["sessions"],
@@ -487,12 +487,13 @@ def schema(postern, folder):
 CLIENTS = {"mbsync": "mbsync (isync)", "offlineimap": "OfflineIMAP", "fetchmail": "fetchmail", "getmail": "getmail",
            "mutt": "mutt", "neomutt": "NeoMutt", "curl_list": "curl", "curl_fetch": "curl",
            "imaplib_read": "Python imaplib", "imaplib_headers": "Python imaplib",
-           "imapclient_perl": "Mail::IMAPClient (imapsync)", "imapflow": "ImapFlow"}
+           "imapclient_perl": "Mail::IMAPClient (imapsync)", "imapflow": "ImapFlow", "alpine": "Alpine", "snail": "S-nail"}
 # What the same programs are called where they come through proxies, or with COMPRESS.
 ALSO = {"mutt_deflate": "mutt", "mbsync_tls": "mbsync", "curl_imaps": "curl_fetch"}
 # These do otherwise where folders stand below INBOX, or a server knows no ID. All others have one number.
 DIFFER = {"mbsync", "offlineimap", "imapflow"}
-PLATFORMS = ("clients", "clients_others", "clients_cyrus", "proxies")
+# A recording, and how many of the programs are in it.
+PLATFORMS = {"clients": 12, "clients_others": 12, "clients_cyrus": 11, "proxies": 6, "readers": 2, "readers_cyrus": 2}
 
 
 def grammars_in(postern, folder, name):
@@ -510,7 +511,7 @@ def grammars_in(postern, folder, name):
             fail(f"{name}: {kind}: {client}, expected {grammars[kind]} of {CLIENTS[kind]}")
     told = {json.loads(line)["client"]["grammar"] for line in run.lines("activity")
             if "grammar" in json.loads(line).get("client", {})}
-    if len(set(grammars.values())) != len(grammars) or len(grammars) < (6 if name == "proxies" else 11):
+    if len(set(grammars.values())) != len(grammars) or len(grammars) != PLATFORMS[name]:
         fail(f"{name}: not one grammar for each program: {grammars}")
     if not set(grammars.values()) <= told:
         fail(f"{name}: activities lack {set(grammars.values()) - told}")
@@ -528,12 +529,13 @@ def clients(postern, folder):
     n_grammars = len(set.union(*numbers.values()))
     if several != DIFFER or n_grammars != sum(map(len, numbers.values())):
         fail(f"several numbers for {several}, or one for two programs: {numbers}")
-    run = Run(postern, folder, DATA / "clients.pcap.zst").done()
-    check = subprocess.run([sys.executable, str(TESTS / "check_lab.py"), run.out["sessions"],
-                            DATA / "clients.dovecot.log", DATA / "clients.postfix.log"])
-    if check.returncode:
-        sys.exit(1)
-    print(f"{len(numbers)} programs, {n_grammars} grammars, {len(numbers) - len(several)} with one on all of {PLATFORMS}")
+    for name in ("clients", "readers"):
+        run = Run(postern, folder, DATA / f"{name}.pcap.zst").done()
+        check = subprocess.run([sys.executable, str(TESTS / "check_lab.py"), run.out["sessions"],
+                                DATA / f"{name}.dovecot.log", DATA / f"{name}.postfix.log"])
+        if check.returncode:
+            sys.exit(1)
+    print(f"{len(numbers)} programs, {n_grammars} grammars, {len(numbers) - len(several)} with one on all of {[*PLATFORMS]}")
 
 
 def no_secret(postern, folder):
