@@ -13,6 +13,8 @@ import json
 import re
 import sys
 
+import wire
+
 LOGIN = re.compile(
     r"imap-login: Info: Login: user=<(?P<user>[^>]*)>, method=(?P<method>[^,]+), "
     r"rip=(?P<ip>[^,]+), rport=(?P<port>\d+), .*?mpid=\d+,(?P<tls> TLS,)?.* "
@@ -158,14 +160,25 @@ def compare_smtp(messages, records):
         yield f"smtp {queue_id}: a message that the server knows nothing of"
 
 
+def compare_attachments(capture, records):
+    """Yields each difference to what a plain reader finds attached to the messages that went by."""
+    got = collections.Counter((a["name"], a["bytes"], a["sha256"]) for record in records
+                              for message in get(record, "postern.smtp.messages") or []
+                              for a in message["attachments"] if a.get("name"))
+    want = wire.attachments(capture)
+    yield from (f"attachment {a[:2]}: {n} are missing" for a, n in (want - got).items())
+    yield from (f"attachment {a[:2]}: {n} are too many" for a, n in (got - want).items())
+
+
 def compare(sessions, dovecot, postfix):
     """(what was compared, mismatches); the arguments are lines."""
     logins, refused = read_dovecot(dovecot)
+    postfix = list(postfix)
     messages = read_postfix(postfix)
     records = last_records(sessions)
     faults = list(compare_imap(logins, refused, records["imap"]))
     faults += compare_smtp(messages, records["smtp"])
-    if not logins or not messages:
+    if not logins or (postfix and not messages):
         faults.append(f"nothing to compare: {len(logins)} logins, {len(messages)} messages in logs")
     return (f"{len(logins)} IMAP sessions, {len(refused)} refused ones, "
             f"{len(messages)} SMTP messages"), faults

@@ -18,6 +18,9 @@ import sys
 import tempfile
 import time
 
+import check_lab
+import wire
+
 TESTS = pathlib.Path(__file__).resolve().parent
 ROOT = TESTS.parent
 DATA = TESTS / "data"
@@ -124,7 +127,18 @@ def lab(postern, folder):
     run = Run(postern, folder, LAB).done()
     check = subprocess.run([sys.executable, str(TESTS / "check_lab.py"), run.out["sessions"],
                             DATA / "lab.dovecot.log", DATA / "lab.postfix.log"])
+    attached(run, LAB)
     if check.returncode:
+        sys.exit(1)
+
+
+def attached(run, capture):
+    """Attachments' names, sizes and hashes are what Python's own reader of mail finds on the wire."""
+    records = check_lab.last_records(line.decode() for line in run.lines("sessions"))
+    faults = list(check_lab.compare_attachments(capture, records["smtp"].values()))
+    n = sum(wire.attachments(capture).values())
+    print(*faults, f"{capture.name}: {n} attachments: {len(faults)} differ", sep="\n")
+    if faults:
         sys.exit(1)
 
 
@@ -135,6 +149,15 @@ def others(postern, folder):
         run = Run(postern, folder, capture).done()
         check = subprocess.run([sys.executable, str(TESTS / "check_others.py"), run.out["sessions"],
                                 DATA / f"{name}.courier.log", DATA / f"{name}.exim.log", capture])
+        attached(run, capture)
+        if check.returncode:
+            sys.exit(1)
+    for name in ("cyrus", "clients_cyrus", "readers_cyrus"):
+        capture = DATA / f"{name}.pcap.zst"
+        run = Run(postern, folder, capture).done()
+        check = subprocess.run([sys.executable, str(TESTS / "check_cyrus.py"), run.out["sessions"],
+                                DATA / f"{name}.cyrus.log", DATA / f"{name}.opensmtpd.log", capture])
+        attached(run, capture)
         if check.returncode:
             sys.exit(1)
 
@@ -146,6 +169,7 @@ def proxies(postern, folder):
     untrusted = Run(postern, folder, capture).done()
     check = subprocess.run([sys.executable, str(TESTS / "check_proxies.py"), trusted.out["sessions"],
                             untrusted.out["sessions"], capture, str(DATA / "proxies")])
+    attached(trusted, capture)
     if check.returncode:
         sys.exit(1)
 
@@ -492,12 +516,13 @@ def schema(postern, folder):
 CLIENTS = {"mbsync": "mbsync (isync)", "offlineimap": "OfflineIMAP", "fetchmail": "fetchmail", "getmail": "getmail",
            "mutt": "mutt", "neomutt": "NeoMutt", "curl_list": "curl", "curl_fetch": "curl",
            "imaplib_read": "Python imaplib", "imaplib_headers": "Python imaplib",
-           "imapclient_perl": "Mail::IMAPClient (imapsync)", "imapflow": "ImapFlow"}
+           "imapclient_perl": "Mail::IMAPClient (imapsync)", "imapflow": "ImapFlow", "alpine": "Alpine", "snail": "S-nail"}
 # What the same programs are called where they come through proxies, or with COMPRESS.
 ALSO = {"mutt_deflate": "mutt", "mbsync_tls": "mbsync", "curl_imaps": "curl_fetch"}
 # These do otherwise where folders stand below INBOX, or a server knows no ID. All others have one number.
 DIFFER = {"mbsync", "offlineimap", "imapflow"}
-PLATFORMS = ("clients", "clients_others", "proxies")
+# A recording, and how many of the programs are in it.
+PLATFORMS = {"clients": 12, "clients_others": 12, "clients_cyrus": 11, "proxies": 6, "readers": 2, "readers_cyrus": 2}
 
 
 def grammars_in(postern, folder, name):
@@ -515,7 +540,7 @@ def grammars_in(postern, folder, name):
             fail(f"{name}: {kind}: {client}, expected {grammars[kind]} of {CLIENTS[kind]}")
     told = {json.loads(line)["client"]["grammar"] for line in run.lines("activity")
             if "grammar" in json.loads(line).get("client", {})}
-    if len(set(grammars.values())) != len(grammars) or len(grammars) < (6 if name == "proxies" else len(CLIENTS)):
+    if len(set(grammars.values())) != len(grammars) or len(grammars) != PLATFORMS[name]:
         fail(f"{name}: not one grammar for each program: {grammars}")
     if not set(grammars.values()) <= told:
         fail(f"{name}: activities lack {set(grammars.values()) - told}")
@@ -533,12 +558,13 @@ def clients(postern, folder):
     n_grammars = len(set.union(*numbers.values()))
     if several != DIFFER or n_grammars != sum(map(len, numbers.values())):
         fail(f"several numbers for {several}, or one for two programs: {numbers}")
-    run = Run(postern, folder, DATA / "clients.pcap.zst").done()
-    check = subprocess.run([sys.executable, str(TESTS / "check_lab.py"), run.out["sessions"],
-                            DATA / "clients.dovecot.log", DATA / "clients.postfix.log"])
-    if check.returncode:
-        sys.exit(1)
-    print(f"{len(numbers)} programs, {n_grammars} grammars, {len(numbers) - len(several)} with one on all of {PLATFORMS}")
+    for name in ("clients", "readers"):
+        run = Run(postern, folder, DATA / f"{name}.pcap.zst").done()
+        check = subprocess.run([sys.executable, str(TESTS / "check_lab.py"), run.out["sessions"],
+                                DATA / f"{name}.dovecot.log", DATA / f"{name}.postfix.log"])
+        if check.returncode:
+            sys.exit(1)
+    print(f"{len(numbers)} programs, {n_grammars} grammars, {len(numbers) - len(several)} with one on all of {[*PLATFORMS]}")
 
 
 def no_secret(postern, folder):

@@ -2,8 +2,12 @@
 # Copyright (c) 2026, the Postern authors
 
 """A plain reader of a lab capture, which has no holes: each connection's bytes, and of IMAP's answers the
-literals that FETCH sent. It shares nothing with the program that is tested."""
+literals that FETCH sent, and the messages a client of SMTP sent. It shares nothing with the program that is tested."""
 
+import collections
+import email
+import email.policy
+import hashlib
 import re
 import socket
 import struct
@@ -13,7 +17,7 @@ LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
 
 
 def packets(capture):
-    data = subprocess.run(["zstd", "-q", "-d", "-c", str(capture)], capture_output=True, check=True).stdout
+    data = subprocess.run(["zstd", "-q", "-d", "-c", "-f", str(capture)], capture_output=True, check=True).stdout
     at = 24
     while at < len(data):
         size = struct.unpack_from("<I", data, at + 8)[0]
@@ -83,3 +87,32 @@ def fetched(data):
             at += size
             end = data.index(b"\n", at)
             line, at = data[at:end + 1], end + 1
+
+
+def sent(client):
+    """Messages of a client's DATA, as they were before dots were put in front of their dots, and of its BDAT."""
+    messages, chunks, at = [], b"", 0
+    while (end := client.find(b"\r\n", at)) >= 0:
+        line, at = client[at:end].upper(), end + 2
+        if line == b"DATA" and (end := client.find(b"\r\n.\r\n", at - 2)) >= 0:
+            messages.append(re.sub(rb"(?m)^\.", b"", client[at:end + 2]))
+            at = end + 5
+        elif chunk := re.fullmatch(rb"BDAT (\d+)( LAST)?", line):
+            chunks += client[at:at + int(chunk[1])]
+            at += int(chunk[1])
+            if chunk[2]:
+                messages.append(chunks)
+                chunks = b""
+    return messages
+
+
+def attachments(capture):
+    """(name, size, SHA-256) of what has a name in the messages that clients sent, as Python's own reader has it."""
+    found = collections.Counter()
+    for client, _ in streams(capture).values():
+        for message in sent(client):
+            for part in email.message_from_bytes(message, policy=email.policy.default).walk():
+                if part.get_filename() and not part.is_multipart():
+                    content = part.get_payload(decode=True)
+                    found[part.get_filename(), len(content), hashlib.sha256(content).hexdigest()] += 1
+    return found

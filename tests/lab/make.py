@@ -4,9 +4,9 @@
 
 """Records a capture of real mail servers with real clients, and the servers' own logs as its truth:
 
-    make.py OUTDIR [--scenario test|demo|others|proxies|clients|clients_others]...
+    make.py OUTDIR [--scenario test|demo|others|cyrus|proxies|clients|clients_others|clients_cyrus|readers|readers_cyrus]...
 
-Dovecot and Postfix (others: Courier and Exim) run in one network namespace, clients in another, and beside
+Dovecot and Postfix (others: Courier and Exim; cyrus: Cyrus and OpenSMTPD) run in one network namespace, clients in another, and beside
 them the proxies that some go through; tcpdump stands between. Leaves OUTDIR/{lab,demo,others,…}.pcap.zst, a
 .log of each server and .json (what the clients did). Needs root for the namespaces; takes nothing else of the
 machine and leaves nothing behind."""
@@ -28,7 +28,8 @@ from servers import Servers
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAMES = {"test": "lab", "demo": "demo", "clients": "clients", "others": "others", "proxies": "proxies",
-         "clients_others": "clients_others"}
+         "clients_others": "clients_others", "cyrus": "cyrus", "clients_cyrus": "clients_cyrus",
+         "readers": "readers", "readers_cyrus": "readers_cyrus"}
 TOOLS = ("ip", "unshare", "ethtool", "tcpdump", "dovecot", "postfix", "openssl", "zstd")
 
 

@@ -13,7 +13,7 @@ import subprocess
 from network import run
 from servers import MAIL_ID
 
-PACKAGES = """exim4-daemon-light exim4-base courier-imap courier-base courier-authlib courier-authlib-userdb
+COURIER_AND_EXIM = """exim4-daemon-light exim4-base courier-imap courier-base courier-authlib courier-authlib-userdb
 libcourier-unicode4 libgamin0 libltdl7 libidn12 libdb5.3 libgdbm6 libpcre2-8-0 libnsl2 libtirpc3
 libgnutls-dane0 libunbound8 libevent-2.1-7""".split()
 
@@ -62,7 +62,7 @@ login:
   server_set_id = $auth1
 """
 
-START = """
+START_COURIER_AND_EXIM = """
 set -e
 mount -t overlay overlay -o lowerdir={dir}/root/usr:/usr /usr
 mount -t overlay overlay -o lowerdir={dir}/etc:/etc /etc
@@ -83,10 +83,9 @@ exec couriertcpd -maxprocs=100 -maxperip=100 -nodnslookup -noidentlookup 143 \\
 """
 
 
-class Others:
-    """Both servers, as long as the with block lasts. accounts: name -> (password, messages)."""
+class Unpacked:
+    """Servers out of unpacked packages, as long as the with block lasts. accounts: name -> (password, messages)."""
 
-    LOGS = ("courier", "exim")
     PORTS = (143, 25, 587)
 
     def __init__(self, network, folder, accounts):
@@ -98,6 +97,7 @@ class Others:
     def __enter__(self):
         self._unpack()
         self._configure()
+        self._write("start.sh", self.START.format(dir=self.dir))
         self.process = self.network.popen(
             self.network.server, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh",
             str(self.dir / "start.sh"))
@@ -111,7 +111,7 @@ class Others:
     def _unpack(self):
         packages = self.dir / "packages"
         packages.mkdir()
-        run("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *PACKAGES, cwd=packages)
+        run("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *self.PACKAGES, cwd=packages)
         for package in packages.iterdir():
             run("dpkg", "-x", str(package), str(self.dir / "root"))
 
@@ -121,11 +121,21 @@ class Others:
         path.write_text(text)
         path.chmod(mode)
 
-    def _configure(self):
+    def _users(self, *users):
+        """(name, id) that the servers run as."""
         for name in ("passwd", "group"):
-            extra = "".join(f"{who}:x:{MAIL_ID}:" + (f"{MAIL_ID}::/:/bin/false" if name == "passwd" else "") + "\n"
-                            for who in ("courier", "Debian-exim"))
+            extra = "".join(f"{who}:x:{number}:" + (f"{number}::/:/bin/false" if name == "passwd" else "") + "\n"
+                            for who, number in users)
             self._write(f"etc/{name}", pathlib.Path("/etc", name).read_text() + extra)
+
+
+class Others(Unpacked):
+    LOGS = ("courier", "exim")
+    PACKAGES = COURIER_AND_EXIM
+    START = START_COURIER_AND_EXIM
+
+    def _configure(self):
+        self._users(("courier", MAIL_ID), ("Debian-exim", MAIL_ID))
         self._write("etc/courier/authdaemonrc", AUTHDAEMON)
         settings = (self.dir / "root/etc/courier/imapd").read_text().splitlines()
         self._write("etc/courier/imapd.env", "".join(l + "\n" for l in settings if re.match(r"[A-Z_0-9]+=", l)))
@@ -135,7 +145,6 @@ class Others:
             for name, (password, _) in self.accounts.items()), 0o600)
         self._write("exim-passwords", "".join(f"{name}: {password}\n" for name, (password, _) in self.accounts.items()))
         self._write("exim.conf", EXIM.format(dir=self.dir))
-        self._write("start.sh", START.format(dir=self.dir))
         for name in ("spool", "exim"):
             (self.dir / name).mkdir()
             os.chown(self.dir / name, MAIL_ID, MAIL_ID)

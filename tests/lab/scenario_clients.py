@@ -14,6 +14,7 @@ import smtplib
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 from mailtext import Writer
 from network import SERVER_V4, run
@@ -68,6 +69,8 @@ class Scenario:
     host = SERVER_V4
     prefix = ""  # of the folders beside INBOX
     mechanisms = "*"  # that mbsync may use
+    has_submission = True
+    readers = ()  # of these names alone, and nobody who sends
 
     def __init__(self):
         self.accounts = accounts()
@@ -77,10 +80,10 @@ class Scenario:
         self._folders()
         with tempfile.TemporaryDirectory(prefix="postern-clients-") as folder:
             self.folder = pathlib.Path(folder)
-            readers = [self.mbsync, self.offlineimap, self.fetchmail, self.getmail, self.mutt, self.neomutt,
+            readers = [getattr(self, name) for name in self.readers] or [self.mbsync, self.offlineimap, self.fetchmail, self.getmail, self.mutt, self.neomutt,
                        self.curl_list, self.curl_fetch, self.imaplib_read, self.imaplib_headers,
                        self.imapclient_perl, self.imapflow, self.imapfilter]
-            senders = [self.msmtp, self.swaks, self.curl_send, self.smtplib_send]
+            senders = [self.msmtp, self.swaks, self.curl_send, self.smtplib_send] if self.has_submission and not self.readers else []
             for i, program in enumerate(readers + senders):
                 self.address = CLIENTS[i + 1]
                 run("ip", "route", "replace", "default", "dev", "users0", "src", self.address)
@@ -299,6 +302,24 @@ old = far.INBOX:is_older(10)
 new = far.INBOX:is_unseen() * far.INBOX:contain_from("alena")
 """)
         self._call("imapfilter", "-c", rc)
+
+    def snail(self, account, password):
+        """S-nail, by commands from its standard input."""
+        self._call("s-nail", "-n", "-#", "-S", "v15-compat", "-f",
+                   f"imap://{urllib.parse.quote(account, '')}:{urllib.parse.quote(password, '')}@{self.host}/INBOX",
+                   input=b"headers\ntype 1\nexit\n")
+
+    def alpine(self, account, password):
+        rc = self._file("pinerc", f"""
+inbox-path={{{self.host}/notls/user={account}}}INBOX
+user-domain=example.org
+feature-list=quell-user-lookup-in-passwd-file,quit-without-confirm
+last-version-used=6.26
+""")
+        (self.home / "mail").mkdir(exist_ok=True)
+        # The password, which is not to be kept; the message shown; the end.
+        in_terminal(["alpine", "-p", rc, "-i"], [password + "\r", "n", "\r", "q", "y", "y"],
+                    {**os.environ, **NO_RESOLVER, "HOME": str(self.home), "TERM": "xterm"})
 
     # ---- Programs that send
 

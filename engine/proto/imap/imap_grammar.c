@@ -195,10 +195,12 @@ static void word_id(struct imap_grammar *g, const struct imap_token *arg) {
 }
 
 static void word_search(struct imap_grammar *g, const struct imap_token *arg) {
+	// Which messages are searched is the mailbox's matter: Alpine names the only one there is, or none.
+	if (arg->data != NULL && arg->kind == TOKEN_ATOM
+	    && is_only(arg->data, arg->size, "0123456789:*,"))
+		return;
 	if (imap_search_is_key(arg))
 		word_written(g, arg);
-	else if (arg->data != NULL && arg->kind == TOKEN_ATOM && is_only(arg->data, arg->size, "0123456789:*,"))
-		word_add(g, "#", 1);
 	else
 		word_add(g, "?", 1);
 }
