@@ -327,20 +327,20 @@ static bool is_behind_name(const uint8_t *text, size_t from) {
 	return true;
 }
 
-// The last of a line, behind a word and one blank.
-static bool ends_line(const uint8_t *text, size_t from, size_t to, size_t size) {
-	return (to == size || text[to] == '\r' || text[to] == '\n') && from > 1
+// In running text: behind a word and one blank, and before a blank or the line's end.
+static bool is_in_text(const uint8_t *text, size_t from, size_t to, size_t size) {
+	return (to == size || text[to] == '\r' || text[to] == '\n' || text[to] == ' ') && from > 1
 		&& text[from - 1] == ' ' && is_word(text[from - 2]) && !is_digit(text[from - 2]);
 }
 
 // One of 200 numbers of that form is right by chance, and offices have far more of them than people are told of in
-// mail: it is called one, stands behind a name, at a line's end or alone. Years are those of people: not from 2012 to
+// mail: it is called one, stands behind a name, between words or alone. Years are those of people: not from 2012 to
 // 2049, because offices number by the day and nobody before 1954 has ten digits.
 static bool is_told(const uint8_t *text, size_t from, size_t to, size_t size) {
 	int year = (text[from] - '0') * 10 + text[from + 1] - '0';
 
 	return (year < 12 || year > 49)
-		&& (is_alone(text, from, to, size) || ends_line(text, from, to, size)
+		&& (is_alone(text, from, to, size) || is_in_text(text, from, to, size)
 		    || is_behind_name(text, from));
 }
 

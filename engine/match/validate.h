@@ -26,7 +26,7 @@ enum validate {
 	// Luhn, and it stands alone on its line or a word in front calls it a card (karta, visa): one of ten
 	// numbers of 16 digits has the right check digit, and tables are full of them.
 	VALIDATE_LUHN_TOLD,
-	// The same of birth numbers: called so, behind a name, alone on a line or the last of one; and not of a day from
+	// The same of birth numbers: called so, behind a name, alone on a line or between words; and not of a day from
 	// 2012 to 2049 unless called so, because offices number by the day (230512/1234).
 	VALIDATE_BIRTH_NUMBER_TOLD,
 	VALIDATES,
