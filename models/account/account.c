@@ -117,22 +117,39 @@ struct visitor *account_get_visitor(struct account *account, uint32_t client, ui
 	return least;
 }
 
-enum { BLOOM_HASHES = 3, BLOOM_BITS = 8 * ACCOUNT_BLOOM };
+// Two filters of half the bits: the younger is filled until half of it is set, and then is the older. So those to
+// whom somebody wrote last are known, some fifty, and never, as with one filter that fills up, everybody.
+enum { BLOOM_HASHES = 5, BLOOM_BITS = 8 * ACCOUNT_BLOOM / 2 };
 
 uint64_t account_address(const char *address) {
 	return hash_bytes(HASH_PUBLIC, address, strnlen(address, ACTIVITY_ADDRESS_SIZE));
 }
 
-bool account_knows(const struct account *account, uint64_t hash) {
-	for (int i = 0; i < BLOOM_HASHES; i++, hash >>= 16)
-		if (!(account->correspondents[hash % BLOOM_BITS / 8] & 1 << hash % 8))
+static bool bloom_has(const uint8_t *bloom, uint64_t hash) {
+	for (int i = 0; i < BLOOM_HASHES; i++, hash >>= 12)
+		if (!(bloom[hash % BLOOM_BITS / 8] & 1 << hash % 8))
 			return false;
 	return true;
 }
 
+bool account_knows(const struct account *account, uint64_t hash) {
+	return bloom_has(account->correspondents[0], hash)
+		|| bloom_has(account->correspondents[1], hash);
+}
+
 void account_wrote(struct account *account, uint64_t hash) {
-	for (int i = 0; i < BLOOM_HASHES; i++, hash >>= 16)
-		account->correspondents[hash % BLOOM_BITS / 8] |= 1 << hash % 8;
+	uint8_t(*bloom)[ACCOUNT_BLOOM / 2] = account->correspondents;
+	int n_set = 0;
+	if (bloom_has(bloom[0], hash))
+		return;
+	for (int i = 0; i < ACCOUNT_BLOOM / 2; i++)
+		n_set += __builtin_popcount(bloom[0][i]);
+	if (n_set > BLOOM_BITS / 2) {
+		memcpy(bloom[1], bloom[0], sizeof(bloom[0]));
+		memset(bloom[0], 0, sizeof(bloom[0]));
+	}
+	for (int i = 0; i < BLOOM_HASHES; i++, hash >>= 12)
+		bloom[0][hash % BLOOM_BITS / 8] |= 1 << hash % 8;
 }
 
 void account_visit_place(struct account *account, struct place *place, uint16_t day, bool strange) {

@@ -163,7 +163,7 @@ struct account {
 	struct meter meters[METERS];
 	uint16_t hours_total;
 	uint16_t hours[2][24]; // [weekend]: how often residents were seen
-	uint8_t correspondents[ACCOUNT_BLOOM];
+	uint8_t correspondents[2][ACCOUNT_BLOOM / 2]; // of late, and before
 	uint8_t others[ACCOUNT_OTHERS_BLOOM];
 };
 
