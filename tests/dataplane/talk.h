@@ -202,6 +202,7 @@ struct seg {
 	uint16_t urgent;
 	bool is_inconsistent;
 	uint8_t ttl; // 0: 64
+	uint32_t stamp; // its timestamp option's, 0: none
 };
 
 static inline uint32_t talk_hash(const struct talk *t, uint16_t client) {
@@ -249,12 +250,22 @@ talk_pkt(const struct talk *t, const struct seg *seg, uint8_t *addr, struct pkt 
 static inline void talk_segment(struct talk *t, const struct seg *seg) {
 	uint8_t *addr = malloc(32);
 	uint8_t *copy;
+	uint32_t front = seg->stamp ? 4 : 0;
 	struct pkt pkt;
 
 	talk_pkt(t, seg, addr, &pkt);
-	copy = malloc(pkt.payload_size + !pkt.payload_size);
-	memcpy(copy, pkt.payload_size ? seg->data : "", pkt.payload_size);
-	pkt.payload = copy;
+	copy = malloc(front + pkt.payload_size + !pkt.payload_size);
+	memcpy(copy + front, pkt.payload_size ? seg->data : "", pkt.payload_size);
+	pkt.payload = copy + front;
+	if (seg->stamp) {
+		for (int i = 0; i < 4; i++)
+			copy[i] = (uint8_t)(seg->stamp >> (24 - 8 * i));
+		pkt.has_stamp = 1;
+		if (seg->flags & TCP_SYN)
+			pkt.syn_stamp_back = 4;
+		else
+			pkt.stamp_back = 4;
+	}
 	pkt.number = t->n_packets;
 	flow_run(t->table, &pkt, 1);
 	t->n_packets++;

@@ -9,16 +9,22 @@
 
 #include <assert.h>
 
-enum { RECORD_SIZE = 8 };
+enum {
+	RECORD_SIZE = 8,
+	SIZE_MAX_OF_HOSTS = 65535, // one segment of a host that leaves cutting to its NIC
+	HELD_SIZE = 100000, // one of those can be held, and not two
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	static const char text[]
-		= "the quick brown fox jumps over the lazy dog, and again and again";
-	struct talk *t = talk_new(4, 8192);
+	static char text[SIZE_MAX_OF_HOSTS + 2];
+	struct talk *t = talk_with((struct flow_config
+	){.n_flows = 4, .held_size = HELD_SIZE, .recent_size = 1 << 19});
 	const struct flow_stats *stats = flow_stats(t->table);
 	uint64_t n_fates = 0;
 
+	for (size_t i = 0; !text[0] && i < sizeof(text); i++)
+		text[sizeof(text) - 1 - i] = (char)('a' + i % 23);
 	for (; size >= RECORD_SIZE; data += RECORD_SIZE, size -= RECORD_SIZE) {
 		struct seg seg = {
 			.dir = data[0] & 1,
@@ -32,8 +38,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 			.window = data[6],
 			.checksum = data[0] >> 4 & 3,
 			.ttl = data[7] & 16 ? 5 : 64,
+			.stamp = data[7] & 64 ? 1000u + data[6] : 0,
 		};
 
+		if (data[7] & 32)
+			seg.size = SIZE_MAX_OF_HOSTS - 16 * data[5];
+		if (data[7] & 128 && seg.stamp)
+			seg.stamp ^= 0x80000000u;
 		if (data[1] & 0x40)
 			seg.flags = TCP_ACK | (data[1] & TCP_FIN);
 		if (!seg.size)
