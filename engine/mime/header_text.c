@@ -26,6 +26,7 @@ static void out_put(struct text *text, const uint8_t *data, size_t size) {
 }
 
 static void bad_put(struct text *text) {
+	*text->flaws |= HEADER_BAD_WORD;
 	out_put(text, (const uint8_t *)"\xef\xbf\xbd", 3); // U+FFFD
 }
 
@@ -240,6 +241,9 @@ static bool word_put(struct text *text, const struct word *word) {
 			   word->charset.size
 		   ) == 0;
 
+	// RFC 2047 2: no blanks; where they stand readers differ, and most decode it.
+	if (memchr(word->text.data, ' ', word->text.size) != NULL)
+		*text->flaws |= HEADER_BAD_WORD;
 	if (!is_same) {
 		header_charset_leave(text);
 		if (!charset_begin(

@@ -140,11 +140,7 @@ void mime_gap(struct mime *mime, uint64_t size) {
 	mime->line = LINE_IN;
 	mime->n_eol = 0;
 	mime->n_held = 0;
-	transfer_gap(&mime->transfer);
-	charset_gap(&mime->charset);
-	html_gap(&mime->html);
-	if (mime->facts != NULL)
-		attachment_gap(&mime->attachment, mime->slab, size);
+	mime_leaf_gap(mime, size);
 	if (mime->scan == SCAN_WAIT)
 		mime_leaf_decide(mime);
 	if (mime->handler.text_end != NULL)

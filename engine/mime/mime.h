@@ -7,7 +7,7 @@
 // while the message is open.
 //
 // Where mail programs read a message differently, the reading that shows more is taken, and an event
-// says so. Any cut of the bytes gives the same fields, text and facts.
+// says so; an attachment with two transfer encodings is listed decoded either way. Any cut of the bytes gives the same fields, text and facts.
 
 #pragma once
 

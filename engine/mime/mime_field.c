@@ -94,19 +94,39 @@ static void type_read(struct mime *m, struct header_slice value) {
 	flaws_tell(m, flaws, EVENT_mime_ambiguous_type);
 }
 
+// What a field says behind the first word of a list: "base64, quoted-printable".
+static void encoding_list_read(struct mime *m, struct header_slice value) {
+	const uint8_t *comma = memchr(value.data, ',', value.size);
+	struct part *part = &m->part;
+
+	if (comma == NULL || part->has_other_encoding)
+		return;
+	struct header_slice rest = {comma + 1, (size_t)(value.data + value.size - comma - 1)};
+	struct header_word word = header_first(rest, false, &(uint32_t){0});
+	memcpy(part->other_encoding, word.text, sizeof(part->other_encoding));
+	part->has_other_encoding = true;
+}
+
 static void encoding_read(struct mime *m, struct header_slice value) {
 	struct part *part = &m->part;
 	uint32_t flaws = 0;
 	struct header_word word = header_first(value, false, &flaws);
+	size_t n = strlen(word.text);
 
-	if (flaws != 0)
-		mime_event(m, EVENT_mime_ambiguous_encoding);
-	if (part->has_encoding && strcmp(part->encoding, word.text) != 0)
-		mime_event(m, EVENT_mime_ambiguous_encoding);
-	if (word.text[0] == '\0')
-		mime_event(m, EVENT_mime_ambiguous_encoding);
-	for (size_t n = strlen(word.text); n > 0 && word.text[n - 1] == ','; n--)
+	if (n > 0 && word.text[n - 1] == ',')
+		encoding_list_read(m, value);
+	for (; n > 0 && word.text[n - 1] == ','; n--)
 		word.text[n - 1] = '\0'; // a list: the first of it
+	if (flaws != 0 || word.text[0] == '\0' || part->has_other_encoding)
+		mime_event(m, EVENT_mime_ambiguous_encoding);
+	if (part->has_encoding && strcmp(part->encoding, word.text) != 0) {
+		mime_event(m, EVENT_mime_ambiguous_encoding);
+		// Of two that are named one is the first; of one and none it is the one.
+		const char *other = part->encoding[0] == '\0' ? part->encoding : word.text;
+		if (!part->has_other_encoding)
+			memcpy(part->other_encoding, other, sizeof(part->other_encoding));
+		part->has_other_encoding = true;
+	}
 	if (!part->has_encoding || part->encoding[0] == '\0')
 		memcpy(part->encoding, word.text, sizeof(part->encoding));
 	part->has_encoding = true;

@@ -137,7 +137,77 @@ static void decoded_data(struct mime *m, const uint8_t *data, size_t size) {
 		text_data(m, data, size);
 }
 
+// ---- Another reading
+
+void mime_leaf_other(struct mime *m, enum transfer_kind transfer) {
+	const struct attachment_text *name = &m->facts->name;
+	struct other *other = slab_get(m->slab, sizeof(*other));
+
+	if (other == NULL)
+		return;
+	other->facts = mime_part_facts(m);
+	if (other->facts == NULL) {
+		slab_put(m->slab, other, sizeof(*other));
+		return;
+	}
+	if (name->text != NULL)
+		other->facts->name = attachment_text_copy(
+			m->slab, (const uint8_t *)name->text, strlen(name->text)
+		);
+	attachment_begin(&other->attachment, other->facts, m->handler.hashes);
+	transfer_begin(&other->transfer, transfer);
+	m->other = other;
+}
+
+static void other_data(struct mime *m, const uint8_t *data, size_t size) {
+	struct other *other = m->other;
+
+	while (size > 0) {
+		uint8_t decoded[PIECE_SIZE + TRANSFER_EXTRA_MAX];
+		size_t n = size < PIECE_SIZE ? size : PIECE_SIZE;
+
+		attachment_data(
+			&other->attachment,
+			m->slab,
+			decoded,
+			transfer_data(&other->transfer, data, n, decoded)
+		);
+		data += n;
+		size -= n;
+	}
+}
+
+static void other_end(struct mime *m) {
+	struct other *other = m->other;
+	uint8_t rest[TRANSFER_EXTRA_MAX];
+
+	if (other == NULL)
+		return;
+	attachment_data(&other->attachment, m->slab, rest, transfer_end(&other->transfer, rest));
+	attachment_end(&other->attachment, m->slab);
+	if (m->handler.file != NULL)
+		m->handler.file(m->handler.ctx, other->facts);
+	slab_put(m->slab, other, sizeof(*other));
+	m->other = NULL;
+}
+
+void mime_leaf_gap(struct mime *m, uint64_t size) {
+	transfer_gap(&m->transfer);
+	charset_gap(&m->charset);
+	html_gap(&m->html);
+	if (m->facts != NULL)
+		attachment_gap(&m->attachment, m->slab, size);
+	if (m->other != NULL) {
+		transfer_gap(&m->other->transfer);
+		attachment_gap(&m->other->attachment, m->slab, size);
+	}
+}
+
+// ---- The part's bytes
+
 void mime_leaf_data(struct mime *m, const uint8_t *data, size_t size) {
+	if (m->other != NULL)
+		other_data(m, data, size);
 	if (m->transfer.kind == TRANSFER_PLAIN) {
 		decoded_data(m, data, size);
 		return;
@@ -182,6 +252,7 @@ void mime_leaf_end(struct mime *m, bool whole) {
 		mime_event(m, EVENT_mime_bad_content);
 	if (m->facts != NULL)
 		attachment_close(m);
+	other_end(m);
 	size_t n = charset_end(&m->charset, rest);
 	if (m->scan == SCAN_TEXT || m->scan == SCAN_HTML)
 		utf8_data(m, rest, n);

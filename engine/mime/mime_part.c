@@ -24,12 +24,16 @@ static const struct {
 	{"uuencode", TRANSFER_UUENCODE},
 };
 
-static enum transfer_kind encoding_kind(struct mime *m) {
+static enum transfer_kind kind_find(struct mime *m, const char *name) {
 	for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++)
-		if (strcmp(m->part.encoding, encodings[i].name) == 0)
+		if (strcmp(name, encodings[i].name) == 0)
 			return encodings[i].kind;
 	mime_event(m, EVENT_mime_ambiguous_encoding);
 	return TRANSFER_PLAIN;
+}
+
+static enum transfer_kind encoding_kind(struct mime *m) {
+	return kind_find(m, m->part.encoding);
 }
 
 // Everything of the part before is forgotten; its header comes.
@@ -51,6 +55,7 @@ void mime_part_begin(struct mime *m) {
 	m->is_attached = false;
 	m->is_guessed = false;
 	m->facts = NULL;
+	m->other = NULL;
 	m->scan = SCAN_NOTHING;
 	m->mark = MARK_START;
 	m->charset = (struct charset){0};
@@ -88,7 +93,7 @@ static void name_offer(struct mime *m, const struct attachment_text *name) {
 }
 
 // The facts of an attachment, listed while there is room.
-static struct attachment_facts *facts_open(struct mime *m) {
+struct attachment_facts *mime_part_facts(struct mime *m) {
 	struct mime_summary *summary = &m->summary;
 	struct part *part = &m->part;
 	struct attachment_facts *facts = NULL;
@@ -141,7 +146,7 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 		m->scan = SCAN_HTML;
 	if (has_header && (part->is_attachment || is_named || m->scan == SCAN_NOTHING)) {
 		m->is_attached = true;
-		m->facts = facts_open(m);
+		m->facts = mime_part_facts(m);
 		if (m->facts != NULL)
 			attachment_begin(&m->attachment, m->facts, m->handler.hashes);
 	}
@@ -151,9 +156,13 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 		m->scan = SCAN_NOTHING;
 	if (m->scan == SCAN_TEXT || m->scan == SCAN_HTML)
 		mime_leaf_charset(m, part->charset);
-	transfer_begin(
-		&m->transfer, m->is_decoded && m->inner == NULL ? TRANSFER_PLAIN : encoding_kind(m)
-	);
+	bool is_decoded = m->is_decoded && m->inner == NULL;
+	transfer_begin(&m->transfer, is_decoded ? TRANSFER_PLAIN : encoding_kind(m));
+	if (!part->has_other_encoding || is_decoded || m->facts == NULL)
+		return;
+	enum transfer_kind other = kind_find(m, part->other_encoding);
+	if (other != m->transfer.kind)
+		mime_leaf_other(m, other);
 }
 
 void mime_part_guessed(struct mime *m, enum transfer_kind transfer) {
@@ -161,7 +170,7 @@ void mime_part_guessed(struct mime *m, enum transfer_kind transfer) {
 	mime_part_leaf(m, false);
 	transfer_begin(&m->transfer, transfer);
 	m->is_guessed = true;
-	m->facts = facts_open(m);
+	m->facts = mime_part_facts(m);
 	if (m->facts == NULL)
 		return;
 	m->is_attached = true;
@@ -234,6 +243,9 @@ void mime_part_decide(struct mime *m) {
 		strcpy(part->type, "message/rfc822");
 	if (is_multipart && (part->n_boundary == 0 || part->type[9] != '/'))
 		mime_event(m, EVENT_mime_ambiguous_type);
+	// Some look for the boundary whatever the type is called.
+	if (!is_multipart && part->n_boundary > 0)
+		mime_event(m, EVENT_mime_ambiguous_type);
 	if (is_multipart && part->n_boundary > 0) {
 		if (encoding_kind(m) != TRANSFER_PLAIN)
 			mime_event(m, EVENT_mime_ambiguous_encoding);
@@ -252,7 +264,7 @@ void mime_part_decide(struct mime *m) {
 		struct attachment_facts *facts = NULL;
 
 		if (is_named || part->is_attachment)
-			facts = facts_open(m);
+			facts = mime_part_facts(m);
 		if (level_open(m, true)) {
 			// RFC 2046 5.2.1 allows no encoding here. Some undo it all the same: so is done
 			// when what comes does not begin as a message does.

@@ -31,6 +31,8 @@ struct part {
 	char type[HEADER_WORD_MAX];
 	char charset[HEADER_WORD_MAX];
 	char encoding[HEADER_WORD_MAX];
+	char other_encoding[HEADER_WORD_MAX]; // that some readers take instead
+	bool has_other_encoding;
 	bool has_type, has_encoding, has_disposition, is_attachment;
 	uint8_t n_boundary;
 	uint8_t boundary[MIME_BOUNDARY_SIZE_MAX];
@@ -49,6 +51,13 @@ struct level {
 	bool is_closed; // its last boundary has been read
 	uint8_t n_boundary; // 0: a message, which ends with the part around it
 	uint8_t boundary[];
+};
+
+// An attachment whose encoding readers differ about, decoded the other way; listed as one more.
+struct other {
+	struct transfer transfer;
+	struct attachment attachment;
+	struct attachment_facts *facts;
 };
 
 // Of a line of text, as a beginning of what is not MIME's (mime_leaf.c).
@@ -111,6 +120,7 @@ struct mime {
 	struct html html;
 	struct attachment_facts *facts; // NULL: it is no attachment
 	struct attachment attachment;
+	struct other *other; // or NULL
 
 	struct mime_summary summary;
 };
@@ -140,6 +150,8 @@ void mime_part_decide(struct mime *m);
 // Content begins: the part is no container. has_header: it may be an attachment.
 void mime_part_leaf(struct mime *m, bool has_header);
 
+// One more attachment, listed; NULL: no room. It takes the part's names.
+struct attachment_facts *mime_part_facts(struct mime *m);
 // Content begins that has no header.
 void mime_part_guessed(struct mime *m, enum transfer_kind transfer);
 // The part that was taken for an attachment is text.
@@ -173,5 +185,8 @@ void mime_leaf_data(struct mime *m, const uint8_t *data, size_t size);
 void mime_leaf_end(struct mime *m, bool whole);
 // The part's text is in that character set ("": not said).
 void mime_leaf_charset(struct mime *m, const char *name);
+// The attachment that begins is decoded another way, too, as far as there is room.
+void mime_leaf_other(struct mime *m, enum transfer_kind transfer);
+void mime_leaf_gap(struct mime *m, uint64_t size);
 // What is not called text is judged by the first bytes there are.
 void mime_leaf_decide(struct mime *m);

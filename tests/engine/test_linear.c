@@ -341,8 +341,16 @@ static void imap_line_say(size_t n) {
 
 static void i3_i12_literals_and_parentheses_cost_in_proportion(void **state) {
 	static const struct unit_case cases[] = {
-		{"a SEARCH", " TEXT {1+}\r\nx", "\r\n", IMAP_LITERALS_PER_COMMAND_MAX / 4 - 4, 20000},
-		{"a SEARCH", " TEXT {0+}\r\n", "\r\n", IMAP_LITERALS_PER_COMMAND_MAX / 4 - 4, 20000},
+		{"a SEARCH",
+		 " TEXT {1+}\r\nx",
+		 "\r\n",
+		 IMAP_LITERALS_PER_COMMAND_MAX / 4 - 4,
+		 20000},
+		{"a SEARCH",
+		 " TEXT {0+}\r\n",
+		 "\r\n",
+		 IMAP_LITERALS_PER_COMMAND_MAX / 4 - 4,
+		 20000},
 		{"a SEARCH ", "(", "\r\n", 500, 50000},
 		{"* 1 FETCH (BODYSTRUCTURE ", "(", "\r\n", 500, 50000},
 		{"* 1 FETCH (ENVELOPE ", "(\"", "\r\n", 500, 50000},

@@ -463,6 +463,10 @@ static void imap_end(struct session *s, void *state, uint64_t now_ns) {
 
 	imap_compress_end(&c);
 	imap_grammar_end(&c);
+	for (int dir = 0; dir < 2; dir++) // a message of which less came than was announced
+		if (c.imap->place[dir] == PLACE_LITERAL && c.imap->busy != NULL
+		    && c.imap->busy->side[dir].keep == KEEP_CONTENT)
+			session_event(s, EVENT_message_cut);
 	if (c.imap->busy != NULL) {
 		imap_fetch_close(&c);
 		if (c.imap->busy->command != NULL)

@@ -73,13 +73,13 @@ static void encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is(void **
 		{"=?windows-1250?Q?=9Elu=9Dou=E8k=FD?=", "žluťoučký", 0},
 		{"=?iso-8859-2?B?7bvo?=", "íťč", 0},
 		{"=?utf-8?B?xA==?= =?utf-8?B?jQ==?=", "č", 0}, // a character over two words
-		{"=?utf-8?B?xA==?= x", "\xef\xbf\xbd x", 0}, // half a character
-		{"=?utf-8?B?xA==?=", "\xef\xbf\xbd", 0},
+		{"=?utf-8?B?xA==?= x", "\xef\xbf\xbd x", HEADER_BAD_WORD}, // half a character
+		{"=?utf-8?B?xA==?=", "\xef\xbf\xbd", HEADER_BAD_WORD},
 		{"=?utf-8?Q?=C0=AF=ED=A0=80?=",
 		 "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
-		 0},
-		{"=?us-ascii?Q?=9Elu=9D?=", "\xef\xbf\xbdlu\xef\xbf\xbd", 0},
-		{"=?utf-8?B?xA==?= =?iso-8859-2?Q?=E8?=", "\xef\xbf\xbdč", 0},
+		 HEADER_BAD_WORD},
+		{"=?us-ascii?Q?=9Elu=9D?=", "\xef\xbf\xbdlu\xef\xbf\xbd", HEADER_BAD_WORD},
+		{"=?utf-8?B?xA==?= =?iso-8859-2?Q?=E8?=", "\xef\xbf\xbdč", HEADER_BAD_WORD},
 		// Bytes without a label: UTF-8 as a whole (RFC 6532), or else Windows-1250.
 		{"žluťoučký =?utf-8?Q?k=C5=AF=C5=88?=", "žluťoučký kůň", 0},
 		{"\x9elu\x9dou\xe8k\xfd =?utf-8?Q?k=C5=AF=C5=88?=",
@@ -93,7 +93,7 @@ static void encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is(void **
 		{"=?utf-8?X?a?=", "=?utf-8?X?a?=", 0},
 		{"=?utf-8?Q?=4?=", "=4", HEADER_BAD_WORD},
 		{"=?utf-8?B?Y.Q=?=", "a", HEADER_BAD_WORD},
-		{"=?utf-8?Q?a b?=", "a b", 0}, // raw blanks, as some write them
+		{"=?utf-8?Q?a b?=", "a b", HEADER_BAD_WORD}, // raw blanks, as some write them
 		{"a=?utf-8?Q?b?=c", "abc", 0},
 		{"==?=?", "==?=?", 0},
 		{"=?utf-16?B?/v8AYQ==?=", "a", 0},
@@ -156,10 +156,10 @@ static void m11_parameters_are_read_as_rfc_2231_says(void **) {
 		{"attachment;;; filename=a", "a", 0},
 		{"attachment; filename=kůň.txt", "kůň.txt", 0},
 		{"attachment; filename=\"k\xf9\xf2.txt\"", "kůň.txt", HEADER_OFF_GRAMMAR},
-		{"attachment; filename*=utf-8''%C4", "\xef\xbf\xbd", 0},
+		{"attachment; filename*=utf-8''%C4", "\xef\xbf\xbd", HEADER_BAD_WORD},
 		{"attachment; filename*0*=utf-8''%C4; filename*1=\xe8",
 		 "\xef\xbf\xbdč",
-		 HEADER_OFF_GRAMMAR},
+		 HEADER_OFF_GRAMMAR | HEADER_BAD_WORD},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct header_slice value = slice(cases[i].value, strlen(cases[i].value));

@@ -334,9 +334,9 @@ static const struct {
 	{"M2", "Content-Transfer-Encoding: base64\v\r\n\r\nYWJj", 0},
 	{"M2", "Content-Transfer-Encoding: base\v64\r\n\r\nYWJj", ON(mime_ambiguous_encoding)},
 	{"M2", "Content-Transfer-Encoding: base\r\n 64\r\n\r\nYWJj", ON(mime_ambiguous_encoding)},
-	{"M3", "Content-Type: xmultipart/mixed; boundary=b\r\n" PART, 0}, // a type of nobody
-	{"M3", "Content-Type: multi/mixed; boundary=b\r\n" PART, 0},
-	{"M3", "Content-Type: text/plain; boundary=b\r\n" PART, 0}, // RFC 2045: no meaning there
+	{"M3", "Content-Type: xmultipart/mixed; boundary=b\r\n" PART, ON(mime_ambiguous_type)},
+	{"M3", "Content-Type: multi/mixed; boundary=b\r\n" PART, ON(mime_ambiguous_type)},
+	{"M3", "Content-Type: text/plain; boundary=b\r\n" PART, ON(mime_ambiguous_type)},
 	{"M3",
 	 "Content-Type: multipart/mixed; boundary=b\r\nContent-Type: text/plain\r\n" PART,
 	 ON(mime_ambiguous_type)},
@@ -418,8 +418,8 @@ static const struct {
 	{"M5", "Content-Transfer-Encoding: quoted-printable\r\n\r\na=\rb", ON(mime_bad_content)},
 	{"M5", "Content-Transfer-Encoding: quoted-printable\r\n\r\na=e1", 0}, // lower case
 	{"M13", "Subject: =?utf-8?B?xI0\r\n\r\n", ON(mime_bad_word)},
-	{"M13", "Subject: =?utf-16?B?YQ==?=\r\n\r\n", 0}, // half a character: U+FFFD
-	{"M13", "Subject: =?utf-8?Q?a b?=\r\n\r\n", 0}, // raw blanks, which all readers take
+	{"M13", "Subject: =?utf-16?B?YQ==?=\r\n\r\n", ON(mime_bad_word)}, // half a character
+	{"M13", "Subject: =?utf-8?Q?a b?=\r\n\r\n", ON(mime_bad_word)}, // raw blanks
 	{"M13", "Subject: \"=?utf-8?Q?a?=\"\r\n\r\n", 0},
 	{"M13", "Subject: =?x-none?Q?a?=\r\n\r\n", ON(mime_bad_word)},
 	{"M13", "Subject: =?utf-8?B?x.I0=?=\r\n\r\n", ON(mime_bad_word)},
@@ -476,6 +476,18 @@ static void m02_a_nul_in_a_field_is_said_wherever_it_stands(void **state) {
 		// In the name it is no header, and all of it is text.
 		assert_true(at < 26 || said.events != 0);
 	}
+}
+
+static void m02_blanks_of_any_number_are_blanks(void **state) {
+	static char text[3000];
+	static struct said said;
+
+	memset(text, ' ', sizeof(text));
+	memcpy(text, "Content-Transfer-Encoding:", 26);
+	memcpy(text + 2100, "base64\r\n\r\nYWJj", 14);
+	check(text, 2114, &said);
+	assert_int_equal(said.events, 0);
+	assert_memory_equal(said.text[0] + said.used[0] - 5, "|abc$", 5);
 }
 
 static void m23_a_name_with_nul_or_broken_utf8_is_kept_and_ends_nothing(void **state) {
@@ -697,6 +709,46 @@ static void m17_a_field_beyond_the_limit_is_cut_and_searched(void **state) {
 		}
 }
 
+static void m01_an_attachment_is_listed_in_both_decodings(void **state) {
+#define NAMED "Content-Disposition: attachment; filename=a\r\n"
+	static const struct {
+		const char *text, *listed;
+	} cases[] = {
+		{"Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: "
+		 "quoted-printable\r\n" NAMED "\r\nJVBERi0=",
+		 "[a,-,-,application/pdf,5][a,-,-,text/plain,8]"},
+		{"Content-Transfer-Encoding: quoted-printable\r\nContent-Transfer-Encoding: "
+		 "base64\r\n" NAMED "\r\nJVBERi0=",
+		 "[a,-,-,text/plain,8][a,-,-,application/pdf,5]"},
+		{"Content-Transfer-Encoding: base64, quoted-printable\r\n" NAMED "\r\nJVBERi0=",
+		 "[a,-,-,application/pdf,5][a,-,-,text/plain,8]"},
+		{"Content-Transfer-Encoding:\r\nContent-Transfer-Encoding: base64\r\n" NAMED
+		 "\r\nJVBERi0=",
+		 "[a,-,-,application/pdf,5][a,-,-,text/plain,8]"},
+		{"Content-Transfer-Encoding: x-none\r\nContent-Transfer-Encoding: base64\r\n" NAMED
+		 "\r\nJVBERi0=",
+		 "[a,-,-,text/plain,8][a,-,-,application/pdf,5]"},
+		{"Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n" NAMED
+		 "\r\nJVBERi0=",
+		 "[a,-,-,application/pdf,5][a,-,-,text/plain,8]"},
+		// The same twice is no question.
+		{"Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: BASE64\r\n" NAMED
+		 "\r\nJVBERi0=",
+		 "[a,-,-,application/pdf,5]"},
+	};
+#undef NAMED
+	static struct said said;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		check(cases[i].text, strlen(cases[i].text), &said);
+		const char *listed = strchr(said.text[0], '[');
+		assert_non_null(listed);
+		assert_string_equal(listed, cases[i].listed);
+		bool is_twice = strchr(listed + 1, '[') != NULL;
+		assert_int_equal((said.events & ON(mime_ambiguous_encoding)) != 0, is_twice);
+	}
+}
+
 static void m24_the_hash_of_an_attachment_with_a_hole_is_not_told(void **state) {
 	static const char text[] = "Content-Disposition: attachment\r\n\r\nabc";
 	static struct said said;
@@ -735,7 +787,9 @@ int main(void) {
 		cmocka_unit_test(a_long_part_without_its_header_is_read_whole),
 		cmocka_unit_test(m06_m15_m18_any_cut_of_a_message_gives_the_same_parts),
 		cmocka_unit_test(m01_to_m23_what_mail_programs_read_differently_is_said),
+		cmocka_unit_test(m01_an_attachment_is_listed_in_both_decodings),
 		cmocka_unit_test(m02_a_nul_in_a_field_is_said_wherever_it_stands),
+		cmocka_unit_test(m02_blanks_of_any_number_are_blanks),
 		cmocka_unit_test(m23_a_name_with_nul_or_broken_utf8_is_kept_and_ends_nothing),
 		cmocka_unit_test(m10_headers_of_any_size_take_the_same_memory),
 		cmocka_unit_test(m16_a_line_without_an_end_is_given_on_as_it_comes),

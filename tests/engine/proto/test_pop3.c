@@ -45,15 +45,31 @@ static void commands_beyond_the_limit_are_counted_and_keep_their_order(void **) 
 }
 
 static void i26_what_is_not_pop3_is_given_up(void **) {
-	for (int n = POP3_UNKNOWN_MAX - 1; n <= POP3_UNKNOWN_MAX; n++) {
-		struct talk *talk = talk_open(&proto_pop3, 0);
-		say(talk, STREAM_SERVER, "+OK\r\n");
-		for (int i = 0; i < n; i++)
-			say(talk, STREAM_CLIENT, "SET key value\r\n");
-		assert_int_equal(has_event(talk, EVENT_not_the_protocol), n == POP3_UNKNOWN_MAX);
-		talk_end(talk, NULL);
-		assert_int_equal(talk_memory(talk), 0);
-		talk_close(talk);
+	static const int counts[]
+		= {POP3_UNKNOWN_MAX - 1,
+		   POP3_UNKNOWN_MAX,
+		   POP3_UNKNOWN_MAX + 1,
+		   100 * POP3_UNKNOWN_MAX};
+	static const struct talk_reading reading
+		= {.proto = &proto_pop3, .dump = pop3_dump, .memory_max = 10000};
+
+	for (int c = 0; c < 4; c++) {
+		static char text[100 * POP3_UNKNOWN_MAX * 15 + 1];
+		text[0] = '\0';
+		for (int i = 0; i < counts[c]; i++)
+			strcpy(text + 15 * i, "SET key value\r\n");
+		struct play_part parts[] = {
+			{PLAY_DATA, STREAM_SERVER, "+OK\r\n", 5},
+			{PLAY_DATA, STREAM_CLIENT, text, strlen(text)},
+		};
+		char *facts = play_check(&(struct play){"redis", &talk_reader, &reading, parts, 2});
+		assert_non_null(facts);
+		assert_null(strstr(facts, "too much memory"));
+		assert_int_equal(
+			strstr(facts, "event not_the_protocol") != NULL,
+			counts[c] >= POP3_UNKNOWN_MAX
+		);
+		free(facts);
 	}
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// PROXY protocol headers (HOSTILE.md section 5, X1 to X9): each whole, byte by byte and cut in two at
-// every place, with bytes of the session right behind, which must come out untouched.
+// PROXY protocol headers (HOSTILE.md section 5, X1 to X9): each in all the ways of play.h,
+// with bytes of the session right behind, which must come out untouched.
 
+#include "play.h"
 #include "proto/proxy.h"
 
 #include <arpa/inet.h>
@@ -90,65 +91,76 @@ static const struct header headers[] = {
 	HEADER("an empty line", "\r\na1 NOOP\r\n", "none"),
 };
 
-// What a reading says, and the bytes behind it. cut: 0 whole, 1 byte by byte, else in two.
-static char *run(const uint8_t *data, size_t size, size_t cut) {
-	struct proxy proxy = {0};
-	char *text, ip[INET6_ADDRSTRLEN];
-	size_t text_size;
-	FILE *out = open_memstream(&text, &text_size);
-	int over = 0;
+// What a reading says, and the bytes behind it.
+struct start {
+	struct proxy proxy;
+	int over;
+	FILE *out;
+	char *text;
+	size_t size;
+};
 
-	for (size_t at = 0, n; at < size; at += n) {
-		n = cut == 1 ? 1 : size - at;
-		if (cut > 1 && at < cut && cut < size)
-			n = cut - at;
-		uint8_t *exact = malloc(n);
-		memcpy(exact, data + at, n);
-		const uint8_t *rest = exact;
-		size_t left = n;
-		bool was_over = over != 0;
-		if (!was_over)
-			over = proxy_read(&proxy, &rest, &left);
-		if (!was_over && over < 0)
-			fprintf(out, "none|%.*s", proxy.size, (char *)proxy.kept);
-		if (!was_over && over > 0) {
-			static const char *const kinds[] = {"bad", "local"};
-			if (proxy.kind == PROXY_CLIENT)
-				fprintf(out,
-					"%u %s %u|",
-					proxy.version,
-					inet_ntop(
-						proxy.ip.family == 4 ? AF_INET : AF_INET6,
-						proxy.ip.addr,
-						ip,
-						sizeof(ip)
-					),
-					proxy.port);
-			else
-				fprintf(out, "%u %s|", proxy.version, kinds[proxy.kind]);
-		}
-		fwrite(rest, 1, left, out);
-		free(exact);
+static void *start_open(const void *) {
+	struct start *start = calloc(1, sizeof(*start));
+
+	start->out = open_memstream(&start->text, &start->size);
+	return start;
+}
+
+static void over_write(FILE *out, const struct proxy *proxy) {
+	char ip[INET6_ADDRSTRLEN];
+
+	if (proxy->kind == PROXY_CLIENT)
+		fprintf(out,
+			"%u %s %u|",
+			proxy->version,
+			inet_ntop(
+				proxy->ip.family == 4 ? AF_INET : AF_INET6,
+				proxy->ip.addr,
+				ip,
+				sizeof(ip)
+			),
+			proxy->port);
+	else
+		fprintf(out, "%u %s|", proxy->version, proxy->kind == PROXY_BAD ? "bad" : "local");
+}
+
+static void start_data(void *ctx, enum stream_dir, const uint8_t *data, size_t size) {
+	struct start *start = ctx;
+
+	if (start->over == 0) {
+		start->over = proxy_read(&start->proxy, &data, &size);
+		if (start->over < 0)
+			fprintf(start->out,
+				"none|%.*s",
+				start->proxy.size,
+				(char *)start->proxy.kept);
+		else if (start->over > 0)
+			over_write(start->out, &start->proxy);
 	}
-	if (over == 0)
-		fputs("more", out);
-	fclose(out);
+	fwrite(data, 1, size, start->out);
+}
+
+static char *start_end(void *ctx) {
+	struct start *start = ctx;
+	char *text;
+
+	if (start->over == 0)
+		fputs("more", start->out);
+	fclose(start->out);
+	text = start->text;
+	free(start);
 	return text;
 }
 
 static void check(const char *name, const uint8_t *data, size_t size, const char *expected) {
-	char *whole = run(data, size, 0);
-	size_t step = size / 2000 + 1;
+	static const struct play_reader reader
+		= {.open = start_open, .data = start_data, .end = start_end};
+	char *found = play_check_bytes(name, &reader, NULL, data, size);
 
-	if (strcmp(whole, expected) != 0)
-		fail_msg("%s: %s, expected %s", name, whole, expected);
-	for (size_t cut = 1; cut < size; cut += step) {
-		char *part = run(data, size, cut);
-		if (strcmp(whole, part) != 0)
-			fail_msg("%s cut at %zu: %s, whole: %s", name, cut, part, whole);
-		free(part);
-	}
-	free(whole);
+	assert_non_null(found);
+	assert_string_equal(found, expected);
+	free(found);
 }
 
 static void x1_to_x9_headers_are_read_and_only_they_are_taken(void **) {

@@ -5,6 +5,8 @@
 
 #include "limits.h"
 #include "proto/sasl.h"
+#include "proto/smtp/smtp.h"
+#include "talk.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -195,6 +197,42 @@ static void a3_a5_a7_identity_comes_from_exact_forms_only(void **) {
 		assert_name(&sasl, name, strlen(name));
 		assert_true(sasl.password_hash == password(c->password));
 		assert_int_equal(sasl.is_bad, c->is_bad);
+	}
+}
+
+// Each exchange in a session, in all the ways of play.h.
+static void a3_a5_a7_exchanges_are_read_however_they_come(void **) {
+	static const struct talk_reading reading = {.proto = &proto_smtp, .memory_max = 100000};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct sasl_case *c = &cases[i];
+		char text[4][1000] = {""}, wanted[100];
+		struct play_part parts[20] = {{PLAY_DATA, STREAM_SERVER, "220 hi\r\n", 8}};
+		size_t n = 1;
+
+		snprintf(text[3], sizeof(text[3]), "AUTH %s\r\n", sasl_name(c->mechanism));
+		parts[n++] = (struct play_part){PLAY_DATA, STREAM_CLIENT, text[3], strlen(text[3])};
+		for (int m = 0; m < 3 && c->messages[m].data != NULL; m++) {
+			size_t size
+				= base64_write(c->messages[m].data, c->messages[m].size, text[m]);
+			memcpy(text[m] + size, "\r\n", 2);
+			parts[n++] = (struct play_part){PLAY_DATA, STREAM_SERVER, "334 \r\n", 6};
+			parts[n++]
+				= (struct play_part){PLAY_DATA, STREAM_CLIENT, text[m], size + 2};
+		}
+		parts[n++] = (struct play_part){PLAY_DATA, STREAM_SERVER, "235 ok\r\n", 8};
+		char *facts = play_check(&(struct play){text[3], &talk_reader, &reading, parts, n});
+		snprintf(
+			wanted,
+			sizeof(wanted),
+			"login success %s %s ",
+			sasl_name(c->mechanism),
+			c->name == NULL ? "?" : c->name
+		);
+		assert_non_null(facts);
+		if (strstr(facts, wanted) == NULL)
+			fail_msg("case %zu: %s", i, facts);
+		free(facts);
 	}
 }
 
@@ -516,6 +554,7 @@ static void mechanisms_are_found_by_their_whole_name(void **) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a3_a5_a7_identity_comes_from_exact_forms_only),
+		cmocka_unit_test(a3_a5_a7_exchanges_are_read_however_they_come),
 		cmocka_unit_test(another_identity_is_told_apart),
 		cmocka_unit_test(a7_a_message_cut_short_names_nobody_else),
 		cmocka_unit_test(a1_what_is_not_base64_names_nobody),

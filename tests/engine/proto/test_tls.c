@@ -5,6 +5,7 @@
 // they are cut into records and pieces.
 
 #include "limits.h"
+#include "play.h"
 #include "proto/tls.h"
 
 #include <setjmp.h>
@@ -112,16 +113,6 @@ static void body_make(struct bytes *to, const struct hello *hello) {
 	to->data[at + 1] = (uint8_t)(to->size - at - 2);
 }
 
-static int parse(const struct bytes *body, struct tls_hello *hello) {
-	uint8_t *exact = malloc(body->size);
-	int result;
-
-	memcpy(exact, body->data, body->size);
-	result = tls_hello_parse(exact, body->size, hello);
-	free(exact);
-	return result;
-}
-
 // Records of at most so many bytes.
 static void records_make(struct bytes *to, const struct bytes *body, size_t record_size) {
 	static struct bytes message;
@@ -140,27 +131,75 @@ static void records_make(struct bytes *to, const struct bytes *body, size_t reco
 	}
 }
 
-static int read_pieces(
-	struct slab *slab,
-	const struct bytes *bytes,
-	size_t cut,
-	size_t piece,
-	struct tls_hello *hello
-) {
-	struct tls_reader reader = {0};
-	int result = 0;
+static struct slab *slab;
 
-	for (size_t at = 0, n; at < bytes->size && result == 0; at += n) {
-		n = bytes->size - at < piece ? bytes->size - at : piece;
-		if (at < cut && cut < at + n)
-			n = cut - at;
-		uint8_t *exact = malloc(n);
-		memcpy(exact, bytes->data + at, n);
-		result = tls_hello_read(&reader, slab, exact, n, hello);
-		free(exact);
-	}
-	tls_reader_free(&reader, slab);
-	assert_int_equal(slab_used(slab), 0);
+struct reading {
+	struct tls_reader reader;
+	struct tls_hello hello;
+	int result;
+};
+
+static void *reading_open(const void *) {
+	return calloc(1, sizeof(struct reading));
+}
+
+static void reading_data(void *ctx, enum stream_dir dir, const uint8_t *data, size_t size) {
+	struct reading *r = ctx;
+
+	if (r->result == 0)
+		r->result = tls_hello_read(&r->reader, slab, data, size, &r->hello);
+}
+
+static char *reading_end(void *ctx) {
+	struct reading *r = ctx;
+	const struct tls_hello *h = &r->hello;
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fprintf(out, "%d", r->result);
+	if (r->result > 0)
+		fprintf(out,
+			" %x %d %d %s %s %s",
+			h->version,
+			h->is_ech,
+			h->is_name_bad,
+			h->ja4,
+			h->alpn,
+			h->server_name);
+	tls_reader_free(&r->reader, slab);
+	fputs(slab_used(slab) > 0 ? " leaked" : "", out);
+	fclose(out);
+	free(r);
+	return text;
+}
+
+// In all ways; what is read in the whole.
+static int read_all_ways(const struct bytes *bytes, struct tls_hello *hello) {
+	static const struct play_reader reader
+		= {.open = reading_open, .data = reading_data, .end = reading_end};
+	struct tls_reader whole = {0};
+	char *text = play_check_bytes("hello", &reader, NULL, bytes->data, bytes->size);
+	int result = tls_hello_read(&whole, slab, bytes->data, bytes->size, hello);
+
+	assert_non_null(text);
+	assert_int_equal(atoi(text), result);
+	tls_reader_free(&whole, slab);
+	free(text);
+	return result;
+}
+
+// A hello's body by itself, and in records and in all ways.
+static int parse(const struct bytes *body, struct tls_hello *hello) {
+	static struct bytes bytes;
+	uint8_t *exact = malloc(body->size);
+	int result;
+
+	memcpy(exact, body->data, body->size);
+	result = tls_hello_parse(exact, body->size, hello);
+	free(exact);
+	records_make(&bytes, body, 300);
+	assert_int_equal(read_all_ways(&bytes, &(struct tls_hello){0}), result);
 	return result;
 }
 
@@ -195,7 +234,6 @@ static void l5_the_published_example_has_its_fingerprint(void **) {
 
 static void l3_records_and_pieces_of_any_size_give_the_same(void **) {
 	static const size_t sizes[] = {1, 2, 3, 5, 100, 16384};
-	struct slab *slab = slab_open(1 << 20);
 	static struct bytes body, bytes;
 	struct tls_hello hello;
 
@@ -203,14 +241,9 @@ static void l3_records_and_pieces_of_any_size_give_the_same(void **) {
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		records_make(&bytes, &body, sizes[i]);
 		put(&bytes, "\x17\x03\x03", 3); // what follows is not looked at
-		for (size_t cut = 0; cut < bytes.size; cut++) {
-			assert_int_equal(read_pieces(slab, &bytes, cut, SIZE_MAX, &hello), 1);
-			assert_string_equal(hello.ja4, chrome_ja4);
-		}
-		assert_int_equal(read_pieces(slab, &bytes, 0, 1, &hello), 1);
+		assert_int_equal(read_all_ways(&bytes, &hello), 1);
 		assert_string_equal(hello.ja4, chrome_ja4);
 	}
-	slab_close(slab);
 }
 
 static void l4_alpn_by_its_first_and_last_byte(void **) {
@@ -318,29 +351,27 @@ static void l1_lengths_that_lie_stay_inside_their_extension(void **) {
 }
 
 static void l2_l9_messages_and_records_of_wrong_length_are_no_hello(void **) {
-	struct slab *slab = slab_open(1 << 20);
 	static struct bytes body, bytes;
 	struct tls_hello hello;
 
 	body_make(&body, &chrome);
 	records_make(&bytes, &body, 16384);
 	bytes.data[8]++; // one byte more is announced than comes
-	assert_int_equal(read_pieces(slab, &bytes, 0, SIZE_MAX, &hello), 0);
+	assert_int_equal(read_all_ways(&bytes, &hello), 0);
 	records_make(&bytes, &body, 16384);
 	bytes.data[8] -= 4;
-	assert_int_equal(read_pieces(slab, &bytes, 0, SIZE_MAX, &hello), -1);
+	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 	bytes.data[6] = 1; // more than limits.h allows
-	assert_int_equal(read_pieces(slab, &bytes, 0, SIZE_MAX, &hello), -1);
+	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 	records_make(&bytes, &body, 16384);
 	bytes.data[5] = 2; // a server's
-	assert_int_equal(read_pieces(slab, &bytes, 0, SIZE_MAX, &hello), -1);
+	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 	records_make(&bytes, &body, 16384);
 	bytes.data[3] = bytes.data[4] = 0; // L9: an empty record
-	assert_int_equal(read_pieces(slab, &bytes, 0, SIZE_MAX, &hello), -1);
+	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 	bytes.data[3] = 0x41;
 	bytes.data[4] = 1; // L9: one more than 16,384 + 256
-	assert_int_equal(read_pieces(slab, &bytes, 0, SIZE_MAX, &hello), -1);
-	slab_close(slab);
+	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 }
 
 static void l7_names_that_are_none_are_said_to_be(void **) {
@@ -404,6 +435,16 @@ static void l8_an_encrypted_hello_marks_the_name_as_the_outer_one(void **) {
 	assert_string_equal(hello.server_name, "mail.example.org");
 }
 
+static int set_up(void **state) {
+	slab = slab_open(1 << 20);
+	return slab == NULL;
+}
+
+static int tear_down(void **state) {
+	slab_close(slab);
+	return 0;
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(l5_the_published_example_has_its_fingerprint),
@@ -418,5 +459,5 @@ int main(void) {
 		cmocka_unit_test(l7_two_names_are_bad),
 		cmocka_unit_test(l8_an_encrypted_hello_marks_the_name_as_the_outer_one),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
 }

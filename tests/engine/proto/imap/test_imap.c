@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#include "limits.h"
 #include "proto/imap/imap.h"
 #include "proto/imap/imap_private.h"
 #include "talk.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -73,6 +75,166 @@ static void i1_memory_grows_with_bytes_received_only(void **) {
 		say(talk, STREAM_SERVER, "n OK\r\n");
 	assert_in_range(talk_memory(talk), before, before + 64);
 	talk_end(talk, NULL);
+	talk_close(talk);
+}
+
+// After a greeting, or a login: what a client says n times between two texts, then a server's answers to its tags. All facts, in all ways, with no more memory in use.
+static char *limit_facts(
+	bool is_logged_in,
+	const char *before,
+	const char *what,
+	int n,
+	const char *behind,
+	size_t memory_max
+) {
+	static const struct play_part greeting[] = {
+		{PLAY_DATA, STREAM_SERVER, "* OK ready\r\n", 12},
+		{PLAY_DATA, STREAM_CLIENT, "1 LOGIN anna secret\r\n2 SELECT INBOX\r\n", 37},
+		{PLAY_DATA, STREAM_SERVER, "1 OK in\r\n* 5 EXISTS\r\n2 OK done\r\n", 32},
+	};
+	const struct talk_reading reading
+		= {.proto = &proto_imap, .dump = imap_dump, .memory_max = memory_max};
+	struct play_part parts[5];
+	size_t n_parts = is_logged_in ? 3 : 1, size;
+	char *text, *facts;
+	FILE *out = open_memstream(&text, &size);
+
+	fputs(before, out);
+	for (; n > 0; n--)
+		fputs(what, out);
+	fputs(behind, out);
+	fclose(out);
+	memcpy(parts, greeting, sizeof(greeting));
+	parts[n_parts++] = (struct play_part){PLAY_DATA, STREAM_CLIENT, text, size};
+	parts[n_parts++] = (struct play_part
+	){PLAY_DATA, STREAM_SERVER, "t BAD no\r\n* OK still here\r\nz OK\r\n", 33};
+	facts = play_check(&(struct play){"limit", &talk_reader, &reading, parts, n_parts});
+	free(text);
+	assert_non_null(facts);
+	assert_null(strstr(facts, "too much memory"));
+	return facts;
+}
+
+static void i1_what_is_announced_takes_no_memory(void **) {
+	static const char *const announced[] = {
+		"t LOGIN {400000000}\r\n",
+		"t LOGIN {2147483647+}\r\n",
+		"t LOGIN {4000+}\r\n",
+		"t APPEND X {4000000000+}\r\n",
+		"t SELECT {4096+}\r\n",
+		"t AUTHENTICATE PLAIN {4096+}\r\n",
+	};
+
+	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++)
+		for (int state = 0; state < 2; state++)
+			free(limit_facts(state, announced[i], "x", 1, "", 3000));
+}
+
+static void i1_i3_i29_limits_bite_in_each_state(void **) {
+	static const struct {
+		const char *before, *what, *behind;
+		int max;
+		const char *event;
+	} cases[] = {
+		{"t SEARCH",
+		 " TEXT {1+}\r\nx",
+		 "\r\nz XNEXT\r\n",
+		 IMAP_LITERALS_PER_COMMAND_MAX,
+		 "too_many_literals"},
+		{"t LOGIN",
+		 " {1+}\r\nx",
+		 "\r\nz XNEXT\r\n",
+		 IMAP_LITERALS_PER_COMMAND_MAX,
+		 "too_many_literals"},
+		{"t XYZZY",
+		 " {0+}\r\n",
+		 "\r\nz XNEXT\r\n",
+		 IMAP_LITERALS_PER_COMMAND_MAX,
+		 "too_many_literals"},
+		{"", "t NOOP\r\n", "", IMAP_INFLIGHT_MAX, "too_many_commands"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (int state = 0; state < 2; state++) {
+			const int counts[]
+				= {cases[i].max - 1,
+				   cases[i].max,
+				   cases[i].max + 1,
+				   100 * cases[i].max};
+			for (int c = 0; c < 4; c++) {
+				char *facts = limit_facts(
+					state,
+					cases[i].before,
+					cases[i].what,
+					counts[c],
+					cases[i].behind,
+					60000
+				);
+				if ((strstr(facts, cases[i].event) != NULL)
+				    != (counts[c] > cases[i].max))
+					fail_msg("%s %d: %s", cases[i].what, counts[c], facts);
+				if (cases[i].behind[0] != '\0' && strstr(facts, "other=") == NULL)
+					fail_msg("%s %d: %s", cases[i].what, counts[c], facts);
+				free(facts);
+			}
+		}
+}
+
+// RFC 2971 allows 30 pairs, keys of 30 bytes, values of 1,024.
+static void i23_a_huge_id_is_bounded(void **) {
+	static const int counts[] = {29, 30, 31, 3000};
+
+	for (int c = 0; c < 4; c++) {
+		char *facts = limit_facts(
+			c % 2,
+			"t ID (\"name\" \"x\"",
+			" \"key\" \"value\"",
+			counts[c],
+			")\r\nz NOOP\r\n",
+			60000
+		);
+		assert_non_null(strstr(facts, "ID=1"));
+		assert_non_null(strstr(facts, "NOOP=1"));
+		free(facts);
+	}
+}
+
+// I18: a megabyte of zeros is a kilobyte; several bombs on one flow are one.
+static void i18_a_bomb_is_given_up(void **) {
+	enum { SIZE = INFLATE_FREE_SIZE / 2 + (1 << 20), N = 4 };
+	static uint8_t zeros[1 << 16], wire[1 << 19];
+	z_stream z = {.next_out = wire, .avail_out = sizeof(wire)};
+	struct talk *talk = talk_logged_in();
+
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	memset(zeros, 'x', sizeof(zeros));
+	say(talk, STREAM_CLIENT, "3 COMPRESS DEFLATE\r\n");
+	say(talk, STREAM_SERVER, "3 OK\r\n");
+	for (int bomb = 0; bomb < N; bomb++) {
+		z.next_in = (uint8_t *)"* 1 FETCH (BODY[] {9437184}\r\n";
+		z.avail_in = 30;
+		assert_int_equal(deflate(&z, Z_NO_FLUSH), Z_OK);
+		for (size_t at = 0; at < SIZE; at += sizeof(zeros)) {
+			z.next_in = zeros;
+			z.avail_in = sizeof(zeros);
+			assert_int_equal(deflate(&z, Z_NO_FLUSH), Z_OK);
+		}
+		z.next_in = (uint8_t *)")\r\n";
+		z.avail_in = 3;
+		assert_int_equal(deflate(&z, Z_SYNC_FLUSH), Z_OK);
+	}
+	for (size_t at = 0; at < z.total_out; at += 1448) {
+		talk_data(
+			talk,
+			STREAM_SERVER,
+			wire + at,
+			z.total_out - at < 1448 ? z.total_out - at : 1448
+		);
+		assert_true(talk_memory(talk) < 2 * INFLATER_SIZE + 20000);
+	}
+	deflateEnd(&z);
+	assert_true(talk_session(talk)->events >> EVENT_compression_bomb & 1);
+	assert_null(strstr(talk_end(talk, NULL), "leaked "));
 	talk_close(talk);
 }
 
@@ -188,6 +350,10 @@ int main(void) {
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
 		cmocka_unit_test(an_idle_session_costs_a_few_hundred_bytes),
 		cmocka_unit_test(i1_memory_grows_with_bytes_received_only),
+		cmocka_unit_test(i1_what_is_announced_takes_no_memory),
+		cmocka_unit_test(i1_i3_i29_limits_bite_in_each_state),
+		cmocka_unit_test(i23_a_huge_id_is_bounded),
+		cmocka_unit_test(i18_a_bomb_is_given_up),
 		cmocka_unit_test(only_so_many_connections_are_inflated),
 		cmocka_unit_test(a_full_slab_is_stated_and_breaks_nothing),
 	};
