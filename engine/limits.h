@@ -112,6 +112,9 @@ enum {
 	SESSION_FILES_MAX
 	= 32, // attachments fetched or stored, listed in a record; more are counted
 	MIME_ATTACHMENTS_MAX = 32, // remembered per message; more are counted
+	// Decoded bytes that the type by content is told from. What they do not show to be text (images, archives,
+	// what is encrypted) is looked at no further by rules: they see its name, type and members.
+	ATTACHMENT_FIRST_SIZE = 64,
 	ATTACHMENT_MEMBERS_MAX = 16, // of an archive, listed; more are counted
 	ATTACHMENT_MEMBER_SIZE_MAX = 255, // of a member's name
 	CHARSETS_MAX = 128, // different ones a worker ever opens

@@ -16,10 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-	ATTACHMENT_FIRST_SIZE = 64, // bytes that the type by content is told from
-};
-
 // Text in a block of the slab, terminated; NULL: none.
 struct attachment_text {
 	char *text;

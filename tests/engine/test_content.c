@@ -3,6 +3,7 @@
 
 #include "content.h"
 #include "engine.h"
+#include "limits.h"
 #include "match/scan.h"
 #include "session_match.h"
 
@@ -558,8 +559,80 @@ static void contents_that_are_only_counted_have_none(void **state) {
 	fixture_close(&f);
 }
 
+// Bytes scanned of a message with one part, whose content begins so and goes on for size bytes.
+static uint64_t
+scanned_of(struct fixture *f, const char *header, const char *first, size_t n_first, size_t size) {
+	const struct scan_work *work = scanner_work(f->scanner);
+	uint64_t before = work->n_bytes;
+	struct content *content = content_open(&f->session, CONTENT_SENT);
+	uint8_t *noise = malloc(size);
+
+	for (size_t i = 0; i < size; i++)
+		noise[i] = (uint8_t)(128 + i * 37 % 128); // nothing that ends a part or a line
+	memcpy(noise, first, n_first);
+	assert_non_null(content);
+	feed(content, header, strlen(header));
+	feed(content, "\r\n\r\n", 4);
+	for (size_t at = 0; at < size; at += 1000)
+		feed(content, (const char *)noise + at, size - at < 1000 ? size - at : 1000);
+	content_close(content, 1);
+	session_reset(f);
+	free(noise);
+	return work->n_bytes - before;
+}
+
+// Images, archives and what is encrypted: however large, no more of them is scanned than of the smallest.
+static void of_opaque_media_only_the_first_bytes_are_looked_at(void **) {
+	static const struct {
+		const char *header, *first;
+		size_t n_first;
+		bool is_opaque;
+	} cases[] = {
+		{"Content-Type: image/png", "\x89PNG\r\n\x1a\n", 8, true},
+		{"Content-Type: image/jpeg; name=a.jpg", "\xff\xd8\xff\xe0", 4, true},
+		{"Content-Type: application/zip; name=a.zip", "PK\3\4\x14\0\1\0\x8\0", 10, true},
+		{"Content-Type: application/gzip", "\x1f\x8b\x8", 3, true},
+		{"Content-Type: application/x-7z-compressed", "7z\xbc\xaf\x27\x1c", 6, true},
+		{"Content-Type: application/pkcs7-mime; smime-type=enveloped-data",
+		 "\x30\x80\6\t*\x86H",
+		 7,
+		 true},
+		{"Content-Type: application/octet-stream", "\0\1\2\3", 4, true},
+		{"Content-Type: video/mp4\r\nContent-Disposition: attachment",
+		 "\0\0\0\x18"
+		 "ftyp",
+		 8,
+		 true},
+		// And text under the same names is read to its end.
+		{"Content-Type: application/octet-stream", "plain text, and on", 18, false},
+		{"Content-Type: image/png; name=a.png", "plain text, and on", 18, false},
+		{"Content-Type: text/plain", "plain text, and on", 18, false},
+	};
+	enum { SMALL = 1000, LARGE = 300000 };
+	struct fixture f;
+
+	fixture_open(&f, 4);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t small
+			= scanned_of(&f, cases[i].header, cases[i].first, cases[i].n_first, SMALL);
+		uint64_t large
+			= scanned_of(&f, cases[i].header, cases[i].first, cases[i].n_first, LARGE);
+
+		if ((large == small) != cases[i].is_opaque)
+			fail_msg("%s: %d and %d bytes", cases[i].header, (int)small, (int)large);
+		if (cases[i].is_opaque)
+			assert_in_range(
+				large, 0, ATTACHMENT_FIRST_SIZE + 3 * strlen(cases[i].header)
+			);
+		else
+			assert_true(large >= LARGE);
+	}
+	fixture_close(&f);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_opaque_media_only_the_first_bytes_are_looked_at),
 		cmocka_unit_test(a_header_alone_is_seen_and_has_no_body),
 		cmocka_unit_test(any_cut_of_a_message_gives_the_same_counts),
 		cmocka_unit_test(a_rule_looks_only_in_its_direction),

@@ -254,6 +254,38 @@ static void so_many_within_a_window_of_an_account(void **state) {
 	fixture_close(f);
 }
 
+// Nine and one are ten as long as the nine's eighth is one of the last eight, at its first and last moment.
+static void a_window_moves_on_by_eighths(void **state) {
+	enum { EIGHTH = 8 };
+	const uint64_t eighth = HOUR / EIGHTH, start = T0 / HOUR * HOUR;
+	const struct {
+		uint64_t nine, one;
+		bool is_enough;
+	} cases[] = {
+		{0, HOUR - 1, true}, // the eighth at the window's other end
+		{0, HOUR, false}, // a whole window later: out
+		{eighth - 1, HOUR - 1, true},
+		{eighth - 1, HOUR, false}, // out as a whole, an eighth before its time
+		{eighth, HOUR, true},
+		{eighth, HOUR + eighth - 1, true},
+		{eighth, HOUR + eighth, false},
+	};
+	struct fixture *f = fixture_open(20, 1);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char account[20];
+		int before = f->heard.n;
+		uint64_t at = start + i * 10 * HOUR;
+
+		snprintf(account, sizeof(account), "u%zu", i);
+		run(f, at + cases[i].nine, account, "burst", 9, NULL);
+		run(f, at + cases[i].one, account, "burst", 1, NULL);
+		if (f->heard.n - before != cases[i].is_enough)
+			fail_msg("case %zu: %d alerts", i, f->heard.n - before);
+	}
+	fixture_close(f);
+}
+
 static void value(struct fixture *f, uint64_t time_ns, uint32_t hash) {
 	struct activity *activity = calloc(1, sizeof(*activity));
 
@@ -395,6 +427,7 @@ int main(void) {
 		cmocka_unit_test(episodes_are_apart_by_rule_account_and_source),
 		cmocka_unit_test(recipients_are_counted_once_and_only_outside),
 		cmocka_unit_test(so_many_within_a_window_of_an_account),
+		cmocka_unit_test(a_window_moves_on_by_eighths),
 		cmocka_unit_test(different_values_within_a_window_of_an_account),
 		cmocka_unit_test(the_one_silent_for_longest_is_closed_for_another),
 		cmocka_unit_test(the_table_agrees_with_a_plain_list),
