@@ -8,7 +8,6 @@
 
 enum {
 	AGEING_MIN = 500, // active account-days before it can be said that nobody commits
-	SKETCH_HALVED_DAYS = 90,
 	PEAKS_FEW = 2000, // fortnights
 };
 
@@ -81,7 +80,7 @@ bool fleet_day(struct fleet *fleet, uint16_t day) {
 		fleet->n_active += (fleet->n_today - fleet->n_active) / 7;
 		fleet->n_today = 0;
 		fade(fleet);
-		if ((fleet->day - fleet->founded) % SKETCH_HALVED_DAYS == SKETCH_HALVED_DAYS - 1)
+		if ((fleet->day - fleet->founded) % FLEET_HALVED_DAYS == FLEET_HALVED_DAYS - 1)
 			sketch_halve(&fleet->sketch);
 	}
 	fleet->day = day;

@@ -17,6 +17,7 @@ enum {
 	FLEET_DEEDS = 16, // kinds (channel/deed.h)
 	FLEET_SHARED = 64, // infrastructure that is remembered
 	FLEET_YOUNG = 14, // days in which everything is new
+	FLEET_HALVED_DAYS = 90, // after which the sketch forgets half
 	FLEET_FETCHER_DAYS = 10,
 	FLEET_FETCHERS_FEW = 2, // accounts
 };
@@ -61,8 +62,8 @@ bool fleet_is_ageing(const struct fleet *fleet);
 void fleet_adopt(struct fleet *fleet, uint32_t key);
 // How many accounts did.
 uint32_t fleet_adopters(const struct fleet *fleet, uint32_t key);
-// An account has had this client from the beginning, for FLEET_FETCHER_DAYS, and never committed by it (a
-// program that fetches mail for its owner); or it committed by it for the first time.
+// An account has had this client for FLEET_FETCHER_DAYS, or so many more than FLEET_HALVED_DAYS, and commits
+// by it; or it has had it from the beginning and never did: a program that fetches mail for its owner.
 void fleet_fetch(struct fleet *fleet, uint32_t client, bool commits);
 // Whether that is what it is to some accounts, a quarter at least of those whose it is: the others are
 // run by it. What a stranger brings to an account later does not count.

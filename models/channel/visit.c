@@ -246,15 +246,16 @@ static void learn_together(struct visit *visit) {
 		place->client = visit->client_key;
 }
 
+// Told again as often as the fleet forgets half.
 static void learn_client(struct visit *visit, struct fleet *fleet) {
 	struct residence *residence = &visit->client->residence;
-	bool new_day = residence_visit(residence, visit->day), first = residence->commits == 0;
+	bool new_day = residence_visit(residence, visit->day);
 	if (visit->committed)
 		residence_commit(residence, visit->day);
-	bool fetches = new_day && residence->days == FLEET_FETCHER_DAYS
-		&& is_founder(fleet, visit->account, residence);
-	if (first && (visit->committed || fetches))
-		fleet_fetch(fleet, visit->client_key, visit->committed);
+	if (!new_day || residence->days % FLEET_HALVED_DAYS != FLEET_FETCHER_DAYS)
+		return;
+	if (residence->commits || is_founder(fleet, visit->account, residence))
+		fleet_fetch(fleet, visit->client_key, residence->commits > 0);
 }
 
 static void learn(struct visit *visit, struct fleet *fleet) {

@@ -16,8 +16,9 @@
 //   search      text searched and old mail fetched, 1
 //   absence     residents silent for days, up to 2
 //
-// Three hypotheses are weighed for each: the known user elsewhere (his own client, hours and
-// commitments speak for him), a new device of his (a resident place, or commitments within days), and
+// Four hypotheses are weighed for each: the known user elsewhere (his own client, hours and
+// commitments speak for him), a new device of his (a resident place, or commitments within days), a
+// program of a kind that fetches for others here (fleet_is_fetcher: new mail is what it is for), and
 // an intruder. meter.h turns the score into evidence.
 
 #pragma once
