@@ -47,7 +47,8 @@ static void check(const char *data, size_t size, const char *type, bool wanted) 
 #define FILLING "0123456789012345678901234567890123456789012345678901234567890123456789"
 
 static void a_pdf_is_encrypted_where_its_trailer_says_so(void **) {
-	CHECK("%PDF-1.7\n" FILLING "trailer\n<</Root 1 0 R/Encrypt 9 0 R>>", "application/pdf", true);
+	CHECK("%PDF-1.7\n" FILLING "trailer\n<</Root 1 0 R/Encrypt 9 0 R>>", "application/pdf", true
+	);
 	CHECK("%PDF-1.7 /Encrypt 9 0 R", "application/pdf", true);
 	CHECK("%PDF-1.7\n" FILLING "//Encry/E/Encrypt<<", "application/pdf", true);
 	CHECK("%PDF-1.7\n" FILLING "/Encryp /encrypt /Encrypy /Encry", "application/pdf", false);
@@ -58,7 +59,9 @@ static void an_office_document_is_encrypted_where_it_has_such_a_stream(void **) 
 	CHECK(OLE FILLING UTF16_MARK, "application/x-ole-storage", true);
 	CHECK(OLE FILLING "E\0nE\0E\0n\0" UTF16_MARK FILLING, "application/x-ole-storage", true);
 	CHECK(OLE UTF16_MARK, "application/x-ole-storage", true);
-	CHECK(OLE FILLING "E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0", "application/x-ole-storage", false);
+	CHECK(OLE FILLING "E\0n\0c\0r\0y\0p\0t\0e\0d\0P\0a\0c\0k\0a\0g\0",
+	      "application/x-ole-storage",
+	      false);
 	CHECK(OLE FILLING "EncryptedPackage", "application/x-ole-storage", false);
 	CHECK("\1" FILLING UTF16_MARK, "application/octet-stream", false);
 }
@@ -67,7 +70,8 @@ static void a_cms_message_is_encrypted_where_it_is_enveloped(void **) {
 	static const char pkcs7[] = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07";
 
 	for (int kind = 0; kind < 9; kind++) {
-		static const char *const lengths[] = {"\x30\x80", "\x30\x82\x01\x05", "\x30\x83\x01\x02\x03", "\x30\x22"};
+		static const char *const lengths[]
+			= {"\x30\x80", "\x30\x82\x01\x05", "\x30\x83\x01\x02\x03", "\x30\x22"};
 		for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 			char data[100];
 			size_t size = strlen(lengths[i]);
@@ -77,14 +81,17 @@ static void a_cms_message_is_encrypted_where_it_is_enveloped(void **) {
 			data[size + sizeof(pkcs7) - 1] = (char)kind;
 			check(data,
 			      sizeof(data),
-			      kind >= 1 && kind <= 6 ? "application/pkcs7-mime" : "application/octet-stream",
+			      kind >= 1 && kind <= 6 ? "application/pkcs7-mime"
+						     : "application/octet-stream",
 			      kind == 3 || kind == 6);
 		}
 	}
 	CHECK("\x30\x80\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x17\xa0\x80",
 	      "application/pkcs7-mime",
 	      true);
-	CHECK("\x30\x80\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01", "application/octet-stream", false);
+	CHECK("\x30\x80\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01",
+	      "application/octet-stream",
+	      false);
 	CHECK("\x30\x8f\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x17\xa0\x80",
 	      "application/octet-stream",
 	      false);
