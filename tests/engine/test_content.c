@@ -630,8 +630,41 @@ static void of_opaque_media_only_the_first_bytes_are_looked_at(void **) {
 	fixture_close(&f);
 }
 
+static void number_send(struct fixture *f, const char *number) {
+	struct content *content = content_open(&f->session, CONTENT_SENT);
+
+	feed(content, "A: b\r\n\r\n", 8);
+	feed(content, number, strlen(number));
+	content_close(content, 1);
+}
+
+// Different values of a session are added up over its messages, and the same one again is none.
+static void different_values_within_a_session(void **) {
+	static const char rules[] = "rules:\n- {id: many, look: body, pattern: 'n[0-9]{4}', "
+				    "within: session, distinct: 3}\n";
+	struct fixture f;
+
+	fixture_open_with(&f, 4, rules);
+	number_send(&f, "n1111 n1111 n1111 n1111");
+	number_send(&f, "n2222");
+	number_send(&f, "n1111 n2222");
+	assert_int_equal(f.activity->n_matches, 0);
+	number_send(&f, "n3333");
+	assert_int_equal(f.activity->n_matches, 1);
+	assert_int_equal(f.activity->matches[0].count, 8);
+	session_match_free(&f.session);
+	// Another session begins with none.
+	f.session.matches_size = 0;
+	memset(f.activity, 0, sizeof(*f.activity));
+	number_send(&f, "n3333 n4444");
+	assert_int_equal(f.activity->n_matches, 0);
+	session_match_free(&f.session);
+	fixture_close(&f);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(different_values_within_a_session),
 		cmocka_unit_test(of_opaque_media_only_the_first_bytes_are_looked_at),
 		cmocka_unit_test(a_header_alone_is_seen_and_has_no_body),
 		cmocka_unit_test(any_cut_of_a_message_gives_the_same_counts),
