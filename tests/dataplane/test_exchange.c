@@ -49,10 +49,11 @@ struct made {
 	uint8_t data[FRAME_MAX];
 	uint32_t size;
 	int queue;
+	int step; // all before this one have been walked when it comes
 };
 
 static struct made made[FRAMES_MAX];
-static int n_made;
+static int n_made, n_steps;
 static uint8_t key[40], owners[EXCHANGE_OWNERS];
 static uint16_t identification;
 
@@ -115,6 +116,7 @@ frame_put(const uint8_t *head, size_t head_size, const uint8_t *rest, size_t res
 	memcpy(m->data + head_size, rest, rest_size);
 	m->size = (uint32_t)(head_size + rest_size);
 	m->queue = nic_queue(m->data);
+	m->step = n_steps;
 }
 
 // An IP header; more and offset (of 8 bytes) of a fragment. Returns its size.
@@ -219,19 +221,22 @@ segment_put(int c, bool to_server, uint8_t flags, uint32_t seq, uint32_t ack, si
 	packet_put(form, is_v6, packet, n + cut, to_server);
 }
 
+// A step: one segment of each connection.
+static void step_put(bool to_server, uint8_t flags, uint32_t seq, uint32_t ack, size_t n_data) {
+	for (int c = 0; c < CONNECTIONS; c++)
+		segment_put(c, to_server, flags, seq, ack, n_data);
+	n_steps++;
+}
+
 static void talks_make(void) {
-	n_made = 0;
-	for (int c = 0; c < CONNECTIONS; c++) {
-		segment_put(c, true, TCP_SYN, 99, 0, 0);
-		segment_put(c, false, TCP_SYN | TCP_ACK, 499, 100, 0);
-		segment_put(c, true, TCP_ACK, 100, 500, 0);
-	}
+	n_made = n_steps = 0;
+	step_put(true, TCP_SYN, 99, 0, 0);
+	step_put(false, TCP_SYN | TCP_ACK, 499, 100, 0);
+	step_put(true, TCP_ACK, 100, 500, 0);
 	for (uint32_t i = 0, at = 0, n; i < SEGMENTS; i++, at += n) {
 		n = i % 2 ? SHORT : PAYLOAD;
-		for (int c = 0; c < CONNECTIONS; c++) {
-			segment_put(c, true, TCP_ACK, 100 + at, 500 + at, n);
-			segment_put(c, false, TCP_ACK, 500 + at, 100 + at + n, n);
-		}
+		step_put(true, TCP_ACK, 100 + at, 500 + at, n);
+		step_put(false, TCP_ACK, 500 + at, 100 + at + n, n);
 	}
 }
 
@@ -286,64 +291,65 @@ static void heard_close(void *reader, enum stream_end, uint64_t) {
 	free(reader);
 }
 
-// ---- Sources: a frame is given when all before it have been walked, by whomever
+// ---- Sources: a step's frames are given when those of all before it have been walked, by whomever
 
-// A fragment is handed on once, and what it makes whole once more: all have come round between two frames.
-enum { ROUNDS = 3 };
+// All give their part of a step, then walk what was handed to them, then what that made whole and was handed on. Of
+// three polls one may have begun before the round, and one walk lies between the other two.
+enum { ROUNDS = 4, POLLS = 3 };
 
 struct line {
 	struct source source; // first
 	struct worker worker;
-	int index, round;
-	bool has_given;
-	uint64_t seen[WORKERS_MAX];
+	int index;
+	int next; // of made
 	pthread_t thread;
 };
 
 static struct line lines[WORKERS_MAX];
-static atomic_int turn; // of made
-static _Atomic uint64_t n_polls[WORKERS_MAX];
+static atomic_int turn; // the step
+static int round_of_turn; // line 0's
+static _Atomic uint64_t n_polls[WORKERS_MAX]; // in vain, in this round
 static int n_lines;
 
-static void polls_see(struct line *line) {
+static bool all_came_round(void) {
 	for (int i = 0; i < n_lines; i++)
-		line->seen[i] = n_polls[i];
-}
-
-// Whether each line has begun, and ended, a walk of what others handed to it since.
-static bool all_came_round(const struct line *line) {
-	for (int i = 0; i < n_lines; i++)
-		if (n_polls[i] < line->seen[i] + 2)
+		if (n_polls[i] < POLLS)
 			return false;
 	return true;
 }
 
-static int line_burst(struct source *source, struct frame *frames, int) {
-	struct line *line = (struct line *)source;
+static int step_frames(struct line *line, struct frame *frames, int max) {
+	int n = 0;
 
+	for (; n < max && line->next < n_made && made[line->next].step <= turn; line->next++)
+		if (made[line->next].queue == line->index)
+			frames[n++] = (struct frame){
+				.data = made[line->next].data,
+				.time_ns = 1000000000ull + (uint64_t)line->next * 1000,
+				.size = made[line->next].size,
+				.wire_size = made[line->next].size,
+				.link = LINK_ETHERNET,
+			};
+	return n;
+}
+
+static int line_burst(struct source *source, struct frame *frames, int max) {
+	struct line *line = (struct line *)source;
+	int n = step_frames(line, frames, max);
+
+	if (n > 0)
+		return n;
 	n_polls[line->index]++;
-	if (line->has_given && all_came_round(line)) {
-		polls_see(line);
-		line->has_given = ++line->round < ROUNDS;
-		turn += !line->has_given;
+	if (line->index == 0 && all_came_round()) {
+		for (int i = 0; i < n_lines; i++)
+			n_polls[i] = 0;
+		round_of_turn = (round_of_turn + 1) % ROUNDS;
+		turn += round_of_turn == 0;
 	}
-	if (turn == n_made)
+	if (turn >= n_steps)
 		return SOURCE_END;
-	if (line->has_given || made[turn].queue != line->index) {
-		sched_yield();
-		return 0;
-	}
-	frames[0] = (struct frame){
-		.data = made[turn].data,
-		.time_ns = 1000000000ull + (uint64_t)turn * 1000,
-		.size = made[turn].size,
-		.wire_size = made[turn].size,
-		.link = LINK_ETHERNET,
-	};
-	line->has_given = true;
-	line->round = 0;
-	polls_see(line);
-	return 1;
+	sched_yield();
+	return 0;
 }
 
 static void *line_run(void *arg) {
@@ -383,7 +389,9 @@ static struct exchange_stats run(struct exchange *exchange, struct worker *sum) 
 
 	memset(heard, 0, sizeof(heard));
 	*sum = (struct worker){0};
-	turn = 0;
+	turn = round_of_turn = 0;
+	for (int i = 0; i < n_lines; i++)
+		n_polls[i] = 0;
 	for (int i = 0; i < n_lines; i++)
 		line_open(i, exchange);
 	for (int i = 0; i < n_lines; i++)
