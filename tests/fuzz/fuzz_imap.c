@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void play(struct talk *talk, const uint8_t *data, size_t size, size_t piece) {
+static void feed(struct talk *talk, const uint8_t *data, size_t size, size_t piece) {
 	for (size_t at = 0; at < size;) {
 		enum stream_dir dir = data[at] & 0x80 ? STREAM_SERVER : STREAM_CLIENT;
 		size_t n = data[at] & 0x3f, done = 0, some;
@@ -31,8 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	struct talk *whole = talk_open(&proto_imap, 1 << 20),
 		    *bytes = talk_open(&proto_imap, 1 << 20);
 
-	play(whole, data, size, SIZE_MAX);
-	play(bytes, data, size, 1 + size % 3);
+	feed(whole, data, size, SIZE_MAX);
+	feed(bytes, data, size, 1 + size % 3);
 	const char *facts = talk_end(whole, imap_dump);
 	if (strcmp(facts, talk_end(bytes, imap_dump)) != 0 || strstr(facts, "\nleaked ") != NULL)
 		abort();

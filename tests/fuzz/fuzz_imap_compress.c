@@ -26,7 +26,7 @@ static struct talk *begin(bool is_compressed) {
 
 // deflate NULL: as they are.
 static void
-play(struct talk *talk, const uint8_t *data, size_t size, z_stream *deflates, size_t piece) {
+feed(struct talk *talk, const uint8_t *data, size_t size, z_stream *deflates, size_t piece) {
 	for (size_t at = 0; at < size;) {
 		enum stream_dir dir = data[at] & 0x80 ? STREAM_SERVER : STREAM_CLIENT;
 		size_t n = data[at++] & 0x7f, done = 0, some;
@@ -56,7 +56,7 @@ static struct talk *play_deflated(const uint8_t *data, size_t size, size_t piece
 
 	for (int dir = 0; dir < 2; dir++)
 		deflateInit2(&deflates[dir], 1, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
-	play(talk, data, size, size % 2 ? NULL : deflates, piece);
+	feed(talk, data, size, size % 2 ? NULL : deflates, piece);
 	for (int dir = 0; dir < 2; dir++)
 		deflateEnd(&deflates[dir]);
 	return talk;
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 	if (strcmp(facts, talk_end(bytes, dump)) != 0 || strstr(facts, "leaked ") != NULL)
 		abort();
-	play(plain, data, size, NULL, SIZE_MAX);
+	feed(plain, data, size, NULL, SIZE_MAX);
 	// What switches the bytes' reading itself has no such property.
 	if (size % 2 == 0 && strstr(facts, "COMPRESS=1") != NULL
 	    && strstr(facts, "starttls") == NULL && strcmp(facts, talk_end(plain, dump)) != 0)

@@ -15,7 +15,7 @@ static bool is_server(uint8_t c) {
 	return c == 'O' || c == 'N' || c == 'B' || c == '+';
 }
 
-static struct talk *play(const uint8_t *data, size_t size, size_t piece, const char **facts_r) {
+static struct talk *feed(const uint8_t *data, size_t size, size_t piece, const char **facts_r) {
 	struct talk *talk = talk_open(&proto_sieve, 1 << 20);
 
 	for (size_t at = 0, n; at < size; at += n) {
@@ -37,10 +37,10 @@ static struct talk *play(const uint8_t *data, size_t size, size_t piece, const c
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	const char *whole, *cut;
-	struct talk *a = play(data, size, SIZE_MAX, &whole);
+	struct talk *a = feed(data, size, SIZE_MAX, &whole);
 
 	for (size_t piece = 1; piece <= 3; piece += 2) {
-		struct talk *b = play(data, size, piece, &cut);
+		struct talk *b = feed(data, size, piece, &cut);
 		if (strcmp(whole, cut) != 0 || talk_memory(b) != 0)
 			abort();
 		talk_close(b);
