@@ -268,7 +268,11 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		uint32_t value;
 		bool counts;
 	} entities[] = {
-		{ENTITY_IP, visit->ip, far},
+		// Nor do clients that are none of theirs come to many from one address of a provider they use: a
+		// program of the organisation's own, or whoever is inside.
+		{ENTITY_IP,
+		 visit->ip,
+		 far || (visit->at == PLACE_PROVIDER && !own && !visit->upgraded)},
 		{ENTITY_NET, visit->net, net},
 		{ENTITY_PROVIDER,
 		 visit->provider_id,
