@@ -18,6 +18,7 @@ enum {
 	QUARANTINE_HIDING_MIN
 	= 100, // where nobody is expected to commit: for others to do the same
 	AGAIN_MIN = 18 * 60, // after a burst, at least, who goes on comes again
+	ACQUIT_DAYS = 3, // from one day on which an owner speaks for where he is to the next
 	LINK_FEW = 40, // accounts that a link may be common to …
 	RARE_FEW = 5, // … and to which something is rare …
 };
@@ -240,6 +241,8 @@ static void adopt(struct watch *watch, const struct visit *visit) {
 		);
 	if (n)
 		watch_tell_wave(watch, visit, ENTITY_CLIENT, n);
+	if (visit->n_renumbered)
+		watch_tell_wave(watch, visit, ENTITY_KINDS, visit->n_renumbered);
 }
 
 // What few use links those who are visited by it.
@@ -307,6 +310,17 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 	}
 }
 
+// An owner is where others' strangers come from: a VPN, a mobile carrier. Every few days is enough, as what is
+// said of an entity stands for weeks.
+static void acquit(struct watch *watch, const struct visit *visit) {
+	uint64_t key = visit->account->node.key;
+	if (visit->day % ACQUIT_DAYS != key % ACQUIT_DAYS)
+		return;
+	uint32_t ip = visit_ip(&visit->activity->source.ip);
+	campaigns_acquit(&watch->campaigns, ENTITY_IP, ip, key);
+	campaigns_acquit(&watch->campaigns, ENTITY_NET, visit->net, key);
+}
+
 // ---- single deeds
 
 // For ablation: all deeds, or those of forwarding, or of sending.
@@ -320,14 +334,19 @@ static bool is_left_out(const struct watch *watch, enum deed deed) {
 static void
 judge_deed(struct watch *watch, const struct visit *visit, enum deed deed, const char *what) {
 	double nats = deed_nats(watch->fleet, deed);
-	if (nats >= watch->nominal && !is_left_out(watch, deed))
+	if (nats < watch->nominal || is_left_out(watch, deed))
+		return;
+	if (deed == DEED_COLD)
+		watch_tell_cold(watch, visit, nats);
+	else
 		watch_tell_deed(watch, visit, deed, what, nats);
 }
 
-// Its network or its client is hardly anybody's.
+// Its network or its client is hardly anybody's, or was until a campaign came through it.
 static bool is_rare(const struct watch *watch, const struct visit *visit) {
 	double few = fmax(watch->fleet->n_accounts * LINK_SHARE, RARE_FEW);
-	return fleet_adopters(watch->fleet, visit->provider_id) <= few
+	const struct entity *net = campaigns_find(&watch->campaigns, ENTITY_NET, visit->net);
+	return (net && net->campaign) || fleet_adopters(watch->fleet, visit->provider_id) <= few
 		|| (visit->client && fleet_adopters(watch->fleet, visit->client_key) <= few);
 }
 
@@ -361,13 +380,24 @@ fetches_on(const struct watch *watch, struct pending pending, const struct visit
 		&& visitor->today_old < BURST_OLD_MIN;
 }
 
+// The owner on a journey, on the day on which the server numbered the mailbox anew: how many it did that to
+// shows later.
+static bool loads_anew(
+	const struct watch *watch,
+	const struct account *account,
+	const struct visitor *visitor
+) {
+	return visitor->day == account->renumbered_day && !(visitor->flags & VISITOR_NEW_CLIENT)
+		&& fleet_is_renumbering(watch->fleet);
+}
+
 static void release(struct watch *watch, struct pending pending) {
 	struct account *account = table_peek(&watch->accounts, pending.account);
 	for (int i = 0; account && i < ACCOUNT_VISITORS; i++) {
 		struct visitor *visitor = &account->visitors[i];
 		if (visitor->first_min == 0 || visitor->client != pending.client
-		    || visitor->provider != pending.provider || visitor->committed_days
-		    || fleet_is_shared(watch->fleet, visitor->client)
+		    || loads_anew(watch, account, visitor) || visitor->provider != pending.provider
+		    || visitor->committed_days || fleet_is_shared(watch->fleet, visitor->client)
 		    || fleet_is_shared(watch->fleet, visitor->last_net)
 		    || fetches_on(watch, pending, visitor))
 			continue;
@@ -455,6 +485,8 @@ void watch_run(
 	account->today_sent += activity->n_sent;
 	table_prove(&watch->accounts, account);
 	adopt(watch, &visit);
+	if (visit.vouches)
+		acquit(watch, &visit);
 	struct visitor *visitor = visitor_take(&visit, fleet, watch->without);
 	struct meter *meters = account->meters;
 	uint8_t before[] = {meters[METER_VISITOR].today, meters[METER_VOLUME].today};

@@ -135,21 +135,12 @@ void watch_tell_deed(
 	episode_tell(watch->episodes, episode, size, false, watch->now_ns);
 }
 
-static struct entity *hear_burst(
-	struct watch *watch,
-	const struct visit *visit,
-	const struct visitor *visitor,
-	double nats
-) {
-	struct testimony testimony = {
-		.account = visit->account->node.key,
-		.min = visit->min,
-		.since_min = visitor->first_min,
-		.nats = nats,
-		.old = visitor->old,
-		.fresh = visitor->fresh,
-		.ip = &visit->activity->source.ip,
-	};
+// Accounts that one network, or one program that is no fetcher of others here, copies.
+static struct entity *
+hear_copy(struct watch *watch, const struct visit *visit, struct testimony testimony) {
+	testimony.account = visit->account->node.key;
+	testimony.min = visit->min;
+	testimony.ip = &visit->activity->source.ip;
 	struct entity *by_net
 		= campaigns_hear(&watch->campaigns, ENTITY_NET, visit->net, &testimony);
 	if (by_net || visit->with == CLIENT_OWN
@@ -171,7 +162,16 @@ void watch_tell_burst(
 	struct activity activity;
 	struct visit visit;
 	recall(account, visitor, &activity, &visit);
-	struct entity *entity = hear_burst(watch, &visit, visitor, nats);
+	struct entity *entity = hear_copy(
+		watch,
+		&visit,
+		(struct testimony){
+			.since_min = visitor->first_min,
+			.nats = nats,
+			.old = visitor->old,
+			.fresh = visitor->fresh,
+		}
+	);
 	entity = entity ? entity : campaign_of(watch, &visit);
 	if (entity && watch_tell_campaign(watch, &visit, visitor, entity))
 		return;
@@ -184,6 +184,21 @@ void watch_tell_burst(
 	forget_evidence(account);
 }
 
+void watch_tell_cold(struct watch *watch, const struct visit *visit, double nats) {
+	struct entity *entity = hear_copy(
+		watch,
+		visit,
+		(struct testimony){
+			.since_min = visit->min,
+			.nats = nats,
+			.old = visit->account->today_old,
+		}
+	);
+	entity = entity ? entity : campaign_of(watch, visit);
+	if (!entity || !watch_tell_campaign(watch, visit, NULL, entity))
+		watch_tell_deed(watch, visit, DEED_COLD, "", nats);
+}
+
 void watch_tell_wave(
 	struct watch *watch,
 	const struct visit *visit,
@@ -191,7 +206,8 @@ void watch_tell_wave(
 	uint32_t n
 ) {
 	// What changes in one week is one change: an upgrade has a grammar on each system.
-	struct episode *episode = get_episode(watch, EPISODE_WAVE, 1, visit->time_ns);
+	uint64_t what = kind == ENTITY_KINDS ? 2 : 1;
+	struct episode *episode = get_episode(watch, EPISODE_WAVE, what, visit->time_ns);
 	episode->silence_ns = WAVE_SILENCE_NS;
 	n = n > episode->size ? n : episode->size;
 	text_wave(watch, visit, kind, n, &episode->alert);

@@ -29,7 +29,9 @@ void watch_tell_burst(
 	const struct visitor *visitor,
 	double nats
 );
-// n accounts took up the same today.
+// DEED_COLD; as one of a campaign where others are copied through the same network or by the same program.
+void watch_tell_cold(struct watch *watch, const struct visit *visit, double nats);
+// n accounts took up the same today; ENTITY_KINDS: their mailboxes were numbered anew.
 void watch_tell_wave(
 	struct watch *watch,
 	const struct visit *visit,

@@ -137,14 +137,20 @@ bool account_knows(const struct account *account, uint64_t hash) {
 		|| bloom_has(account->correspondents[1], hash);
 }
 
+static int bloom_n_set(const uint8_t *bloom) {
+	uint64_t words[BLOOM_BITS / 64];
+	int n_set = 0;
+	memcpy(words, bloom, sizeof(words));
+	for (int i = 0; i < BLOOM_BITS / 64; i++)
+		n_set += __builtin_popcountll(words[i]);
+	return n_set;
+}
+
 void account_wrote(struct account *account, uint64_t hash) {
 	uint8_t(*bloom)[ACCOUNT_BLOOM / 2] = account->correspondents;
-	int n_set = 0;
 	if (bloom_has(bloom[0], hash))
 		return;
-	for (int i = 0; i < ACCOUNT_BLOOM / 2; i++)
-		n_set += __builtin_popcount(bloom[0][i]);
-	if (n_set > BLOOM_BITS / 2) {
+	if (bloom_n_set(bloom[0]) > BLOOM_BITS / 2) {
 		memcpy(bloom[1], bloom[0], sizeof(bloom[0]));
 		memset(bloom[0], 0, sizeof(bloom[0]));
 	}

@@ -36,6 +36,7 @@ enum {
 	ACCOUNT_VISITOR_NETS = 3,
 	ACCOUNT_SINKS = 3,
 	ACCOUNT_BLOOM = 64, // bytes: correspondents
+	RENUMBERED_DAYS = 7, // in which clients load all of a mailbox anew
 	ACCOUNT_OTHERS_BLOOM = 16, // bytes: other people's mailboxes that it reads
 	// Raised with every change of struct account's layout: what the store has of an older one is learnt
 	// anew, unless watch_parts() names a way to migrate it.

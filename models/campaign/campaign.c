@@ -84,8 +84,8 @@ uint32_t campaigns_adopt(
 	}
 	if (adopted->n < UINT16_MAX)
 		adopted->n++;
-	if (fleet_is_young(fleet) || adopted->n < WAVE_MIN
-	    || adopted->n < WAVE_SHARE * fleet->n_active || fleet_is_shared(fleet, value))
+	if (fleet_is_young(fleet) || adopted->n < fleet_wave(fleet)
+	    || fleet_is_shared(fleet, value))
 		return 0;
 	fleet_share(fleet, value);
 	return adopted->n;
@@ -190,6 +190,24 @@ struct entity *campaigns_hear(
 	if (!entity->campaign && !is_campaign(campaigns, entity, testimony->n_users))
 		return NULL;
 	return news || more || !entity->campaign ? entity : NULL;
+}
+
+void campaigns_acquit(
+	struct campaigns *campaigns,
+	enum entity_kind kind,
+	uint32_t value,
+	uint64_t account
+) {
+	struct entity *entity
+		= table_find(&campaigns->entities, entity_key(campaigns, kind, value));
+	if (!entity)
+		return;
+	struct edge *edge = get_edge(campaigns, entity, account);
+	if (edge->old || edge->fresh || edge->nats != 0)
+		return;
+	entity->n_accounts++;
+	edge->nats = -INFINITY;
+	entity_weigh(entity, 0, edge->nats);
 }
 
 double entity_nats(const struct entity *entity) {

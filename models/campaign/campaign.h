@@ -36,10 +36,7 @@ enum {
 	CAMPAIGN_LISTED = ALERT_RELATED_MAX,
 	CAMPAIGN_DAYS = 45, // without a visit, and it is forgotten
 	CAMPAIGN_NAMES = 1024, // keys that are remembered
-	WAVE_MIN = 20, // accounts that take something up on one day …
 };
-
-#define WAVE_SHARE 0.03 // … and of those active
 
 // Who took up a network or a client today.
 struct adopted {
@@ -121,6 +118,14 @@ struct entity *campaigns_hear(
 	enum entity_kind kind,
 	uint32_t value,
 	const struct testimony *testimony
+);
+// A bystander: this account uses the entity, if it is one, and gave no reason for suspicion so far; its
+// e_a is 0.
+void campaigns_acquit(
+	struct campaigns *campaigns,
+	enum entity_kind kind,
+	uint32_t value,
+	uint64_t account
 );
 // ln E, and what it takes.
 double entity_nats(const struct entity *entity);

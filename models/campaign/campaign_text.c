@@ -214,22 +214,31 @@ void text_wave(
 	alert->severity = ALERT_LOW;
 	alert->rule_id = "infrastructure-change";
 	alert->rule_name = "All accounts take up something new";
-	struct text text = {alert->message, sizeof(alert->message)};
-	say(&text, "%u accounts were used through ", n);
-	say_entity(&text, kind, visit->activity);
-	say(&text,
-	    " for the first time today: a server that moved, a backup, a migration or an upgrade, "
-	    "it "
-	    "seems. It is taken for yours from now on; if it is not, block it and change the "
-	    "passwords.");
-	struct text words;
+	struct text text = {alert->message, sizeof(alert->message)}, words;
+	bool renumbered = kind == ENTITY_KINDS;
+	if (renumbered) {
+		say(&text,
+		    "Mailboxes of %u accounts have a new UIDVALIDITY within a week: a server that "
+		    "moved, a migration or a backup put back, it seems. Their own clients load all "
+		    "of it again, and that is not told of for a week each; if nothing of the kind "
+		    "was done, ask who changed the server.",
+		    n);
+	} else {
+		say(&text, "%u accounts were used through ", n);
+		say_entity(&text, kind, visit->activity);
+		say(&text,
+		    " for the first time today: a server that moved, a backup, a migration or an "
+		    "upgrade, it seems. It is taken for yours from now on; if it is not, block it "
+		    "and change the passwords.");
+	}
+	const char *when = renumbered ? "within a week" : "on one day";
 	struct alert_evidence *e = text_evidence(alert, "fleet", watch->nominal, &words);
 	say(&words,
-	    "%u accounts on one day; %.0f are active on a day, and what 3 %% of them take up "
-	    "together "
-	    "is no single intruder's.",
+	    "%u accounts %s; %.0f are active on a day, and what 3 %% of them do together is no "
+	    "single intruder's.",
 	    n,
+	    when,
 	    watch->fleet->n_active);
-	snprintf(e->seen, sizeof(e->seen), "%u accounts today", n);
-	snprintf(e->usual, sizeof(e->usual), "below %.0f accounts", 0.03 * watch->fleet->n_active);
+	snprintf(e->seen, sizeof(e->seen), "%u accounts %s", n, when);
+	snprintf(e->usual, sizeof(e->usual), "below %.0f accounts", fleet_wave(watch->fleet));
 }

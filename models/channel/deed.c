@@ -34,7 +34,7 @@ bool deed_hides(enum deed deed) {
 enum deed deed_burst(const struct visitor *visitor, const struct visit *visit) {
 	uint32_t read = visitor->today_old + visitor->today_fresh;
 	if (read < BURST_MIN || visitor->today_old < BURST_OLD_MIN || visit->at == PLACE_HOME
-	    || visitor->committed_days || visit_is_resync(visit))
+	    || visitor->committed_days || visit->resync)
 		return DEEDS;
 	return DEED_BURST + (visit->at >= PLACE_COUNTRY) + 2 * (visit->with != CLIENT_OWN)
 		+ 4 * visit_hides(visit);

@@ -8,13 +8,14 @@
 
 enum {
 	AGEING_MIN = 500, // active account-days before it can be said that nobody commits
-	PEAKS_FEW = 2000, // fortnights
+	PEAKS_PRIOR = 2000, // fortnights that were as the theory says, before any was seen
 };
 
 #define AGEING_SHARE 0.02
 #define LESSONS_LEAST 0.25f
 #define LESSONS_SHARE 0.0012f
 #define FADE 0.97555f // 2^(-1/28)
+#define WEEK_FADE (6.0f / 7)
 #define PEAK_UNIT 0.25
 
 static void sketch_halve(struct sketch *sketch) {
@@ -33,6 +34,7 @@ static void fade(struct fleet *fleet) {
 	fleet->active_days *= FADE;
 	fleet->committed_days *= FADE;
 	fleet->adopted *= FADE;
+	fleet->renumbered *= WEEK_FADE;
 	fleet->account_days *= FADE;
 	float lessons = fleet_lessons(fleet), most = fmaxf(lessons, 1);
 	for (int i = 0; i < FLEET_DEEDS; i++) {
@@ -54,6 +56,10 @@ bool fleet_unpack(void *, uint16_t version, const void *image, size_t size, void
 	};
 	struct fleet *fleet = blob;
 	const uint8_t *at = image;
+	if (version == 4 && size == offsetof(struct fleet, renumbered)) {
+		memcpy(fleet, image, size);
+		return true;
+	}
 	if (version != 3 || size != METERS_AT + METERS * DAYS_SIZE + sizeof(fleet->sketch))
 		return false;
 	memcpy(fleet, at, METERS_AT);
@@ -141,12 +147,18 @@ void fleet_share(struct fleet *fleet, uint32_t key) {
 	fleet->shared[fleet->n_shared++ % FLEET_SHARED] = key;
 }
 
-bool fleet_is_shared(const struct fleet *fleet, uint32_t key) {
-	uint32_t n = fleet->n_shared < FLEET_SHARED ? fleet->n_shared : FLEET_SHARED;
-	for (uint32_t i = 0; i < n; i++)
-		if (fleet->shared[i] == key)
-			return true;
-	return false;
+double fleet_wave(const struct fleet *fleet) {
+	return fmax(FLEET_WAVE_MIN, FLEET_WAVE_SHARE * fleet->n_active);
+}
+
+bool fleet_is_renumbering(const struct fleet *fleet) {
+	return !fleet_is_young(fleet) && fleet->renumbered >= fleet_wave(fleet);
+}
+
+uint32_t fleet_renumber(struct fleet *fleet) {
+	bool before = fleet_is_renumbering(fleet);
+	fleet->renumbered++;
+	return !before && fleet_is_renumbering(fleet) ? (uint32_t)fleet->renumbered : 0;
 }
 
 void fleet_peak(struct fleet *fleet, double nats) {
@@ -157,12 +169,16 @@ void fleet_peak(struct fleet *fleet, double nats) {
 }
 
 double fleet_threshold(const struct fleet *fleet, double budget, double nominal) {
-	if (fleet->fortnights < PEAKS_FEW)
-		return nominal;
-	double allowed = fleet->fortnights * budget * 2 / 1000, above = 0;
-	int i = FLEET_PEAKS - 1;
-	while (i > 0 && above + fleet->peaks[i] <= allowed)
-		above += fleet->peaks[i--];
-	double nats = (i + 1) * PEAK_UNIT;
-	return fmin(fmax(nats, nominal - FLEET_SLACK_DOWN), nominal + FLEET_SLACK_UP);
+	double share = budget * 2 / 1000, allowed = fleet->fortnights * share, above = 0;
+	for (int i = FLEET_PEAKS - 1; i > 0; i--) {
+		double nats = i * PEAK_UNIT;
+		if (nats < nominal)
+			break;
+		above += fleet->peaks[i];
+		// Beyond nats, by theory exp(nominal - nats) of what is beyond nominal.
+		if (above > allowed
+		    && above > allowed + PEAKS_PRIOR * share * -expm1(nominal - nats))
+			return fmin(nats + PEAK_UNIT, nominal + FLEET_SLACK_UP);
+	}
+	return nominal;
 }

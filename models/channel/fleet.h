@@ -20,6 +20,7 @@ enum {
 	FLEET_HALVED_DAYS = 90, // after which the sketch forgets half
 	FLEET_FETCHER_DAYS = 10,
 	FLEET_FETCHERS_FEW = 2, // accounts
+	FLEET_WAVE_MIN = 20, // accounts that do the same at a time are the organisation …
 };
 
 // Count-Min with conservative update (Cormode and Muthukrishnan 2005; Estan and Varghese 2002): how
@@ -46,11 +47,13 @@ struct fleet {
 	float fortnights;
 	struct meter_fleet meters[METERS];
 	struct sketch sketch;
+	float renumbered; // accounts with a mailbox that got a new UIDVALIDITY, in about a week
 };
 
-enum { FLEET_LAYOUT = 4 }; // in the store
+enum { FLEET_LAYOUT = 5 }; // in the store
 
-// For struct store_part: layout 3 had other numbers in its meters. False: older than that.
+// For struct store_part: layout 4 had nothing of renumbering, layout 3 other numbers in its meters. False:
+// older than that.
 bool fleet_unpack(void *ctx, uint16_t version, const void *image, size_t size, void *fleet);
 // Event time has come to this day. True when it is a new one.
 bool fleet_day(struct fleet *fleet, uint16_t day);
@@ -70,12 +73,27 @@ void fleet_fetch(struct fleet *fleet, uint32_t client, bool commits);
 bool fleet_is_fetcher(const struct fleet *fleet, uint32_t client);
 // This network or client is the organisation's own: nobody is a stranger for it.
 void fleet_share(struct fleet *fleet, uint32_t key);
-bool fleet_is_shared(const struct fleet *fleet, uint32_t key);
+static inline bool fleet_is_shared(const struct fleet *fleet, uint32_t key) {
+	uint32_t n = fleet->n_shared < FLEET_SHARED ? fleet->n_shared : FLEET_SHARED;
+	for (uint32_t i = 0; i < n; i++)
+		if (fleet->shared[i] == key)
+			return true;
+	return false;
+}
+// So many accounts that do the same at a time are the organisation.
+double fleet_wave(const struct fleet *fleet);
+// An account's mailbox got a new UIDVALIDITY. How many did within about a week, when with this one it has
+// become the organisation's doing (a server moved, a backup was put back), else 0.
+uint32_t fleet_renumber(struct fleet *fleet);
+// Whether it is, now.
+bool fleet_is_renumbering(const struct fleet *fleet);
 // One account's highest evidence in a fortnight.
 void fleet_peak(struct fleet *fleet, double nats);
 // The evidence that a budget (alerts per 1,000 accounts and week) of this fleet's own fortnights
 // reach. nominal where too few are known; never further than FLEET_SLACK_* from it.
 double fleet_threshold(const struct fleet *fleet, double budget, double nominal);
+
+#define FLEET_WAVE_SHARE 0.03 // … if they are so many of those active on a day
 
 #define FLEET_SLACK_DOWN 0.0 // what the theory promises is not undercut
 #define FLEET_SLACK_UP 2.0 // an attack on many accounts must not hide itself

@@ -11,7 +11,6 @@
 enum {
 	TOGETHER_MIN = 30, // minutes between two clients at one place that makes them companions
 	SETTLED_DAYS = 14, // of an account's life before somebody can be a stranger
-	RESYNC_DAYS = 7,
 	NO_COMMITS_DAYS = 14, // active days without any commitment: this owner only reads
 };
 
@@ -33,6 +32,10 @@ static uint32_t prefix_hash(const struct ip *ip, uint8_t bytes) {
 	const uint8_t end[] = {ip->family, bytes};
 	memcpy(&words[2], end, sizeof(end));
 	return short_hash(words, 2 * sizeof(words[0]) + sizeof(end));
+}
+
+uint32_t visit_ip(const struct ip *ip) {
+	return prefix_hash(ip, ip->family == 4 ? 4 : 8);
 }
 
 uint32_t visit_net(const struct ip *ip) {
@@ -117,13 +120,29 @@ static void take_mailbox(struct visit *visit, const struct activity_mailbox *see
 		|| (seen->append && !is_inbox(seen));
 }
 
-static void take_deeds(struct visit *visit) {
+// The server has numbered a mailbox anew within days: its own clients load all of it again, where they are
+// at home. An intruder may well have the same software, and comes from elsewhere; but where the server did so
+// to many, those who do it from elsewhere on the very day are owners who travel.
+static bool is_resync(const struct visit *visit, const struct fleet *fleet) {
+	uint16_t since = visit->account->renumbered_day;
+	if (since == 0 || visit->day > since + RENUMBERED_DAYS || visit->with != CLIENT_OWN)
+		return false;
+	return visit->at <= PLACE_PROVIDER || (visit->day == since && fleet_is_renumbering(fleet));
+}
+
+static void take_deeds(struct visit *visit, struct fleet *fleet) {
 	const struct activity *activity = visit->activity;
+	uint16_t before = visit->account->renumbered_day;
 	visit->read_only = true;
 	for (int i = 0; i < activity->n_mailboxes && i < ACTIVITY_MAILBOXES_MAX; i++)
 		take_mailbox(visit, &activity->mailboxes[i]);
+	if (visit->account->renumbered_day > before + RENUMBERED_DAYS)
+		visit->n_renumbered = fleet_renumber(fleet);
+	visit->resync = is_resync(visit, fleet);
 	if (visit->old + visit->fresh == 0)
 		visit->read_only = false;
+	if (visit->resync)
+		visit->old = 0;
 	take_sent(visit);
 }
 
@@ -272,6 +291,9 @@ static void learn(struct visit *visit, struct fleet *fleet) {
 		learn_client(visit, fleet);
 	visit->place->last_min = account->last_min = visit->min;
 	if (visit->committed) {
+		visit->vouches = visit->with == CLIENT_OWN && visit->client
+			&& (visit->place->residence.commits == 0
+			    || visit->place->residence.commit_last < visit->day);
 		residence_commit(&visit->place->residence, visit->day);
 		residence_commit(&visit->provider->residence, visit->day);
 		if (account->commit_day != visit->day) {
@@ -331,16 +353,12 @@ void visit_take(
 	visit->at = place_standing(visit, fleet);
 	visit->with = client_standing(visit, fleet);
 	if (!visit_is_home(visit))
-		visit->ip = prefix_hash(
-			&activity->source.ip, activity->source.ip.family == 4 ? 4 : 8
-		);
+		visit->ip = visit_ip(&activity->source.ip);
 	visit->settled = is_settled(visit, fleet);
 	compare_clients(visit, fleet);
 	visit->new_net = visit->place->residence.days == 0;
 	visit->new_client = visit->client && visit->client->residence.days == 0;
-	take_deeds(visit);
-	if (visit_is_resync(visit))
-		visit->old = 0;
+	take_deeds(visit, fleet);
 	visit->served = is_served(visit, fleet);
 	if (!activity->ambiguous)
 		learn(visit, fleet);
@@ -353,10 +371,4 @@ bool visit_is_home(const struct visit *visit) {
 bool visit_hides(const struct visit *visit) {
 	uint8_t network = visit->activity->source.network;
 	return network == NETWORK_HOSTING || network == NETWORK_VPN || network == NETWORK_TOR;
-}
-
-bool visit_is_resync(const struct visit *visit) {
-	uint16_t since = visit->account->renumbered_day;
-	return since && visit->day <= since + RESYNC_DAYS && visit->with == CLIENT_OWN
-		&& visit->at <= PLACE_PROVIDER;
 }

@@ -41,17 +41,21 @@ struct visit {
 	enum client_standing with;
 	bool settled; // enough is known of the account to call somebody a stranger
 	bool committed;
+	bool vouches; // it commits here for the first time today, by a client of the account
 	bool read_only; // read bodies, by EXAMINE alone
 	bool mismatch; // says it is a client of this account, and does not behave like it
 	bool searched;
 	uint32_t old, fresh; // bodies
 	uint32_t headers;
 	uint32_t kib;
+	bool resync; // its own client loads all anew, as the server has numbered a mailbox anew
 	bool upgraded; // a new version of a client of this account, as far as ID and JA4 tell
 	bool new_net, new_client; // seen with this account for the first time
 	bool served; // by what is the organisation's, or only reads and was always there
 	bool known_to[ACTIVITY_SENT_MAX]; // the first recipient of each was written to before
 	uint64_t to[ACTIVITY_SENT_MAX]; // and is known by this
+	uint32_t
+		n_renumbered; // accounts, when with this one it has just become the organisation's doing
 	uint32_t inbox_appends; // messages put where mail arrives
 };
 
@@ -66,11 +70,10 @@ void visit_take(
 );
 // Neither the place nor the client give reason to ask who it is.
 bool visit_is_home(const struct visit *visit);
-// The server has numbered a mailbox anew within days: its own clients, where they are at home, load all
-// of it again. An intruder may well have the same software, and comes from elsewhere.
-bool visit_is_resync(const struct visit *visit);
 // The network is known to hide who uses it: hosting, VPN, Tor.
 bool visit_hides(const struct visit *visit);
-// The key of the /24 or /48, and of the provider, as accounts know them. Never 0.
+// The key of the address (or the IPv6 /64), of the /24 or /48, and of the provider, as accounts know them.
+// Never 0.
+uint32_t visit_ip(const struct ip *ip);
 uint32_t visit_net(const struct ip *ip);
 uint32_t visit_provider(const struct activity *activity);

@@ -137,6 +137,24 @@ static void an_account_copied_on_its_first_use_is_told(void **) {
 	world_close(&w);
 }
 
+// A tool copies fifteen accounts that nobody used in two months: it is told by the first two, and then once,
+// with all of them.
+static void accounts_copied_on_their_first_use_by_one_are_one_episode(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t user = 80; user < 95; user++) {
+		begin(&w, 60 * DAY + user * 2 * MINUTE, user, IP(5, 101, 7, 9), 999);
+		read_bodies(&w, 1, 400, 400);
+		models_run(w.models, &w.activity);
+	}
+	assert_int_equal(desk_count(&w.desk, "first-use-copy", ALERT_OPEN), 2);
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 3);
+	assert_int_equal(desk_last(&w.desk, "campaign")->users_total, 15);
+	assert_int_equal(desk_last(&w.desk, "campaign")->campaign.size, 15);
+	world_close(&w);
+}
+
 // On the road all the time, in another network each day, and then read by a stranger.
 static void old_mail_of_an_owner_without_a_home_is_watched(void **) {
 	for (int attacked = 0; attacked < 2; attacked++) {
@@ -226,6 +244,32 @@ static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
 	assert_int_equal(a->campaign.grammars[0], 999);
 	assert_non_null(strstr(a->message, "command grammar 000003e7"));
 	world_close(&w);
+}
+
+// Customers of a VPN: some look into old mail there and flag nothing that day. Where many others are seen to be
+// owners there, those few are no campaign.
+static void few_strangers_among_many_owners_are_no_campaign(void **) {
+	for (int owners = 0; owners < 2; owners++) {
+		struct world w;
+		world_open(&w, 60);
+		for (uint32_t day = 60; day < 68; day++) {
+			for (uint32_t user = 0; user < 25; user++) {
+				bool looks = user == day - 60;
+				begin(&w,
+				      day * DAY + 20 * HOUR + user * MINUTE,
+				      user,
+				      IP(5, 101, 7, 9),
+				      100 + user % 5);
+				read_bodies(&w, 3000, looks ? 2 : 1, looks ? 2 : 0);
+				w.activity.mailboxes[0].store = !looks;
+				if (looks || owners)
+					models_run(w.models, &w.activity);
+			}
+			ordinary_day(&w, day + 1);
+		}
+		assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), !owners);
+		world_close(&w);
+	}
 }
 
 // One who changes networks is told with all the networks that link his victims, as many as fit.
@@ -474,10 +518,40 @@ static void a_copy_made_while_all_clients_load_anew_is_told(void **) {
 	copy_all(&w, 62 * DAY, 7, IP(5, 101, 7, 9), 100 + 7 % 5);
 	for (uint32_t day = 62; day < 67; day++)
 		ordinary_day(&w, day);
-	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
-	assert_string_equal(w.desk.alert[0].rule_id, "mailbox-burst");
-	assert_string_equal(w.desk.alert[0].account, "u7@mzv.example");
+	assert_int_equal(desk_count(&w.desk, "infrastructure-change", ALERT_OPEN), 1);
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 2);
+	assert_string_equal(desk_last(&w.desk, "mailbox-burst")->account, "u7@mzv.example");
 	world_close(&w);
+}
+
+// Two are on a journey on that day, and their programs load all anew from a hotel. That is the server's doing
+// where it did so to all, and theirs where it did so to them alone.
+static void who_travels_while_all_clients_load_anew_is_left_alone(void **) {
+	for (int alone = 0; alone < 2; alone++) {
+		struct world w;
+		world_open(&w, 60);
+		for (uint32_t user = 0; user < ACCOUNTS; user++) {
+			uint32_t ip = user < 2 ? IP(150, 3, user, 9) : HOME(user);
+			w.uidvalidity = user < 2 || !alone ? 2 : 1;
+			if (w.uidvalidity == 2)
+				copy_all(
+					&w,
+					60 * DAY + 2 * HOUR + user * MINUTE,
+					user,
+					ip,
+					100 + user % 5
+				);
+		}
+		for (uint32_t day = 61; day < 66; day++)
+			ordinary_day(&w, day);
+		assert_int_equal(desk_count(&w.desk, "infrastructure-change", ALERT_OPEN), !alone);
+		assert_int_equal(desk_count(&w.desk, "mailbox-burst", ALERT_OPEN), alone ? 2 : 0);
+		const struct alert *a = desk_last(&w.desk, "infrastructure-change");
+		assert_true(
+			!a || strstr(a->message, "Mailboxes of 20 accounts have a new UIDVALIDITY")
+		);
+		world_close(&w);
+	}
 }
 
 // What its owner does with a new device at home is no excuse for one elsewhere with the same software.
@@ -722,6 +796,9 @@ int main(void) {
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
 		cmocka_unit_test(two_old_messages_a_night_are_told_within_a_fortnight),
 		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),
+		cmocka_unit_test(accounts_copied_on_their_first_use_by_one_are_one_episode),
+		cmocka_unit_test(few_strangers_among_many_owners_are_no_campaign),
+		cmocka_unit_test(who_travels_while_all_clients_load_anew_is_left_alone),
 		cmocka_unit_test(old_mail_of_an_owner_without_a_home_is_watched),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
