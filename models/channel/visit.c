@@ -35,6 +35,10 @@ static uint32_t prefix_hash(const struct ip *ip, uint8_t bytes) {
 	return short_hash(words, 2 * sizeof(words[0]) + sizeof(end));
 }
 
+uint32_t visit_ip(const struct ip *ip) {
+	return prefix_hash(ip, ip->family == 4 ? 4 : 8);
+}
+
 uint32_t visit_net(const struct ip *ip) {
 	return prefix_hash(ip, ip->family == 4 ? 3 : 6);
 }
@@ -331,9 +335,7 @@ void visit_take(
 	visit->at = place_standing(visit, fleet);
 	visit->with = client_standing(visit, fleet);
 	if (!visit_is_home(visit))
-		visit->ip = prefix_hash(
-			&activity->source.ip, activity->source.ip.family == 4 ? 4 : 8
-		);
+		visit->ip = visit_ip(&activity->source.ip);
 	visit->settled = is_settled(visit, fleet);
 	compare_clients(visit, fleet);
 	visit->new_net = visit->place->residence.days == 0;

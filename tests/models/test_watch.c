@@ -9,6 +9,7 @@ enum { ACCOUNTS = 40, SEED = 20161 };
 #define HOME(user) (IP(80, 1, 0, 0) + 256 * (user))
 
 struct world {
+	uint32_t n_accounts, asn; // 0: no network database
 	struct desk desk;
 	struct models *models;
 	struct activity activity;
@@ -22,6 +23,7 @@ static void begin(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint
 	a->time_ns = START + at;
 	snprintf(a->account, sizeof(a->account), "u%u@mzv.example", user);
 	a->source.ip = (struct ip){.family = 4, .addr = {ip >> 24, ip >> 16, ip >> 8, ip}};
+	a->source.asn = w->asn;
 	a->client.grammar = grammar;
 	a->auth.success = 1;
 	a->n_mailboxes = 1;
@@ -44,8 +46,9 @@ static void read_bodies(struct world *w, uint32_t first, uint32_t n, uint32_t n_
 // Everybody reads the day's mail at home in the morning, flags some of it, and now and then looks
 // something up.
 static void ordinary_day(struct world *w, uint32_t day) {
-	for (uint32_t user = 0; user < ACCOUNTS; user++) {
-		begin(w, day * DAY + 8 * HOUR + user * MINUTE, user, HOME(user), 100 + user % 5);
+	for (uint32_t user = 0; user < w->n_accounts; user++) {
+		uint64_t at = 8 * HOUR + user * 40 * MINUTE / w->n_accounts;
+		begin(w, day * DAY + at, user, HOME(user), 100 + user % 5);
 		uint32_t n_old = random_below(&w->random, 20) == 0;
 		read_bodies(w, w->activity.mailboxes[0].uidnext - 10, 10, n_old);
 		w->activity.mailboxes[0].store = 3;
@@ -53,12 +56,16 @@ static void ordinary_day(struct world *w, uint32_t day) {
 	}
 }
 
-static void world_open(struct world *w, uint32_t days) {
-	*w = (struct world){.random = SEED, .uidvalidity = 1};
-	w->models = desk_models(&w->desk, 1000);
+static void world_open_large(struct world *w, uint32_t n_accounts, uint32_t asn, uint32_t days) {
+	*w = (struct world){.n_accounts = n_accounts, .asn = asn, .random = SEED, .uidvalidity = 1};
+	w->models = desk_models(&w->desk, 1000 + n_accounts);
 	for (uint32_t day = 0; day < days; day++)
 		ordinary_day(w, day);
 	assert_int_equal(w->desk.n, 0);
+}
+
+static void world_open(struct world *w, uint32_t days) {
+	world_open_large(w, ACCOUNTS, 0, days);
 }
 
 static void world_close(struct world *w) {
@@ -695,6 +702,36 @@ static void a_backup_that_begins_is_told_as_one_change(void **) {
 	world_close(&w);
 }
 
+// A program reads n mailboxes one after the other, from one address of the organisation's own.
+static void
+back_up(struct world *w, uint32_t day, uint32_t first, uint32_t n, uint32_t ip, bool all) {
+	for (uint32_t user = first; user < first + n; user++) {
+		begin(w, day * DAY + HOUR + user * MINUTE / 4, user, ip, 777);
+		w->activity.mailboxes[0].examine = true;
+		read_bodies(w, 1, all ? 4000 : 20, all ? 3900 : 0);
+		models_run(w->models, &w->activity);
+	}
+}
+
+// Of 2,000 accounts 100 have been backed up from the beginning. For 55 others the same program begins one night
+// from another address of the same provider: what so many have links nobody, and 55 are too few to be the
+// organisation's change. One address reads them all, night after night, and that is one episode.
+static void a_backup_of_a_few_in_many_is_one_episode(void **) {
+	enum { MANY = 2000, OWN_ASN = 64500, SAVED = 100, MORE = 55, FROM = 30 };
+	struct world w;
+	world_open_large(&w, MANY, OWN_ASN, 0);
+	for (uint32_t day = 0; day < FROM + 10; day++) {
+		back_up(&w, day, 0, SAVED, IP(10, 7, 7, 7), day == 0);
+		if (day >= FROM)
+			back_up(&w, day, 500, MORE, IP(10, 8, 8, 8), true);
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	assert_int_equal(desk_last(&w.desk, "campaign")->users_total, MORE);
+	assert_true(w.desk.alert[0].time_ns < START + (FROM + 1) * DAY);
+	world_close(&w);
+}
+
 // A tool moves fifteen of forty mailboxes to another server within a week: nobody can tell it from a thief of
 // fifteen, but it is told once, and names them all.
 static void a_migration_by_a_tool_is_one_episode(void **) {
@@ -746,6 +783,7 @@ int main(void) {
 		cmocka_unit_test(a_vacation_is_left_alone),
 		cmocka_unit_test(a_new_device_is_left_alone),
 		cmocka_unit_test(a_backup_that_begins_is_told_as_one_change),
+		cmocka_unit_test(a_backup_of_a_few_in_many_is_one_episode),
 		cmocka_unit_test(a_migration_by_a_tool_is_one_episode),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
