@@ -242,12 +242,13 @@ static bool is_settled(const struct visit *visit, const struct fleet *fleet) {
 
 static void learn_together(struct visit *visit) {
 	struct place *place = visit->place;
-	if (visit->with == CLIENT_OWN && visit->client && place->client
-	    && place->client != visit->client_key && visit->min - place->last_min <= TOGETHER_MIN
-	    && place->residence.together < 255)
+	if (visit->with != CLIENT_OWN || !visit->client)
+		return;
+	if (place->client && place->client != visit->client_key
+	    && visit->min - place->last_min <= TOGETHER_MIN && place->residence.together < 255)
 		place->residence.together++;
-	if (visit->with == CLIENT_OWN)
-		place->client = visit->client_key;
+	place->client = visit->client_key;
+	place->last_min = visit->min;
 }
 
 // Told again as often as the fleet forgets half.
@@ -274,7 +275,7 @@ static void learn(struct visit *visit, struct fleet *fleet) {
 	residence_visit(&visit->provider->residence, visit->day);
 	if (visit->client)
 		learn_client(visit, fleet);
-	visit->place->last_min = account->last_min = visit->min;
+	account->last_min = visit->min;
 	if (visit->committed) {
 		residence_commit(&visit->place->residence, visit->day);
 		residence_commit(&visit->provider->residence, visit->day);
@@ -285,8 +286,10 @@ static void learn(struct visit *visit, struct fleet *fleet) {
 		}
 	}
 	if (visit_is_home(visit)) {
+		// However many records tell of one hour.
+		if (account->resident_min / 60 != visit->min / 60)
+			account_hour(account, visit->weekend, visit->hour);
 		account->resident_min = visit->min;
-		account_hour(account, visit->weekend, visit->hour);
 	}
 }
 

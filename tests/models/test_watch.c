@@ -144,6 +144,93 @@ static void an_account_copied_on_its_first_use_is_told(void **) {
 	world_close(&w);
 }
 
+// The same deeds as a sensor tells them: the login alone and at once, then what was read, a few messages a minute.
+static void run_in_pieces(struct world *w) {
+	struct activity whole = w->activity;
+	struct activity_mailbox *m = &w->activity.mailboxes[0];
+	uint32_t first = m->bodies.range[0].first, last = m->bodies.range[0].last;
+	w->activity.n_mailboxes = 0;
+	memset(&w->activity.client, 0, sizeof(w->activity.client));
+	models_run(w->models, &w->activity);
+	w->activity = whole;
+	w->activity.auth.success = 0;
+	for (uint32_t uid = first; uid <= last; uid += 3) {
+		uint32_t n = last - uid + 1 < 3 ? last - uid + 1 : 3;
+		w->activity.time_ns += 20 * SECOND;
+		read_bodies(w, uid, n, whole.mailboxes[0].old ? n : 0);
+		m->store = uid == first ? whole.mailboxes[0].store : 0;
+		models_run(w->models, &w->activity);
+	}
+}
+
+static void run_whole(struct world *w) {
+	models_run(w->models, &w->activity);
+}
+
+static void read_strangely(struct world *w, uint64_t at, uint32_t n, void (*run)(struct world *)) {
+	begin(w, at, 7, IP(5, 101, 7, 9), 100 + 7 % 5);
+	read_bodies(w, 100 + at / DAY * 20 + n, n, n);
+	run(w);
+}
+
+// Both of an owner's programs within half an hour, where he was never before, and nothing is flagged there.
+static void read_beside(struct world *w, uint64_t at, bool moved, void (*run)(struct world *)) {
+	for (int i = 0; i < 2; i++) {
+		begin(w, at + i * 10 * MINUTE, 9, moved ? IP(90, 7, 1, 9) : HOME(9), i ? 800 : 104);
+		uint32_t old = moved && at / DAY >= 65 ? 2 : 0;
+		read_bodies(
+			w,
+			old ? 200 + at / DAY * 4 + i * 2 : w->activity.mailboxes[0].uidnext - 6,
+			6,
+			old
+		);
+		w->activity.mailboxes[0].store = !moved;
+		run(w);
+	}
+}
+
+// A stranger reads one old message at night and nine in the evening, and an owner has moved: who was seen beside
+// whom, in which hours, and how many visitors there are must not depend on how many records tell of it.
+static void the_same_deeds_in_more_records_are_told_the_same(void **) {
+	struct alert told[2][2] = {0};
+	for (int pieces = 0; pieces < 2; pieces++) {
+		struct world w;
+		world_open(&w, 0);
+		void (*run)(struct world *) = pieces ? run_in_pieces : run_whole;
+		for (uint32_t day = 0; day < 90; day++) {
+			if (day >= 60)
+				read_strangely(&w, day * DAY + 2 * HOUR, 1, run);
+			for (uint32_t user = 0; user < ACCOUNTS; user++) {
+				uint32_t late = random_below(&w.random, 8);
+				begin(&w,
+				      day * DAY + (8 + late) * HOUR + user * MINUTE,
+				      user,
+				      HOME(user),
+				      100 + user % 5);
+				read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, 0);
+				w.activity.mailboxes[0].store = 3;
+				run(&w);
+			}
+			read_beside(&w, day * DAY + 17 * HOUR, day >= 60, run);
+			if (day >= 60)
+				read_strangely(&w, day * DAY + 18 * HOUR, 9, run);
+		}
+		size_t n = 0;
+		for (size_t i = 0; i < w.desk.n && n < 2; i++)
+			if (w.desk.alert[i].episode.state == ALERT_OPEN)
+				told[pieces][n++] = w.desk.alert[i];
+		assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 2);
+		world_close(&w);
+	}
+	for (int i = 0; i < 2; i++) {
+		const struct alert *a = &told[0][i], *b = &told[1][i];
+		assert_string_equal(a->account, i ? "u9@mzv.example" : "u7@mzv.example");
+		assert_string_equal(a->account, b->account);
+		assert_string_equal(a->rule_id, b->rule_id);
+		assert_int_equal(a->time_ns / DAY, b->time_ns / DAY);
+	}
+}
+
 // On the road all the time, in another network each day, and then read by a stranger.
 static void old_mail_of_an_owner_without_a_home_is_watched(void **) {
 	for (int attacked = 0; attacked < 2; attacked++) {
@@ -759,6 +846,7 @@ int main(void) {
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
 		cmocka_unit_test(two_old_messages_a_night_are_told_within_a_fortnight),
 		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),
+		cmocka_unit_test(the_same_deeds_in_more_records_are_told_the_same),
 		cmocka_unit_test(old_mail_of_an_owner_without_a_home_is_watched),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
