@@ -13,6 +13,8 @@ enum {
 	SETTLED_DAYS = 14, // of an account's life before somebody can be a stranger
 	RESYNC_DAYS = 7,
 	NO_COMMITS_DAYS = 14, // active days without any commitment: this owner only reads
+	PROOF_DAYS = 28, // in which what was always there shows a commitment, if it is its owner's
+	PROOF_BULK = 100, // old bodies in one activity: a program copies
 };
 
 #define MINUTE_NS (60ull * 1000000000)
@@ -189,6 +191,28 @@ static enum client_standing client_standing(const struct visit *visit, const str
 	return residence->days > 0 && residence->since < visit->day ? CLIENT_SEEN : CLIENT_NEW;
 }
 
+// Whoever was there when we began to look is at home. An intruder may have been: where the owner has shown commitments, a
+// place or a program that has shown none in PROOF_DAYS is a stranger's again, as far as it reads old mail.
+static void doubt_founders(struct visit *visit, const struct fleet *fleet) {
+	const struct account *account = visit->account;
+	if (visit->old == 0 || visit->old >= PROOF_BULK || visit->committed || fleet_is_young(fleet)
+	    || visit->day < account->founded + PROOF_DAYS || ages(fleet, account)
+	    || fleet_is_shared(fleet, visit->net) || fleet_is_shared(fleet, visit->client_key))
+		return;
+	const struct residence *client = visit->client ? &visit->client->residence : NULL;
+	const struct residence *provider = &visit->provider->residence;
+	if (client && client->commits == 0 && visit->with == CLIENT_OWN) {
+		visit->with = CLIENT_SEEN;
+		visit->served = false;
+	}
+	if (provider->commits == 0 && visit->at < PLACE_COUNTRY) {
+		visit->at = PLACE_COUNTRY;
+		visit->served = false;
+	}
+	if (!visit_is_home(visit))
+		visit->ip = visit_ip(&visit->activity->source.ip);
+}
+
 // Says by its ID that it is a client of this account, and behaves otherwise. A new version says so:
 // another ID of the same family, or none, over the same TLS library.
 static void compare_clients(struct visit *visit, const struct fleet *fleet) {
@@ -347,6 +371,7 @@ void visit_take(
 	if (visit_is_resync(visit))
 		visit->old = 0;
 	visit->served = is_served(visit, fleet);
+	doubt_founders(visit, fleet);
 	if (!activity->ambiguous)
 		learn(visit, fleet);
 }

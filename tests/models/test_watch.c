@@ -689,6 +689,46 @@ static void an_owners_own_fetcher_of_a_kind_known_here_is_left_alone(void **) {
 	}
 }
 
+// Who was there when Postern came is taken for one who belongs there, until a month has shown who commits. Two
+// intruders had come before, one with a tool of his own and one with the owner's software; and three accounts have, as
+// long, a tablet that never flags anything, a copy of all mail each week, and a fetcher of new mail.
+static void an_intruder_who_was_there_from_the_beginning_is_told(void **) {
+	struct world w;
+	world_open(&w, 0);
+	for (uint32_t day = 0; day < 90; day++) {
+		for (uint32_t user = 7; user < 9; user++) {
+			begin(&w,
+			      day * DAY + 2 * HOUR,
+			      user,
+			      IP(5, 101, user, 9),
+			      user == 7 ? 999 : 100 + user % 5);
+			read_bodies(&w, 100 + day * 10, 5, 5);
+			w.activity.mailboxes[0].examine = user == 7;
+			models_run(w.models, &w.activity);
+		}
+		if (day % 7 == 5)
+			copy_all(&w, day * DAY + 3 * HOUR, 21, IP(185, 20, 21, 9), 701);
+		fetch(&w, day, 22, 702, 10);
+		ordinary_day(&w, day);
+		begin(&w, day * DAY + 20 * HOUR, 20, HOME(20), 700);
+		read_bodies(&w, w.activity.mailboxes[0].uidnext - 5, 5, day % 9 == 0);
+		models_run(w.models, &w.activity);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct alert *a = &w.desk.alert[i];
+		assert_string_equal(a->rule_id, "slow-collection");
+		assert_true(
+			!strcmp(a->account, "u7@mzv.example")
+			|| !strcmp(a->account, "u8@mzv.example")
+		);
+		assert_true(a->time_ns < START + 42 * DAY);
+		assert_non_null(strstr(a->message, "since 5 January"));
+	}
+	assert_string_not_equal(w.desk.alert[0].account, w.desk.alert[1].account);
+	world_close(&w);
+}
+
 // A secretary reads the minister's mail from her own desk, with her own program: who flags and answers is no
 // stranger, and who never does is told, since nobody can know.
 static void a_delegate_who_answers_is_left_alone(void **) {
@@ -866,6 +906,7 @@ int main(void) {
 		cmocka_unit_test(a_new_device_at_home_speaks_for_no_stranger),
 		cmocka_unit_test(what_all_take_up_is_one_alert_about_the_infrastructure),
 		cmocka_unit_test(an_owners_own_fetcher_of_a_kind_known_here_is_left_alone),
+		cmocka_unit_test(an_intruder_who_was_there_from_the_beginning_is_told),
 		cmocka_unit_test(a_delegate_who_answers_is_left_alone),
 		cmocka_unit_test(a_mailbox_shared_by_several_is_left_alone),
 		cmocka_unit_test(a_vacation_is_left_alone),
