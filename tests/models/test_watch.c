@@ -43,6 +43,14 @@ static void read_bodies(struct world *w, uint32_t first, uint32_t n, uint32_t n_
 	m->bytes = n * 20000;
 }
 
+static void copy_all(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint32_t grammar) {
+	for (uint32_t i = 0; i < 10; i++) {
+		begin(w, at + i * MINUTE, user, ip, grammar);
+		read_bodies(w, 1 + i * 400, 400, 400);
+		models_run(w->models, &w->activity);
+	}
+}
+
 // Everybody reads the day's mail at home in the morning, flags some of it, and now and then looks
 // something up.
 static void ordinary_day(struct world *w, uint32_t day) {
@@ -323,6 +331,36 @@ static void few_messages_from_many_mailboxes_are_a_campaign(void **) {
 }
 
 // One who changes networks is told with all the networks that link his victims, as many as fit.
+static bool names(const struct desk *desk, const char *account) {
+	for (size_t i = 0; i < desk->n; i++)
+		for (int k = 0; k < desk->alert[i].n_users; k++)
+			if (strcmp(desk->alert[i].users[k], account) == 0)
+				return true;
+	return false;
+}
+
+// Five are copied through one address with their own software, which counts for the address alone; ten by a tool, by
+// which its network has more of them; and then three again as the first. All are named when they come.
+static void who_is_new_in_a_campaign_is_named_however_it_was_found(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t user = 0; user < 18; user++) {
+		bool tool = user >= 5 && user < 15;
+		uint64_t at = (60 + user / 6) * DAY + (1 + user % 6) * HOUR;
+		char name[ACCOUNT_SIZE];
+		copy_all(
+			&w,
+			at,
+			user,
+			IP(5, 101, 7, tool && user >= 7 ? 10 : 9),
+			tool ? 999 : 100 + user % 5
+		);
+		snprintf(name, sizeof(name), "u%u@mzv.example", user);
+		assert_true(user < 5 || names(&w.desk, name));
+	}
+	world_close(&w);
+}
+
 static void what_a_campaign_shares_is_listed_once_and_bounded(void **) {
 	struct world w;
 	world_open(&w, 60);
@@ -544,14 +582,6 @@ static void a_mailbox_copied_at_once_is_told_when_nobody_commits(void **) {
 			ordinary_day(&w, day);
 		assert_int_equal(desk_count(&w.desk, "mailbox-burst", ALERT_OPEN), !commits);
 		world_close(&w);
-	}
-}
-
-static void copy_all(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint32_t grammar) {
-	for (uint32_t i = 0; i < 10; i++) {
-		begin(w, at + i * MINUTE, user, ip, grammar);
-		read_bodies(w, 1 + i * 400, 400, 400);
-		models_run(w->models, &w->activity);
 	}
 }
 
@@ -891,6 +921,7 @@ int main(void) {
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
+		cmocka_unit_test(who_is_new_in_a_campaign_is_named_however_it_was_found),
 		cmocka_unit_test(what_a_campaign_shares_is_listed_once_and_bounded),
 		cmocka_unit_test(a_new_client_at_several_homes_is_no_campaign),
 		cmocka_unit_test(a_campaign_that_goes_on_is_told_each_week),
