@@ -454,6 +454,14 @@ static void take_burst(struct watch *watch, const struct visit *visit, struct vi
 	);
 }
 
+// A sensor tells of a login at once, for whoever guesses passwords; with what program it was and what was done
+// follows, at the session's end at the latest. Until then it is nobody's visit.
+static bool is_login_alone(const struct activity *activity) {
+	const bool named = activity->client.grammar || activity->client.id[0];
+	return activity->auth.success && !activity->end && !named && activity->n_mailboxes == 0
+		&& activity->n_sent == 0 && activity->n_forward == 0 && activity->n_acl == 0;
+}
+
 static bool is_accepted(const struct activity *activity) {
 	return activity->account[0] && activity->source.ip.family
 		&& (activity->auth.success || activity->auth.failure == 0);
@@ -478,12 +486,14 @@ void watch_run(
 	struct account *account = get_account(watch, activity, key, day);
 	roll(watch, account, day);
 	count_active(watch, account);
+	table_prove(&watch->accounts, account);
+	if (doubtful)
+		account->doubt_min = time_ns / MINUTE_NS;
+	if (is_login_alone(activity))
+		return;
 	struct visit visit;
 	visit_take(&visit, fleet, account, activity, time_ns);
-	if (doubtful)
-		account->doubt_min = visit.min;
 	account->today_sent += activity->n_sent;
-	table_prove(&watch->accounts, account);
 	adopt(watch, &visit);
 	if (visit.vouches)
 		acquit(watch, &visit);

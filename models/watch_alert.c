@@ -82,6 +82,7 @@ recall(struct account *account,
 		.account = account,
 		.min = visitor->last_min,
 		.time_ns = visitor->last_min * MINUTE_NS,
+		.ip = visit_ip(&activity->source.ip),
 		.net = visitor->last_net,
 		.client_key = visitor->client,
 		.at = visitor->flags & VISITOR_FAR ? PLACE_STRANGE : PLACE_PROVIDER,
@@ -307,11 +308,11 @@ bool watch_tell_campaign(
 	bool listed = list(entity, visit->account->node.key);
 	list(widest, visit->account->node.key);
 	bool grown = widest->n_suspect > episode->alert.campaign.size;
-	// One that is not listed is new, unless it was and the list has come round.
-	bool is_new = !listed
-		&& (entity->n_listed <= CAMPAIGN_LISTED || !(visit->account->flags & ACCOUNT_NAMED)
-		);
-	if (!(visit->account->flags & ACCOUNT_NAMED)) {
+	// Who was in no campaign's alert yet is new, even where the entity has just listed him and another one is
+	// what is told. So is who is not listed, unless he was and the list has come round.
+	bool named = visit->account->flags & ACCOUNT_NAMED;
+	bool is_new = !named || (!listed && entity->n_listed <= CAMPAIGN_LISTED);
+	if (!named) {
 		table_touch(&watch->accounts, visit->account);
 		visit->account->flags |= ACCOUNT_NAMED;
 	}

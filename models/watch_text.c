@@ -14,6 +14,7 @@
 
 enum {
 	ID_SIZE = 40,
+	DAY_MINUTES = 1440,
 	FEW = 5, // messages that are not worth a rule's name
 };
 
@@ -55,8 +56,27 @@ const struct visitor *text_suspect(const struct account *account, enum meter_id 
 	return tells ? worst : NULL;
 }
 
-static void say_places(struct text *text, const struct visitor *visitor) {
-	if (visitor->flags & VISITOR_FAR)
+// It was there before he was taken for a stranger.
+static bool is_older(const struct residence *residence, const struct visitor *visitor) {
+	return residence->days > 0 && residence->since < visitor->first_min / DAY_MINUTES;
+}
+
+static void say_since(struct text *text, const struct residence *residence) {
+	say(text, ", used since ");
+	say_date(text, residence->since * DAY_MINUTES * MINUTE_NS);
+}
+
+static void
+say_places(struct text *text, const struct visit *visit, const struct visitor *visitor) {
+	const struct place *place = account_place(visit->account, visitor->last_net);
+	bool far = visitor->flags & VISITOR_FAR;
+	if (far && place && is_older(&place->residence, visitor)) {
+		say(text,
+		    " from %u network%s where its owner never shows himself",
+		    visitor->n_nets,
+		    plural(visitor->n_nets));
+		say_since(text, &place->residence);
+	} else if (far)
 		say(text,
 		    " from %u network%s never used with this account",
 		    visitor->n_nets,
@@ -76,8 +96,12 @@ say_client(struct text *text, const struct visitor *visitor, const struct visit 
 		say(text,
 		    ", by a client that says %s and does not behave like it",
 		    id[0] ? id : "it is one of the account's own");
-	else if (visitor->flags & VISITOR_NEW_CLIENT)
+	else if (visitor->flags & VISITOR_NEW_CLIENT) {
+		const struct client *client = account_client(visit->account, visitor->client);
 		say(text, ", by a client that is not its own");
+		if (client && visitor->client && is_older(&client->residence, visitor))
+			say_since(text, &client->residence);
+	}
 }
 
 // It is about old mail; else about new.
@@ -97,7 +121,7 @@ say_message(const struct visit *visit, const struct visitor *visitor, struct tex
 	    visitor->days,
 	    plural(visitor->days));
 	say_date(text, visitor->first_min * MINUTE_NS);
-	say_places(text, visitor);
+	say_places(text, visit, visitor);
 	say_client(text, visitor, visit);
 	if (visitor->committed_days == 0)
 		say(text, "; nothing was answered, flagged or moved from there");

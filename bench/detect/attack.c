@@ -107,6 +107,8 @@ static void campaign_draw(struct sim *sim, int scenario, uint16_t size, struct c
 	)(config->learning_days + rng_below(&rng, (uint32_t)(last - config->learning_days)));
 	if (scenarios[scenario].days_min > 90)
 		c->truth.day = (uint16_t)(config->learning_days + rng_below(&rng, 7));
+	if (config->present)
+		c->truth.day = 0;
 	c->source = scenarios[scenario].source;
 	if (c->source == SOURCE_ANY)
 		c->source = config->hard && rng_chance(&rng, .6) ? SOURCE_RESIDENTIAL
@@ -177,7 +179,9 @@ static void attack_draw(struct sim *sim, struct rng *rng, uint32_t number, uint3
 		a->from = (uint16_t)(c->truth.day + 3 + rng_below(rng, 10));
 	if (s->behaviour == DRIP)
 		a->from = (uint16_t)(c->truth.day + 5 + rng_below(rng, DRIP_DAYS - 5));
-	a->to = (uint16_t)(a->from + days);
+	if (sim->config->present)
+		a->from = (uint16_t)rng_below(rng, 4);
+	a->to = sim->config->present ? sim->config->n_days : (uint16_t)(a->from + days);
 	a->next_day = a->from;
 	a->sink = (uint32_t)rng_next(rng);
 	a->hands_over = rng_chance(rng, .31);
@@ -788,7 +792,10 @@ void attacks_note(
 	uint32_t n_old
 ) {
 	struct campaign *c = &sim->attacks.campaign[event->campaign];
+	uint64_t learned_ns = SIM_MIDNIGHT_NS + sim->config->learning_days * SIM_DAY_NS;
 
+	if (sim->config->present && activity->time_ns < learned_ns)
+		return;
 	if (!c->truth.first_ns)
 		c->truth.first_ns = activity->time_ns;
 	if (c->source != SOURCE_VICTIMS)

@@ -475,7 +475,7 @@ static int judge_run(struct judge *judge, enum cast cast, const char *path) {
 
 static int usage(void) {
 	fputs("usage: detect_run OUT population=NAME accounts=N weeks=N seed=N\n"
-	      "    [learning=WEEKS] [hard=0] [attacks=1] [part=K/N] [only=SCENARIO] "
+	      "    [learning=WEEKS] [hard=0] [attacks=1] [present=1] [part=K/N] [only=SCENARIO] "
 	      "[campaigns=N,N,…] "
 	      "[spray=PERMILLE]\n"
 	      "    [ablation=1] [alone=1]\n",
@@ -515,6 +515,8 @@ setting(struct sim_config *config, const char *key, const char *value, enum cast
 		config->hard = n;
 	else if (!strcmp(key, "attacks"))
 		config->attacks = n;
+	else if (!strcmp(key, "present"))
+		config->present = n;
 	else if (!strcmp(key, "part"))
 		return sscanf(value, "%hhu/%hhu", &config->part, &config->n_parts) == 2;
 	else if (!strcmp(key, "only"))

@@ -131,7 +131,7 @@ void event_activity(
 		world_client_fill(&e->client, e->ja4, activity);
 	} else {
 		activity->client.id[0] = activity->client.ja4[0] = '\0';
-		activity->client.grammar = world_grammar(&e->client) ^ e->protocol * 0x9e3779b9u;
+		activity->client.grammar = 0; // which only IMAP tells
 	}
 	if (!sights[sim->config->population].grammar)
 		activity->client.grammar = 0;

@@ -41,6 +41,7 @@ struct sim_config {
 	uint16_t learning_days; // no attack begins before
 	bool hard; // all benign hard cases; most intruders behind ordinary addresses
 	bool attacks;
+	bool present; // intruders are there from the first days to the last; counted from where learning ends
 	uint8_t part, n_parts; // of the catalogue: one in n_parts rows
 	const char *only; // a row's name, or NULL
 	uint16_t campaign_sizes[4]; // of each row, one after the other; ends with 0

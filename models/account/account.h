@@ -45,9 +45,9 @@ enum {
 
 struct place {
 	uint32_t net; // hash of the /24 or /48; 0: free
-	uint32_t last_min; // minutes since 1970
+	uint32_t last_min; // … and when, in minutes since 1970
 	uint32_t credit_min; // when it last spoke for its origin (failures)
-	uint32_t client; // key of the resident client last seen there, for co-location
+	uint32_t client; // key of the resident client last seen there, for co-location …
 	struct residence residence;
 	uint16_t provider; // 16 bits of its hash
 	bool believed; // a login was accepted there, and not as the fruit of guessing
@@ -104,9 +104,10 @@ struct visitor {
 	uint32_t kib;
 	float nats; // of its days, added up: an e-process from its first day, for campaigns
 	uint16_t day; // of what follows
-	uint16_t today_old, today_fresh, today_searches;
+	uint16_t today_old, today_fresh;
+	uint16_t last_hour; // of today that he read in, plus one; 0: none yet
 	float today_hours; // nats of its hours, summed
-	uint16_t today_events;
+	uint16_t n_today_hours; // summed
 	uint8_t score; // of today, quantised
 	uint8_t taught; // days that it has taught the fleet
 	uint8_t part[METER_PARTS]; // nats of the score by part, in METER_UNITs, the highest so far

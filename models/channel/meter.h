@@ -62,7 +62,7 @@ enum {
 };
 
 #define METER_UNIT 0.25 // nats of score per step
-#define METER_CAP 2.5 // nats a day
+#define METER_CAP 3.0 // nats a day
 #define METER_PRIOR 14.0 // S, in days
 
 struct meter {

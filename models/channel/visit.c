@@ -12,6 +12,8 @@ enum {
 	TOGETHER_MIN = 30, // minutes between two clients at one place that makes them companions
 	SETTLED_DAYS = 14, // of an account's life before somebody can be a stranger
 	NO_COMMITS_DAYS = 14, // active days without any commitment: this owner only reads
+	PROOF_DAYS = 28, // in which what was always there shows a commitment, if it is its owner's
+	PROOF_BULK = 100, // old bodies in one activity: a program copies
 };
 
 #define MINUTE_NS (60ull * 1000000000)
@@ -204,6 +206,28 @@ static enum client_standing client_standing(const struct visit *visit, const str
 	return residence->days > 0 && residence->since < visit->day ? CLIENT_SEEN : CLIENT_NEW;
 }
 
+// Whoever was there when we began to look is at home. An intruder may have been: where the owner has shown commitments, a
+// place or a program that has shown none in PROOF_DAYS is a stranger's again, as far as it reads old mail.
+static void doubt_founders(struct visit *visit, const struct fleet *fleet) {
+	const struct account *account = visit->account;
+	if (visit->old == 0 || visit->old >= PROOF_BULK || visit->committed || fleet_is_young(fleet)
+	    || visit->day < account->founded + PROOF_DAYS || ages(fleet, account)
+	    || fleet_is_shared(fleet, visit->net) || fleet_is_shared(fleet, visit->client_key))
+		return;
+	const struct residence *client = visit->client ? &visit->client->residence : NULL;
+	const struct residence *provider = &visit->provider->residence;
+	if (client && client->commits == 0 && visit->with == CLIENT_OWN) {
+		visit->with = CLIENT_SEEN;
+		visit->served = false;
+	}
+	if (provider->commits == 0 && visit->at < PLACE_COUNTRY) {
+		visit->at = PLACE_COUNTRY;
+		visit->served = false;
+	}
+	if (!visit_is_home(visit))
+		visit->ip = visit_ip(&visit->activity->source.ip);
+}
+
 // Says by its ID that it is a client of this account, and behaves otherwise. A new version says so:
 // another ID of the same family, or none, over the same TLS library.
 static void compare_clients(struct visit *visit, const struct fleet *fleet) {
@@ -257,12 +281,13 @@ static bool is_settled(const struct visit *visit, const struct fleet *fleet) {
 
 static void learn_together(struct visit *visit) {
 	struct place *place = visit->place;
-	if (visit->with == CLIENT_OWN && visit->client && place->client
-	    && place->client != visit->client_key && visit->min - place->last_min <= TOGETHER_MIN
-	    && place->residence.together < 255)
+	if (visit->with != CLIENT_OWN || !visit->client)
+		return;
+	if (place->client && place->client != visit->client_key
+	    && visit->min - place->last_min <= TOGETHER_MIN && place->residence.together < 255)
 		place->residence.together++;
-	if (visit->with == CLIENT_OWN)
-		place->client = visit->client_key;
+	place->client = visit->client_key;
+	place->last_min = visit->min;
 }
 
 // Told again as often as the fleet forgets half.
@@ -289,7 +314,7 @@ static void learn(struct visit *visit, struct fleet *fleet) {
 	residence_visit(&visit->provider->residence, visit->day);
 	if (visit->client)
 		learn_client(visit, fleet);
-	visit->place->last_min = account->last_min = visit->min;
+	account->last_min = visit->min;
 	if (visit->committed) {
 		visit->vouches = visit->with == CLIENT_OWN && visit->client
 			&& (visit->place->residence.commits == 0
@@ -303,8 +328,10 @@ static void learn(struct visit *visit, struct fleet *fleet) {
 		}
 	}
 	if (visit_is_home(visit)) {
+		// However many records tell of one hour.
+		if (account->resident_min / 60 != visit->min / 60)
+			account_hour(account, visit->weekend, visit->hour);
 		account->resident_min = visit->min;
-		account_hour(account, visit->weekend, visit->hour);
 	}
 }
 
@@ -360,6 +387,7 @@ void visit_take(
 	visit->new_client = visit->client && visit->client->residence.days == 0;
 	take_deeds(visit, fleet);
 	visit->served = is_served(visit, fleet);
+	doubt_founders(visit, fleet);
 	if (!activity->ambiguous)
 		learn(visit, fleet);
 }

@@ -72,8 +72,8 @@ void visit_take(
 bool visit_is_home(const struct visit *visit);
 // The network is known to hide who uses it: hosting, VPN, Tor.
 bool visit_hides(const struct visit *visit);
-// The key of the address (or the IPv6 /64), of the /24 or /48, and of the provider, as accounts know them.
-// Never 0.
+// The key of an address (an IPv6 /64) among what accounts share, of the /24 or /48, and of the provider, as
+// accounts know them. Never 0.
 uint32_t visit_ip(const struct ip *ip);
 uint32_t visit_net(const struct ip *ip);
 uint32_t visit_provider(const struct activity *activity);

@@ -98,9 +98,9 @@ static void begin_day(struct visitor *visitor, uint16_t day) {
 		return;
 	visitor->day = day;
 	visitor->flags &= ~(VISITOR_COMMITTED | VISITOR_SEARCHED);
-	visitor->today_old = visitor->today_fresh = visitor->today_searches = 0;
+	visitor->today_old = visitor->today_fresh = 0;
 	visitor->today_hours = 0;
-	visitor->today_events = 0;
+	visitor->n_today_hours = visitor->last_hour = 0;
 	visitor->score = 0;
 }
 
@@ -118,6 +118,15 @@ static void add_net(struct visitor *visitor, uint32_t net) {
 
 static uint16_t add16(uint16_t to, uint32_t n) {
 	return n < (uint32_t)UINT16_MAX - to ? to + n : UINT16_MAX;
+}
+
+// Each hour of the day once, however many records tell of it.
+static void take_hour(const struct visit *visit, struct visitor *visitor) {
+	if (visitor->last_hour == visit->hour + 1)
+		return;
+	visitor->last_hour = visit->hour + 1;
+	visitor->n_today_hours = add16(visitor->n_today_hours, 1);
+	visitor->today_hours += account_hour_nats(visit->account, visit->weekend, visit->hour);
 }
 
 static void take(const struct visit *visit, struct visitor *visitor) {
@@ -144,9 +153,7 @@ static void take(const struct visit *visit, struct visitor *visitor) {
 	visitor->today_fresh = add16(visitor->today_fresh, visit->fresh);
 	if (visit->old + visit->fresh) {
 		visitor->hours |= 1u << visit->hour;
-		visitor->today_events = add16(visitor->today_events, 1);
-		visitor->today_hours
-			+= account_hour_nats(visit->account, visit->weekend, visit->hour);
+		take_hour(visit, visitor);
 	}
 	if (visit->searched)
 		visitor->flags |= VISITOR_SEARCHED;
@@ -185,8 +192,8 @@ static double part_nats(
 	case PART_CLIENT:
 		return client_nats(visit, fleet);
 	case PART_HOURS:
-		return visitor->today_events
-			? clamp(visitor->today_hours / visitor->today_events, 3)
+		return visitor->n_today_hours
+			? clamp(visitor->today_hours / visitor->n_today_hours, 3)
 			: 0;
 	case PART_COLLECTION:
 		return clamp(1.5 * log1p(visitor->today_old / (1 + visit->account->usual_old)), 6);

@@ -9,6 +9,7 @@ enum { ACCOUNTS = 40, SEED = 20161 };
 #define HOME(user) (IP(80, 1, 0, 0) + 256 * (user))
 
 struct world {
+	uint32_t n_accounts, asn; // 0: no network database
 	struct desk desk;
 	struct models *models;
 	struct activity activity;
@@ -22,6 +23,7 @@ static void begin(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint
 	a->time_ns = START + at;
 	snprintf(a->account, sizeof(a->account), "u%u@mzv.example", user);
 	a->source.ip = (struct ip){.family = 4, .addr = {ip >> 24, ip >> 16, ip >> 8, ip}};
+	a->source.asn = w->asn;
 	a->client.grammar = grammar;
 	a->auth.success = 1;
 	a->n_mailboxes = 1;
@@ -41,11 +43,20 @@ static void read_bodies(struct world *w, uint32_t first, uint32_t n, uint32_t n_
 	m->bytes = n * 20000;
 }
 
+static void copy_all(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint32_t grammar) {
+	for (uint32_t i = 0; i < 10; i++) {
+		begin(w, at + i * MINUTE, user, ip, grammar);
+		read_bodies(w, 1 + i * 400, 400, 400);
+		models_run(w->models, &w->activity);
+	}
+}
+
 // Everybody reads the day's mail at home in the morning, flags some of it, and now and then looks
 // something up.
 static void ordinary_day(struct world *w, uint32_t day) {
-	for (uint32_t user = 0; user < ACCOUNTS; user++) {
-		begin(w, day * DAY + 8 * HOUR + user * MINUTE, user, HOME(user), 100 + user % 5);
+	for (uint32_t user = 0; user < w->n_accounts; user++) {
+		uint64_t at = 8 * HOUR + user * 40 * MINUTE / w->n_accounts;
+		begin(w, day * DAY + at, user, HOME(user), 100 + user % 5);
 		uint32_t n_old = random_below(&w->random, 20) == 0;
 		read_bodies(w, w->activity.mailboxes[0].uidnext - 10, 10, n_old);
 		w->activity.mailboxes[0].store = 3;
@@ -53,12 +64,16 @@ static void ordinary_day(struct world *w, uint32_t day) {
 	}
 }
 
-static void world_open(struct world *w, uint32_t days) {
-	*w = (struct world){.random = SEED, .uidvalidity = 1};
-	w->models = desk_models(&w->desk, 1000);
+static void world_open_large(struct world *w, uint32_t n_accounts, uint32_t asn, uint32_t days) {
+	*w = (struct world){.n_accounts = n_accounts, .asn = asn, .random = SEED, .uidvalidity = 1};
+	w->models = desk_models(&w->desk, 1000 + n_accounts);
 	for (uint32_t day = 0; day < days; day++)
 		ordinary_day(w, day);
 	assert_int_equal(w->desk.n, 0);
+}
+
+static void world_open(struct world *w, uint32_t days) {
+	world_open_large(w, ACCOUNTS, 0, days);
 }
 
 static void world_close(struct world *w) {
@@ -153,6 +168,93 @@ static void accounts_copied_on_their_first_use_by_one_are_one_episode(void **) {
 	assert_int_equal(desk_last(&w.desk, "campaign")->users_total, 15);
 	assert_int_equal(desk_last(&w.desk, "campaign")->campaign.size, 15);
 	world_close(&w);
+}
+
+// The same deeds as a sensor tells them: the login alone and at once, then what was read, a few messages a minute.
+static void run_in_pieces(struct world *w) {
+	struct activity whole = w->activity;
+	struct activity_mailbox *m = &w->activity.mailboxes[0];
+	uint32_t first = m->bodies.range[0].first, last = m->bodies.range[0].last;
+	w->activity.n_mailboxes = 0;
+	memset(&w->activity.client, 0, sizeof(w->activity.client));
+	models_run(w->models, &w->activity);
+	w->activity = whole;
+	w->activity.auth.success = 0;
+	for (uint32_t uid = first; uid <= last; uid += 3) {
+		uint32_t n = last - uid + 1 < 3 ? last - uid + 1 : 3;
+		w->activity.time_ns += 20 * SECOND;
+		read_bodies(w, uid, n, whole.mailboxes[0].old ? n : 0);
+		m->store = uid == first ? whole.mailboxes[0].store : 0;
+		models_run(w->models, &w->activity);
+	}
+}
+
+static void run_whole(struct world *w) {
+	models_run(w->models, &w->activity);
+}
+
+static void read_strangely(struct world *w, uint64_t at, uint32_t n, void (*run)(struct world *)) {
+	begin(w, at, 7, IP(5, 101, 7, 9), 100 + 7 % 5);
+	read_bodies(w, 100 + at / DAY * 20 + n, n, n);
+	run(w);
+}
+
+// Both of an owner's programs within half an hour, where he was never before, and nothing is flagged there.
+static void read_beside(struct world *w, uint64_t at, bool moved, void (*run)(struct world *)) {
+	for (int i = 0; i < 2; i++) {
+		begin(w, at + i * 10 * MINUTE, 9, moved ? IP(90, 7, 1, 9) : HOME(9), i ? 800 : 104);
+		uint32_t old = moved && at / DAY >= 65 ? 2 : 0;
+		read_bodies(
+			w,
+			old ? 200 + at / DAY * 4 + i * 2 : w->activity.mailboxes[0].uidnext - 6,
+			6,
+			old
+		);
+		w->activity.mailboxes[0].store = !moved;
+		run(w);
+	}
+}
+
+// A stranger reads one old message at night and nine in the evening, and an owner has moved: who was seen beside
+// whom, in which hours, and how many visitors there are must not depend on how many records tell of it.
+static void the_same_deeds_in_more_records_are_told_the_same(void **) {
+	struct alert told[2][2] = {0};
+	for (int pieces = 0; pieces < 2; pieces++) {
+		struct world w;
+		world_open(&w, 0);
+		void (*run)(struct world *) = pieces ? run_in_pieces : run_whole;
+		for (uint32_t day = 0; day < 90; day++) {
+			if (day >= 60)
+				read_strangely(&w, day * DAY + 2 * HOUR, 1, run);
+			for (uint32_t user = 0; user < ACCOUNTS; user++) {
+				uint32_t late = random_below(&w.random, 8);
+				begin(&w,
+				      day * DAY + (8 + late) * HOUR + user * MINUTE,
+				      user,
+				      HOME(user),
+				      100 + user % 5);
+				read_bodies(&w, w.activity.mailboxes[0].uidnext - 10, 10, 0);
+				w.activity.mailboxes[0].store = 3;
+				run(&w);
+			}
+			read_beside(&w, day * DAY + 17 * HOUR, day >= 60, run);
+			if (day >= 60)
+				read_strangely(&w, day * DAY + 18 * HOUR, 9, run);
+		}
+		size_t n = 0;
+		for (size_t i = 0; i < w.desk.n && n < 2; i++)
+			if (w.desk.alert[i].episode.state == ALERT_OPEN)
+				told[pieces][n++] = w.desk.alert[i];
+		assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 2);
+		world_close(&w);
+	}
+	for (int i = 0; i < 2; i++) {
+		const struct alert *a = &told[0][i], *b = &told[1][i];
+		assert_string_equal(a->account, i ? "u9@mzv.example" : "u7@mzv.example");
+		assert_string_equal(a->account, b->account);
+		assert_string_equal(a->rule_id, b->rule_id);
+		assert_int_equal(a->time_ns / DAY, b->time_ns / DAY);
+	}
 }
 
 // On the road all the time, in another network each day, and then read by a stranger.
@@ -270,6 +372,36 @@ static void few_strangers_among_many_owners_are_no_campaign(void **) {
 		assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), !owners);
 		world_close(&w);
 	}
+}
+
+static bool names(const struct desk *desk, const char *account) {
+	for (size_t i = 0; i < desk->n; i++)
+		for (int k = 0; k < desk->alert[i].n_users; k++)
+			if (strcmp(desk->alert[i].users[k], account) == 0)
+				return true;
+	return false;
+}
+
+// Five are copied through one address with their own software, which counts for the address alone; ten by a tool, by
+// which its network has more of them; and then three again as the first. All are named when they come.
+static void who_is_new_in_a_campaign_is_named_however_it_was_found(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t user = 0; user < 18; user++) {
+		bool tool = user >= 5 && user < 15;
+		uint64_t at = (60 + user / 6) * DAY + (1 + user % 6) * HOUR;
+		char name[ACCOUNT_SIZE];
+		copy_all(
+			&w,
+			at,
+			user,
+			IP(5, 101, 7, tool && user >= 7 ? 10 : 9),
+			tool ? 999 : 100 + user % 5
+		);
+		snprintf(name, sizeof(name), "u%u@mzv.example", user);
+		assert_true(user < 5 || names(&w.desk, name));
+	}
+	world_close(&w);
 }
 
 // One who changes networks is told with all the networks that link his victims, as many as fit.
@@ -497,14 +629,6 @@ static void a_mailbox_copied_at_once_is_told_when_nobody_commits(void **) {
 	}
 }
 
-static void copy_all(struct world *w, uint64_t at, uint32_t user, uint32_t ip, uint32_t grammar) {
-	for (uint32_t i = 0; i < 10; i++) {
-		begin(w, at + i * MINUTE, user, ip, grammar);
-		read_bodies(w, 1 + i * 400, 400, 400);
-		models_run(w->models, &w->activity);
-	}
-}
-
 // A server moved and numbers all mail anew: the clients load it again, at home, and one elsewhere that has
 // the same software.
 static void a_copy_made_while_all_clients_load_anew_is_told(void **) {
@@ -669,6 +793,46 @@ static void an_owners_own_fetcher_of_a_kind_known_here_is_left_alone(void **) {
 	}
 }
 
+// Who was there when Postern came is taken for one who belongs there, until a month has shown who commits. Two
+// intruders had come before, one with a tool of his own and one with the owner's software; and three accounts have, as
+// long, a tablet that never flags anything, a copy of all mail each week, and a fetcher of new mail.
+static void an_intruder_who_was_there_from_the_beginning_is_told(void **) {
+	struct world w;
+	world_open(&w, 0);
+	for (uint32_t day = 0; day < 90; day++) {
+		for (uint32_t user = 7; user < 9; user++) {
+			begin(&w,
+			      day * DAY + 2 * HOUR,
+			      user,
+			      IP(5, 101, user, 9),
+			      user == 7 ? 999 : 100 + user % 5);
+			read_bodies(&w, 100 + day * 10, 5, 5);
+			w.activity.mailboxes[0].examine = user == 7;
+			models_run(w.models, &w.activity);
+		}
+		if (day % 7 == 5)
+			copy_all(&w, day * DAY + 3 * HOUR, 21, IP(185, 20, 21, 9), 701);
+		fetch(&w, day, 22, 702, 10);
+		ordinary_day(&w, day);
+		begin(&w, day * DAY + 20 * HOUR, 20, HOME(20), 700);
+		read_bodies(&w, w.activity.mailboxes[0].uidnext - 5, 5, day % 9 == 0);
+		models_run(w.models, &w.activity);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 2);
+	for (size_t i = 0; i < 2; i++) {
+		const struct alert *a = &w.desk.alert[i];
+		assert_string_equal(a->rule_id, "slow-collection");
+		assert_true(
+			!strcmp(a->account, "u7@mzv.example")
+			|| !strcmp(a->account, "u8@mzv.example")
+		);
+		assert_true(a->time_ns < START + 42 * DAY);
+		assert_non_null(strstr(a->message, "since 5 January"));
+	}
+	assert_string_not_equal(w.desk.alert[0].account, w.desk.alert[1].account);
+	world_close(&w);
+}
+
 // A secretary reads the minister's mail from her own desk, with her own program: who flags and answers is no
 // stranger, and who never does is told, since nobody can know.
 static void a_delegate_who_answers_is_left_alone(void **) {
@@ -769,6 +933,36 @@ static void a_backup_that_begins_is_told_as_one_change(void **) {
 	world_close(&w);
 }
 
+// A program reads n mailboxes one after the other, from one address of the organisation's own.
+static void
+back_up(struct world *w, uint32_t day, uint32_t first, uint32_t n, uint32_t ip, bool all) {
+	for (uint32_t user = first; user < first + n; user++) {
+		begin(w, day * DAY + HOUR + user * MINUTE / 4, user, ip, 777);
+		w->activity.mailboxes[0].examine = true;
+		read_bodies(w, 1, all ? 4000 : 20, all ? 3900 : 0);
+		models_run(w->models, &w->activity);
+	}
+}
+
+// Of 2,000 accounts 100 have been backed up from the beginning. For 55 others the same program begins one night
+// from another address of the same provider: what so many have links nobody, and 55 are too few to be the
+// organisation's change. One address reads them all, night after night, and that is one episode.
+static void a_backup_of_a_few_in_many_is_one_episode(void **) {
+	enum { MANY = 2000, OWN_ASN = 64500, SAVED = 100, MORE = 55, FROM = 30 };
+	struct world w;
+	world_open_large(&w, MANY, OWN_ASN, 0);
+	for (uint32_t day = 0; day < FROM + 10; day++) {
+		back_up(&w, day, 0, SAVED, IP(10, 7, 7, 7), day == 0);
+		if (day >= FROM)
+			back_up(&w, day, 500, MORE, IP(10, 8, 8, 8), true);
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 1);
+	assert_int_equal(desk_last(&w.desk, "campaign")->users_total, MORE);
+	assert_true(w.desk.alert[0].time_ns < START + (FROM + 1) * DAY);
+	world_close(&w);
+}
+
 // A tool moves fifteen of forty mailboxes to another server within a week: nobody can tell it from a thief of
 // fifteen, but it is told once, and names them all.
 static void a_migration_by_a_tool_is_one_episode(void **) {
@@ -799,10 +993,12 @@ int main(void) {
 		cmocka_unit_test(accounts_copied_on_their_first_use_by_one_are_one_episode),
 		cmocka_unit_test(few_strangers_among_many_owners_are_no_campaign),
 		cmocka_unit_test(who_travels_while_all_clients_load_anew_is_left_alone),
+		cmocka_unit_test(the_same_deeds_in_more_records_are_told_the_same),
 		cmocka_unit_test(old_mail_of_an_owner_without_a_home_is_watched),
 		cmocka_unit_test(a_journey_of_the_owner_is_left_alone),
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
+		cmocka_unit_test(who_is_new_in_a_campaign_is_named_however_it_was_found),
 		cmocka_unit_test(what_a_campaign_shares_is_listed_once_and_bounded),
 		cmocka_unit_test(a_new_client_at_several_homes_is_no_campaign),
 		cmocka_unit_test(a_campaign_that_goes_on_is_told_each_week),
@@ -818,11 +1014,13 @@ int main(void) {
 		cmocka_unit_test(a_new_device_at_home_speaks_for_no_stranger),
 		cmocka_unit_test(what_all_take_up_is_one_alert_about_the_infrastructure),
 		cmocka_unit_test(an_owners_own_fetcher_of_a_kind_known_here_is_left_alone),
+		cmocka_unit_test(an_intruder_who_was_there_from_the_beginning_is_told),
 		cmocka_unit_test(a_delegate_who_answers_is_left_alone),
 		cmocka_unit_test(a_mailbox_shared_by_several_is_left_alone),
 		cmocka_unit_test(a_vacation_is_left_alone),
 		cmocka_unit_test(a_new_device_is_left_alone),
 		cmocka_unit_test(a_backup_that_begins_is_told_as_one_change),
+		cmocka_unit_test(a_backup_of_a_few_in_many_is_one_episode),
 		cmocka_unit_test(a_migration_by_a_tool_is_one_episode),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
