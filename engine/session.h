@@ -55,6 +55,9 @@ struct session_client {
 	struct ip speaker; // whom a PROXY header named: later claims are this one's; family 0: none
 	uint16_t port; // the real one's; 0: not told
 	uint8_t how; // enum session_how
+	uint16_t tlvs_size;
+	uint8_t *
+		tlvs; // what a trusted proxy's header said beside it (proto/proxy_tlv.h), in a block of its size
 	struct proxy *proxy; // its header, while it is being read
 	struct tls_reader *tls_reader; // its TLS hello, while that is being read
 	struct tls_hello *hello; // and when it is whole: up to the end of its name

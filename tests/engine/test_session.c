@@ -45,7 +45,7 @@ static void keep_record(void *ctx, const char *line, size_t size) {
 	json_error_t error;
 
 	assert_true(d->n_records < KEPT_MAX);
-	d->records[d->n_records] = json_loadb(line, size, 0, &error);
+	d->records[d->n_records] = json_loadb(line, size, JSON_ALLOW_NUL, &error);
 	assert_non_null(d->records[d->n_records]);
 	d->n_records++;
 	assert_true(strlen(d->all) + size < sizeof(d->all));
@@ -691,6 +691,66 @@ static void x1_x8_bad_headers_are_said_and_odd_ones_are_none(void **) {
 	desk_close(d);
 }
 
+#define TLVS_HEAD(size) PROXY_V2 "\x21\x11" size "\xcb\0\x71\x1f\x0a\0\0\1\xb0\x43\0\x8f"
+
+// What a trusted proxy tells of its client's connection stands beside its address, whatever bytes it has; of what
+// is told twice, the first. Checksums that are wrong, and TLVs that do not fill the one around them, are an event, and
+// nothing of such a header counts.
+static void x6_x7_what_a_header_says_of_the_connection_is_told(void **) {
+	static const char said[] = TLVS_HEAD("\0\x84") "\x01\0\4imap"
+						       "\x02\0\7m\"\n\0x\xff\x1b"
+						       "\x02\0\5again"
+						       "\x05\0\4uid\1"
+						       "\x04\0\3\0\0\0"
+						       "\x20\0\x44\x07\0\0\0\0"
+						       "\x21\0\7TLSv1.3"
+						       "\x25\0\7RSA2048"
+						       "\x22\0\x0f\x4a. Nov\xc3\xa1kov\xc3\xa1 \xf0"
+						       "\x23\0\x16TLS_AES_256_GCM_SHA384"
+						       "\x30\0\3ns1"
+						       "\xea\0\2zz";
+	static const char bad_ssl[] = TLVS_HEAD("\0\x19") "\x20\0\x0a\1\0\0\0\1\x21\0\3TL";
+	static const char bad_crc[] = TLVS_HEAD("\0\x17") "\x01\0\1i\x03\0\4\1\2\3\4";
+	static const struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
+	static const struct {
+		const char *data;
+		size_t size;
+		const char *ip;
+	} cases[] = {
+		{said, sizeof(said) - 1, "203.0.113.31"},
+		{bad_ssl, sizeof(bad_ssl) - 1, "10.0.0.9"},
+		{bad_crc, sizeof(bad_crc) - 1, "10.0.0.9"},
+	};
+	struct desk *d = desk_open(0);
+
+	d->engine->config.trusted_proxies = &trusted;
+	for (int i = 0; i < 3; i++) {
+		struct connection c = connect_to(d, (uint16_t)(40000 + i), 143);
+		put_bytes(&c, STREAM_CLIENT, cases[i].data, cases[i].size);
+		log_in(&c, "a LOGIN u1 x\r\n");
+		hang_up(&c);
+		assert_string_equal(text(d, i, "source.ip"), cases[i].ip);
+		assert_string_equal(text(d, i, "user.id"), "u1");
+		assert_int_equal(has_event(d, i, "bad_proxy_header"), i > 0);
+	}
+	json_t *via = json_object_get(json_object_get(d->records[0], "postern"), "via");
+	char *found = json_dumps(via, JSON_COMPACT);
+	assert_string_equal(
+		found,
+		"{\"ip\":\"10.0.0.9\",\"port\":40000,\"how\":\"proxy_v2\",\"alpn\":\"imap\","
+		"\"authority\":\"m\\\"\\n\\u0000x\xef\xbf\xbd\\u001B\",\"unique_id\":"
+		"\"uid\\u0001\","
+		"\"tls\":{\"established\":true,\"version\":\"TLSv1.3\","
+		"\"cipher\":\"TLS_AES_256_GCM_SHA384\",\"client\":{\"certificate\":true,"
+		"\"verified\":true,\"common_name\":\"J. Nov\xc3\xa1kov\xc3\xa1 \xef\xbf\xbd\"}},"
+		"\"netns\":\"ns1\"}"
+	);
+	free(found);
+	assert_null(json_object_get(json_object_get(d->records[1], "postern"), "via"));
+	desk_close(d);
+}
+
 static void the_same_packets_have_the_same_ids_in_every_run(void **) {
 	char ids[2][2][64];
 
@@ -745,6 +805,7 @@ int main(void) {
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
 		cmocka_unit_test(l10_a_certificate_is_counted_and_read_by_nobody),
 		cmocka_unit_test(x1_x8_bad_headers_are_said_and_odd_ones_are_none),
+		cmocka_unit_test(x6_x7_what_a_header_says_of_the_connection_is_told),
 		cmocka_unit_test(the_same_packets_have_the_same_ids_in_every_run),
 		cmocka_unit_test(a_hole_before_recognition_does_not_join_what_stands_around_it),
 	};
