@@ -41,6 +41,8 @@ struct engine_config {
 	bool parse; // false: bytes are counted and not parsed (bench)
 	bool decode; // contents of messages are read (content.h); false: counted only
 	struct scanner *scanner; // the first; NULL: content is not scanned; borrowed
+	const char *
+		raw_charset; // of bytes that say none and are no UTF-8; NULL: Windows-1250; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
 	const struct config_prefixes *trusted_proxies; // NULL: nobody is; borrowed
 	struct account_names accounts; // how their names are written

@@ -156,6 +156,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.parse = true,
 		.decode = true,
 		.scanner = reload_scanner(p->rules),
+		.raw_charset = config->header_charset,
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
 		.accounts = {

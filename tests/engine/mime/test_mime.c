@@ -771,7 +771,7 @@ static void m24_the_hash_of_an_attachment_with_a_hole_is_not_told(void **state) 
 static int set_up(void **state) {
 	slab = slab_open(1 << 22);
 	sha256_pair_init(&hashes);
-	charsets = charsets_open();
+	charsets = charsets_open("windows-1250");
 	return slab == NULL || charsets == NULL;
 }
 
