@@ -24,6 +24,7 @@
 struct charsets;
 struct clients; // clients.h
 struct config_prefixes; // config.h
+struct offer_heard; // offers.h
 struct scanner;
 
 // Where sessions' results go; called on the worker, borrowed until it returns.
@@ -32,6 +33,7 @@ struct engine_out {
 	// One JSON line without its end.
 	void (*record)(void *ctx, const char *line, size_t size);
 	void (*activity)(void *ctx, const struct activity *activity); // NULL: nobody hears them
+	void (*offer)(void *ctx, const struct offer_heard *heard); // NULL: the same
 };
 
 struct engine_config {
@@ -61,16 +63,6 @@ struct engine_place {
 	struct network network;
 };
 
-enum { ENGINE_OFFERS = 2 };
-
-// A server, by address and port, and when it last offered TLS and AUTH to a client in clear; 0: never.
-struct engine_server {
-	struct ip ip;
-	uint16_t port;
-	uint64_t heard_ns;
-	uint64_t offered_ns[ENGINE_OFFERS];
-};
-
 struct engine_stats {
 	uint64_t sessions[ACTIVITY_PROTOCOLS]; // recognised, by protocol
 	uint64_t n_lmtp; // of those of SMTP
@@ -97,7 +89,6 @@ struct engine {
 	struct sha256_pair hashes; // its attachments are hashed side by side
 	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	struct engine_place places[ENGINE_PLACES]; // by hash of the address, the last asked for
-	struct engine_server servers[OFFER_SETS][OFFER_WAYS]; // by hash
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
 

@@ -168,8 +168,8 @@ bool session_real_client(
 	enum session_how how
 );
 
-// A server's whole list of what it offers (OFFER_* bits, proto/offer.h), sent in clear. Held against what
-// this worker has heard of the server in other sessions.
+// A server's whole list of what it offers (OFFER_* bits, proto/offer.h), sent in clear. To be held against what
+// was heard of the server in other sessions (offers.h).
 void session_offers(struct session *s, uint8_t offers, uint64_t now_ns);
 
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are

@@ -6,6 +6,8 @@
 #include "config.h"
 #include "engine.h"
 #include "flow.h"
+#include "offers.h"
+#include "proto/offer.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -29,6 +31,8 @@ struct desk {
 	int n_records;
 	struct activity activities[KEPT_MAX];
 	int n_activities;
+	struct offer_heard offers[KEPT_MAX];
+	int n_offers;
 	char all[65536]; // every record line, to look for what must not be there
 };
 
@@ -59,6 +63,13 @@ static void keep_activity(void *ctx, const struct activity *activity) {
 	d->activities[d->n_activities++] = *activity;
 }
 
+static void keep_offer(void *ctx, const struct offer_heard *heard) {
+	struct desk *d = ctx;
+
+	assert_true(d->n_offers < KEPT_MAX);
+	d->offers[d->n_offers++] = *heard;
+}
+
 static struct desk *desk_open(size_t slab_size) {
 	struct desk *d = calloc(1, sizeof(*d));
 	struct engine_config config = {
@@ -66,7 +77,7 @@ static struct desk *desk_open(size_t slab_size) {
 		.password_key = {1, 2},
 		.parse = true,
 		.records = true,
-		.out = {d, keep_record, keep_activity},
+		.out = {d, keep_record, keep_activity, keep_offer},
 	};
 	struct flow_config flows = {.n_flows = 64, .held_size = 1 << 20};
 
@@ -496,31 +507,38 @@ static void greet(struct desk *d, uint16_t client_port, uint16_t port, const cha
 	hang_up(&c);
 }
 
-// Who takes STARTTLS out of one client's list is told by what the server says to others: for a week, by
-// address and port, and not where somebody else's word is passed on.
-static void what_a_server_offers_in_one_session_and_not_in_another_is_said(void **) {
+// What a list in clear says goes to where lists are held against each other: not one with good reason to be
+// another, nor for a client somebody else speaks for.
+static void lists_of_offers_in_clear_are_told(void **) {
+	static const struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
 	struct desk *d = desk_open(0);
 	struct connection c;
 
-	greet(d, 40000, 143, "AUTH=PLAIN"); // nothing is known of it
-	greet(d, 40001, 143, "STARTTLS AUTH=PLAIN");
-	greet(d, 40002, 143, "AUTH=PLAIN");
-	greet(d, 40003, 143, "STARTTLS");
-	greet(d, 40004, 144, "AUTH=PLAIN"); // another server
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(has_event(d, i, "capability_stripped"), i == 2 || i == 3);
+	d->engine->config.trusted_proxies = &trusted;
+	greet(d, 40000, 143, "AUTH=PLAIN");
+	greet(d, 40001, 144, "STARTTLS AUTH=PLAIN");
+	assert_int_equal(d->n_offers, 2);
+	assert_int_equal(d->offers[0].offers, OFFER_AUTH);
+	assert_int_equal(d->offers[0].port, 143);
+	assert_int_equal(d->offers[0].server.addr[3], 1);
+	assert_int_equal(d->offers[0].client.addr[3], 9);
+	assert_int_equal(d->offers[0].protocol, ACTIVITY_IMAP);
+	assert_int_equal(d->offers[1].offers, OFFER_TLS | OFFER_AUTH);
+	assert_int_equal(d->offers[1].port, 144);
+	assert_memory_not_equal(d->offers[0].session, d->offers[1].session, 16);
 	c = connect_to(d, 40005, 143);
-	log_in(&c, "a LOGIN u1 x\r\n"); // another list with good reason
+	log_in(&c, "a LOGIN u1 x\r\n");
 	say(&c, STREAM_CLIENT, "b CAPABILITY\r\n");
 	say(&c, STREAM_SERVER, "* CAPABILITY IMAP4rev1 IDLE\r\nb OK\r\n");
 	hang_up(&c);
-	assert_false(has_event(d, 5, "capability_stripped"));
-	d->now_ns += OFFER_KNOWN_NS - SECOND;
-	greet(d, 40006, 143, "AUTH=PLAIN");
-	d->now_ns += SECOND;
-	greet(d, 40007, 143, "AUTH=PLAIN"); // it has given it up
-	assert_true(has_event(d, 6, "capability_stripped"));
-	assert_false(has_event(d, 7, "capability_stripped"));
+	c = connect_to(d, 40006, 143);
+	say(&c, STREAM_CLIENT, PROXY_LINE("203.0.113.31"));
+	say(&c, STREAM_SERVER, "* OK [CAPABILITY IMAP4rev1] ready\r\n");
+	say(&c, STREAM_CLIENT, "a NOOP\r\n");
+	hang_up(&c);
+	assert_int_equal(d->n_records, 4);
+	assert_int_equal(d->n_offers, 2);
 	desk_close(d);
 }
 
@@ -800,7 +818,7 @@ int main(void) {
 		cmocka_unit_test(attachments_of_mail_fetched_and_appended_are_told_once),
 		cmocka_unit_test(attachments_of_mail_fetched_by_pop3_are_told_and_bounded),
 		cmocka_unit_test(x9_a_header_is_honoured_from_listed_sources_only),
-		cmocka_unit_test(what_a_server_offers_in_one_session_and_not_in_another_is_said),
+		cmocka_unit_test(lists_of_offers_in_clear_are_told),
 		cmocka_unit_test(the_port_does_not_matter_and_neither_do_the_cuts),
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
 		cmocka_unit_test(l10_a_certificate_is_counted_and_read_by_nobody),

@@ -116,7 +116,8 @@ static struct made *made(const struct proto *proto) {
 // The record as parsed again; every line is kept for the schemas. To be freed.
 static json_t *written(struct made *m, enum record_reason reason, uint64_t time_ns) {
 	json_error_t error;
-	size_t size = record_write(&m->s, reason, time_ns, line, RECORD_SIZE_MAX);
+	size_t size
+		= record_write(&m->s, reason, time_ns, line, RECORD_SIZE_MAX - OFFER_RECORD_SIZE);
 	json_t *root = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 
 	if (!root)
