@@ -412,14 +412,18 @@ content_open_part(struct session *s, enum content_kind kind, const struct conten
 	return content;
 }
 
-struct content *content_open_header(struct session *s) {
+struct content *content_open_header(struct session *s, const char *number, size_t size) {
 	const struct scanner *scanner = s->engine->config.scanner;
+	struct content *content;
 
 	if (scanner == NULL
 	    || !(scanner_wants(scanner, RULE_HEADER) || scanner_wants(scanner, RULE_VALUE)
-		 || scanner_wants(scanner, RULE_SUBJECT)))
+		 || scanner_wants(scanner, RULE_SUBJECT) || scanner_wants(scanner, RULE_FILENAME)))
 		return NULL;
-	return open_at(s, CONTENT_FETCHED, MIME_HEADER);
+	content = open_at(s, CONTENT_FETCHED, MIME_HEADER);
+	if (content != NULL && size > 0 && size <= MIME_NUMBER_SIZE_MAX)
+		mime_number(content->mime, number, size, false);
+	return content;
 }
 
 void content_data(struct content *content, const uint8_t *data, size_t size) {

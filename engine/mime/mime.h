@@ -69,7 +69,8 @@ enum mime_start {
 	// Behind it: a part or a message's text, whose header nobody has seen. What it is, is told by its
 	// first bytes (mime_guess.c): a multipart, a message, base64, quoted-printable, or as it stands.
 	MIME_BODY,
-	// A message's header, or some fields of it, and nothing else: what it says of a body is not looked at.
+	// A header of a message or part, or some fields of it, and nothing else: what it says of a body is told by
+	// header, field and name, and no body is looked for.
 	MIME_HEADER,
 };
 

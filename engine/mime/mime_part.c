@@ -87,9 +87,14 @@ static bool is_deceptive(const char *name) {
 	return false;
 }
 
-static void name_offer(struct mime *m, const struct attachment_text *name) {
+static void name_give(struct mime *m, const struct attachment_text *name) {
 	if (name->text != NULL && m->handler.name != NULL)
 		m->handler.name(m->handler.ctx, name->text);
+}
+
+void mime_part_names(struct mime *m) {
+	name_give(m, &m->part.name);
+	name_give(m, &m->part.type_name);
 }
 
 // The facts of an attachment, listed while there is room.
@@ -99,8 +104,7 @@ struct attachment_facts *mime_part_facts(struct mime *m) {
 	struct attachment_facts *facts = NULL;
 
 	summary->attachments_total++;
-	name_offer(m, &part->name);
-	name_offer(m, &part->type_name);
+	mime_part_names(m);
 	if (summary->n_attachments < MIME_ATTACHMENTS_MAX)
 		facts = slab_get(m->slab, sizeof(*facts));
 	if (facts == NULL)

@@ -150,6 +150,8 @@ void mime_part_decide(struct mime *m);
 // Content begins: the part is no container. has_header: it may be an attachment.
 void mime_part_leaf(struct mime *m, bool has_header);
 
+// The header's names of an attachment go to whoever wants them.
+void mime_part_names(struct mime *m);
 // One more attachment, listed; NULL: no room. It takes the part's names.
 struct attachment_facts *mime_part_facts(struct mime *m);
 // Content begins that has no header.
