@@ -62,6 +62,9 @@ enum {
 	INFLATE_FREE_SIZE = 16 << 20,
 
 	POP3_INFLIGHT_MAX = 64,
+	// Runs of messages whose UIDs rise with their numbers, remembered of a maildrop: as IMAP's above.
+	POP3_RUNS_MAX = 64,
+	POP3_UID_MAX = 10000000, // what is larger is no UID, but another kind of name
 	// Commands in a row that are none of POP3's: then it is something else that greets alike.
 	POP3_UNKNOWN_MAX = 10,
 
