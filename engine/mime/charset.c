@@ -333,6 +333,13 @@ bool charset_begin_raw(struct charset *charset, struct charsets *charsets) {
 		&& charset_begin(charset, charsets, charsets->raw, strlen(charsets->raw));
 }
 
+bool charset_raw_is_usual(const struct charsets *charsets) {
+	char wanted[NAME_SIZE];
+
+	return !name_resolve(charsets->raw, strlen(charsets->raw), wanted) || wanted[0] == '\0'
+		|| strcmp(wanted, "WINDOWS-1250") == 0 || strcmp(wanted, "ISO-8859-2") == 0;
+}
+
 static size_t
 table_data(const uint8_t (*table)[4], const uint8_t *data, size_t size, uint8_t *out) {
 	size_t n = 0;

@@ -49,6 +49,8 @@ bool charset_begin(
 );
 // The same in the set of what says none.
 bool charset_begin_raw(struct charset *charset, struct charsets *charsets);
+// Whether that is one whose letters rules look for in bytes as they are (match/fold.h), or UTF-8.
+bool charset_raw_is_usual(const struct charsets *charsets);
 // Converts size bytes to out, which has room for CHARSET_GROWTH * size + CHARSET_EXTRA_MAX. Returns how
 // many it wrote.
 size_t charset_data(struct charset *charset, const uint8_t *data, size_t size, uint8_t *out);

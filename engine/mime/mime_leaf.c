@@ -197,6 +197,8 @@ void mime_leaf_gap(struct mime *m, uint64_t size) {
 	html_gap(&m->html);
 	if (m->facts != NULL)
 		attachment_gap(&m->attachment, m->slab, size);
+	if (m->second != NULL)
+		mime_second_gap(m);
 	if (m->other != NULL) {
 		transfer_gap(&m->other->transfer);
 		attachment_gap(&m->other->attachment, m->slab, size);
@@ -208,6 +210,8 @@ void mime_leaf_gap(struct mime *m, uint64_t size) {
 void mime_leaf_data(struct mime *m, const uint8_t *data, size_t size) {
 	if (m->other != NULL)
 		other_data(m, data, size);
+	if (m->second != NULL)
+		mime_second_data(m, data, size);
 	if (m->transfer.kind == TRANSFER_PLAIN) {
 		decoded_data(m, data, size);
 		return;
@@ -247,6 +251,8 @@ void mime_leaf_end(struct mime *m, bool whole) {
 	if (!m->is_leaf)
 		return;
 	m->is_leaf = false;
+	if (m->second != NULL)
+		mime_second_end(m);
 	decoded_data(m, rest, transfer_end(&m->transfer, rest));
 	if (m->transfer.is_bad)
 		mime_event(m, EVENT_mime_bad_content);

@@ -36,6 +36,10 @@ static enum transfer_kind encoding_kind(struct mime *m) {
 	return kind_find(m, m->part.encoding);
 }
 
+enum transfer_kind mime_part_other(struct mime *m) {
+	return kind_find(m, m->part.other_encoding);
+}
+
 // Everything of the part before is forgotten; its header comes.
 void mime_part_begin(struct mime *m) {
 	struct attachment_text *name = &m->part.name, *type_name = &m->part.type_name;
@@ -56,6 +60,7 @@ void mime_part_begin(struct mime *m) {
 	m->is_guessed = false;
 	m->facts = NULL;
 	m->other = NULL;
+	m->second = NULL;
 	m->scan = SCAN_NOTHING;
 	m->mark = MARK_START;
 	m->charset = (struct charset){0};
@@ -162,9 +167,11 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 		mime_leaf_charset(m, part->charset);
 	bool is_decoded = m->is_decoded && m->inner == NULL;
 	transfer_begin(&m->transfer, is_decoded ? TRANSFER_PLAIN : encoding_kind(m));
+	if (has_header)
+		mime_second_open(m);
 	if (!part->has_other_encoding || is_decoded || m->facts == NULL)
 		return;
-	enum transfer_kind other = kind_find(m, part->other_encoding);
+	enum transfer_kind other = mime_part_other(m);
 	if (other != m->transfer.kind)
 		mime_leaf_other(m, other);
 }

@@ -185,6 +185,12 @@ static const struct {
 	{"going out", {{0, 0, 0, 0, 1, 0}}},
 	{"Content-Transfer-Encoding: base64\r\n\r\nU0VD\r\nUkVU\r\n", {{0, 1, 0, 0, 0, 0}}},
 	{"Content-Transfer-Encoding: quoted-printable\r\n\r\nSE=\r\nCRE=54", {{0, 1, 0, 0, 0, 0}}},
+	// A text of two readings counts in the one that has more, and once where both have it.
+	{"Content-Type: text/plain; charset=utf-16\r\n\r\nSECRET, SECRET", {{0, 2, 0, 0, 0, 1}}},
+	{"Content-Type: text/plain; charset=iso-8859-2\r\n\r\nSECRET", {{1, 1, 0, 0, 0, 1}}},
+	{"Content-Transfer-Encoding: 7bit, base64\r\n\r\nU0VDUkVU", {{0, 1, 0, 0, 0, 0}}},
+	{"Content-Transfer-Encoding: base64, 7bit\r\nContent-Disposition: attachment\r\n\r\nSECRET",
+	 {{0, 1, 0, 0, 0, 0}}},
 	// Text and markup say the same: it counts once. What only the text says counts, too.
 	{"Content-Type: text/html\r\n\r\n<p>SECRET</p>", {{0, 1, 0, 0, 0, 1}}},
 	{"Content-Type: text/html\r\n\r\nSE<b>CR</b>ET <x>", {{0, 1, 0, 0, 0, 2}}},
