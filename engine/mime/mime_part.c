@@ -61,6 +61,8 @@ void mime_part_begin(struct mime *m) {
 	m->facts = NULL;
 	m->other = NULL;
 	m->second = NULL;
+	m->inside = NULL;
+	m->is_plain = false;
 	m->scan = SCAN_NOTHING;
 	m->mark = MARK_START;
 	m->charset = (struct charset){0};
@@ -102,19 +104,44 @@ void mime_part_names(struct mime *m) {
 	name_give(m, &m->part.type_name);
 }
 
-// The facts of an attachment, listed while there is room.
-struct attachment_facts *mime_part_facts(struct mime *m) {
+// Facts, listed while there is room.
+static struct attachment_facts *facts_get(struct mime *m) {
 	struct mime_summary *summary = &m->summary;
-	struct part *part = &m->part;
 	struct attachment_facts *facts = NULL;
 
 	summary->attachments_total++;
-	mime_part_names(m);
 	if (summary->n_attachments < MIME_ATTACHMENTS_MAX)
 		facts = slab_get(m->slab, sizeof(*facts));
+	if (facts != NULL)
+		summary->attachments[summary->n_attachments++] = facts;
+	return facts;
+}
+
+static void deception_tell(struct mime *m, const struct attachment_text *name) {
+	if (name->text != NULL && is_deceptive(name->text))
+		mime_event(m, EVENT_mime_deceptive_name);
+}
+
+struct attachment_facts *mime_part_listed(struct mime *m, struct attachment_text *name) {
+	struct attachment_facts *facts = facts_get(m);
+
+	name_give(m, name);
+	deception_tell(m, name);
+	if (facts != NULL) {
+		facts->name = *name;
+		*name = (struct attachment_text){0};
+	}
+	return facts;
+}
+
+// The facts of the part, which is an attachment.
+struct attachment_facts *mime_part_facts(struct mime *m) {
+	struct part *part = &m->part;
+	struct attachment_facts *facts = facts_get(m);
+
+	mime_part_names(m);
 	if (facts == NULL)
 		return NULL;
-	summary->attachments[summary->n_attachments++] = facts;
 	facts->name = part->name;
 	facts->other_name = part->type_name;
 	part->name = part->type_name = (struct attachment_text){0};
@@ -127,8 +154,7 @@ struct attachment_facts *mime_part_facts(struct mime *m) {
 	}
 	if (facts->other_name.text != NULL)
 		mime_event(m, EVENT_mime_ambiguous_name);
-	if (facts->name.text != NULL && is_deceptive(facts->name.text))
-		mime_event(m, EVENT_mime_deceptive_name);
+	deception_tell(m, &facts->name);
 	if (part->type[0] != '\0')
 		facts->type
 			= attachment_text_copy(m->slab, (uint8_t *)part->type, strlen(part->type));
@@ -151,8 +177,11 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 	body_begin(m);
 	m->is_leaf = true;
 	m->scan = is_text(part->type) ? SCAN_TEXT : SCAN_NOTHING;
-	if (strcmp(part->type, "text/html") == 0)
+	m->is_plain = m->scan == SCAN_TEXT;
+	if (strcmp(part->type, "text/html") == 0) {
 		m->scan = SCAN_HTML;
+		m->is_plain = false;
+	}
 	if (has_header && (part->is_attachment || is_named || m->scan == SCAN_NOTHING)) {
 		m->is_attached = true;
 		m->facts = mime_part_facts(m);
@@ -181,6 +210,7 @@ void mime_part_guessed(struct mime *m, enum transfer_kind transfer) {
 	mime_part_leaf(m, false);
 	transfer_begin(&m->transfer, transfer);
 	m->is_guessed = true;
+	m->is_plain = false; // not before it is known
 	m->facts = mime_part_facts(m);
 	if (m->facts == NULL)
 		return;

@@ -3,7 +3,7 @@
 
 // A message being read, shared by its files: mime.c (in and out), mime_field.c (header lines, and what their
 // fields say), mime_part.c (what a header makes of a part), mime_body.c (boundaries), mime_leaf.c (a part's
-// content on its way to the handler), mime_second.c (a text's other reading), mime_guess.c (what has no header).
+// content on its way to the handler), mime_second.c (a text's other reading), mime_inside.c (a file in a text), mime_guess.c (what has no header).
 
 #pragma once
 
@@ -113,6 +113,7 @@ struct mime {
 	bool is_leaf;
 	bool is_attached;
 	bool is_guessed; // what it is, is told by its content alone
+	bool is_plain; // text, and not HTML: files may stand in it
 	uint8_t scan; // enum scan
 	uint8_t mark, n_mark; // of an encoding that is not MIME's, and how much of it was matched
 	struct transfer transfer;
@@ -121,6 +122,7 @@ struct mime {
 	struct attachment_facts *facts; // NULL: it is no attachment
 	struct attachment attachment;
 	struct other *other; // or NULL
+	struct inside *inside; // a file in the text (mime_inside.c), or NULL
 	struct second *second; // the text's other reading (mime_second.c), or NULL
 
 	struct mime_summary summary;
@@ -155,6 +157,8 @@ void mime_part_leaf(struct mime *m, bool has_header);
 void mime_part_names(struct mime *m);
 // One more attachment, listed; NULL: no room. It takes the part's names.
 struct attachment_facts *mime_part_facts(struct mime *m);
+// An attachment that has no header: takes the name.
+struct attachment_facts *mime_part_listed(struct mime *m, struct attachment_text *name);
 // The encoding that some readers take instead of the first.
 enum transfer_kind mime_part_other(struct mime *m);
 // Content begins that has no header.
@@ -180,6 +184,16 @@ void mime_second_open(struct mime *m);
 void mime_second_data(struct mime *m, const uint8_t *data, size_t size);
 void mime_second_gap(struct mime *m);
 void mime_second_end(struct mime *m);
+
+// ---- mime_inside.c
+
+// "begin 644" stood at the start of a line: m->inside.
+void mime_inside_begin(struct mime *m);
+// The rest with m->inside alone, which may be over then. The text's next bytes; returns how many were read, at
+// most a line.
+size_t mime_inside_data(struct mime *m, const uint8_t *data, size_t size);
+void mime_inside_gap(struct mime *m, uint64_t size);
+void mime_inside_end(struct mime *m);
 
 // ---- mime_body.c
 

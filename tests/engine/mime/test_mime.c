@@ -266,6 +266,75 @@ static void m01_the_other_reading_of_a_long_text_is_whole(void **state) {
 	assert_memory_equal(said.text[2], text + n, sizeof(text) - n);
 }
 
+// M19: a uuencoded file inside a text is listed, and said; the text stays what it is. What only begins so is nothing.
+#define UU_LINES "#86)C\r\n`\r\nend\r\n"
+static const struct {
+	const char *text, *files; // all of attachments_put()
+} insides[] = {
+	{"\r\nhello\r\nbegin 644 a.exe\r\n" UU_LINES "bye", "[a.exe,-,-,text/plain,3]"},
+	{"\r\nbegin 644 a b.txt\n#86)C\n`\nend\n", "[a b.txt,-,-,text/plain,3]"},
+	{MULTI "\r\n--b\r\n\r\nbegin 600 x.pdf\r\n%)5!$1BT\r\n`\r\nend\r\n--b--",
+	 "[x.pdf,-,-,application/pdf,5]"},
+	{"Content-Transfer-Encoding: base64\r\n\r\nYmVnaW4gNjQ0IGEKIzg2KUMKYAplbmQK",
+	 "[a,-,-,text/plain,3]"},
+	// Two of them, one without its end, a line with a checksum and one whose blanks are lost.
+	{"\r\nbegin 644 a\r\n" UU_LINES "and\r\nbegin 644 b\r\n#86)CX\r\n&86)C\r\n",
+	 "[a,-,-,text/plain,3][b,-,-,application/octet-stream,9]"},
+	{"Content-Disposition: attachment; filename=t\r\n\r\nbegin 644 a\r\n" UU_LINES,
+	 "[t,-,-,text/plain,28][a,-,-,text/plain,3]"},
+	{"\r\nbegin 644 a\r\n#86)C", "[a,-,-,text/plain,3]"}, // to the last byte
+	// False starts.
+	{"\r\nbegin 6 friends\r\n" UU_LINES, ""},
+	{"\r\nbegin 666 friends and more\r\nHello to all of you\r\n", ""},
+	{"\r\nbegin 644 a\r\nHELLO TO ALL OF YOU\r\n", ""},
+	{"\r\nbegin 644\r\n" UU_LINES, ""},
+	{"\r\nbegin 644 a\r\n`\r\nend\r\n", ""},
+	{"\r\nbegin 644 a", ""},
+	{"\r\nso begin 644 a\r\n" UU_LINES, ""},
+	{"Content-Type: text/html\r\n\r\nbegin 644 a\r\n" UU_LINES, ""},
+};
+
+static void m19_a_file_inside_a_text_is_listed(void **state) {
+	static struct said said;
+
+	for (size_t i = 0; i < sizeof(insides) / sizeof(insides[0]); i++) {
+		const char *files = insides[i].files;
+		size_t n = strlen(files);
+
+		check(insides[i].text, strlen(insides[i].text), &said);
+		said.text[0][said.used[0]] = '\0';
+		char *found = strchr(strrchr(said.text[0], '$'), '$') + 1;
+		if (strcmp(found, files) != 0)
+			fail_msg("%s\n has %s\n not %s", insides[i].text, found, files);
+		if (n > 0)
+			assert_true(said.events & ON(mime_file_in_text));
+	}
+}
+
+// The same bytes as a file of its own, with its hash; more of them than are listed are counted.
+static void m19_many_files_inside_a_text_are_bounded(void **state) {
+	enum { FILES = MIME_ATTACHMENTS_MAX + 5 };
+	static const char one[] = "begin 644 a\n#86)C\n`\nend\n";
+	static const uint8_t sha256[] = {0xba, 0x78, 0x16, 0xbf}; // of "abc"
+	struct said said = {0};
+	struct mime_handler handler = {.ctx = &said, .event = on_event};
+	struct mime *mime = mime_open(slab, charsets, MIME_MESSAGE, &handler);
+	struct mime_summary summary;
+
+	mime_data(mime, (const uint8_t *)"\n", 1);
+	for (int i = 0; i < FILES; i++)
+		mime_data(mime, (const uint8_t *)one, sizeof(one) - 1);
+	mime_close(mime, &summary);
+	assert_int_equal(summary.n_attachments, MIME_ATTACHMENTS_MAX);
+	assert_int_equal(summary.attachments_total, FILES);
+	for (int i = 0; i < MIME_ATTACHMENTS_MAX; i++) {
+		assert_true(summary.attachments[i]->has_sha256);
+		assert_memory_equal(summary.attachments[i]->sha256, sha256, sizeof(sha256));
+	}
+	mime_summary_free(&summary, slab);
+	assert_int_equal(slab_used(slab), 0);
+}
+
 static const struct {
 	const char *text, *said;
 	uint64_t events;
@@ -866,6 +935,8 @@ int main(void) {
 		cmocka_unit_test(a_long_part_without_its_header_is_read_whole),
 		cmocka_unit_test(m01_m02_m14_a_text_with_two_readings_is_given_in_both),
 		cmocka_unit_test(m01_the_other_reading_of_a_long_text_is_whole),
+		cmocka_unit_test(m19_a_file_inside_a_text_is_listed),
+		cmocka_unit_test(m19_many_files_inside_a_text_are_bounded),
 		cmocka_unit_test(m06_m15_m18_any_cut_of_a_message_gives_the_same_parts),
 		cmocka_unit_test(m01_to_m23_what_mail_programs_read_differently_is_said),
 		cmocka_unit_test(m01_an_attachment_is_listed_in_both_decodings),
