@@ -139,6 +139,7 @@ struct smtp_parser {
 	bool data_is_answered; // the final reply came before the end was seen
 	bool data_is_assumed; // content began without a reply to DATA
 	bool is_end_doubtful; // a lone dot was the end for some, and nothing has come behind it
+	bool is_empty_behind; // but an empty line, which has no answer yet
 	struct smtp_shadow *shadow;
 
 	uint64_t chunk_left;

@@ -357,6 +357,9 @@ static void greeting_reply(struct smtp_parser *p, uint16_t code) {
 static void unasked_reply(struct smtp_parser *p, uint16_t code) {
 	if (code / 100 == 4)
 		p->is_given_up = code != 421;
+	else if (p->is_empty_behind && code / 100 == 5)
+		p->is_empty_behind
+			= false; // to servers an empty line is a command that they do not know
 	else
 		session_event(p->session, EVENT_server_response_as_attack);
 }
