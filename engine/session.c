@@ -164,7 +164,9 @@ static void record_send(struct session *s, enum record_reason reason, uint64_t n
 	s->sequence++;
 	if (!engine->config.records)
 		return; // and nothing was kept for one
-	size_t size = record_write(s, reason, now_ns, engine->line, RECORD_SIZE_MAX - OFFER_RECORD_SIZE);
+	size_t size = record_write(
+		s, reason, now_ns, engine->line, RECORD_SIZE_MAX - OFFER_RECORD_SIZE
+	);
 	engine->stats.n_records++;
 	engine->config.out.record(engine->config.out.ctx, engine->line, size);
 	session_files_clear(s);

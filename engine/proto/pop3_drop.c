@@ -128,7 +128,7 @@ void pop3_drop_free(struct pop3_parser *p) {
 void pop3_uidl_line(struct pop3_parser *p, const uint8_t *at, size_t size) {
 	const uint8_t *end = at + size;
 	int64_t number = decimal(&at, end, ' ');
-	struct pop3_name name;
+	struct pop3_name name = {0};
 
 	if (number <= 0 || number > UINT32_MAX || !name_read(at, (size_t)(end - at), &name))
 		return;

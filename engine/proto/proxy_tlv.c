@@ -87,7 +87,8 @@ bool proxy_ssl_read(const struct proxy_tlv *tlv, struct proxy_ssl *ssl_r) {
 	ssl_r->is_cut = tlv->is_cut;
 	while (end - at >= PROXY_TLV_HEAD_SIZE) {
 		size_t size = declared(at), left = (size_t)(end - at) - PROXY_TLV_HEAD_SIZE;
-		struct proxy_tlv inner = {.type = *at, .value = at + PROXY_TLV_HEAD_SIZE, .size = size};
+		struct proxy_tlv inner
+			= {.type = *at, .value = at + PROXY_TLV_HEAD_SIZE, .size = size};
 		if (size > left) {
 			if (!tlv->is_cut)
 				return false;

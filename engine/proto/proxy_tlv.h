@@ -25,11 +25,13 @@ enum {
 	PROXY_ALPN_SIZE_MAX = 32,
 	PROXY_AUTHORITY_SIZE_MAX = 255,
 	PROXY_UNIQUE_ID_SIZE_MAX = 128, // the specification's bound
-	PROXY_SSL_SIZE_MAX = 320, // its version, common name and cipher, and the algorithms between them
+	PROXY_SSL_SIZE_MAX
+	= 320, // its version, common name and cipher, and the algorithms between them
 	PROXY_NETNS_SIZE_MAX = 64,
 	// All of them, each once and with its head.
-	PROXY_TLVS_SIZE_MAX = PROXY_ALPN_SIZE_MAX + PROXY_AUTHORITY_SIZE_MAX + PROXY_UNIQUE_ID_SIZE_MAX
-		+ PROXY_SSL_SIZE_MAX + PROXY_NETNS_SIZE_MAX + 5 * PROXY_TLV_HEAD_SIZE,
+	PROXY_TLVS_SIZE_MAX = PROXY_ALPN_SIZE_MAX + PROXY_AUTHORITY_SIZE_MAX
+		+ PROXY_UNIQUE_ID_SIZE_MAX + PROXY_SSL_SIZE_MAX + PROXY_NETNS_SIZE_MAX
+		+ 5 * PROXY_TLV_HEAD_SIZE,
 };
 
 // Borrowed from the bytes that are walked.
