@@ -107,7 +107,8 @@ enum {
 	ACCOUNT_NAME_SIZE_MAX = 255,
 	CLIENT_ID_SIZE_MAX = 200,
 
-	// One message while it is open: some 2 KiB, a field, a boundary per level, and its attachments' facts.
+	// One message while it is open: some 2 KiB, a field, a boundary per level, and its attachments' facts; of a text that
+	// is read twice another 1.5.
 	MIME_DEPTH_MAX = 32, // multiparts and messages inside each other, in one count
 	MIME_PARTS_MAX
 	= 10000, // of a message; Dovecot's number. What follows is read as plain text
