@@ -7,6 +7,7 @@
 #include "match/alerts.h"
 #include "models.h"
 #include "networks.h"
+#include "offers.h"
 #include "output/activity_json.h"
 #include "output/alert_json.h"
 #include "output/sink.h"
@@ -26,6 +27,7 @@
 
 enum message_kind {
 	MESSAGE_ACTIVITY,
+	MESSAGE_OFFER,
 	MESSAGE_RECORD,
 	MESSAGE_MARK,
 };
@@ -51,7 +53,7 @@ enum {
 // What a worker sends, as far as it has come.
 struct input {
 	struct ring *ring;
-	const struct message *head; // an activity that waits for its turn, or NULL
+	const struct message *head; // an activity or an offer that waits for its turn, or NULL
 	struct flow_moment mark; // nothing of moments up to it is still to come
 	bool is_marked;
 	bool is_finished;
@@ -77,6 +79,7 @@ struct analyst {
 	struct store_mark mark; // how far the models have come
 	const struct networks *networks;
 	struct alert alert; // on its way out
+	struct offers *offers; // what servers are known to offer
 	struct match_alerts *match_alerts; // NULL: no content rules
 	struct output outputs[OUTPUTS];
 	struct input *inputs;
@@ -288,8 +291,9 @@ analyst_open(const struct config *config, const struct rules *rules, char *error
 	if (!outputs_open(analyst, error, size))
 		goto err;
 	analyst->models = models_open(&models);
+	analyst->offers = offers_open();
 	analyst->match_alerts = match_alerts_open(&content);
-	if (!analyst->models || !analyst->match_alerts) {
+	if (!analyst->models || !analyst->match_alerts || !analyst->offers) {
 		snprintf(
 			error,
 			(size_t)size,
@@ -341,7 +345,9 @@ void analyst_set_networks(struct analyst *analyst, const struct networks *networ
 	analyst->networks = networks;
 }
 
-void analyst_activity(struct analyst *analyst, const struct activity *activity) {
+void analyst_activity(struct analyst *analyst, const struct activity *heard) {
+	const struct activity *activity = offers_activity(analyst->offers, heard);
+
 	analyst->stats.n_activities++;
 	if (analyst->config->activity) {
 		size_t size = activity_json_write(activity, analyst->line, sizeof(analyst->line));
@@ -366,6 +372,7 @@ void analyst_activity(struct analyst *analyst, const struct activity *activity) 
 
 void analyst_record(struct analyst *analyst, const char *line, size_t size) {
 	analyst->stats.n_records++;
+	line = offers_record(analyst->offers, line, &size);
 	out(analyst, OUTPUT_SESSIONS, line, size);
 }
 
@@ -395,7 +402,7 @@ static void input_read(struct analyst *analyst, struct input *input) {
 			input->is_finished = is_finished;
 			break;
 		}
-		if (message->kind == MESSAGE_ACTIVITY) {
+		if (message->kind == MESSAGE_ACTIVITY || message->kind == MESSAGE_OFFER) {
 			input->head = message;
 			break;
 		}
@@ -437,6 +444,21 @@ static struct input *input_next(struct analyst *analyst, uint64_t *now_ns_r) {
 	return first;
 }
 
+// What was taken out of servers' lists, of sessions that have said nothing since.
+static void offers_tell(struct analyst *analyst, uint64_t now_ns) {
+	const struct activity *activity;
+
+	while ((activity = offers_due(analyst->offers, now_ns)))
+		analyst_activity(analyst, activity);
+}
+
+static void head_run(struct analyst *analyst, const struct message *head) {
+	if (head->kind == MESSAGE_ACTIVITY)
+		analyst_activity(analyst, (const struct activity *)head->data);
+	else
+		offers_hear(analyst->offers, (const struct offer_heard *)head->data);
+}
+
 // Handles what has come.
 static void drain(struct analyst *analyst) {
 	struct input *first;
@@ -446,12 +468,14 @@ static void drain(struct analyst *analyst) {
 		input_read(analyst, &analyst->inputs[i]);
 	while ((first = input_next(analyst, &now_ns))) {
 		rules_take(analyst);
+		offers_tell(analyst, now_ns);
 		advance(analyst, now_ns);
-		analyst_activity(analyst, (const struct activity *)first->head->data);
+		head_run(analyst, first->head);
 		first->head = NULL;
 		ring_drop(first->ring);
 		input_read(analyst, first);
 	}
+	offers_tell(analyst, now_ns);
 	advance(analyst, now_ns);
 }
 
@@ -502,6 +526,7 @@ static void *run(void *arg) {
 		analyst_idle(analyst);
 		nanosleep(&idle, NULL);
 	}
+	offers_tell(analyst, UINT64_MAX);
 	atomic_store_explicit(&analyst->is_over, true, memory_order_release);
 	return NULL;
 }
@@ -565,6 +590,22 @@ int analyst_send_activity(
 		return -1;
 	message->moment = *moment;
 	memcpy(message->data, activity, sizeof(*activity));
+	ring_send(ring);
+	return 0;
+}
+
+int analyst_send_offer(
+	struct ring *ring,
+	const struct offer_heard *heard,
+	const struct flow_moment *moment,
+	int wait
+) {
+	struct message *message = message_reserve(ring, MESSAGE_OFFER, sizeof(*heard), wait);
+
+	if (!message)
+		return -1;
+	message->moment = *moment;
+	memcpy(message->data, heard, sizeof(*heard));
 	ring_send(ring);
 	return 0;
 }
@@ -635,6 +676,7 @@ void analyst_close(struct analyst *analyst) {
 	match_alerts_close(analyst->match_alerts);
 	store_close(analyst->store);
 	models_close(analyst->models);
+	offers_close(analyst->offers);
 	for (int i = 0; i < OUTPUTS; i++)
 		sink_close(analyst->outputs[i].sink);
 	free(analyst->inputs);

@@ -22,6 +22,7 @@
 
 struct analyst;
 struct networks;
+struct offer_heard; // offers.h
 struct ring;
 
 struct analyst_stats {
@@ -69,11 +70,17 @@ int analyst_start(struct analyst *analyst, struct ring **rings, int n);
 // Waits for the rings' end.
 void analyst_join(struct analyst *analyst);
 
-// The kinds of messages, written into the ring by a worker. With wait they block while the ring is
+// The kinds of messages; lists of offers are in their order as activities are, written into the ring by a worker. With wait they block while the ring is
 // full (a replay loses nothing); without, they return −1 and the caller counts the loss.
 int analyst_send_activity(
 	struct ring *ring,
 	const struct activity *activity,
+	const struct flow_moment *moment,
+	int wait
+);
+int analyst_send_offer(
+	struct ring *ring,
+	const struct offer_heard *heard,
 	const struct flow_moment *moment,
 	int wait
 );

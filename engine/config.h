@@ -54,6 +54,7 @@ enum config_origin {
 // nanoseconds.
 #define CONFIG_TYPE_string char *
 #define CONFIG_TYPE_path char *
+#define CONFIG_TYPE_charset char * // one that is known
 #define CONFIG_TYPE_count uint64_t
 #define CONFIG_TYPE_milli uint64_t
 #define CONFIG_TYPE_size uint64_t

@@ -6,6 +6,7 @@
 #include "config_value.h"
 
 #include "config.h"
+#include "mime/charset.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
@@ -474,6 +475,19 @@ static int milli_set(
 	return -1;
 }
 
+static int charset_set(const char *text, char **value, char *error, size_t error_size) {
+	if (charset_is_known(text, strlen(text)))
+		return string_set(text, value, error, error_size);
+	snprintf(
+		error,
+		error_size,
+		"\"%.60s\" is no character set that is known, such as windows-1250, koi8-r or "
+		"utf-8",
+		text
+	);
+	return -1;
+}
+
 // ---- All types.
 
 int config_value_set(
@@ -491,6 +505,8 @@ int config_value_set(
 	case CONFIG_VALUE_string:
 	case CONFIG_VALUE_path:
 		return string_set(text, value, error, error_size);
+	case CONFIG_VALUE_charset:
+		return charset_set(text, value, error, error_size);
 	case CONFIG_VALUE_count:
 	case CONFIG_VALUE_size:
 	case CONFIG_VALUE_duration:
@@ -521,7 +537,8 @@ int config_value_set(
 }
 
 void config_value_free(enum config_type type, void *value) {
-	if (type != CONFIG_VALUE_string && type != CONFIG_VALUE_path)
+	if (type != CONFIG_VALUE_string && type != CONFIG_VALUE_path
+	    && type != CONFIG_VALUE_charset)
 		return;
 	free(*(char **)value);
 	*(char **)value = NULL;
@@ -533,6 +550,7 @@ void config_value_text(enum config_type type, const void *value, char *buffer, s
 	switch (type) {
 	case CONFIG_VALUE_string:
 	case CONFIG_VALUE_path:
+	case CONFIG_VALUE_charset:
 		string = *(char *const *)value;
 		snprintf(buffer, size, "%s", string != NULL ? string : "none");
 		break;

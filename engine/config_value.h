@@ -13,6 +13,7 @@ enum { CONFIG_ERROR_SIZE = 300 };
 enum config_type {
 	CONFIG_VALUE_string,
 	CONFIG_VALUE_path,
+	CONFIG_VALUE_charset,
 	CONFIG_VALUE_count,
 	CONFIG_VALUE_size,
 	CONFIG_VALUE_duration,

@@ -18,11 +18,31 @@
 #include <stdio.h>
 #include <string.h>
 
+// What is scanned as a stream: the fields, and a text's other readings, each of which has a stream of its own
+// where rules look for it.
+enum {
+	WATCH_OTHER = RULE_STREAMED,
+	WATCH_OTHER_ATTACHED,
+	WATCHES,
+};
+
+static const uint8_t watch_fields[WATCHES] = {
+	[RULE_BODY] = RULE_BODY,
+	[RULE_ATTACHMENT] = RULE_ATTACHMENT,
+	[RULE_MARKUP] = RULE_MARKUP,
+	[RULE_SIEVE] = RULE_SIEVE,
+	[RULE_HEADER] = RULE_HEADER,
+	[WATCH_OTHER] = RULE_BODY,
+	[WATCH_OTHER_ATTACHED] = RULE_ATTACHMENT,
+};
+
 // Which stream a text of MIME goes to.
-static const uint8_t text_fields[MIME_TEXTS] = {
+static const uint8_t text_watches[MIME_TEXTS] = {
 	[MIME_TEXT] = RULE_BODY,
 	[MIME_MARKUP] = RULE_MARKUP,
 	[MIME_ATTACHED] = RULE_ATTACHMENT,
+	[MIME_OTHER] = WATCH_OTHER,
+	[MIME_OTHER_ATTACHED] = WATCH_OTHER_ATTACHED,
 };
 
 enum { FILE_SIZE_MAX = 1500 }; // of what is told of an attachment in one line
@@ -30,14 +50,14 @@ enum { FILE_SIZE_MAX = 1500 }; // of what is told of an attachment in one line
 // Occurrences of one rule.
 struct found {
 	struct session_found sum; // in what is over
-	struct found_counter now[RULE_STREAMED]; // in what is open
+	struct found_counter now[WATCHES]; // in what is open
 	bool is_certain; // one of them at least is called what it is
 };
 
 // Numbers of a form with wrong check digits.
 struct wrongs {
 	uint32_t n; // in what is over
-	struct found_counter now[RULE_STREAMED]; // in what is open
+	struct found_counter now[WATCHES]; // in what is open
 };
 
 // A stream, opened with its first byte.
@@ -51,7 +71,7 @@ struct content {
 	struct session *session;
 	struct scanner *scanner; // NULL: there are no rules
 	struct mime *mime; // NULL: a script
-	struct watch watches[RULE_STREAMED];
+	struct watch watches[WATCHES];
 	uint8_t kind; // enum content_kind
 	bool is_done; // enough was found
 	uint16_t n_found;
@@ -125,10 +145,12 @@ static bool header_is_named(const struct content *content, const struct rule *ru
 		&& strncasecmp((const char *)content->header, rule->header, size) == 0;
 }
 
+// watch: whose text it is in, of fields that come in pieces.
 static void match_add(
 	struct content *content,
 	const struct rule *rule,
 	enum rule_field field,
+	int watch,
 	const struct scan_hit *hit
 ) {
 	struct found *found = found_get(content, hit->rule);
@@ -142,7 +164,7 @@ static void match_add(
 		place_note(content, rule, field, hit, &sum->place);
 	if (field < RULE_STREAMED)
 		found_count(
-			&found->now[field],
+			&found->now[watch],
 			hit->offset,
 			scanner_min_width(content->scanner, hit->rule)
 		);
@@ -153,14 +175,10 @@ static void match_add(
 }
 
 // Rules of one form tell of the same number one after the other.
-static void wrong_add(
-	struct content *content,
-	const struct rule *rule,
-	enum rule_field field,
-	const struct scan_hit *hit
-) {
+static void
+wrong_add(struct content *content, const struct rule *rule, int watch, const struct scan_hit *hit) {
 	found_count(
-		&content->wrongs[validate_form(rule->validate)].now[field],
+		&content->wrongs[validate_form(rule->validate)].now[watch],
 		hit->offset,
 		scanner_min_width(content->scanner, hit->rule)
 	);
@@ -178,14 +196,15 @@ static bool on_match(void *ctx, const struct scan_hit *hit) {
 	struct watch *watch = ctx;
 	struct content *content = watch->content;
 	const struct rule *rule = &rules_of(content)->rules[hit->rule];
+	int at = (int)(watch - content->watches);
 
 	if (hit->validity == VALIDATE_WRONG) {
-		wrong_add(content, rule, (enum rule_field)(watch - content->watches), hit);
+		wrong_add(content, rule, at, hit);
 		return true;
 	}
 	call_note(content);
 	if (is_wanted(content, rule))
-		match_add(content, rule, (enum rule_field)(watch - content->watches), hit);
+		match_add(content, rule, watch_fields[at], at, hit);
 	return !content->is_done;
 }
 
@@ -197,7 +216,7 @@ static bool on_token_match(void *ctx, const struct scan_hit *hit) {
 	call_note(content);
 	if (is_wanted(content, rule)
 	    && (content->token != RULE_VALUE || header_is_named(content, rule)))
-		match_add(content, rule, content->token, hit);
+		match_add(content, rule, content->token, 0, hit);
 	return !content->is_done;
 }
 
@@ -206,9 +225,9 @@ static bool wants(const struct content *content, enum rule_field field) {
 		&& scanner_wants(content->scanner, field);
 }
 
-static void
-watch_data(struct content *content, enum rule_field field, const uint8_t *data, size_t size) {
-	struct watch *watch = &content->watches[field];
+static void watch_data(struct content *content, int at, const uint8_t *data, size_t size) {
+	struct watch *watch = &content->watches[at];
+	enum rule_field field = watch_fields[at];
 
 	if (!wants(content, field) || watch->is_refused)
 		return;
@@ -223,8 +242,8 @@ watch_data(struct content *content, enum rule_field field, const uint8_t *data, 
 }
 
 // Patterns that want the text's end fire now, if it is one.
-static void watch_close(struct content *content, enum rule_field field, bool fires) {
-	struct watch *watch = &content->watches[field];
+static void watch_close(struct content *content, int at, bool fires) {
+	struct watch *watch = &content->watches[at];
 
 	scan_close(watch->stream, fires && !content->is_done);
 	watch->stream = NULL;
@@ -239,12 +258,14 @@ token_scan(struct content *content, enum rule_field field, const uint8_t *data, 
 	scan_token(content->scanner, field, data, size, on_token_match, content);
 }
 
-// A part's text and its markup say the same: the larger number counts.
-static uint32_t settle(struct found_counter now[RULE_STREAMED]) {
+// A part's text, its markup and its other reading say the same: the largest number counts.
+static uint32_t settle(struct found_counter now[WATCHES]) {
 	uint32_t text = now[RULE_BODY].n + now[RULE_ATTACHMENT].n, markup = now[RULE_MARKUP].n;
-	uint32_t n = now[RULE_HEADER].n + now[RULE_SIEVE].n + (text > markup ? text : markup);
+	uint32_t other = now[WATCH_OTHER].n + now[WATCH_OTHER_ATTACHED].n;
+	uint32_t n = text > markup ? text : markup;
 
-	memset(now, 0, RULE_STREAMED * sizeof(*now));
+	n = now[RULE_HEADER].n + now[RULE_SIEVE].n + (n > other ? n : other);
+	memset(now, 0, WATCHES * sizeof(*now));
 	return n;
 }
 
@@ -276,12 +297,12 @@ static void on_header_end(void *ctx) {
 }
 
 static void on_text(void *ctx, enum mime_text kind, const uint8_t *data, size_t size) {
-	watch_data(ctx, text_fields[kind], data, size);
+	watch_data(ctx, text_watches[kind], data, size);
 }
 
 static void on_text_end(void *ctx, bool whole) {
 	for (int kind = 0; kind < MIME_TEXTS; kind++)
-		watch_close(ctx, text_fields[kind], whole);
+		watch_close(ctx, text_watches[kind], whole);
 	found_settle(ctx);
 }
 
@@ -412,14 +433,18 @@ content_open_part(struct session *s, enum content_kind kind, const struct conten
 	return content;
 }
 
-struct content *content_open_header(struct session *s) {
+struct content *content_open_header(struct session *s, const char *number, size_t size) {
 	const struct scanner *scanner = s->engine->config.scanner;
+	struct content *content;
 
 	if (scanner == NULL
 	    || !(scanner_wants(scanner, RULE_HEADER) || scanner_wants(scanner, RULE_VALUE)
-		 || scanner_wants(scanner, RULE_SUBJECT)))
+		 || scanner_wants(scanner, RULE_SUBJECT) || scanner_wants(scanner, RULE_FILENAME)))
 		return NULL;
-	return open_at(s, CONTENT_FETCHED, MIME_HEADER);
+	content = open_at(s, CONTENT_FETCHED, MIME_HEADER);
+	if (content != NULL && size > 0 && size <= MIME_NUMBER_SIZE_MAX)
+		mime_number(content->mime, number, size, false);
+	return content;
 }
 
 void content_data(struct content *content, const uint8_t *data, size_t size) {
@@ -465,8 +490,8 @@ static void finish(struct content *content, uint64_t now_ns, struct mime_summary
 			s->engine->stats.attachment_bytes += summary->attachments[i]->bytes;
 	}
 	session_files_take(s, content->kind, summary);
-	for (int i = 0; i < RULE_STREAMED; i++)
-		watch_close(content, (enum rule_field)i, true);
+	for (int i = 0; i < WATCHES; i++)
+		watch_close(content, i, true);
 	found_settle(content);
 	if (content->n_found > 0) {
 		struct session_found found[MATCHES_PER_SESSION_MAX];

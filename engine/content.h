@@ -39,8 +39,9 @@ struct content *content_open(struct session *s, enum content_kind kind);
 // The same for a part. Without its header, what it is, is told by its first bytes.
 struct content *
 content_open_part(struct session *s, enum content_kind kind, const struct content_part *part);
-// The header of a message that is fetched alone, or fields of it. NULL also when no rule looks there.
-struct content *content_open_header(struct session *s);
+// The header of a message or part that is fetched alone, or fields of it. number: as of content_part; size 0: the
+// message itself. NULL also when no rule looks there.
+struct content *content_open_header(struct session *s, const char *number, size_t number_size);
 // Its next bytes (header and body as the receiver stores them: dot-stuffing undone). Borrowed.
 void content_data(struct content *content, const uint8_t *data, size_t size);
 // size bytes are missing here: what stands around the hole is not one text.

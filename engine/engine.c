@@ -27,7 +27,8 @@ struct engine *engine_open(const struct engine_config *config) {
 	engine->slab = slab_open(engine->config.slab_size);
 	engine->line = malloc(RECORD_SIZE_MAX);
 	if (config->decode)
-		engine->charsets = charsets_open();
+		engine->charsets
+			= charsets_open(config->raw_charset ? config->raw_charset : "windows-1250");
 	if (!engine->slab || !engine->line || (config->decode && !engine->charsets)
 	    || pending_open(&engine->pending) < 0) {
 		int error = errno;

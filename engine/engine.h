@@ -24,6 +24,7 @@
 struct charsets;
 struct clients; // clients.h
 struct config_prefixes; // config.h
+struct offer_heard; // offers.h
 struct scanner;
 
 // Where sessions' results go; called on the worker, borrowed until it returns.
@@ -32,6 +33,7 @@ struct engine_out {
 	// One JSON line without its end.
 	void (*record)(void *ctx, const char *line, size_t size);
 	void (*activity)(void *ctx, const struct activity *activity); // NULL: nobody hears them
+	void (*offer)(void *ctx, const struct offer_heard *heard); // NULL: the same
 };
 
 struct engine_config {
@@ -41,6 +43,8 @@ struct engine_config {
 	bool parse; // false: bytes are counted and not parsed (bench)
 	bool decode; // contents of messages are read (content.h); false: counted only
 	struct scanner *scanner; // the first; NULL: content is not scanned; borrowed
+	const char *
+		raw_charset; // of bytes that say none and are no UTF-8; NULL: Windows-1250; borrowed
 	const char *observer_name; // of this sensor, for records; borrowed
 	const struct config_prefixes *trusted_proxies; // NULL: nobody is; borrowed
 	struct account_names accounts; // how their names are written
@@ -57,16 +61,6 @@ struct engine_place {
 	const struct networks *of;
 	struct ip ip;
 	struct network network;
-};
-
-enum { ENGINE_OFFERS = 2 };
-
-// A server, by address and port, and when it last offered TLS and AUTH to a client in clear; 0: never.
-struct engine_server {
-	struct ip ip;
-	uint16_t port;
-	uint64_t heard_ns;
-	uint64_t offered_ns[ENGINE_OFFERS];
 };
 
 struct engine_stats {
@@ -95,7 +89,6 @@ struct engine {
 	struct sha256_pair hashes; // its attachments are hashed side by side
 	uint32_t n_inflaters; // now in use, of INFLATERS_MAX
 	struct engine_place places[ENGINE_PLACES]; // by hash of the address, the last asked for
-	struct engine_server servers[OFFER_SETS][OFFER_WAYS]; // by hash
 	char *line; // RECORD_SIZE_MAX, where records are written
 };
 

@@ -62,6 +62,9 @@ enum {
 	INFLATE_FREE_SIZE = 16 << 20,
 
 	POP3_INFLIGHT_MAX = 64,
+	// Runs of messages whose UIDs rise with their numbers, remembered of a maildrop: as IMAP's above.
+	POP3_RUNS_MAX = 64,
+	POP3_UID_MAX = 10000000, // what is larger is no UID, but another kind of name
 	// Commands in a row that are none of POP3's: then it is something else that greets alike.
 	POP3_UNKNOWN_MAX = 10,
 
@@ -84,10 +87,15 @@ enum {
 	= 512, // of XCLIENT's and XFORWARD's attributes: Postfix keeps its lines below
 	SMTP_ADDRESS_SIZE_MAX = 320, // 64 + 1 + 255: RFC 5321 4.5.3.1
 
-	// Servers whose offers of TLS and AUTH are remembered by a worker, the last heard of; 40 bytes each. A site
+	// Servers whose offers of TLS and AUTH are remembered, the last heard of; 48 bytes each. A site
 	// has few, but mail that leaves it reaches many.
 	OFFER_SETS = 1024,
 	OFFER_WAYS = 4,
+	// The last sessions whose lists lacked one, remembered for what is still told of them; rules that look
+	// for that; and room for both in a record.
+	OFFER_STRIPPED_MAX = 256,
+	OFFER_RULES_MAX = 4,
+	OFFER_RECORD_SIZE = 512,
 
 	// A client's hello: hybrid key shares bring it to 2 KiB, several of them to 4. What is larger has
 	// no fingerprint. Its lists stay small enough for sorting in place (glibc's qsort).
@@ -99,7 +107,8 @@ enum {
 	ACCOUNT_NAME_SIZE_MAX = 255,
 	CLIENT_ID_SIZE_MAX = 200,
 
-	// One message while it is open: some 2 KiB, a field, a boundary per level, and its attachments' facts.
+	// One message while it is open: some 2 KiB, a field, a boundary per level, and its attachments' facts; of a text that
+	// is read twice another 1.5.
 	MIME_DEPTH_MAX = 32, // multiparts and messages inside each other, in one count
 	MIME_PARTS_MAX
 	= 10000, // of a message; Dovecot's number. What follows is read as plain text
@@ -144,3 +153,5 @@ enum {
 #define INTERIM_DEFAULT_NS (300ull * 1000000000)
 // A server that has stopped to offer something is known for it for so long.
 #define OFFER_KNOWN_NS (7 * 86400ull * 1000000000)
+// That a list lacks an offer is told with what the session does next, which is known after a minute; at last by itself.
+#define OFFER_TOLD_NS (2 * ACTIVITY_PERIOD_NS)

@@ -110,6 +110,13 @@ static void send_activity(void *ctx, const struct activity *activity) {
 		< 0;
 }
 
+static void send_offer(void *ctx, const struct offer_heard *heard) {
+	struct line *line = ctx;
+	const struct flow_moment *moment = flow_moment(line->flows);
+
+	line->n_shed += analyst_send_offer(line->ring, heard, moment, !line->pipeline->is_live) < 0;
+}
+
 static void send_mark(void *ctx, uint64_t now_ns, uint32_t number) {
 	struct line *line = ctx;
 
@@ -156,6 +163,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.parse = true,
 		.decode = true,
 		.scanner = reload_scanner(p->rules),
+		.raw_charset = config->header_charset,
 		.observer_name = config->observer_name,
 		.trusted_proxies = &config->trusted_proxies,
 		.accounts = {
@@ -167,7 +175,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		.clients = p->clients,
 		.networks = p->networks,
 		.records = config->sessions != NULL,
-		.out = {.ctx = line, .record = send_record, .activity = send_activity},
+		.out = {.ctx = line, .record = send_record, .activity = send_activity, .offer = send_offer},
 	};
 	struct flow_config flows
 		= {.n_flows = (uint32_t)config->max_flows,

@@ -164,7 +164,9 @@ static void record_send(struct session *s, enum record_reason reason, uint64_t n
 	s->sequence++;
 	if (!engine->config.records)
 		return; // and nothing was kept for one
-	size_t size = record_write(s, reason, now_ns, engine->line, RECORD_SIZE_MAX);
+	size_t size = record_write(
+		s, reason, now_ns, engine->line, RECORD_SIZE_MAX - OFFER_RECORD_SIZE
+	);
 	engine->stats.n_records++;
 	engine->config.out.record(engine->config.out.ctx, engine->line, size);
 	session_files_clear(s);
@@ -515,6 +517,30 @@ static void proxy_free(struct session *s) {
 		s->client->proxy = NULL;
 }
 
+static void tlvs_free(struct session *s) {
+	if (!s->client)
+		return;
+	slab_put(s->engine->slab, s->client->tlvs, s->client->tlvs_size);
+	s->client->tlvs = NULL;
+	s->client->tlvs_size = 0;
+}
+
+// What a believed header says beside the address; in place of what an earlier one said.
+static void tlvs_take(struct session *s, const struct proxy *proxy) {
+	struct session_client *client = s->client;
+
+	tlvs_free(s);
+	if (proxy->tlvs_size == 0)
+		return;
+	client->tlvs = slab_get(s->engine->slab, proxy->tlvs_size);
+	if (!client->tlvs) {
+		session_event(s, EVENT_memory_full);
+		return;
+	}
+	memcpy(client->tlvs, proxy->tlvs, proxy->tlvs_size);
+	client->tlvs_size = proxy->tlvs_size;
+}
+
 // A header is over. Its sender is judged by the packets, and a second header by the first.
 static void proxy_end(struct session *s, const struct proxy *proxy) {
 	enum session_how how = proxy->version == 1 ? SESSION_HOW_PROXY_V1 : SESSION_HOW_PROXY_V2;
@@ -524,9 +550,10 @@ static void proxy_end(struct session *s, const struct proxy *proxy) {
 	session_hop(s, &hop, &port);
 	if (proxy->kind == PROXY_BAD)
 		session_event(s, EVENT_bad_proxy_header);
-	else if (proxy->kind == PROXY_CLIENT)
-		session_real_client(s, &proxy->ip, proxy->port, how);
-	else if (!engine_trusts(s->engine, &hop))
+	else if (proxy->kind == PROXY_CLIENT) {
+		if (session_real_client(s, &proxy->ip, proxy->port, how))
+			tlvs_take(s, proxy);
+	} else if (!engine_trusts(s->engine, &hop))
 		session_event(s, EVENT_untrusted_proxy_claim);
 }
 
@@ -694,6 +721,7 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	session_text_put(s, s->account);
 	tls_session_free(s);
 	session_files_clear(s);
+	tlvs_free(s);
 	if (s->client)
 		session_text_put(s, s->client->master);
 	slab_put(slab, s->client, sizeof(*s->client));

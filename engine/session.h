@@ -55,6 +55,9 @@ struct session_client {
 	struct ip speaker; // whom a PROXY header named: later claims are this one's; family 0: none
 	uint16_t port; // the real one's; 0: not told
 	uint8_t how; // enum session_how
+	uint16_t tlvs_size;
+	uint8_t *
+		tlvs; // what a trusted proxy's header said beside it (proto/proxy_tlv.h), in a block of its size
 	struct proxy *proxy; // its header, while it is being read
 	struct tls_reader *tls_reader; // its TLS hello, while that is being read
 	struct tls_hello *hello; // and when it is whole: up to the end of its name
@@ -165,8 +168,8 @@ bool session_real_client(
 	enum session_how how
 );
 
-// A server's whole list of what it offers (OFFER_* bits, proto/offer.h), sent in clear. Held against what
-// this worker has heard of the server in other sessions.
+// A server's whole list of what it offers (OFFER_* bits, proto/offer.h), sent in clear. To be held against what
+// was heard of the server in other sessions (offers.h).
 void session_offers(struct session *s, uint8_t offers, uint64_t now_ns);
 
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are

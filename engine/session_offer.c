@@ -1,33 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Which servers are known to offer TLS and authentication. Who sits between a client and such a server
-// gets the password by taking the offer out of its list.
+// What a server offers, as one client was told. What others were told is not known here: see offers.h.
 
 #include "engine.h"
+#include "match/found.h"
+#include "offers.h"
 #include "proto/offer.h"
+#include "proto/proto.h"
 #include "session.h"
-#include "siphash.h"
+#include "session_match.h"
 
 #include <string.h>
-
-static const uint8_t kinds[ENGINE_OFFERS] = {OFFER_TLS, OFFER_AUTH};
-
-// The server's place: its own, or that of the one in its set that was heard of longest ago.
-static struct engine_server *server_get(struct engine *engine, const struct ip *ip, uint16_t port) {
-	struct engine_server key = {.ip = *ip, .port = port};
-	uint64_t hash = siphash(engine->config.password_key, &key, sizeof(key));
-	struct engine_server *set = engine->servers[hash % OFFER_SETS], *oldest = set;
-
-	for (int i = 0; i < OFFER_WAYS; i++) {
-		if (set[i].port == port && memcmp(&set[i].ip, ip, sizeof(*ip)) == 0)
-			return &set[i];
-		if (set[i].heard_ns < oldest->heard_ns)
-			oldest = &set[i];
-	}
-	*oldest = key;
-	return oldest;
-}
 
 // A list that is another one with good reason: behind TLS, after a login, or for a client somebody else
 // speaks for, whose own way here decides.
@@ -38,24 +22,64 @@ static bool is_comparable(const struct session *s) {
 		&& !(s->client && s->client->ip.family != 0);
 }
 
+// ---- Rules that look for the event, should it be one
+
+struct looking {
+	const struct session *s;
+	const struct rules *rules;
+	struct offer_heard *heard;
+};
+
+static bool on_match(void *ctx, const struct scan_hit *hit) {
+	struct looking *looking = ctx;
+	struct offer_heard *heard = looking->heard;
+	const struct rule *rule = &looking->rules->rules[hit->rule];
+	uint8_t n = heard->n_rules;
+
+	if (!session_match_wants(looking->s, rule) || rule->is_silent
+	    || (rule->scope != RULE_ACCOUNT && !found_is_enough(rule, 1, 0))
+	    || (n > 0 && strcmp(heard->rules[n - 1].id, rule->id) == 0))
+		return true;
+	memcpy(heard->rules[n].id, rule->id, sizeof(rule->id));
+	heard->rules[n].offset = (uint32_t)hit->offset;
+	return ++heard->n_rules < OFFER_RULES_MAX;
+}
+
+static void looking_find(const struct session *s, struct offer_heard *heard) {
+	static const char event[] = "capability_stripped";
+	struct scanner *scanner = s->engine->config.scanner;
+	struct looking looking = {.s = s, .heard = heard};
+
+	if (scanner == NULL || !scanner_wants(scanner, RULE_EVENT))
+		return;
+	looking.rules = database_rules(scanner_database(scanner));
+	scan_token(
+		scanner, RULE_EVENT, (const uint8_t *)event, sizeof(event) - 1, on_match, &looking
+	);
+}
+
 void session_offers(struct session *s, uint8_t offers, uint64_t now_ns) {
-	struct engine_server *server;
+	const uint64_t said = UINT64_C(1) << EVENT_capability_stripped;
+	struct offer_heard heard;
 	struct stream_tuple tuple;
-	struct ip ip = {0};
+	uint16_t port;
 
 	if (offers & OFFER_GARBLED)
 		session_event(s, EVENT_capability_stripped);
-	if (!is_comparable(s))
+	if (!s->engine->config.out.offer || !is_comparable(s))
 		return;
+	memset(&heard, 0, sizeof(heard));
+	heard.time_ns = now_ns;
+	session_id(s, heard.session);
 	stream_tuple_get(s->stream, &tuple);
-	memcpy(ip.addr, tuple.addr[STREAM_SERVER], sizeof(ip.addr));
-	ip.family = tuple.family;
-	server = server_get(s->engine, &ip, tuple.port[STREAM_SERVER]);
-	server->heard_ns = now_ns;
-	for (int i = 0; i < ENGINE_OFFERS; i++) {
-		if (offers & kinds[i])
-			server->offered_ns[i] = now_ns;
-		else if (server->offered_ns[i] && now_ns < server->offered_ns[i] + OFFER_KNOWN_NS)
-			session_event(s, EVENT_capability_stripped);
-	}
+	memcpy(heard.server.addr, tuple.addr[STREAM_SERVER], sizeof(heard.server.addr));
+	heard.server.family = tuple.family;
+	heard.port = tuple.port[STREAM_SERVER];
+	heard.offers = offers;
+	heard.is_said = s->events & said;
+	heard.protocol = s->proto->activity;
+	session_source(s, &heard.client, &port);
+	if ((offers & (OFFER_TLS | OFFER_AUTH)) != (OFFER_TLS | OFFER_AUTH))
+		looking_find(s, &heard);
+	s->engine->config.out.offer(s->engine->config.out.ctx, &heard);
 }

@@ -13,6 +13,7 @@ import random
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -227,6 +228,60 @@ def any_number_of_workers(postern, folder):
     four = Run(postern, folder, "--workers", 4, DEMO).done()
     for name in ("sessions", "alerts"):
         same(name, four.lines(name), one.lines(name))
+
+
+def capture_of(path, talks):
+    """Connections one after the other: (client's address, server's, [(is it the client's, bytes)])."""
+    frames = []
+
+    def put(at, source, target, ports, seq, ack, flags, payload=b""):
+        tcp = struct.pack("!HHIIBBHHH", *ports, seq, ack, 5 << 4, flags, 65535, 0, 0) + payload
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0, bytes(source), bytes(target))
+        frames.append((at, bytes(12) + b"\x08\x00" + ip + tcp))
+
+    for number, (client, server, talk) in enumerate(talks):
+        at, seq = 1768204800 + number, [1000, 9000]
+        ends, ports = (client, server), (40000 + number, 143)
+        put(at, client, server, ports, seq[0] - 1, 0, 2)
+        put(at, server, client, ports[::-1], seq[1] - 1, seq[0], 18)
+        put(at, client, server, ports, seq[0], seq[1], 16)
+        for is_client, data in talk + [(True, None), (False, None)]:
+            way = 0 if is_client else 1
+            put(at, ends[way], ends[1 - way], ports[::1 - 2 * way], seq[way], seq[1 - way],
+                17 if data is None else 24, data or b"")
+            seq[way] += 1 if data is None else len(data)
+        put(at, client, server, ports, seq[0], seq[1], 16)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+        for at, frame in frames:
+            file.write(struct.pack("<IIII", at, 0, len(frame), len(frame)) + frame)
+
+
+def offers_stripped_whatever_worker_hears(postern, folder):
+    """A server's connections are on all workers: what it said on one is known for all, and in order."""
+    def talk(offers, name):
+        return [(False, b"* OK [CAPABILITY IMAP4rev1 %s] ready\r\n" % offers), (True, b"a LOGIN %s x\r\n" % name),
+                (False, b"a OK in\r\n"), (True, b"b LOGOUT\r\n"), (False, b"* BYE\r\nb OK\r\n")]
+    both, less = b"STARTTLS AUTH=PLAIN", b"AUTH=PLAIN"
+    talks = [((10, 0, 9, i), (10, 0, 0, 1 + i % 3), talk(both if i // 3 % 2 else less, b"u%d" % i)) for i in range(60)]
+    path = pathlib.Path(folder) / "offers.pcap"
+    capture_of(path, talks)
+    one = Run(postern, folder, "--checksum=no", "--rules", ROOT / "rules", path).done()
+    records = list(map(json.loads, one.lines("sessions")))
+    found = {record["user"]["id"] for record in records if "capability_stripped" in record["postern"]["events"]}
+    wanted = {f"u{i}" for i in range(6, 60) if i // 3 % 2 == 0}
+    if found != wanted or len(records) != 60:
+        fail(f"stripped of {len(records)}: {sorted(found)}, not {sorted(wanted)}")
+    named = {alert["user"]["id"] for alert in map(json.loads, one.lines("alerts")) if alert["rule"]["id"] == "capability-stripping"}
+    has_rules = b"no Hyperscan" not in one.stderr
+    if has_rules and named != wanted:
+        fail(f"alerts name {sorted(named)}, not {sorted(wanted)}")
+    for workers in (2, 4):
+        run = Run(postern, folder, "--checksum=no", "--rules", ROOT / "rules", "--workers", workers, path).done()
+        same(f"sessions of {workers} workers", run.lines("sessions"), one.lines("sessions"))
+        if has_rules:
+            same(f"alerts of {workers} workers", run.lines("alerts"), one.lines("alerts"))
+    print(f"{len(found)} sessions of 60, the same with 1, 2 and 4 workers")
 
 
 def q3_every_start_has_keys_of_its_own(postern, folder):
@@ -597,7 +652,7 @@ def encoded(text):
 
 
 CASES = (lab, others, proxies, one_byte_segments, shapes, shapes_driven, dpdk_port, every_container, any_number_of_workers,
-         q3_every_start_has_keys_of_its_own, n1_restarts, n1_killed,
+         offers_stripped_whatever_worker_hears, q3_every_start_has_keys_of_its_own, n1_restarts, n1_killed,
          n1_killed_live, demo, score, store, upgrade, schema, clients, no_secret, weeks)
 
 

@@ -316,13 +316,16 @@ struct content *content_open(struct session *s, enum content_kind kind) {
 	return content;
 }
 
-struct content *content_open_header(struct session *s) {
+struct content *content_open_header(struct session *s, const char *number, size_t size) {
 	struct content *content = NULL;
 
 	if (talk_of(s)->has_headers)
 		content = content_open(s, CONTENT_FETCHED);
-	if (content != NULL)
-		content->is_header = true;
+	if (content == NULL)
+		return NULL;
+	content->is_header = true;
+	if (size > 0)
+		snprintf(content->part, sizeof(content->part), "of %.*s ", (int)size, number);
 	return content;
 }
 
@@ -364,7 +367,7 @@ void content_data(struct content *content, const uint8_t *data, size_t size) {
 	if (content == NULL)
 		return;
 	for (size_t i = 0; content->is_header && i < size; i++)
-		if (data[i] != '\r' && content->size + i < sizeof(content->part) - 1)
+		if (data[i] != '\r' && strlen(content->part) < sizeof(content->part) - 1)
 			content->part[strlen(content->part)]
 				= data[i] == '\n' ? '|' : (char)data[i];
 	content->size += size;

@@ -20,6 +20,14 @@ void pop3_dump(struct talk *talk, const struct session *s, const void *state) {
 	POP3_COMMANDS
 #undef POP3_COMMAND
 	talk_fact(talk, "commands%s rejected=%u", text, pop3->n_rejected);
+	if (pop3->has_drop || pop3->n_expunge)
+		talk_fact(
+			talk,
+			"maildrop %u %ju expunge %u",
+			pop3->n_drop,
+			(uintmax_t)pop3->drop_bytes,
+			pop3->n_expunge
+		);
 	talk_fact(
 		talk,
 		"retr %u %ju top %u %ju dele %u%s%s",

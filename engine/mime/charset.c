@@ -42,6 +42,7 @@ struct charsets {
 	int n_sets;
 	struct charset_converter converters[CHARSET_CONVERTERS_MAX];
 	int n_converters;
+	char raw[NAME_SIZE]; // what says no set and is no UTF-8
 };
 
 static const uint8_t replacement[] = {0xef, 0xbf, 0xbd}; // U+FFFD
@@ -228,15 +229,20 @@ static const struct set *set_find(struct charsets *charsets, const char name[sta
 	return set;
 }
 
-struct charsets *charsets_open(void) {
+struct charsets *charsets_open(const char *raw) {
 	struct charsets *charsets = calloc(1, sizeof(*charsets));
 	char name[NAME_SIZE];
+	uint8_t text[CHARSET_EXTRA_MAX];
 
 	if (charsets == NULL)
 		return NULL;
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		if (name_read(usual[i], strlen(usual[i]), name))
 			set_find(charsets, name);
+	struct charset opened;
+	strncpy(charsets->raw, raw, sizeof(charsets->raw) - 1);
+	if (charset_begin_raw(&opened, charsets)) // so that it is met now
+		charset_end(&opened, text);
 	return charsets;
 }
 
@@ -267,6 +273,37 @@ static struct charset_converter *converter_lend(struct charsets *charsets, const
 	return converter;
 }
 
+// What a name stands for, as iconv wants it; "": bytes pass as they are. False: none is called so.
+static bool name_resolve(const char *name, size_t name_size, char wanted[static NAME_SIZE]) {
+	if (!name_read(name, name_size, wanted))
+		return false;
+	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
+		if (strcmp(wanted, aliases[i].name) != 0)
+			continue;
+		if (aliases[i].meant == NULL)
+			wanted[0] = '\0';
+		else
+			name_read(aliases[i].meant, strlen(aliases[i].meant), wanted);
+		break;
+	}
+	return true;
+}
+
+bool charset_is_known(const char *name, size_t name_size) {
+	char wanted[NAME_SIZE];
+	iconv_t handle;
+
+	if (!name_resolve(name, name_size, wanted))
+		return false;
+	if (wanted[0] == '\0')
+		return true;
+	handle = iconv_open("UTF-8", wanted);
+	if (handle == (iconv_t)-1)
+		return false;
+	iconv_close(handle);
+	return true;
+}
+
 bool charset_begin(
 	struct charset *charset,
 	struct charsets *charsets,
@@ -277,16 +314,10 @@ bool charset_begin(
 	const struct set *set;
 
 	*charset = (struct charset){.charsets = charsets};
-	if (charsets == NULL || !name_read(name, name_size, wanted))
+	if (charsets == NULL || !name_resolve(name, name_size, wanted))
 		return false;
-	for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
-		if (strcmp(wanted, aliases[i].name) != 0)
-			continue;
-		if (aliases[i].meant == NULL)
-			return true;
-		name_read(aliases[i].meant, strlen(aliases[i].meant), wanted);
-		break;
-	}
+	if (wanted[0] == '\0')
+		return true;
 	set = set_find(charsets, wanted);
 	if (set == NULL || set->kind == SET_UNKNOWN)
 		return false;
@@ -294,6 +325,19 @@ bool charset_begin(
 	if (set->kind == SET_CONVERTER)
 		charset->converter = converter_lend(charsets, set);
 	return charset->table != NULL || charset->converter != NULL;
+}
+
+bool charset_begin_raw(struct charset *charset, struct charsets *charsets) {
+	*charset = (struct charset){.charsets = charsets};
+	return charsets != NULL
+		&& charset_begin(charset, charsets, charsets->raw, strlen(charsets->raw));
+}
+
+bool charset_raw_is_usual(const struct charsets *charsets) {
+	char wanted[NAME_SIZE];
+
+	return !name_resolve(charsets->raw, strlen(charsets->raw), wanted) || wanted[0] == '\0'
+		|| strcmp(wanted, "WINDOWS-1250") == 0 || strcmp(wanted, "ISO-8859-2") == 0;
 }
 
 static size_t

@@ -24,8 +24,10 @@ enum {
 
 struct charsets; // of one worker
 
-// NULL: no memory.
-struct charsets *charsets_open(void);
+// Whether a set is known by that name. Asks iconv: not per packet.
+bool charset_is_known(const char *name, size_t name_size);
+// raw: what bytes are read as that say no set and are no UTF-8; one that is known. NULL: no memory.
+struct charsets *charsets_open(const char *raw);
 void charsets_close(struct charsets *charsets); // accepts NULL
 
 // One text being converted. All zero: bytes pass as they are.
@@ -45,6 +47,10 @@ bool charset_begin(
 	const char *name,
 	size_t name_size
 );
+// The same in the set of what says none.
+bool charset_begin_raw(struct charset *charset, struct charsets *charsets);
+// Whether that is one whose letters rules look for in bytes as they are (match/fold.h), or UTF-8.
+bool charset_raw_is_usual(const struct charsets *charsets);
 // Converts size bytes to out, which has room for CHARSET_GROWTH * size + CHARSET_EXTRA_MAX. Returns how
 // many it wrote.
 size_t charset_data(struct charset *charset, const uint8_t *data, size_t size, uint8_t *out);

@@ -8,10 +8,6 @@
 
 #include "mime/header.h"
 
-// Of bytes that say no character set and are no UTF-8: what mail programs here wrote before they labelled
-// it. The letters it shares with Windows-1252 (á é í ó ú ý ä ö ü ß) are most of what others write.
-#define HEADER_RAW_CHARSET "WINDOWS-1250"
-
 struct cursor {
 	const uint8_t *at, *end;
 };
@@ -39,7 +35,7 @@ struct text {
 
 // Bytes that are said to be UTF-8: what is none becomes U+FFFD.
 void header_put(struct text *text, const uint8_t *data, size_t size);
-// Bytes without a label, of a value that is UTF-8 as a whole, or else (is_raw) in HEADER_RAW_CHARSET.
+// Bytes without a label, of a value that is UTF-8 as a whole, or else (is_raw) in the set of what says none.
 void header_put_plain(struct text *text, const uint8_t *data, size_t size, bool is_raw);
 // Whether a value is no UTF-8; that is a flaw.
 bool header_is_raw(struct text *text, struct header_slice value);

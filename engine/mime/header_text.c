@@ -112,10 +112,7 @@ void header_put_plain(struct text *text, const uint8_t *data, size_t size, bool 
 	uint8_t out[HEADER_PIECE * CHARSET_GROWTH + CHARSET_EXTRA_MAX];
 	struct charset raw;
 
-	if (!is_raw
-	    || !charset_begin(
-		    &raw, text->charsets, HEADER_RAW_CHARSET, sizeof(HEADER_RAW_CHARSET) - 1
-	    )) {
+	if (!is_raw || !charset_begin_raw(&raw, text->charsets)) {
 		header_put(text, data, size);
 		return;
 	}

@@ -7,7 +7,8 @@
 // while the message is open.
 //
 // Where mail programs read a message differently, the reading that shows more is taken, and an event
-// says so; an attachment with two transfer encodings is listed decoded either way. Any cut of the bytes gives the same fields, text and facts.
+// says so; an attachment with two transfer encodings is listed decoded either way, and a text with two readings is told
+// in both. Any cut of the bytes gives the same fields, text and facts.
 
 #pragma once
 
@@ -36,6 +37,8 @@ enum mime_text {
 	MIME_TEXT, // what a person reads
 	MIME_MARKUP, // the HTML that MIME_TEXT or MIME_ATTACHED was made of
 	MIME_ATTACHED, // what a person reads who opens the attachment
+	MIME_OTHER, // MIME_TEXT, as programs show it that read it differently
+	MIME_OTHER_ATTACHED, // MIME_ATTACHED, the same way
 	MIME_TEXTS,
 };
 
@@ -69,7 +72,8 @@ enum mime_start {
 	// Behind it: a part or a message's text, whose header nobody has seen. What it is, is told by its
 	// first bytes (mime_guess.c): a multipart, a message, base64, quoted-printable, or as it stands.
 	MIME_BODY,
-	// A message's header, or some fields of it, and nothing else: what it says of a body is not looked at.
+	// A header of a message or part, or some fields of it, and nothing else: what it says of a body is told by
+	// header, field and name, and no body is looked for.
 	MIME_HEADER,
 };
 

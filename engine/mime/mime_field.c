@@ -250,10 +250,12 @@ static void header_end(struct mime *m) {
 	else if (m->part.is_name_coded)
 		name_tell(m, &m->part.type_name);
 	part_header_tell(m);
-	if (m->is_header)
+	if (m->is_header) {
+		mime_part_names(m);
 		m->place = PLACE_BODY;
-	else
+	} else {
 		mime_part_decide(m);
+	}
 }
 
 // ---- Lines

@@ -180,6 +180,12 @@ static bool is_quoted_printable(const uint8_t *data, size_t size) {
 	return n > 0;
 }
 
+enum transfer_kind mime_guess_encoding(const uint8_t *data, size_t size, bool is_all) {
+	if (is_base64(data, size, is_all))
+		return TRANSFER_BASE64;
+	return is_quoted_printable(data, size) ? TRANSFER_QUOTED_PRINTABLE : TRANSFER_PLAIN;
+}
+
 // ---- The guess
 
 static void guess(struct mime *m, const uint8_t *data, size_t size, bool is_all) {

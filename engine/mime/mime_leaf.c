@@ -37,7 +37,7 @@ static void utf8_data(struct mime *m, const uint8_t *data, size_t size) {
 }
 
 // How a file begins inside a text, at the start of a line, in encodings that are not MIME's; # is an octal
-// digit. Mail programs of old show a file there. Here it stays text, and is said.
+// digit. Mail programs of old show a file there. It stays text, and is said; the first kind is listed, too.
 static const char *const marks[] = {"begin ###", "=ybegin ", "(This file must be converted"};
 
 static uint8_t mark_begin(uint8_t c) {
@@ -55,13 +55,18 @@ static void mark_char(struct mime *m, uint8_t c) {
 		m->mark = c == '\n' ? MARK_START : MARK_NONE;
 	} else if (mark[++m->n_mark] == '\0') {
 		mime_event(m, EVENT_mime_file_in_text);
+		if (m->mark == MARK_FIRST)
+			mime_inside_begin(m);
 		m->mark = MARK_NONE;
 	}
 }
 
 static void marks_find(struct mime *m, const uint8_t *data, size_t size) {
 	for (size_t i = 0; i < size; i++) {
-		if (m->mark == MARK_NONE) {
+		if (m->inside != NULL) {
+			i += mime_inside_data(m, data + i, size - i) - 1;
+			m->mark = data[i] == '\n' ? MARK_START : MARK_NONE;
+		} else if (m->mark == MARK_NONE) {
 			const uint8_t *lf = memchr(data + i, '\n', size - i);
 
 			if (lf == NULL)
@@ -79,8 +84,6 @@ static void marks_find(struct mime *m, const uint8_t *data, size_t size) {
 
 // The part's text in its own character set.
 static void text_data(struct mime *m, const uint8_t *data, size_t size) {
-	if (m->scan == SCAN_TEXT)
-		marks_find(m, data, size);
 	if (m->charset.table == NULL && m->charset.converter == NULL) {
 		utf8_data(m, data, size);
 		return;
@@ -112,8 +115,11 @@ void mime_leaf_decide(struct mime *m) {
 		mime_leaf_charset(m, m->part.charset);
 	else if (a->n_first > 1 && (memcmp(a->first, "\xff\xfe", 2) == 0 || memcmp(a->first, "\xfe\xff", 2) == 0))
 		mime_leaf_charset(m, "UTF-16");
+	m->is_plain = m->scan == SCAN_TEXT;
 	if (m->is_guessed)
 		mime_part_is_text(m);
+	if (m->is_plain)
+		marks_find(m, a->first, a->n_first);
 	text_data(m, a->first, a->n_first);
 }
 
@@ -133,6 +139,8 @@ static void decoded_data(struct mime *m, const uint8_t *data, size_t size) {
 		data += n_first;
 		size -= n_first;
 	}
+	if (m->is_plain)
+		marks_find(m, data, size);
 	if (m->scan != SCAN_NOTHING)
 		text_data(m, data, size);
 }
@@ -197,6 +205,10 @@ void mime_leaf_gap(struct mime *m, uint64_t size) {
 	html_gap(&m->html);
 	if (m->facts != NULL)
 		attachment_gap(&m->attachment, m->slab, size);
+	if (m->second != NULL)
+		mime_second_gap(m);
+	if (m->inside != NULL)
+		mime_inside_gap(m, size);
 	if (m->other != NULL) {
 		transfer_gap(&m->other->transfer);
 		attachment_gap(&m->other->attachment, m->slab, size);
@@ -208,6 +220,8 @@ void mime_leaf_gap(struct mime *m, uint64_t size) {
 void mime_leaf_data(struct mime *m, const uint8_t *data, size_t size) {
 	if (m->other != NULL)
 		other_data(m, data, size);
+	if (m->second != NULL)
+		mime_second_data(m, data, size);
 	if (m->transfer.kind == TRANSFER_PLAIN) {
 		decoded_data(m, data, size);
 		return;
@@ -247,11 +261,15 @@ void mime_leaf_end(struct mime *m, bool whole) {
 	if (!m->is_leaf)
 		return;
 	m->is_leaf = false;
+	if (m->second != NULL)
+		mime_second_end(m);
 	decoded_data(m, rest, transfer_end(&m->transfer, rest));
 	if (m->transfer.is_bad)
 		mime_event(m, EVENT_mime_bad_content);
 	if (m->facts != NULL)
 		attachment_close(m);
+	if (m->inside != NULL)
+		mime_inside_end(m);
 	other_end(m);
 	size_t n = charset_end(&m->charset, rest);
 	if (m->scan == SCAN_TEXT || m->scan == SCAN_HTML)

@@ -36,6 +36,10 @@ static enum transfer_kind encoding_kind(struct mime *m) {
 	return kind_find(m, m->part.encoding);
 }
 
+enum transfer_kind mime_part_other(struct mime *m) {
+	return kind_find(m, m->part.other_encoding);
+}
+
 // Everything of the part before is forgotten; its header comes.
 void mime_part_begin(struct mime *m) {
 	struct attachment_text *name = &m->part.name, *type_name = &m->part.type_name;
@@ -56,6 +60,9 @@ void mime_part_begin(struct mime *m) {
 	m->is_guessed = false;
 	m->facts = NULL;
 	m->other = NULL;
+	m->second = NULL;
+	m->inside = NULL;
+	m->is_plain = false;
 	m->scan = SCAN_NOTHING;
 	m->mark = MARK_START;
 	m->charset = (struct charset){0};
@@ -87,25 +94,54 @@ static bool is_deceptive(const char *name) {
 	return false;
 }
 
-static void name_offer(struct mime *m, const struct attachment_text *name) {
+static void name_give(struct mime *m, const struct attachment_text *name) {
 	if (name->text != NULL && m->handler.name != NULL)
 		m->handler.name(m->handler.ctx, name->text);
 }
 
-// The facts of an attachment, listed while there is room.
-struct attachment_facts *mime_part_facts(struct mime *m) {
+void mime_part_names(struct mime *m) {
+	name_give(m, &m->part.name);
+	name_give(m, &m->part.type_name);
+}
+
+// Facts, listed while there is room.
+static struct attachment_facts *facts_get(struct mime *m) {
 	struct mime_summary *summary = &m->summary;
-	struct part *part = &m->part;
 	struct attachment_facts *facts = NULL;
 
 	summary->attachments_total++;
-	name_offer(m, &part->name);
-	name_offer(m, &part->type_name);
 	if (summary->n_attachments < MIME_ATTACHMENTS_MAX)
 		facts = slab_get(m->slab, sizeof(*facts));
+	if (facts != NULL)
+		summary->attachments[summary->n_attachments++] = facts;
+	return facts;
+}
+
+static void deception_tell(struct mime *m, const struct attachment_text *name) {
+	if (name->text != NULL && is_deceptive(name->text))
+		mime_event(m, EVENT_mime_deceptive_name);
+}
+
+struct attachment_facts *mime_part_listed(struct mime *m, struct attachment_text *name) {
+	struct attachment_facts *facts = facts_get(m);
+
+	name_give(m, name);
+	deception_tell(m, name);
+	if (facts != NULL) {
+		facts->name = *name;
+		*name = (struct attachment_text){0};
+	}
+	return facts;
+}
+
+// The facts of the part, which is an attachment.
+struct attachment_facts *mime_part_facts(struct mime *m) {
+	struct part *part = &m->part;
+	struct attachment_facts *facts = facts_get(m);
+
+	mime_part_names(m);
 	if (facts == NULL)
 		return NULL;
-	summary->attachments[summary->n_attachments++] = facts;
 	facts->name = part->name;
 	facts->other_name = part->type_name;
 	part->name = part->type_name = (struct attachment_text){0};
@@ -118,8 +154,7 @@ struct attachment_facts *mime_part_facts(struct mime *m) {
 	}
 	if (facts->other_name.text != NULL)
 		mime_event(m, EVENT_mime_ambiguous_name);
-	if (facts->name.text != NULL && is_deceptive(facts->name.text))
-		mime_event(m, EVENT_mime_deceptive_name);
+	deception_tell(m, &facts->name);
 	if (part->type[0] != '\0')
 		facts->type
 			= attachment_text_copy(m->slab, (uint8_t *)part->type, strlen(part->type));
@@ -142,8 +177,11 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 	body_begin(m);
 	m->is_leaf = true;
 	m->scan = is_text(part->type) ? SCAN_TEXT : SCAN_NOTHING;
-	if (strcmp(part->type, "text/html") == 0)
+	m->is_plain = m->scan == SCAN_TEXT;
+	if (strcmp(part->type, "text/html") == 0) {
 		m->scan = SCAN_HTML;
+		m->is_plain = false;
+	}
 	if (has_header && (part->is_attachment || is_named || m->scan == SCAN_NOTHING)) {
 		m->is_attached = true;
 		m->facts = mime_part_facts(m);
@@ -158,9 +196,11 @@ void mime_part_leaf(struct mime *m, bool has_header) {
 		mime_leaf_charset(m, part->charset);
 	bool is_decoded = m->is_decoded && m->inner == NULL;
 	transfer_begin(&m->transfer, is_decoded ? TRANSFER_PLAIN : encoding_kind(m));
+	if (has_header)
+		mime_second_open(m);
 	if (!part->has_other_encoding || is_decoded || m->facts == NULL)
 		return;
-	enum transfer_kind other = kind_find(m, part->other_encoding);
+	enum transfer_kind other = mime_part_other(m);
 	if (other != m->transfer.kind)
 		mime_leaf_other(m, other);
 }
@@ -170,6 +210,7 @@ void mime_part_guessed(struct mime *m, enum transfer_kind transfer) {
 	mime_part_leaf(m, false);
 	transfer_begin(&m->transfer, transfer);
 	m->is_guessed = true;
+	m->is_plain = false; // not before it is known
 	m->facts = mime_part_facts(m);
 	if (m->facts == NULL)
 		return;

@@ -3,7 +3,7 @@
 
 // A message being read, shared by its files: mime.c (in and out), mime_field.c (header lines, and what their
 // fields say), mime_part.c (what a header makes of a part), mime_body.c (boundaries), mime_leaf.c (a part's
-// content on its way to the handler), mime_guess.c (what has no header).
+// content on its way to the handler), mime_second.c (a text's other reading), mime_inside.c (a file in a text), mime_guess.c (what has no header).
 
 #pragma once
 
@@ -113,6 +113,7 @@ struct mime {
 	bool is_leaf;
 	bool is_attached;
 	bool is_guessed; // what it is, is told by its content alone
+	bool is_plain; // text, and not HTML: files may stand in it
 	uint8_t scan; // enum scan
 	uint8_t mark, n_mark; // of an encoding that is not MIME's, and how much of it was matched
 	struct transfer transfer;
@@ -121,6 +122,8 @@ struct mime {
 	struct attachment_facts *facts; // NULL: it is no attachment
 	struct attachment attachment;
 	struct other *other; // or NULL
+	struct inside *inside; // a file in the text (mime_inside.c), or NULL
+	struct second *second; // the text's other reading (mime_second.c), or NULL
 
 	struct mime_summary summary;
 };
@@ -150,8 +153,14 @@ void mime_part_decide(struct mime *m);
 // Content begins: the part is no container. has_header: it may be an attachment.
 void mime_part_leaf(struct mime *m, bool has_header);
 
+// The header's names of an attachment go to whoever wants them.
+void mime_part_names(struct mime *m);
 // One more attachment, listed; NULL: no room. It takes the part's names.
 struct attachment_facts *mime_part_facts(struct mime *m);
+// An attachment that has no header: takes the name.
+struct attachment_facts *mime_part_listed(struct mime *m, struct attachment_text *name);
+// The encoding that some readers take instead of the first.
+enum transfer_kind mime_part_other(struct mime *m);
 // Content begins that has no header.
 void mime_part_guessed(struct mime *m, enum transfer_kind transfer);
 // The part that was taken for an attachment is text.
@@ -163,6 +172,28 @@ void mime_part_is_text(struct mime *m);
 size_t mime_guess_data(struct mime *m, const uint8_t *data, size_t size);
 // No more come, is_all: because the part is over.
 void mime_guess_stop(struct mime *m, bool is_all);
+
+// How a text is encoded that begins with these bytes, is_all: and ends with them. TRANSFER_PLAIN: it stands there as it is.
+enum transfer_kind mime_guess_encoding(const uint8_t *data, size_t size, bool is_all);
+
+// ---- mime_second.c
+
+// A text begins, as its header says. It may have another reading: m->second.
+void mime_second_open(struct mime *m);
+// The rest with m->second alone. The part's next bytes, as they come; some are missing; no more come.
+void mime_second_data(struct mime *m, const uint8_t *data, size_t size);
+void mime_second_gap(struct mime *m);
+void mime_second_end(struct mime *m);
+
+// ---- mime_inside.c
+
+// "begin 644" stood at the start of a line: m->inside.
+void mime_inside_begin(struct mime *m);
+// The rest with m->inside alone, which may be over then. The text's next bytes; returns how many were read, at
+// most a line.
+size_t mime_inside_data(struct mime *m, const uint8_t *data, size_t size);
+void mime_inside_gap(struct mime *m, uint64_t size);
+void mime_inside_end(struct mime *m);
 
 // ---- mime_body.c
 

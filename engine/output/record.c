@@ -192,27 +192,6 @@ static void ends_write(struct json *json, const struct session *s) {
 	}
 }
 
-// The hop between the real client and us.
-static void via_write(struct json *json, const struct session *s) {
-	static const char *const hows[] = {
-		[SESSION_HOW_PROXY_V1] = "proxy_v1",
-		[SESSION_HOW_PROXY_V2] = "proxy_v2",
-		[SESSION_HOW_XCLIENT] = "xclient",
-		[SESSION_HOW_XFORWARD] = "xforward",
-		[SESSION_HOW_IMAP_ID] = "imap_id",
-	};
-	struct stream_tuple tuple;
-
-	if (!s->client || s->client->ip.family == 0)
-		return;
-	stream_tuple_get(s->stream, &tuple);
-	json_begin_object(json, "via");
-	json_put_ip(json, "ip", tuple.addr[STREAM_CLIENT], tuple.family);
-	json_put_u64(json, "port", tuple.port[STREAM_CLIENT]);
-	json_put_word(json, "how", hows[s->client->how]);
-	json_end_object(json);
-}
-
 static const struct tls_hello *hello_of(const struct session *s) {
 	return s->client ? s->client->hello : NULL;
 }
@@ -318,7 +297,7 @@ attempt(struct json *json,
 	json_begin_object(json, "postern");
 	session_id(s, id);
 	json_put_uuid(json, "session", id);
-	via_write(json, s);
+	record_via_write(json, s);
 	hello_write(json, s);
 	findings_write(json, s);
 	if (s->proto == &proto_imap)

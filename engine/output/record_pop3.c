@@ -44,6 +44,9 @@ bool record_pop3_write(
 	messages_write(json, "retr", pop3->n_retr, pop3->retr_bytes);
 	messages_write(json, "top", pop3->n_top, pop3->top_bytes);
 	json_put_u64(json, "dele", pop3->n_dele);
+	json_put_u64(json, "expunge", pop3->n_expunge);
+	if (pop3->has_drop)
+		messages_write(json, "maildrop", pop3->n_drop, pop3->drop_bytes);
 	is_whole = record_files_write(json, s, detail);
 	json_end_object(json);
 	return is_whole;

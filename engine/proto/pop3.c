@@ -30,23 +30,14 @@ void pop3_message_begin(struct pop3_parser *p, const struct pop3_pending *comman
 	p->place = POP3_START;
 	p->is_top = command->verb == POP3_TOP;
 	p->is_headers = command->is_headers;
+	p->number = command->number;
 	p->is_holed = false;
 	p->message_bytes = 0;
 	p->content = content_open(p->session, CONTENT_FETCHED);
 }
 
-// POP3 has one mailbox, and numbers that mean nothing in the next session.
-static struct activity_mailbox *inbox_get(struct pop3_parser *p) {
-	struct activity *a = session_activity(p->session, p->now_ns);
-
-	if (a->n_mailboxes == 0)
-		strcpy(a->mailboxes[a->n_mailboxes++].name, "INBOX");
-	return &a->mailboxes[0];
-}
-
 void pop3_message_end(struct pop3_parser *p) {
 	struct pop3 *facts = &p->facts;
-	struct activity_mailbox *inbox;
 
 	content_close(p->content, p->now_ns);
 	p->content = NULL;
@@ -60,13 +51,7 @@ void pop3_message_end(struct pop3_parser *p) {
 	}
 	if (p->is_holed)
 		session_event(p->session, EVENT_message_cut);
-	inbox = inbox_get(p);
-	if (p->is_headers) {
-		inbox->n_headers++;
-		return;
-	}
-	inbox->n_bodies++;
-	inbox->bytes += p->message_bytes;
+	pop3_message_tell(p);
 }
 
 // Up to the end of a line, or of the bytes. Returns the bytes read, all of them content.
@@ -150,19 +135,27 @@ static void capability_line(struct pop3_parser *p, const struct line_slice *line
 	p->offers |= offer_word(line->data, space ? (size_t)(space - line->data) : line->size);
 }
 
-static void listing_line(struct pop3_parser *p, const struct line_slice *line) {
-	bool is_end = line->size == 1 && line->data[0] == '.';
-
-	if (is_end)
-		p->server = POP3_SERVER_REPLY;
-	if (!p->is_capa)
+static void listing_end(struct pop3_parser *p) {
+	p->server = POP3_SERVER_REPLY;
+	if (p->is_holed)
 		return;
-	if (!is_end) {
-		capability_line(p, line);
-	} else if (!p->is_holed) {
+	if (p->listing == POP3_LIST)
+		p->facts.has_drop = true;
+	if (p->listing == POP3_CAPA) {
 		session_offers(p->session, p->offers, p->now_ns);
 		p->offers |= OFFER_LISTED;
 	}
+}
+
+static void listing_line(struct pop3_parser *p, const struct line_slice *line) {
+	if (line->size == 1 && line->data[0] == '.')
+		listing_end(p);
+	else if (p->listing == POP3_CAPA)
+		capability_line(p, line);
+	else if (p->listing == POP3_UIDL && !line->is_cut)
+		pop3_uidl_line(p, line->data, line->size);
+	else if (p->listing == POP3_LIST)
+		pop3_list_line(p, line->data, line->size);
 }
 
 static void server_line(struct pop3_parser *p, const struct line_slice *line) {
@@ -310,6 +303,7 @@ static void parser_free(struct session *s, void *state) {
 	pop3_pending_clear(p);
 	pop3_sasl_free(p);
 	pop3_user_free(p);
+	pop3_drop_free(p);
 	line_reset(&p->lines[STREAM_CLIENT], slab);
 	line_reset(&p->lines[STREAM_SERVER], slab);
 	slab_put(slab, p, sizeof(*p));

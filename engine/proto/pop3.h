@@ -46,5 +46,9 @@ struct pop3 {
 	uint32_t n_retr, n_top; // messages sent; with dot-stuffing undone
 	uint64_t retr_bytes, top_bytes;
 	uint32_t n_dele; // marked, and not unmarked by RSET
+	uint32_t n_expunge; // of those: gone with QUIT
+	uint32_t n_drop; // messages in the maildrop, as STAT or LIST told last, and their octets
+	uint64_t drop_bytes;
+	bool has_drop; // they did
 	bool is_stls, is_quit;
 };

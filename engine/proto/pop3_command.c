@@ -205,10 +205,26 @@ static void auth_keep(struct pop3_parser *p) {
 	}
 }
 
+// A message's number; 0: it is none.
+static uint32_t number_read(struct word word) {
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < word.size && number <= UINT32_MAX; i++) {
+		if (word.data[i] < '0' || word.data[i] > '9')
+			return 0;
+		number = number * 10 + (word.data[i] - '0');
+	}
+	return number <= UINT32_MAX ? (uint32_t)number : 0;
+}
+
 static void argument_read(struct pop3_parser *p, struct pop3_pending *c, struct word arg) {
 	struct word user = {(const uint8_t *)p->user, p->user ? strlen(p->user) : 0};
 
 	switch (c->verb) {
+	case POP3_RETR:
+	case POP3_UIDL:
+		c->number = number_read(arg);
+		break;
 	case POP3_USER:
 		pop3_user_free(p);
 		p->user = name_copy(p, arg, &p->user_size);
@@ -225,7 +241,7 @@ static void argument_read(struct pop3_parser *p, struct pop3_pending *c, struct 
 		auth_command(p, arg);
 		break;
 	case POP3_TOP:
-		word_next(&arg);
+		c->number = number_read(word_next(&arg));
 		c->is_headers = word_is(arg, "0");
 		break;
 	case POP3_XCLIENT:
@@ -369,7 +385,27 @@ static void stls_ok(struct pop3_parser *p) {
 	line_reset(&p->lines[STREAM_CLIENT], session_slab(p->session));
 }
 
-static void ok_reply(struct pop3_parser *p, const struct pop3_pending *c) {
+// RFC 1939 section 6: what was marked goes now, and only now.
+static void quit_ok(struct pop3_parser *p) {
+	if (p->facts.n_dele == 0)
+		return;
+	p->facts.n_expunge += p->facts.n_dele;
+	pop3_inbox(p)->expunge += p->facts.n_dele;
+}
+
+static void listing_begin(struct pop3_parser *p, uint8_t verb) {
+	p->server = POP3_SERVER_LISTING;
+	p->listing = verb;
+	if (verb == POP3_CAPA)
+		p->offers = 0;
+	if (verb != POP3_LIST)
+		return;
+	p->facts.has_drop = false;
+	p->facts.n_drop = 0;
+	p->facts.drop_bytes = 0;
+}
+
+static void ok_reply(struct pop3_parser *p, const struct pop3_pending *c, struct word text) {
 	uint8_t reply = verbs[c->verb].reply;
 
 	switch (c->verb) {
@@ -397,13 +433,20 @@ static void ok_reply(struct pop3_parser *p, const struct pop3_pending *c) {
 	case POP3_RSET:
 		p->facts.n_dele = 0;
 		break;
+	case POP3_STAT:
+		pop3_stat_reply(p, text.data, text.size);
+		break;
+	case POP3_UIDL:
+		if (c->number > 0)
+			pop3_uidl_line(p, text.data, text.size);
+		break;
+	case POP3_QUIT:
+		quit_ok(p);
+		break;
 	}
 	p->is_holed = false;
 	if (reply == REPLY_LISTING || (reply == REPLY_LISTING_ALL && !c->has_arg))
-		p->server = POP3_SERVER_LISTING;
-	p->is_capa = c->verb == POP3_CAPA;
-	if (p->is_capa)
-		p->offers = 0;
+		listing_begin(p, c->verb);
 	if (reply == REPLY_MESSAGE)
 		pop3_message_begin(p, c);
 }
@@ -450,7 +493,7 @@ void pop3_reply_line(struct pop3_parser *p, const struct line_slice *line) {
 	c = pending_take(p);
 	p->is_exchange = p->is_exchange && c.verb != POP3_AUTH;
 	if (is_ok)
-		ok_reply(p, &c);
+		ok_reply(p, &c, rest);
 	else
 		err_reply(p, &c, rest);
 	name_free(p, &c);

@@ -29,6 +29,7 @@ struct pop3_pending {
 	uint8_t verb; // enum pop3_verb
 	bool has_arg;
 	bool is_headers; // TOP n 0
+	uint32_t number; // of the message; 0: none is named
 	bool is_kept; // AUTH with another one behind it: what it said is in this entry
 	bool is_cancelled; // it was taken back
 	uint16_t name_size; // of the account named, terminated
@@ -71,7 +72,7 @@ struct pop3_parser {
 	bool is_top, is_headers; // the message is TOP's, and its header alone
 	bool is_lf; // the server ends its lines with LF alone
 	bool is_holed; // the reply being read has a hole
-	bool is_capa; // the listing is CAPA's
+	uint8_t listing; // enum pop3_verb: whose it is
 	uint8_t offers; // of the listing so far, then of the last one (proto/offer.h); 0: none seen
 	bool is_exchange; // "+ " was seen: the client's next line is SASL's
 	bool is_cancelled;
@@ -83,7 +84,15 @@ struct pop3_parser {
 	struct xclient claim; // of XCLIENT, until its reply
 	struct content *content;
 	uint64_t message_bytes;
+	uint32_t number; // of the message
+
+	struct pop3_run *runs; // which UID messages have, as UIDL told
+	uint32_t runs_size;
+	uint8_t n_runs;
+	uint32_t uidvalidity; // 0: UIDL did not tell
 };
+
+static_assert(POP3_RUNS_MAX <= UINT8_MAX, "n_runs");
 
 // A whole line of the client.
 void pop3_command_line(struct pop3_parser *p, const struct line_slice *line);
@@ -95,6 +104,18 @@ void pop3_sasl_free(struct pop3_parser *p);
 // The connection ends before the server has said what it thinks of a login.
 void pop3_login_unanswered(struct pop3_parser *p);
 void pop3_user_free(struct pop3_parser *p);
+
+// pop3_drop.c. A line of UIDL and one of LIST, without what stands around; what follows +OK to STAT.
+void pop3_uidl_line(struct pop3_parser *p, const uint8_t *at, size_t size);
+void pop3_list_line(struct pop3_parser *p, const uint8_t *at, size_t size);
+void pop3_stat_reply(struct pop3_parser *p, const uint8_t *at, size_t size);
+// 0: not known.
+uint32_t pop3_uid_of(const struct pop3_parser *p, uint32_t number);
+// The mailbox in the activity, with room for one more message.
+struct activity_mailbox *pop3_inbox(struct pop3_parser *p);
+// The message that is over.
+void pop3_message_tell(struct pop3_parser *p);
+void pop3_drop_free(struct pop3_parser *p);
 
 void pop3_message_begin(struct pop3_parser *p, const struct pop3_pending *command);
 void pop3_message_end(struct pop3_parser *p);

@@ -16,8 +16,6 @@ enum {
 	ADDRESSES_IPV4 = 12,
 	ADDRESSES_IPV6 = 36,
 	ADDRESSES_UNIX = 216,
-	TLV_HEAD_SIZE = 3,
-	TLV_CRC32C = 0x03,
 	COMMAND_LOCAL = 0x20,
 	COMMAND_PROXY = 0x21,
 };
@@ -213,21 +211,57 @@ static size_t address_take(struct proxy *proxy, const uint8_t *data, size_t size
 	return n;
 }
 
+// Whether one of its type is kept already.
+static bool tlv_is_known(const struct proxy *proxy) {
+	const uint8_t *at = proxy->tlvs;
+	size_t left = proxy->tlvs_size;
+	struct proxy_tlv tlv;
+
+	while (proxy_tlv_next(&at, &left, &tlv))
+		if (tlv.type == proxy->tlv_type)
+			return true;
+	return false;
+}
+
+// Its head is whole: what of its value is to be kept.
+static void tlv_keep(struct proxy *proxy) {
+	size_t n = proxy_tlv_kept(proxy->tlv_type, proxy->tlv_left);
+	uint8_t *head = proxy->tlvs + proxy->tlvs_size;
+
+	proxy->tlv_keep = 0;
+	if (n == 0 || tlv_is_known(proxy))
+		return;
+	head[0] = proxy->tlv_type;
+	head[1] = (uint8_t)(proxy->tlv_left >> 8);
+	head[2] = (uint8_t)proxy->tlv_left;
+	proxy->tlvs_size += PROXY_TLV_HEAD_SIZE;
+	proxy->tlv_keep = (uint16_t)n;
+}
+
+static void tlv_kept_add(struct proxy *proxy, const uint8_t *data, size_t size) {
+	size_t n = size < proxy->tlv_keep ? size : proxy->tlv_keep;
+
+	memcpy(proxy->tlvs + proxy->tlvs_size, data, n);
+	proxy->tlvs_size = (uint16_t)(proxy->tlvs_size + n);
+	proxy->tlv_keep = (uint16_t)(proxy->tlv_keep - n);
+}
+
 static void tlv_head_byte(struct proxy *proxy, uint8_t c) {
 	if (proxy->tlv_at == 0)
 		proxy->tlv_type = c;
 	else
 		proxy->tlv_left = (uint16_t)(proxy->tlv_left << 8 | c);
-	if (++proxy->tlv_at < TLV_HEAD_SIZE)
+	if (++proxy->tlv_at < PROXY_TLV_HEAD_SIZE)
 		return;
 	proxy->tlv_at = 0;
 	// proxy->left still counts this byte.
 	if (proxy->tlv_left > proxy->left - 1)
 		proxy->is_tlv_bad = true;
-	if (proxy->tlv_type == TLV_CRC32C) {
+	if (proxy->tlv_type == PROXY_TLV_CRC32C) {
 		proxy->is_tlv_bad |= proxy->is_crc_seen || proxy->tlv_left != 4;
 		proxy->is_crc_seen = true;
 	}
+	tlv_keep(proxy);
 }
 
 // Of the value of a TLV, or one byte of its head. The checksum is taken with its own value as zeros.
@@ -240,16 +274,29 @@ static size_t tlv_take(struct proxy *proxy, const uint8_t *data, size_t size) {
 		proxy->crc = crc_add(proxy->crc, data, 1);
 		return 1;
 	}
-	if (proxy->tlv_type == TLV_CRC32C) {
+	if (proxy->tlv_type == PROXY_TLV_CRC32C) {
 		for (size_t i = 0; i < n; i++) {
 			proxy->crc_claimed = proxy->crc_claimed << 8 | data[i];
 			proxy->crc = crc_add(proxy->crc, zero, 1);
 		}
 	} else {
 		proxy->crc = crc_add(proxy->crc, data, n);
+		tlv_kept_add(proxy, data, n);
 	}
 	proxy->tlv_left = (uint16_t)(proxy->tlv_left - n);
 	return n;
+}
+
+static bool is_ssl_bad(const struct proxy *proxy) {
+	const uint8_t *at = proxy->tlvs;
+	size_t left = proxy->tlvs_size;
+	struct proxy_ssl ssl;
+	struct proxy_tlv tlv;
+
+	while (proxy_tlv_next(&at, &left, &tlv))
+		if (tlv.type == PROXY_TLV_SSL)
+			return !proxy_ssl_read(&tlv, &ssl);
+	return false;
 }
 
 static int v2_end(struct proxy *proxy) {
@@ -258,7 +305,7 @@ static int v2_end(struct proxy *proxy) {
 
 	if (proxy->kind != PROXY_CLIENT)
 		return 1;
-	if (proxy->is_tlv_bad || proxy->tlv_at > 0
+	if (proxy->is_tlv_bad || proxy->tlv_at > 0 || is_ssl_bad(proxy)
 	    || (proxy->is_crc_seen && proxy->crc_claimed != ~proxy->crc)) {
 		proxy->kind = PROXY_BAD;
 		return 1;

@@ -2,14 +2,15 @@
 // Copyright (c) 2026, the Postern authors
 
 // PROXY protocol, versions 1 and 2 (HAProxy's specification of 2020): what a proxy puts before the
-// client's first byte to say who the client is. Read from pieces of any size; of a header only its
-// addresses are kept, whatever follows them is counted through.
+// client's first byte to say who the client is. Read from pieces of any size; of a header its addresses
+// are kept and what proxy_tlv.h names, whatever else follows is counted through.
 //
 // This says what the header claims. Whether it is believed is the session's decision.
 
 #pragma once
 
 #include "activity.h"
+#include "proto/proxy_tlv.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,8 +44,11 @@ struct proxy {
 	uint16_t left; // of the declared length
 	uint16_t address_left; // of the address block
 	uint16_t tlv_left; // of the present TLV's value
+	uint16_t tlv_keep; // and of that to be kept
+	uint16_t tlvs_size; // of tlvs
 	uint32_t crc, crc_claimed;
 	uint8_t kept[PROXY_KEPT_SIZE_MAX];
+	uint8_t tlvs[PROXY_TLVS_SIZE_MAX]; // as proxy_tlv_next() walks them; with PROXY_CLIENT
 };
 
 // Takes the header's bytes from *data, *size. 1: it is over, kind says what it was, and what is left

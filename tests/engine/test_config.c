@@ -305,6 +305,35 @@ static void so_many_networks_and_no_more(void **state) {
 	}
 }
 
+static void a_character_set_is_one_that_is_known(void **state) {
+	static const char *const wrong[] = {"klingon", "", "utf-8//TRANSLIT"};
+	static const char *const right[] = {"koi8-r", "UTF-8", "latin1", "x-sjis", "cp852"};
+	char line[200], wanted[200];
+	struct run run;
+
+	run_open(&run, "postern replay a");
+	assert_string_equal(run.config.header_charset, "windows-1250");
+	run_close(&run);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		snprintf(line, sizeof(line), "postern replay --header-charset=%s a", wrong[i]);
+		snprintf(
+			wanted, sizeof(wanted), "\"%s\" is no character set that is known", wrong[i]
+		);
+		run_open(&run, line);
+		assert_int_equal(run.status, 2);
+		assert_non_null(strstr(run.err, wanted));
+		assert_ptr_equal(strchr(run.err, '\n'), strrchr(run.err, '\n')); // one line
+		run_close(&run);
+	}
+	for (size_t i = 0; i < sizeof(right) / sizeof(*right); i++) {
+		snprintf(line, sizeof(line), "header_charset: %s", right[i]);
+		run_file(&run, line, strlen(line), "postern replay -c @ a");
+		assert_int_equal(run.status, CONFIG_GO);
+		assert_string_equal(run.config.header_charset, right[i]);
+		run_close(&run);
+	}
+}
+
 static void words_and_ports_of_the_dataplane_are_read_or_refused(void **state) {
 	static const struct {
 		const char *words, *error;
@@ -441,6 +470,7 @@ int main(void) {
 		cmocka_unit_test(each_mistake_of_the_file_has_its_line),
 		cmocka_unit_test(a_file_that_is_none_is_said),
 		cmocka_unit_test(so_many_networks_and_no_more),
+		cmocka_unit_test(a_character_set_is_one_that_is_known),
 		cmocka_unit_test(words_and_ports_of_the_dataplane_are_read_or_refused),
 		cmocka_unit_test(numbers_come_alone_in_ranges_and_as_a_list),
 		cmocka_unit_test(a_file_is_read_again_under_the_same_command_line),

@@ -127,7 +127,7 @@ static void a_header_alone_is_seen_and_has_no_body(void **) {
 
 	fixture_open(&f, 16);
 	for (size_t cut = 0; cut < sizeof(text); cut++) {
-		struct content *content = content_open_header(&f.session);
+		struct content *content = content_open_header(&f.session, NULL, 0);
 
 		assert_non_null(content);
 		feed(content, text, cut);
@@ -141,6 +141,25 @@ static void a_header_alone_is_seen_and_has_no_body(void **) {
 		assert_int_equal(f.session.events, 0);
 		session_reset(&f);
 	}
+	fixture_close(&f);
+}
+
+// The header of a part shows the attachment's name, however it is written; what matches is in that part.
+static void a_part_header_alone_names_its_attachment(void **) {
+	static const char text[]
+		= "Content-Type: application/pdf;\r\n name*=utf-8''pl%c3%a1n.exe\r\n"
+		  "Content-Disposition: attachment; filename=plan.exe\r\n\r\n";
+	struct fixture f;
+
+	fixture_open_with(&f, 16, "rules:\n- {id: exe, look: filename, pattern: '\\.exe$'}\n");
+	struct content *content = content_open_header(&f.session, "2.1", 3);
+	assert_non_null(content);
+	feed(content, text, sizeof(text) - 1);
+	content_close(content, 1);
+	assert_int_equal(f.session.n_matches, 1);
+	assert_int_equal(f.session.matches[0].count, 2);
+	assert_string_equal(f.session.matches[0].place.part, "2.1");
+	session_reset(&f);
 	fixture_close(&f);
 }
 
@@ -166,6 +185,12 @@ static const struct {
 	{"going out", {{0, 0, 0, 0, 1, 0}}},
 	{"Content-Transfer-Encoding: base64\r\n\r\nU0VD\r\nUkVU\r\n", {{0, 1, 0, 0, 0, 0}}},
 	{"Content-Transfer-Encoding: quoted-printable\r\n\r\nSE=\r\nCRE=54", {{0, 1, 0, 0, 0, 0}}},
+	// A text of two readings counts in the one that has more, and once where both have it.
+	{"Content-Type: text/plain; charset=utf-16\r\n\r\nSECRET, SECRET", {{0, 2, 0, 0, 0, 1}}},
+	{"Content-Type: text/plain; charset=iso-8859-2\r\n\r\nSECRET", {{1, 1, 0, 0, 0, 1}}},
+	{"Content-Transfer-Encoding: 7bit, base64\r\n\r\nU0VDUkVU", {{0, 1, 0, 0, 0, 0}}},
+	{"Content-Transfer-Encoding: base64, 7bit\r\nContent-Disposition: attachment\r\n\r\nSECRET",
+	 {{0, 1, 0, 0, 0, 0}}},
 	// Text and markup say the same: it counts once. What only the text says counts, too.
 	{"Content-Type: text/html\r\n\r\n<p>SECRET</p>", {{0, 1, 0, 0, 0, 1}}},
 	{"Content-Type: text/html\r\n\r\nSE<b>CR</b>ET <x>", {{0, 1, 0, 0, 0, 2}}},
@@ -666,6 +691,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(different_values_within_a_session),
 		cmocka_unit_test(of_opaque_media_only_the_first_bytes_are_looked_at),
+		cmocka_unit_test(a_part_header_alone_names_its_attachment),
 		cmocka_unit_test(a_header_alone_is_seen_and_has_no_body),
 		cmocka_unit_test(any_cut_of_a_message_gives_the_same_counts),
 		cmocka_unit_test(a_rule_looks_only_in_its_direction),

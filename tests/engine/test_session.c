@@ -6,6 +6,8 @@
 #include "config.h"
 #include "engine.h"
 #include "flow.h"
+#include "offers.h"
+#include "proto/offer.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -29,6 +31,8 @@ struct desk {
 	int n_records;
 	struct activity activities[KEPT_MAX];
 	int n_activities;
+	struct offer_heard offers[KEPT_MAX];
+	int n_offers;
 	char all[65536]; // every record line, to look for what must not be there
 };
 
@@ -45,7 +49,7 @@ static void keep_record(void *ctx, const char *line, size_t size) {
 	json_error_t error;
 
 	assert_true(d->n_records < KEPT_MAX);
-	d->records[d->n_records] = json_loadb(line, size, 0, &error);
+	d->records[d->n_records] = json_loadb(line, size, JSON_ALLOW_NUL, &error);
 	assert_non_null(d->records[d->n_records]);
 	d->n_records++;
 	assert_true(strlen(d->all) + size < sizeof(d->all));
@@ -59,6 +63,13 @@ static void keep_activity(void *ctx, const struct activity *activity) {
 	d->activities[d->n_activities++] = *activity;
 }
 
+static void keep_offer(void *ctx, const struct offer_heard *heard) {
+	struct desk *d = ctx;
+
+	assert_true(d->n_offers < KEPT_MAX);
+	d->offers[d->n_offers++] = *heard;
+}
+
 static struct desk *desk_open(size_t slab_size) {
 	struct desk *d = calloc(1, sizeof(*d));
 	struct engine_config config = {
@@ -66,7 +77,7 @@ static struct desk *desk_open(size_t slab_size) {
 		.password_key = {1, 2},
 		.parse = true,
 		.records = true,
-		.out = {d, keep_record, keep_activity},
+		.out = {d, keep_record, keep_activity, keep_offer},
 	};
 	struct flow_config flows = {.n_flows = 64, .held_size = 1 << 20};
 
@@ -496,31 +507,38 @@ static void greet(struct desk *d, uint16_t client_port, uint16_t port, const cha
 	hang_up(&c);
 }
 
-// Who takes STARTTLS out of one client's list is told by what the server says to others: for a week, by
-// address and port, and not where somebody else's word is passed on.
-static void what_a_server_offers_in_one_session_and_not_in_another_is_said(void **) {
+// What a list in clear says goes to where lists are held against each other: not one with good reason to be
+// another, nor for a client somebody else speaks for.
+static void lists_of_offers_in_clear_are_told(void **) {
+	static const struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
 	struct desk *d = desk_open(0);
 	struct connection c;
 
-	greet(d, 40000, 143, "AUTH=PLAIN"); // nothing is known of it
-	greet(d, 40001, 143, "STARTTLS AUTH=PLAIN");
-	greet(d, 40002, 143, "AUTH=PLAIN");
-	greet(d, 40003, 143, "STARTTLS");
-	greet(d, 40004, 144, "AUTH=PLAIN"); // another server
-	for (int i = 0; i < 5; i++)
-		assert_int_equal(has_event(d, i, "capability_stripped"), i == 2 || i == 3);
+	d->engine->config.trusted_proxies = &trusted;
+	greet(d, 40000, 143, "AUTH=PLAIN");
+	greet(d, 40001, 144, "STARTTLS AUTH=PLAIN");
+	assert_int_equal(d->n_offers, 2);
+	assert_int_equal(d->offers[0].offers, OFFER_AUTH);
+	assert_int_equal(d->offers[0].port, 143);
+	assert_int_equal(d->offers[0].server.addr[3], 1);
+	assert_int_equal(d->offers[0].client.addr[3], 9);
+	assert_int_equal(d->offers[0].protocol, ACTIVITY_IMAP);
+	assert_int_equal(d->offers[1].offers, OFFER_TLS | OFFER_AUTH);
+	assert_int_equal(d->offers[1].port, 144);
+	assert_memory_not_equal(d->offers[0].session, d->offers[1].session, 16);
 	c = connect_to(d, 40005, 143);
-	log_in(&c, "a LOGIN u1 x\r\n"); // another list with good reason
+	log_in(&c, "a LOGIN u1 x\r\n");
 	say(&c, STREAM_CLIENT, "b CAPABILITY\r\n");
 	say(&c, STREAM_SERVER, "* CAPABILITY IMAP4rev1 IDLE\r\nb OK\r\n");
 	hang_up(&c);
-	assert_false(has_event(d, 5, "capability_stripped"));
-	d->now_ns += OFFER_KNOWN_NS - SECOND;
-	greet(d, 40006, 143, "AUTH=PLAIN");
-	d->now_ns += SECOND;
-	greet(d, 40007, 143, "AUTH=PLAIN"); // it has given it up
-	assert_true(has_event(d, 6, "capability_stripped"));
-	assert_false(has_event(d, 7, "capability_stripped"));
+	c = connect_to(d, 40006, 143);
+	say(&c, STREAM_CLIENT, PROXY_LINE("203.0.113.31"));
+	say(&c, STREAM_SERVER, "* OK [CAPABILITY IMAP4rev1] ready\r\n");
+	say(&c, STREAM_CLIENT, "a NOOP\r\n");
+	hang_up(&c);
+	assert_int_equal(d->n_records, 4);
+	assert_int_equal(d->n_offers, 2);
 	desk_close(d);
 }
 
@@ -691,6 +709,66 @@ static void x1_x8_bad_headers_are_said_and_odd_ones_are_none(void **) {
 	desk_close(d);
 }
 
+#define TLVS_HEAD(size) PROXY_V2 "\x21\x11" size "\xcb\0\x71\x1f\x0a\0\0\1\xb0\x43\0\x8f"
+
+// What a trusted proxy tells of its client's connection stands beside its address, whatever bytes it has; of what
+// is told twice, the first. Checksums that are wrong, and TLVs that do not fill the one around them, are an event, and
+// nothing of such a header counts.
+static void x6_x7_what_a_header_says_of_the_connection_is_told(void **) {
+	static const char said[] = TLVS_HEAD("\0\x84") "\x01\0\4imap"
+						       "\x02\0\7m\"\n\0x\xff\x1b"
+						       "\x02\0\5again"
+						       "\x05\0\4uid\1"
+						       "\x04\0\3\0\0\0"
+						       "\x20\0\x44\x07\0\0\0\0"
+						       "\x21\0\7TLSv1.3"
+						       "\x25\0\7RSA2048"
+						       "\x22\0\x0f\x4a. Nov\xc3\xa1kov\xc3\xa1 \xf0"
+						       "\x23\0\x16TLS_AES_256_GCM_SHA384"
+						       "\x30\0\3ns1"
+						       "\xea\0\2zz";
+	static const char bad_ssl[] = TLVS_HEAD("\0\x19") "\x20\0\x0a\1\0\0\0\1\x21\0\3TL";
+	static const char bad_crc[] = TLVS_HEAD("\0\x17") "\x01\0\1i\x03\0\4\1\2\3\4";
+	static const struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
+	static const struct {
+		const char *data;
+		size_t size;
+		const char *ip;
+	} cases[] = {
+		{said, sizeof(said) - 1, "203.0.113.31"},
+		{bad_ssl, sizeof(bad_ssl) - 1, "10.0.0.9"},
+		{bad_crc, sizeof(bad_crc) - 1, "10.0.0.9"},
+	};
+	struct desk *d = desk_open(0);
+
+	d->engine->config.trusted_proxies = &trusted;
+	for (int i = 0; i < 3; i++) {
+		struct connection c = connect_to(d, (uint16_t)(40000 + i), 143);
+		put_bytes(&c, STREAM_CLIENT, cases[i].data, cases[i].size);
+		log_in(&c, "a LOGIN u1 x\r\n");
+		hang_up(&c);
+		assert_string_equal(text(d, i, "source.ip"), cases[i].ip);
+		assert_string_equal(text(d, i, "user.id"), "u1");
+		assert_int_equal(has_event(d, i, "bad_proxy_header"), i > 0);
+	}
+	json_t *via = json_object_get(json_object_get(d->records[0], "postern"), "via");
+	char *found = json_dumps(via, JSON_COMPACT);
+	assert_string_equal(
+		found,
+		"{\"ip\":\"10.0.0.9\",\"port\":40000,\"how\":\"proxy_v2\",\"alpn\":\"imap\","
+		"\"authority\":\"m\\\"\\n\\u0000x\xef\xbf\xbd\\u001B\",\"unique_id\":"
+		"\"uid\\u0001\","
+		"\"tls\":{\"established\":true,\"version\":\"TLSv1.3\","
+		"\"cipher\":\"TLS_AES_256_GCM_SHA384\",\"client\":{\"certificate\":true,"
+		"\"verified\":true,\"common_name\":\"J. Nov\xc3\xa1kov\xc3\xa1 \xef\xbf\xbd\"}},"
+		"\"netns\":\"ns1\"}"
+	);
+	free(found);
+	assert_null(json_object_get(json_object_get(d->records[1], "postern"), "via"));
+	desk_close(d);
+}
+
 static void the_same_packets_have_the_same_ids_in_every_run(void **) {
 	char ids[2][2][64];
 
@@ -740,11 +818,12 @@ int main(void) {
 		cmocka_unit_test(attachments_of_mail_fetched_and_appended_are_told_once),
 		cmocka_unit_test(attachments_of_mail_fetched_by_pop3_are_told_and_bounded),
 		cmocka_unit_test(x9_a_header_is_honoured_from_listed_sources_only),
-		cmocka_unit_test(what_a_server_offers_in_one_session_and_not_in_another_is_said),
+		cmocka_unit_test(lists_of_offers_in_clear_are_told),
 		cmocka_unit_test(the_port_does_not_matter_and_neither_do_the_cuts),
 		cmocka_unit_test(a_full_memory_refuses_sessions_and_says_so),
 		cmocka_unit_test(l10_a_certificate_is_counted_and_read_by_nobody),
 		cmocka_unit_test(x1_x8_bad_headers_are_said_and_odd_ones_are_none),
+		cmocka_unit_test(x6_x7_what_a_header_says_of_the_connection_is_told),
 		cmocka_unit_test(the_same_packets_have_the_same_ids_in_every_run),
 		cmocka_unit_test(a_hole_before_recognition_does_not_join_what_stands_around_it),
 	};

@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	const uint8_t *end = memchr(data, '\n', size);
 
 	if (sets == NULL)
-		sets = charsets_open();
+		sets = charsets_open("windows-1250");
 	if (end == NULL || data + size - end < 2 || size > ROOM)
 		return 0;
 	check_charset(

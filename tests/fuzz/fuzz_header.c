@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static struct charsets *sets;
 
 	if (sets == NULL)
-		sets = charsets_open();
+		sets = charsets_open("windows-1250");
 	if (size == 0 || size > ROOM / 4)
 		return 0;
 	uint8_t *field = malloc(size);

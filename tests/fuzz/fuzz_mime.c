@@ -12,7 +12,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct said {
-	uint64_t hash[2], events;
+	uint64_t hash[MIME_TEXTS], events;
 };
 
 static void add(uint64_t *hash, const uint8_t *data, size_t size) {
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 	if (slab == NULL) {
 		slab = slab_open(1 << 27);
-		sets = charsets_open();
+		sets = charsets_open("windows-1250");
 	}
 	if (size == 0)
 		return 0;

@@ -104,7 +104,7 @@ void imap_envelope_token(
 ) {
 	if (token->kind == TOKEN_OPEN && fetch->depth == 1 && fetch->is_counted) {
 		imap_envelope_close(c, fetch);
-		fetch->listed = content_open_header(c->s);
+		fetch->listed = content_open_header(c->s, NULL, 0);
 		fetch->envelope_at = 0;
 	}
 	if (fetch->listed == NULL || fetch->envelope_at >= FIELDS)

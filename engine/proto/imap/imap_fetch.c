@@ -52,7 +52,7 @@ static bool date_parse(const struct imap_token *value, int64_t *seconds) {
 	return true;
 }
 
-// section-spec after the part's numbers: only these are header alone (MIME counts as its part).
+// section-spec after the part's numbers: only these are header alone.
 static enum imap_part section_part(struct imap_cursor text) {
 	if (imap_text_starts(text, "HEADER"))
 		return PART_HEADER;
@@ -68,6 +68,7 @@ static void section_take(struct imap_fetch *fetch, struct imap_cursor spec) {
 	while (text.at < text.end && ((*text.at >= '0' && *text.at <= '9') || *text.at == '.'))
 		text.at++;
 	fetch->part = section_part(text);
+	fetch->is_subset = imap_text_starts(text, "HEADER.FIELDS");
 	if (fetch->part == PART_MIME && text.at > spec.at)
 		spec.end = text.at - 1; // "2.MIME" is of 2
 	else if (fetch->part != PART_BODY)
@@ -113,6 +114,7 @@ static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
 	fetch->is_rest = fetch->origin > 0;
 	fetch->section = (struct imap_section){.is_binary = imap_text_starts(text, "BINARY[")};
 	fetch->is_section = open != NULL && close == NULL;
+	fetch->is_subset = false;
 	fetch->part = PART_NONE;
 	if (imap_token_is(name, "UID"))
 		fetch->part = PART_UID;
@@ -132,12 +134,27 @@ static void item_open(struct imap_fetch *fetch, const struct imap_token *name) {
 		fetch->part = PART_STRUCTURE;
 	else if (imap_text_starts(text, "BODY[") || fetch->section.is_binary)
 		section_take(fetch, (struct imap_cursor){open + 1, close != NULL ? close : end});
-	fetch->is_subset
-		= open != NULL && imap_text_starts((struct imap_cursor){open, end}, "[HEADER.");
 }
 
 static bool is_content(const struct imap_fetch *fetch) {
 	return fetch->part == PART_HEADER || fetch->part == PART_MIME || fetch->part == PART_BODY;
+}
+
+// What is read of a header: of a message, or of a part (MIME). Rules see it from its beginning alone.
+static void header_open(struct imap_ctx *c, struct imap_fetch *fetch) {
+	const struct imap_section *section = &fetch->section;
+	bool is_text;
+
+	fetch->n_headers++;
+	if (fetch->is_rest)
+		return;
+	fetch->header = imap_header_open(c, fetch->is_subset);
+	if (section->size <= IMAP_SECTION_SIZE_MAX)
+		fetch->listed = content_open_header(
+			c->s, section->name, imap_section_number(section, &is_text)
+		);
+	else
+		fetch->listed = content_open_header(c->s, NULL, 0);
 }
 
 // A part's value begins.
@@ -149,19 +166,16 @@ static void part_open(struct imap_ctx *c, struct imap_fetch *fetch) {
 		return;
 	}
 	fetch->n_rests += fetch->is_rest;
-	if (fetch->part != PART_BODY && !fetch->is_rest)
-		fetch->header = imap_header_open(c, fetch->is_subset);
-	if (fetch->part == PART_HEADER) {
-		if (!fetch->is_rest)
-			fetch->listed = content_open_header(c->s);
-		fetch->n_headers++;
-		facts->header_count++;
+	// The header of a part shows no more of a message than its own. Dovecot's logout line, which these two
+	// follow, has it among the bodies.
+	facts->header_count += fetch->part == PART_HEADER;
+	facts->body_count += fetch->part != PART_HEADER;
+	if (fetch->part != PART_BODY) {
+		header_open(c, fetch);
 		return;
 	}
 	fetch->n_bodies++;
-	facts->body_count++;
-	if (fetch->part == PART_BODY)
-		fetch->reading = imap_part_read(c, fetch->seq, &fetch->section, fetch->origin);
+	fetch->reading = imap_part_read(c, fetch->seq, &fetch->section, fetch->origin);
 }
 
 // Its next octets; data NULL: they are missing.
@@ -174,19 +188,18 @@ part_data(struct imap_ctx *c, struct imap_fetch *fetch, const uint8_t *data, siz
 	if (fetch->header != NULL && data != NULL)
 		imap_header_data(fetch->header, data, size);
 	fetch->is_header_lost |= data == NULL;
-	if (fetch->part == PART_HEADER) {
+	facts->header_bytes += fetch->part == PART_HEADER ? size : 0;
+	facts->body_bytes += fetch->part != PART_HEADER ? size : 0;
+	if (fetch->part != PART_BODY) {
 		if (data != NULL)
 			content_data(fetch->listed, data, size);
 		else
 			content_gap(fetch->listed, size);
 		fetch->header_bytes += size;
-		facts->header_bytes += size;
 		return;
 	}
 	fetch->body_bytes += size;
-	facts->body_bytes += size;
-	if (fetch->part == PART_BODY)
-		imap_part_data(&fetch->reading, data, size);
+	imap_part_data(&fetch->reading, data, size);
 }
 
 // INTERNALDATE, where it comes, says better when the message arrived.

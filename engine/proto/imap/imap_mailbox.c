@@ -5,49 +5,11 @@
 // the reading.
 
 #include "proto/imap/imap_private.h"
+#include "proto/uid_ranges.h"
 
 #include <string.h>
 
 #define OLD_NS (30 * 86400 * UINT64_C(1000000000))
-
-// ---- Sets of UIDs: sorted, not touching
-
-// Adds uid to n ranges, of which there is room for cap. 1: added; 0: it was in; -1: no room.
-static int ranges_add(struct uid_range *ranges, unsigned *n, unsigned cap, uint32_t uid) {
-	unsigned low = 0, high = *n, middle;
-	bool joins_left, joins_right;
-
-	while (low < high) { // the first range that ends at uid - 1 or later
-		middle = (low + high) / 2;
-		if (ranges[middle].last < uid - 1)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low < *n && ranges[low].first <= uid && uid <= ranges[low].last)
-		return 0;
-	joins_left = low < *n && ranges[low].last == uid - 1;
-	high = joins_left ? low + 1 : low;
-	joins_right = high < *n && uid < UINT32_MAX && ranges[high].first == uid + 1;
-	if (high < *n && ranges[high].first <= uid && uid <= ranges[high].last)
-		return 0;
-	if (joins_left && joins_right) {
-		ranges[low].last = ranges[high].last;
-		memmove(ranges + high, ranges + high + 1, (*n - high - 1) * sizeof(*ranges));
-		(*n)--;
-	} else if (joins_left) {
-		ranges[low].last = uid;
-	} else if (joins_right) {
-		ranges[high].first = uid;
-	} else {
-		if (*n == cap)
-			return -1;
-		memmove(ranges + low + 1, ranges + low, (*n - low) * sizeof(*ranges));
-		ranges[low] = (struct uid_range){uid, uid};
-		(*n)++;
-	}
-	return 1;
-}
 
 static void uids_add(struct imap_ctx *c, struct imap_mailbox *mailbox, uint32_t uid) {
 	uint32_t size = mailbox->uids_cap * sizeof(*mailbox->uids);
@@ -63,7 +25,7 @@ static void uids_add(struct imap_ctx *c, struct imap_mailbox *mailbox, uint32_t 
 		mailbox->uids = block;
 		mailbox->uids_cap = cap = size / sizeof(*mailbox->uids);
 	}
-	if (ranges_add(
+	if (uid_ranges_add(
 		    mailbox->uids_cap ? mailbox->uids : &mailbox->uid,
 		    &n,
 		    cap < IMAP_UID_RANGES_MAX ? cap : IMAP_UID_RANGES_MAX,
@@ -409,7 +371,7 @@ static bool activity_uid(struct uid_ranges *set, const struct imap_fetch *fetch,
 
 	if (fetch->uid == 0)
 		return n_parts > fetch->n_rests;
-	added = ranges_add(set->range, &n, ACTIVITY_RANGES_MAX, fetch->uid);
+	added = uid_ranges_add(set->range, &n, ACTIVITY_RANGES_MAX, fetch->uid);
 	set->n = n;
 	return added != 0;
 }

@@ -176,8 +176,7 @@ static const uint8_t *header_find(
 
 // ---- Parts
 
-// Digits and dots in front: the part's number; what is behind them, is_text: TEXT.
-static size_t number_size(const struct imap_section *section, bool *is_text) {
+size_t imap_section_number(const struct imap_section *section, bool *is_text) {
 	size_t n = 0;
 
 	while (n < section->size
@@ -204,7 +203,7 @@ static struct content *part_open(
 	if (section->size == 0 && origin == 0)
 		return content_open(c->s, CONTENT_FETCHED);
 	if (section->size <= IMAP_SECTION_SIZE_MAX) {
-		part.number_size = number_size(section, &part.is_text);
+		part.number_size = imap_section_number(section, &part.is_text);
 		part.header = header_find(imap_parts_of(c), seq, section, &known);
 		part.header_size = known.n_header;
 		if (part.header == NULL)

@@ -33,6 +33,9 @@ struct imap_section {
 	char name[IMAP_SECTION_SIZE_MAX];
 };
 
+// The size of its part's number, digits and dots in front; what is behind them, is_text: TEXT.
+size_t imap_section_number(const struct imap_section *section, bool *is_text);
+
 // A text being read.
 struct imap_reading {
 	struct content *content; // NULL: none

@@ -107,8 +107,8 @@ static size_t step(struct smtp_parser *p, const uint8_t *data, size_t size) {
 // What comes behind a lone dot that is the end for some are commands to them; empty lines are none, as of a person or
 // a script that ends its message so and says no more.
 static void behind_doubtful_end(struct smtp_parser *p, const uint8_t *data, size_t size) {
-	while (size > 0 && (*data == '\r' || *data == '\n'))
-		data++, size--;
+	for (; size > 0 && (*data == '\r' || *data == '\n'); data++, size--)
+		p->is_empty_behind = true;
 	if (size == 0)
 		return;
 	p->is_end_doubtful = false;

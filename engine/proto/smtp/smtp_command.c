@@ -389,6 +389,10 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 		c.verb = verb->verb;
 	if (p->is_refused_tls && c.verb != SMTP_QUIT && c.verb != SMTP_STARTTLS)
 		session_event(p->session, EVENT_plaintext_after_starttls);
+	// What the server said unasked can be taken for this one's answer.
+	if (p->is_given_up && c.verb != SMTP_QUIT)
+		session_event(p->session, EVENT_server_response_as_attack);
+	p->is_given_up = false;
 
 	switch (c.verb) {
 	case SMTP_HELLO:

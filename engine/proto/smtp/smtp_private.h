@@ -109,6 +109,7 @@ struct smtp_parser {
 	uint8_t client; // enum smtp_client
 	uint8_t waiting; // enum smtp_verb
 	bool is_assumed; // the server is not seen at all: commands count as accepted
+	bool is_given_up; // the server has said so unasked, as it does before it closes
 	bool is_unsure; // after a hole: replies may belong to commands not seen
 	bool has_server; // anything of it has been seen
 	uint8_t offers; // of the server's last list (proto/offer.h), 0: none seen
@@ -138,6 +139,7 @@ struct smtp_parser {
 	bool data_is_answered; // the final reply came before the end was seen
 	bool data_is_assumed; // content began without a reply to DATA
 	bool is_end_doubtful; // a lone dot was the end for some, and nothing has come behind it
+	bool is_empty_behind; // but an empty line, which has no answer yet
 	struct smtp_shadow *shadow;
 
 	uint64_t chunk_left;

@@ -352,6 +352,18 @@ static void greeting_reply(struct smtp_parser *p, uint16_t code) {
 	smtp_resume(p, SMTP_CLIENT_LOST);
 }
 
+// RFC 5321 section 3.8: a server that shuts down says 421, and some another 4yz ("451 4.7.0 Timeout waiting for client
+// input"). Whoever answers before he is asked says it for a command that comes.
+static void unasked_reply(struct smtp_parser *p, uint16_t code) {
+	if (code / 100 == 4)
+		p->is_given_up = code != 421;
+	else if (p->is_empty_behind && code / 100 == 5)
+		p->is_empty_behind
+			= false; // to servers an empty line is a command that they do not know
+	else
+		session_event(p->session, EVENT_server_response_as_attack);
+}
+
 static void match(struct smtp_parser *p, uint16_t code, const uint8_t *text, size_t size);
 
 // The reply the client waits for before it goes on.
@@ -534,8 +546,8 @@ static void match(struct smtp_parser *p, uint16_t code, const uint8_t *text, siz
 		waited_reply(p, code, text, size);
 	else if (p->client == SMTP_CLIENT_DATA)
 		data_reply(p, code, text, size);
-	else if (!p->is_unsure && code != 421)
-		session_event(p->session, EVENT_server_response_as_attack);
+	else if (!p->is_unsure)
+		unasked_reply(p, code);
 }
 
 static void reply(struct smtp_parser *p, uint16_t code, const uint8_t *text, size_t size) {

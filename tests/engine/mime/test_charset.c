@@ -186,7 +186,7 @@ static void after_a_hole_a_text_begins_anew(void **) {
 }
 
 static int set_up(void **) {
-	charsets = charsets_open();
+	charsets = charsets_open("windows-1250");
 	return charsets == NULL;
 }
 

@@ -248,8 +248,32 @@ static void dates_are_read_in_old_forms_too(void **) {
 	}
 }
 
+// What a header of bytes without a label is read as is a choice; UTF-8 stays what it is.
+static void bytes_without_a_label_are_read_as_was_asked_for(void **) {
+	static const struct {
+		const char *set, *value, *text;
+	} cases[] = {
+		{"koi8-r", "\xd4\xc1\xca\xce\xcf", "тайно"},
+		{"windows-1251", "\xf2\xe0\xe9\xed\xee", "тайно"},
+		{"Shift_JIS", "\x83\x65\x83\x58\x83\x67", "テスト"},
+		{"utf-8", "a\xe1", "a\xef\xbf\xbd"},
+		{"koi8-r", "žluťoučký", "žluťoučký"},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct charsets *sets = charsets_open(cases[i].set);
+		struct header_slice value = slice(cases[i].value, strlen(cases[i].value));
+		uint8_t out[200];
+		uint32_t flaws = 0;
+		size_t n = header_text(sets, value, out, sizeof(out), &flaws);
+		if (n != strlen(cases[i].text) || memcmp(out, cases[i].text, n) != 0)
+			fail_msg("%s: %.*s", cases[i].set, (int)n, out);
+		slice_free(value);
+		charsets_close(sets);
+	}
+}
+
 static int set_up(void **) {
-	charsets = charsets_open();
+	charsets = charsets_open("windows-1250");
 	return charsets == NULL;
 }
 
@@ -262,6 +286,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_split_at_their_colon),
 		cmocka_unit_test(encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is),
+		cmocka_unit_test(bytes_without_a_label_are_read_as_was_asked_for),
 		cmocka_unit_test(m11_parameters_are_read_as_rfc_2231_says),
 		cmocka_unit_test(a_boundary_is_the_bytes_it_is),
 		cmocka_unit_test(m11_parameters_beyond_the_limit_are_not_looked_at),

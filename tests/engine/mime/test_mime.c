@@ -15,8 +15,8 @@
 #include <cmocka.h>
 
 struct said {
-	char text[2][20000]; // header lines and text; markup
-	size_t used[2];
+	char text[3][20000]; // header lines and text; markup
+	size_t used[3];
 	uint64_t events;
 	size_t total; // of text, also what has no room here
 	bool is_too_much; // memory
@@ -43,7 +43,7 @@ static void on_header_end(void *ctx) {
 }
 
 static void on_text(void *ctx, enum mime_text kind, const uint8_t *data, size_t size) {
-	put(ctx, kind == MIME_MARKUP, data, size);
+	put(ctx, kind == MIME_MARKUP ? 1 : kind >= MIME_OTHER ? 2 : 0, data, size);
 }
 
 static void on_text_end(void *ctx, bool) {
@@ -149,6 +149,8 @@ static char *message_end(void *ctx) {
 	fprintf(out, "\nevents %jx\n", (uintmax_t)said->events);
 	bytes_write(out, said->text[1], said->used[1]);
 	fprintf(out, " %zu", said->total);
+	fputs("\nother ", out);
+	bytes_write(out, said->text[2], said->used[2]);
 	// Nothing that is over is hashed with others.
 	if (slab_used(slab) > 0 || hashes.first != NULL)
 		fputs("\nleaked", out);
@@ -175,6 +177,8 @@ read_as(const struct reading *reading, const char *text, size_t size, struct sai
 	char *events = strstr(found, "\nevents ");
 	*said = (struct said){.events = strtoull(events + 8, NULL, 16)};
 	put(said, 0, found, (size_t)(events - found));
+	char *other = strstr(events, "\nother ");
+	put(said, 2, other + 7, strlen(other + 7));
 	free(found);
 }
 
@@ -186,6 +190,150 @@ static void check(const char *text, size_t size, struct said *said) {
 #define ON(name) (UINT64_C(1) << EVENT_##name)
 #define MULTI "Content-Type: multipart/mixed; boundary=b\r\n"
 #define MULTI_SAID "Content-Type: multipart/mixed; boundary=b\r\n|"
+
+// What else readers see of a text, and only where they differ: it is given in both readings.
+static const struct {
+	const char *text;
+	size_t size;
+	const char *other;
+} readings[] = {
+#define READING(text, other)                                                                       \
+	{ text, sizeof(text) - 1, other }
+	// M1: two encodings of a text.
+	READING("Content-Transfer-Encoding: base64\r\nContent-Transfer-Encoding: 7bit\r\n\r\nYWJj",
+		"YWJj"),
+	READING("Content-Transfer-Encoding: 7bit, base64\r\n\r\nYWJj", "abc"),
+	READING("Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable, "
+		"base64\r\n\r\nPHA+YWI=",
+		"\nab"),
+	READING("Content-Type: text/plain; charset=iso-8859-2\r\nContent-Transfer-Encoding: "
+		"8bit\r\n"
+		"Content-Transfer-Encoding: quoted-printable\r\n\r\n=E8",
+		"č"),
+	// M2: one that nobody knows, and the bytes tell; and one that is not what it is said to be.
+	READING("Content-Transfer-Encoding: x-base64\r\n\r\nYWJj", "abc"),
+	READING("Content-Transfer-Encoding: 8bit\r\n\r\ntajn=C3=A9 hes=\r\nlo", "tajné heslo"),
+	READING("A: b\r\n\r\nVG90byBqZSB0YWpuw6kgaGVzbG8=", "Toto je tajné heslo"),
+	READING(MULTI "\r\n--b\r\nContent-Type: text/plain\r\n\r\n=C4=8D\r\n--b--", "č"),
+	// Words are no base64, and web addresses no quoted-printable.
+	READING("A: b\r\n\r\ntext", ""),
+	READING("A: b\r\n\r\nhttp://a.example/?b=12&c=3", ""),
+	READING("Content-Type: text/plain; charset=utf-8\r\n\r\nč", ""),
+	// M14: a character set that is not the text's.
+	READING("Content-Type: text/plain; charset=koi8-r\r\n\r\ntajn\xe9 \xc4\x8d",
+		"tajn\xe9 \xc4\x8d"),
+	READING("Content-Type: text/html; charset=utf-7\r\n\r\n<b>+ADw-</b>", "+ADw-"),
+	READING("Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: "
+		"base64\r\n\r\nYWJjZGVm",
+		"abcdef"),
+	READING("A: b\r\n\r\nt\0a\0j\0n\0\xe9\0", "tajné"),
+	READING("Content-Type: text/plain; charset=utf-8\r\n\r\n\0t\0a\0j\0n\x01\x0d", "tajnč"),
+	READING("Content-Type: text/plain; charset=utf-16\r\n\r\n\0t\0a\0j\0n\x01\x0d", "tajnč"),
+	READING("Content-Type: text/html; charset=us-ascii\r\n\r\n\xff\xfe<\0p\0>\0a\0", "\na"),
+	// What is attached has its own.
+	READING("Content-Type: text/plain; charset=koi8-r\r\nContent-Disposition: "
+		"attachment\r\n\r\n\xe9",
+		"\xe9"),
+};
+
+static void m01_m02_m14_a_text_with_two_readings_is_given_in_both(void **state) {
+	static struct said said;
+
+	for (size_t i = 0; i < sizeof(readings) / sizeof(readings[0]); i++) {
+		check(readings[i].text, readings[i].size, &said);
+		if (said.used[2] != strlen(readings[i].other)
+		    || memcmp(said.text[2], readings[i].other, said.used[2]) != 0)
+			fail_msg(
+				"%s\n says %.*s\n not %s",
+				readings[i].text,
+				(int)said.used[2],
+				said.text[2],
+				readings[i].other
+			);
+	}
+}
+
+// It begins when enough has come to tell, and goes on to the end, over a hole.
+static void m01_the_other_reading_of_a_long_text_is_whole(void **state) {
+	static char text[4000] = "Content-Type: text/plain; charset=koi8-r\r\n\r\n";
+	static struct said said;
+	size_t n = strlen(text);
+
+	for (size_t at = n; at < sizeof(text); at++)
+		text[at] = (char)(at % 61 == 0 ? '\n' : 0xc0 + at % 31);
+	check(text, sizeof(text), &said);
+	assert_int_equal(said.used[2], sizeof(text) - n);
+	assert_memory_equal(said.text[2], text + n, sizeof(text) - n);
+}
+
+// M19: a uuencoded file inside a text is listed, and said; the text stays what it is. What only begins so is nothing.
+#define UU_LINES "#86)C\r\n`\r\nend\r\n"
+static const struct {
+	const char *text, *files; // all of attachments_put()
+} insides[] = {
+	{"\r\nhello\r\nbegin 644 a.exe\r\n" UU_LINES "bye", "[a.exe,-,-,text/plain,3]"},
+	{"\r\nbegin 644 a b.txt\n#86)C\n`\nend\n", "[a b.txt,-,-,text/plain,3]"},
+	{MULTI "\r\n--b\r\n\r\nbegin 600 x.pdf\r\n%)5!$1BT\r\n`\r\nend\r\n--b--",
+	 "[x.pdf,-,-,application/pdf,5]"},
+	{"Content-Transfer-Encoding: base64\r\n\r\nYmVnaW4gNjQ0IGEKIzg2KUMKYAplbmQK",
+	 "[a,-,-,text/plain,3]"},
+	// Two of them, one without its end, a line with a checksum and one whose blanks are lost.
+	{"\r\nbegin 644 a\r\n" UU_LINES "and\r\nbegin 644 b\r\n#86)CX\r\n&86)C\r\n",
+	 "[a,-,-,text/plain,3][b,-,-,application/octet-stream,9]"},
+	{"Content-Disposition: attachment; filename=t\r\n\r\nbegin 644 a\r\n" UU_LINES,
+	 "[t,-,-,text/plain,28][a,-,-,text/plain,3]"},
+	{"\r\nbegin 644 a\r\n#86)C", "[a,-,-,text/plain,3]"}, // to the last byte
+	// False starts.
+	{"\r\nbegin 6 friends\r\n" UU_LINES, ""},
+	{"\r\nbegin 666 friends and more\r\nHello to all of you\r\n", ""},
+	{"\r\nbegin 644 a\r\nHELLO TO ALL OF YOU\r\n", ""},
+	{"\r\nbegin 644\r\n" UU_LINES, ""},
+	{"\r\nbegin 644 a\r\n`\r\nend\r\n", ""},
+	{"\r\nbegin 644 a", ""},
+	{"\r\nso begin 644 a\r\n" UU_LINES, ""},
+	{"Content-Type: text/html\r\n\r\nbegin 644 a\r\n" UU_LINES, ""},
+};
+
+static void m19_a_file_inside_a_text_is_listed(void **state) {
+	static struct said said;
+
+	for (size_t i = 0; i < sizeof(insides) / sizeof(insides[0]); i++) {
+		const char *files = insides[i].files;
+		size_t n = strlen(files);
+
+		check(insides[i].text, strlen(insides[i].text), &said);
+		said.text[0][said.used[0]] = '\0';
+		char *found = strchr(strrchr(said.text[0], '$'), '$') + 1;
+		if (strcmp(found, files) != 0)
+			fail_msg("%s\n has %s\n not %s", insides[i].text, found, files);
+		if (n > 0)
+			assert_true(said.events & ON(mime_file_in_text));
+	}
+}
+
+// The same bytes as a file of its own, with its hash; more of them than are listed are counted.
+static void m19_many_files_inside_a_text_are_bounded(void **state) {
+	enum { FILES = MIME_ATTACHMENTS_MAX + 5 };
+	static const char one[] = "begin 644 a\n#86)C\n`\nend\n";
+	static const uint8_t sha256[] = {0xba, 0x78, 0x16, 0xbf}; // of "abc"
+	struct said said = {0};
+	struct mime_handler handler = {.ctx = &said, .event = on_event};
+	struct mime *mime = mime_open(slab, charsets, MIME_MESSAGE, &handler);
+	struct mime_summary summary;
+
+	mime_data(mime, (const uint8_t *)"\n", 1);
+	for (int i = 0; i < FILES; i++)
+		mime_data(mime, (const uint8_t *)one, sizeof(one) - 1);
+	mime_close(mime, &summary);
+	assert_int_equal(summary.n_attachments, MIME_ATTACHMENTS_MAX);
+	assert_int_equal(summary.attachments_total, FILES);
+	for (int i = 0; i < MIME_ATTACHMENTS_MAX; i++) {
+		assert_true(summary.attachments[i]->has_sha256);
+		assert_memory_equal(summary.attachments[i]->sha256, sha256, sizeof(sha256));
+	}
+	mime_summary_free(&summary, slab);
+	assert_int_equal(slab_used(slab), 0);
+}
 
 static const struct {
 	const char *text, *said;
@@ -771,7 +919,7 @@ static void m24_the_hash_of_an_attachment_with_a_hole_is_not_told(void **state) 
 static int set_up(void **state) {
 	slab = slab_open(1 << 22);
 	sha256_pair_init(&hashes);
-	charsets = charsets_open();
+	charsets = charsets_open("windows-1250");
 	return slab == NULL || charsets == NULL;
 }
 
@@ -785,6 +933,10 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_part_without_its_header_is_told_by_its_bytes),
 		cmocka_unit_test(a_long_part_without_its_header_is_read_whole),
+		cmocka_unit_test(m01_m02_m14_a_text_with_two_readings_is_given_in_both),
+		cmocka_unit_test(m01_the_other_reading_of_a_long_text_is_whole),
+		cmocka_unit_test(m19_a_file_inside_a_text_is_listed),
+		cmocka_unit_test(m19_many_files_inside_a_text_are_bounded),
 		cmocka_unit_test(m06_m15_m18_any_cut_of_a_message_gives_the_same_parts),
 		cmocka_unit_test(m01_to_m23_what_mail_programs_read_differently_is_said),
 		cmocka_unit_test(m01_an_attachment_is_listed_in_both_decodings),

@@ -11,6 +11,7 @@
 #include "output/uid_set.h"
 #include "proto/imap/imap.h"
 #include "proto/proto.h"
+#include "proto/proxy_tlv.h"
 #include "proto/sasl.h"
 #include "proto/smtp/smtp.h"
 #include "session_match.h"
@@ -115,7 +116,8 @@ static struct made *made(const struct proto *proto) {
 // The record as parsed again; every line is kept for the schemas. To be freed.
 static json_t *written(struct made *m, enum record_reason reason, uint64_t time_ns) {
 	json_error_t error;
-	size_t size = record_write(&m->s, reason, time_ns, line, RECORD_SIZE_MAX);
+	size_t size
+		= record_write(&m->s, reason, time_ns, line, RECORD_SIZE_MAX - OFFER_RECORD_SIZE);
 	json_t *root = json_loadb(line, size, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
 
 	if (!root)
@@ -418,11 +420,37 @@ static void awkward_match(struct session_match *match) {
 	memset(match->place.excerpt, '"', sizeof(match->place.excerpt) - 1);
 }
 
+// All that a proxy can say, as long as it is kept.
+static void awkward_via(struct session_client *client, uint8_t tlvs[PROXY_TLVS_SIZE_MAX]) {
+	static const uint8_t types[] = {0x01, 0x02, 0x05, 0x20, 0x30};
+	uint8_t *at = tlvs, *ssl = NULL;
+
+	for (size_t i = 0; i < sizeof(types); i++) {
+		size_t n = proxy_tlv_kept(types[i], 1000);
+		if (types[i] == 0x20)
+			ssl = at + 3;
+		memset(at, 1, n + 3);
+		at[0] = types[i];
+		at[1] = 0xff;
+		at += n + 3;
+	}
+	memcpy(ssl, "\7\0\0\0\0\x22\1\xff", 8); // the name to the end of what is kept
+	assert_ptr_equal(at, tlvs + PROXY_TLVS_SIZE_MAX);
+	memset(&client->ip, 0xff, sizeof(client->ip));
+	client->ip.family = 6;
+	client->tlvs = tlvs;
+	client->tlvs_size = PROXY_TLVS_SIZE_MAX;
+}
+
 // Everything that is not a list as long as it can be, and of characters that all have to be escaped.
 static void make_awkward(struct made *m) {
 	static char account[ACCOUNT_NAME_SIZE_MAX + 1], observer[1000];
 	static struct session_match matches[MATCHES_PER_SESSION_MAX];
+	static struct session_client client;
+	static uint8_t tlvs[PROXY_TLVS_SIZE_MAX];
 
+	awkward_via(&client, tlvs);
+	m->s.client = &client;
 	memset(account, 1, sizeof(account) - 1);
 	account[1] = '@';
 	memset(observer, 1, sizeof(observer) - 1);
