@@ -30,7 +30,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 NAMES = {"test": "lab", "demo": "demo", "clients": "clients", "others": "others", "proxies": "proxies",
          "clients_others": "clients_others", "cyrus": "cyrus", "clients_cyrus": "clients_cyrus",
          "readers": "readers", "readers_cyrus": "readers_cyrus"}
-TOOLS = ("ip", "unshare", "ethtool", "tcpdump", "dovecot", "postfix", "openssl", "zstd")
+TOOLS = ("ip", "unshare", "sysctl", "ethtool", "tcpdump", "dovecot", "postfix", "openssl", "zstd")
 
 
 class Capture:
