@@ -6,6 +6,7 @@
 cases are the functions below; exit status 77 when a case needs what this build lacks."""
 
 import base64
+import datetime
 import gzip
 import json
 import pathlib
@@ -490,6 +491,29 @@ def store(postern, folder):
         fail("a second writer:", second.stderr)
 
 
+def z4_a_clock_that_was_ahead_before_a_restart_deafens_nobody(postern, folder):
+    """The first activity, or two in the middle, say 300 days too late, and then the program starts again: what follows is
+    new to it. What it has learnt it still knows when it is read again."""
+    folder = pathlib.Path(folder)
+    lines = [json.loads(line) for line in Run(postern, folder, DEMO).done().lines("activity")]
+    n = len(lines)
+    for ahead in ((0,), (n // 3, n // 3 + 1)):
+        harmed = [dict(line) for line in lines]
+        for i in ahead:
+            day = datetime.datetime.fromisoformat(lines[i]["time"][:10]) + datetime.timedelta(days=300)
+            harmed[i]["time"] = day.strftime("%Y-%m-%d") + lines[i]["time"][10:]
+        kept = folder / f"kept-{ahead[0]}"
+        for lives in (((0, n // 2), (n // 2, n)), ((0, n),)):
+            for begin, end in lives:
+                part = folder / "part.ndjson"
+                part.write_text("".join(json.dumps(line) + "\n" for line in harmed[begin:end]))
+                run = Run(postern, folder, "--store", kept, part, command="score").done()
+                known = re.search(rb"(\d+) of them were known already", run.stderr)
+                n_known, says = int(known[1]) if known else 0, 0 if len(lives) > 1 else n
+                if n_known != says:
+                    fail(f"{ahead} ahead, activities {begin} to {end}: {n_known} pass for known, {says} are")
+
+
 def schema(postern, folder):
     """Every line written is what the schemas, and ECS where its list is there, allow."""
     ecs = ROOT / "../shared/accept/ecs_check.py"
@@ -598,7 +622,8 @@ def encoded(text):
 
 CASES = (lab, others, proxies, one_byte_segments, shapes, shapes_driven, dpdk_port, every_container, any_number_of_workers,
          q3_every_start_has_keys_of_its_own, n1_restarts, n1_killed,
-         n1_killed_live, demo, score, store, upgrade, schema, clients, no_secret, weeks)
+         n1_killed_live, demo, score, store,
+         z4_a_clock_that_was_ahead_before_a_restart_deafens_nobody, upgrade, schema, clients, no_secret, weeks)
 
 
 def main():
