@@ -246,7 +246,7 @@ unset mark_old
         process = subprocess.Popen(["thunderbird", "--headless", "--no-remote", "--profile", str(profile)],
                                    env={**os.environ, "HOME": str(self.home)}, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(30)  # by then it waits for new mail
+        time.sleep(20)  # by then it has read; later it would look into more folders, each in a session of its own
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()
         return None
