@@ -235,7 +235,7 @@ static int keep(struct analyst *analyst, char *error, size_t size) {
 	analyst->advanced_ns = analyst->mark.now_ns - analyst->mark.now_ns % ADVANCE_NS;
 	// Live traffic does not come again; a file may be read again from its beginning.
 	if (config->command != COMMAND_RUN)
-		models_continue(analyst->models, analyst->mark.now_ns);
+		models_continue(analyst->models, store_known_ns(&analyst->mark));
 	return 0;
 }
 
@@ -359,10 +359,13 @@ void analyst_activity(struct analyst *analyst, const struct activity *heard) {
 		advance(analyst, activity->time_ns);
 	else if (activity->time_ns - analyst->far_ns < JUMP_NS)
 		advance(analyst, analyst->far_ns);
+	bool agrees = activity->time_ns - analyst->far_ns < JUMP_NS
+		|| analyst->far_ns - activity->time_ns < JUMP_NS;
 	analyst->far_ns = activity->time_ns;
-	analyst->mark.heard_ns = activity->time_ns;
 	if (models_run(analyst->models, activity)) {
 		analyst->mark.n_activities++;
+		if (agrees)
+			analyst->mark.heard_ns = activity->time_ns;
 		match_alerts_run(analyst->match_alerts, activity);
 	} else {
 		analyst->stats.n_known++;

@@ -59,6 +59,12 @@ def get(record, path):
     return record
 
 
+def wire_end(record):
+    """The address and port that the record's packets came from: a proxy's, where one named the client."""
+    end = get(record, "postern.via") or record["source"]
+    return end["ip"], end["port"]
+
+
 def read_dovecot(lines):
     """(sessions that logged in, in clear; sessions that were refused), each by peer."""
     logins, refused = {}, {}

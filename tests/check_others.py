@@ -18,13 +18,16 @@ import wire
 from check_lab import compare_smtp, get, last_records
 
 PEER = r"ip=\[(?:::ffff:)?(?P<ip>[^]]+)\], port=\[(?P<port>\d+)\]"
-LOGIN = re.compile(rf"LOGIN, user=(?P<user>\S+), {PEER}, protocol=IMAP")
+LOGIN = re.compile(rf"LOGIN, user=(?P<user>\S+), {PEER}(?P<is_imap>, protocol=IMAP)?")
 FAILED = re.compile(rf"LOGIN FAILED, user=(?P<user>\S+), {PEER}")
+POP3_LOGOUT = re.compile(rf"(?:LOGOUT|DISCONNECTED), user=\S+, {PEER}, top=(?P<top>\d+), retr=(?P<retr>\d+), "
+                         r"rcvd=(?P<rcvd>\d+), sent=(?P<sent>\d+)")
 LOGOUT = re.compile(rf"(?:LOGOUT|DISCONNECTED), (?:user=\S+, )?{PEER}(?:, headers=(?P<headers>\d+), body=(?P<body>\d+))?, "
                     r"rcvd=(?P<rcvd>\d+), sent=(?P<sent>\d+)")
 MESSAGE = re.compile(
     r" (?P<queue_id>\S+) <= (?P<sender>\S+) H=.*\[(?P<ip>[^]]+)\]:(?P<port>\d+) .*?(?:A=\w+:(?P<user>\S+) .*)?"
     r" for (?P<to>.+)$")
+PROXY = re.compile(r" PRX=(\S+) ")
 
 
 def peer(match):
@@ -32,23 +35,65 @@ def peer(match):
 
 
 def read_courier(lines):
-    """Sessions by peer."""
-    sessions = {}
+    """(IMAP sessions, POP3 sessions) by peer. A refused login names no protocol: it is IMAP's, as nobody was refused by POP3."""
+    imap, pop3 = {}, {}
     for line in lines:
         if m := FAILED.search(line):
-            sessions[peer(m)] = {"user": m["user"], "outcome": "failure"}
+            imap[peer(m)] = {"user": m["user"], "outcome": "failure"}
         elif m := LOGIN.search(line):
-            sessions[peer(m)] = {"user": m["user"], "outcome": "success"}
-        elif (m := LOGOUT.search(line)) and peer(m) in sessions:
-            sessions[peer(m)].update({name: int(m[name] or 0) for name in ("headers", "body", "rcvd", "sent")})
-    return sessions
+            (imap if m["is_imap"] else pop3)[peer(m)] = {"user": m["user"], "outcome": "success"}
+        elif m := POP3_LOGOUT.search(line):
+            pop3[peer(m)].update({name: int(m[name]) for name in ("top", "retr", "rcvd", "sent")})
+        elif (m := LOGOUT.search(line)) and peer(m) in imap:
+            imap[peer(m)].update({name: int(m[name] or 0) for name in ("headers", "body", "rcvd", "sent")})
+    return imap, pop3
 
 
 def read_exim(lines):
     """Messages by queue id."""
-    return {m["queue_id"]: {"peer": peer(m), "user": m["user"], "sender": m["sender"].strip("<>"),
+    return {m["queue_id"]: {"peer": peer(m), "user": m["user"], "sender": m["sender"].strip("<>"), "proxy": (PROXY.findall(m.string) or [None])[0],
                             "nrcpt": len(m["to"].split())}
             for m in map(MESSAGE.search, lines) if m}
+
+
+def compare_proxies(messages, records):
+    """Yields each message whose proxy the record knows otherwise than Exim."""
+    for record in records.values():
+        for message in get(record, "postern.smtp.messages") or []:
+            truth = messages.get(message.get("queue_id"), {}).get("proxy")
+            if get(record, "postern.via.ip") != truth:
+                yield f"smtp {message.get('queue_id')}: {get(record, 'postern.via')}, Exim says {truth}"
+
+
+def compare_pop3(sessions, records, streams):
+    """Yields each mismatch. Courier counts what it sent of messages as it lies on the disk, without CR."""
+    for key in sessions.keys() | records.keys():
+        truth, record = sessions.get(key), records.get(key, {})
+        got = get(record, "user.id"), get(record, "postern.pop3.login.outcome"), get(record, "postern.seen")
+        if not truth or got != (truth["user"], truth["outcome"], 1.0):
+            yield f"pop3 from {key}: {got}, Courier says {truth}"
+            continue
+        yield from compare_pop3_wire(record, *streams[key])
+        yield from (f"pop3 from {key}: {text}" for text in pop3_counts(truth, *streams[key]))
+
+
+def pop3_counts(truth, client, server):
+    """Yields in what Courier's counts are not those of the wire. It begins to count behind the login."""
+    did, n_lines = wire.pop3(client, server)
+    for name in ("retr", "top"):
+        if did[name]["bytes"] - n_lines[name.upper()] != truth[name]:
+            yield f"{name} of {did[name]} in {n_lines} lines, Courier says {truth}"
+    before, answers = client[:len(client) - truth["rcvd"]], server[len(server) - truth["sent"]:]
+    if not re.search(rb"(?i)(^|\n)(PASS |AUTH )", before) or not before.endswith(b"\r\n") or not answers.startswith(b"+OK"):
+        yield f"Courier counts from behind {before[-40:]}, and its answers from {answers[:40]}"
+
+
+def compare_pop3_wire(record, client, server):
+    """Yields what a plain reader finds otherwise."""
+    facts, did = get(record, "postern.pop3"), wire.pop3(client, server)[0]
+    got = {name: facts[name] for name in did}
+    if got != did or (get(record, "source.bytes"), get(record, "destination.bytes")) != (len(client), len(server)):
+        yield f"pop3 of {get(record, 'user.id')}: {got}, {record['source']}, {record['destination']}; the wire has {did}"
 
 
 def courier_counts(literals):
@@ -120,14 +165,15 @@ def compare_bytes(truth, client, server):
 
 def compare(sessions, courier, exim, capture):
     """(what was compared, mismatches); the arguments but the last are lines."""
-    logins, messages = read_courier(courier), read_exim(exim)
-    records = last_records(sessions)
-    faults = list(compare_imap(logins, records["imap"], wire.streams(capture))) + list(compare_smtp(messages, records["smtp"]))
-    # A client that breaks off takes imapd with it, unlogged: NeoMutt does.
+    (logins, pop3), messages = read_courier(courier), read_exim(exim)
+    records, streams = last_records(sessions), wire.streams(capture)
+    faults = [*compare_imap(logins, records["imap"], streams), *compare_pop3(pop3, records["pop3"], streams),
+              *compare_smtp(messages, records["smtp"]), *compare_proxies(messages, records["smtp"])]
+    # A client that breaks off takes imapd with it, unlogged: NeoMutt, S-nail and Thunderbird do.
     n_unlogged = sum("sent" not in truth for truth in logins.values())
-    if len(logins) < 5 or len(messages) < 5 or n_unlogged * 5 > len(logins):
+    if len(logins) < 5 or len(messages) < 5 or n_unlogged * 4 > len(logins):
         faults.append(f"too little to compare: {len(logins)} logins, {len(messages)} messages in logs")
-    return f"{len(logins)} IMAP sessions of Courier, {len(messages)} messages of Exim", faults
+    return f"{len(logins)} IMAP and {len(pop3)} POP3 sessions of Courier, {len(messages)} messages of Exim", faults
 
 
 def main():

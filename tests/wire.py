@@ -2,7 +2,7 @@
 # Copyright (c) 2026, the Postern authors
 
 """A plain reader of a lab capture, which has no holes: each connection's bytes, and of IMAP's answers the
-literals that FETCH sent, and the messages a client of SMTP sent. It shares nothing with the program that is tested."""
+literals that FETCH sent, what a POP3 session did, and the messages a client of SMTP sent. It shares nothing with the program that is tested."""
 
 import collections
 import email
@@ -12,6 +12,7 @@ import re
 import socket
 import struct
 import subprocess
+import zlib
 
 LITERAL = re.compile(rb"\{(\d+)\}\r\n$")
 
@@ -104,6 +105,44 @@ def sent(client):
                 messages.append(chunks)
                 chunks = b""
     return messages
+
+
+def inflated(client, server):
+    """(client's bytes, server's bytes) as if COMPRESS=DEFLATE had never begun."""
+    begin = re.search(rb"(?m)^(\S+) COMPRESS DEFLATE\r\n", client)
+    answer = begin and re.search(rb"(?m)^" + re.escape(begin[1]) + rb" OK [^\r]*\r\n", server)
+    if not answer:
+        return client, server
+    return tuple(data[:at] + zlib.decompressobj(-15).decompress(data[at:])
+                 for data, at in ((client, begin.end()), (server, answer.end())))
+
+
+def pop3(client, server):
+    """What a POP3 session did: RETR and TOP with the bytes of their messages, and how many deletions hold; and how many
+    lines those messages have."""
+    did, n_lines = {"retr": {"count": 0, "bytes": 0}, "top": {"count": 0, "bytes": 0}, "dele": 0}, {"RETR": 0, "TOP": 0}
+    at = server.index(b"\r\n") + 2  # behind the greeting
+    lines = iter(client.split(b"\r\n"))
+    for line in lines:
+        word = line.split(b" ")
+        name = word[0].upper().decode()
+        while (end := server.find(b"\r\n", at)) >= 0:
+            reply, at = server[at:end], end + 2
+            if not reply.startswith(b"+ "):
+                break
+            next(lines)  # an answer to a challenge
+        if end < 0 or not reply.startswith(b"+OK"):
+            continue
+        if name in ("RETR", "TOP", "CAPA") or name in ("LIST", "UIDL") and len(word) == 1:
+            end = server.index(b"\r\n.\r\n", at - 2)
+            data, at = server[at:end + 2], end + 5
+            if name in ("RETR", "TOP"):
+                did[name.lower()]["count"] += 1
+                did[name.lower()]["bytes"] += len(re.sub(rb"(?m)^\.", b"", data))
+                n_lines[name] += data.count(b"\r\n")
+        elif name in ("DELE", "RSET"):
+            did["dele"] = did["dele"] + 1 if name == "DELE" else 0
+    return did, n_lines
 
 
 def attachments(capture):

@@ -381,6 +381,10 @@ const struct store_mark *store_found(const struct store *store) {
 	return &store->found;
 }
 
+uint64_t store_known_ns(const struct store_mark *mark) {
+	return mark->now_ns < mark->heard_ns ? mark->now_ns : mark->heard_ns;
+}
+
 const struct store_stats *store_stats(const struct store *store) {
 	return &store->stats;
 }

@@ -40,7 +40,8 @@ struct store_config {
 // How far the parts have come; goes with each snapshot and comes back.
 struct store_mark {
 	uint64_t now_ns; // event time the models have reached
-	uint64_t heard_ns; // of the last activity, as it said itself
+	uint64_t
+		heard_ns; // of the last activity that another came before within a day of it, as it said itself
 	uint64_t n_activities; // in all their life
 };
 
@@ -65,6 +66,10 @@ struct store *store_open(
 );
 // How far the parts had come that were found.
 const struct store_mark *store_found(const struct store *store);
+// Up to where an input that is read again is known: what the models have reached, but no further than was heard. A
+// clock that is years ahead at first, or for a moment, takes the models there, and all that comes afterwards
+// would pass for known.
+uint64_t store_known_ns(const struct store_mark *mark);
 
 // Called between two activities, and now and then when there are none, by the thread that changes the
 // parts. Costs some nanoseconds when there is nothing to do; copies a bounded number of entries when a

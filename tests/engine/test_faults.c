@@ -219,15 +219,18 @@ static void one_life(const struct life *life, const struct stream *s) {
 	if (!store)
 		_exit(shared->is_refused ? 0 : 3);
 	struct store_mark mark = *store_found(store);
-	models_continue(models, mark.now_ns);
+	models_continue(models, store_known_ns(&mark));
 	fault.is_on = output.is_on = true;
-	uint64_t kept_ns = mark.now_ns;
+	uint64_t kept_ns = mark.now_ns, before_ns = mark.heard_ns;
 	for (size_t i = life->from; i < life->to; i++) {
 		bool is_new = models_run(models, &s->activity[i]);
 		shared->n_taken += is_new;
 		shared->n_known += !is_new;
 		mark.n_activities += is_new;
-		mark.heard_ns = s->activity[i].time_ns;
+		uint64_t time_ns = s->activity[i].time_ns;
+		if (is_new && (time_ns - before_ns < DAY || before_ns - time_ns < DAY))
+			mark.heard_ns = time_ns;
+		before_ns = time_ns;
 		mark.now_ns = models_now(models);
 		shared->reached = i + 1;
 		if (!life->is_stepwise) {

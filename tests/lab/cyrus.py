@@ -11,7 +11,9 @@ import pickle
 import re
 import sys
 
+from network import SERVER_V4
 from others import Unpacked
+from proxies import HAPROXY
 from servers import MAIL_ID, wait_for_greetings
 
 HOST = "mail.example.org"
@@ -27,6 +29,9 @@ unixhierarchysep: yes
 virtdomains: userid
 defaultdomain: localhost
 allowplaintext: yes
+allowapop: yes
+sieveusehomedir: no
+sievedir: {dir}/sieve
 auditlog: yes
 autocreate_quota: 0
 autocreate_inbox_folders: Sent
@@ -44,6 +49,8 @@ START {{
 }}
 SERVICES {{
   imap cmd="/usr/lib/cyrus/bin/imapd" listen="0.0.0.0:143" prefork=0 maxchild=100
+  pop3 cmd="/usr/lib/cyrus/bin/pop3d" listen="0.0.0.0:110" prefork=0 maxchild=100
+  sieve cmd="/usr/lib/cyrus/bin/timsieved" listen="0.0.0.0:4190" prefork=0 maxchild=100
 }}
 EVENTS {{
 }}
@@ -51,6 +58,7 @@ EVENTS {{
 
 SMTPD = """
 listen on 0.0.0.0 port 25 hostname mail.example.org
+listen on 0.0.0.0 port 10025 hostname mail.example.org proxy-v2
 action nowhere relay host smtp://127.0.0.1:9
 match from any for rcpt-to "gone@example.org" reject
 match from any for any action nowhere
@@ -91,12 +99,19 @@ smtpd -d -f {dir}/smtpd.conf >{dir}/opensmtpd.log 2>&1 &
 """
 
 
+BEFORE_OPENSMTPD = f"""
+listen smtp
+  bind {HAPROXY}:25
+  server s {SERVER_V4}:10025 send-proxy-v2 proxy-v2-options crc32c,unique-id
+"""
+
+
 class Cyrus(Unpacked):
     LOGS = ("cyrus", "opensmtpd")
-    PORTS = (143, 25)
-    PACKAGES = """cyrus-imapd cyrus-common opensmtpd libical3 libzephyr4 libmspack0 libclamav12 sasl2-bin
-        libsasl2-modules libsasl2-modules-db libevent-2.1-7""".split()
+    PORTS = (143, 110, 4190, 25)
+    PACKAGES = ("cyrus-imapd", "cyrus-pop3d", "opensmtpd", "sasl2-bin", "libsasl2-modules", "libsasl2-modules-db")
     START = START
+    BEFORE = BEFORE_OPENSMTPD
 
     def _configure(self):
         self._users(("cyrus", MAIL_ID), ("smtpd", 65532), ("opensmtpd", 65532), ("opensmtpq", 65531),
@@ -110,7 +125,7 @@ class Cyrus(Unpacked):
             f"{name.partition('@')[2] or HOST}:{name.partition('@')[0]}:{password}\n"
             for name, (password, _) in self.accounts.items()), 0o600)
         (self.dir / "accounts").write_bytes(pickle.dumps(self.accounts))
-        for name in ("cyrus", "spool"):
+        for name in ("cyrus", "spool", "sieve"):
             for part in ("", "db", "proc", "lock", "log", "msg", "ptclient", "socket", "quota", "user", "sync"):
                 (self.dir / name / part).mkdir(exist_ok=True)
                 os.chown(self.dir / name / part, MAIL_ID, MAIL_ID)
@@ -126,7 +141,7 @@ class Cyrus(Unpacked):
         """(Cyrus', OpenSMTPD's) lines that say what a client did; nothing of this machine."""
         cyrus = (self.dir / "cyrus.log").read_bytes()[self.n_before:].decode(errors="replace").splitlines()
         smtpd = (self.dir / "opensmtpd.log").read_text().splitlines(True)
-        keep = re.compile(r"(?:bad)?login: (?!localhost)|auditlog: (?:traffic|append|expunge) |USAGE")
+        keep = re.compile(r"(?:bad)?login: (?!localhost)|auditlog: (?:traffic|append|expunge) |USAGE|client id ")
         return ("".join(re.sub(r"^<\d+>", "", line) + "\n" for line in cyrus if keep.search(line)),
                 "".join(line for line in smtpd if " smtp " in line and "127.0.0.1" not in line))
 

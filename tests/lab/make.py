@@ -4,7 +4,7 @@
 
 """Records a capture of real mail servers with real clients, and the servers' own logs as its truth:
 
-    make.py OUTDIR [--scenario test|demo|others|cyrus|proxies|clients|clients_others|clients_cyrus|readers|readers_cyrus]...
+    make.py OUTDIR [--scenario test|demo|others|cyrus|proxies|clients|clients_others|clients_cyrus]...
 
 Dovecot and Postfix (others: Courier and Exim; cyrus: Cyrus and OpenSMTPD) run in one network namespace, clients in another, and beside
 them the proxies that some go through; tcpdump stands between. Leaves OUTDIR/{lab,demo,others,…}.pcap.zst, a
@@ -28,9 +28,8 @@ from servers import Servers
 
 HERE = pathlib.Path(__file__).resolve().parent
 NAMES = {"test": "lab", "demo": "demo", "clients": "clients", "others": "others", "proxies": "proxies",
-         "clients_others": "clients_others", "cyrus": "cyrus", "clients_cyrus": "clients_cyrus",
-         "readers": "readers", "readers_cyrus": "readers_cyrus"}
-TOOLS = ("ip", "unshare", "ethtool", "tcpdump", "dovecot", "postfix", "openssl", "zstd")
+         "clients_others": "clients_others", "cyrus": "cyrus", "clients_cyrus": "clients_cyrus"}
+TOOLS = ("ip", "unshare", "sysctl", "ethtool", "tcpdump", "dovecot", "postfix", "openssl", "zstd")
 
 
 class Capture:

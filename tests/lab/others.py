@@ -2,20 +2,19 @@
 # Copyright (c) 2026, the Postern authors
 
 """Courier and Exim, in the place of Dovecot and Postfix. Debian does not let two servers of a kind be
-installed, so their packages are only unpacked, and laid over /usr and /etc in a mount namespace of their
-own: nothing of the machine changes."""
+installed, so their packages, and what they need beside what is there, are only unpacked, and laid over /usr and
+/etc in a mount namespace of their own: nothing of the machine changes. HAProxy stands in the clients' namespace
+before those that know its protocol."""
 
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 
-from network import run
+from network import SERVER_V4, run
+from proxies import HAPROXY
 from servers import MAIL_ID
-
-COURIER_AND_EXIM = """exim4-daemon-light exim4-base courier-imap courier-base courier-authlib courier-authlib-userdb
-libcourier-unicode4 libgamin0 libltdl7 libidn12 libdb5.3 libgdbm6 libpcre2-8-0 libnsl2 libtirpc3
-libgnutls-dane0 libunbound8 libevent-2.1-7""".split()
 
 AUTHDAEMON = """
 authmodulelist="authuserdb"
@@ -31,7 +30,8 @@ EXIM = """
 primary_hostname = mail.example.org
 spool_directory = {dir}/spool
 log_file_path = {dir}/exim/%slog
-log_selector = +incoming_port +received_recipients
+log_selector = +incoming_port +received_recipients +proxy
+hosts_proxy = {proxy}
 daemon_smtp_ports = 25 : 587
 exim_user = nobody
 exim_group = nogroup
@@ -75,6 +75,12 @@ export LD_LIBRARY_PATH=/usr/lib/courier-authlib
 until [ -S /run/courier/authdaemon/socket ]; do sleep 0.1; done
 exim4 -C {dir}/exim.conf -bdf >{dir}/exim.err 2>&1 &
 set -a
+(
+	. /etc/courier/pop3d.env
+	POP3_STARTTLS=NO
+	exec couriertcpd -maxprocs=100 -maxperip=100 -nodnslookup -noidentlookup 110 \\
+		/usr/lib/courier/courier/courierpop3login /usr/lib/courier/courier/courierpop3d Maildir >{dir}/courier-pop.log 2>&1
+) &
 . /etc/courier/imapd.env
 IMAP_STARTTLS=NO
 IMAP_USELOCKS=0
@@ -83,16 +89,33 @@ exec couriertcpd -maxprocs=100 -maxperip=100 -nodnslookup -noidentlookup 143 \\
 """
 
 
+HAPROXY_CONFIG = """
+defaults
+  mode tcp
+  timeout connect 20s
+  timeout client 60s
+  timeout server 60s
+  unique-id-format %Ts-%rt
+  source {proxy}
+"""
+BEFORE_EXIM = f"""
+listen smtp
+  bind {HAPROXY}:25
+  server s {SERVER_V4}:25 send-proxy
+listen submission
+  bind {HAPROXY}:587
+  server s {SERVER_V4}:587 send-proxy-v2 proxy-v2-options crc32c,unique-id
+"""
+
+
 class Unpacked:
     """Servers out of unpacked packages, as long as the with block lasts. accounts: name -> (password, messages)."""
-
-    PORTS = (143, 25, 587)
 
     def __init__(self, network, folder, accounts):
         self.network = network
         self.dir = pathlib.Path(folder)
         self.accounts = accounts
-        self.process = None
+        self.process = self.proxy = None
 
     def __enter__(self):
         self._unpack()
@@ -101,19 +124,28 @@ class Unpacked:
         self.process = self.network.popen(
             self.network.server, "unshare", "--mount", "--pid", "--fork", "--kill-child", "sh",
             str(self.dir / "start.sh"))
+        if HAPROXY in self.network.client_addresses:
+            self._write("haproxy.conf", HAPROXY_CONFIG.format(proxy=HAPROXY) + self.BEFORE)
+            self.proxy = self.network.popen(self.network.client, "haproxy", "-db", "-f", str(self.dir / "haproxy.conf"),
+                                            stderr=subprocess.DEVNULL)
         return self
 
     def __exit__(self, *_):
-        if self.process:
-            self.process.kill()  # and with it all that it has started
-            self.process.wait()
+        for process in filter(None, (self.proxy, self.process)):
+            process.kill()  # and with it all that it has started
+            process.wait()
 
     def _unpack(self):
         packages = self.dir / "packages"
         packages.mkdir()
-        run("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *self.PACKAGES, cwd=packages)
+        would = run("apt-get", "-qq", "-s", "install", "--no-install-recommends", *self.PACKAGES)
+        run("apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download",
+            *re.findall(r"(?m)^Inst (\S+)", would), cwd=packages)
         for package in packages.iterdir():
             run("dpkg", "-x", str(package), str(self.dir / "root"))
+        # Some packages still put into /lib what lies in /usr/lib.
+        if (self.dir / "root/lib").exists():
+            shutil.copytree(self.dir / "root/lib", self.dir / "root/usr/lib", symlinks=True, dirs_exist_ok=True)
 
     def _write(self, name, text, mode=0o644):
         path = self.dir / name
@@ -131,20 +163,23 @@ class Unpacked:
 
 class Others(Unpacked):
     LOGS = ("courier", "exim")
-    PACKAGES = COURIER_AND_EXIM
+    PORTS = (143, 110, 25, 587)
+    PACKAGES = ("exim4-daemon-heavy", "courier-imap", "courier-pop", "courier-authlib-userdb")
     START = START_COURIER_AND_EXIM
+    BEFORE = BEFORE_EXIM
 
     def _configure(self):
         self._users(("courier", MAIL_ID), ("Debian-exim", MAIL_ID))
         self._write("etc/courier/authdaemonrc", AUTHDAEMON)
-        settings = (self.dir / "root/etc/courier/imapd").read_text().splitlines()
-        self._write("etc/courier/imapd.env", "".join(l + "\n" for l in settings if re.match(r"[A-Z_0-9]+=", l)))
+        for name in ("imapd", "pop3d"):
+            settings = (self.dir / "root/etc/courier" / name).read_text().splitlines()
+            self._write(f"etc/courier/{name}.env", "".join(l + "\n" for l in settings if re.match(r"[A-Z_0-9]+=", l)))
         self._write("etc/courier/userdb", "".join(
             f"{name}\tuid={MAIL_ID}|gid={MAIL_ID}|home={self.dir}/mail/{name}|mail={self.dir}/mail/{name}/Maildir|"
-            f"imappw={run('openssl', 'passwd', '-1', password).strip()}\n"
+            f"systempw={run('openssl', 'passwd', '-1', password).strip()}\n"
             for name, (password, _) in self.accounts.items()), 0o600)
         self._write("exim-passwords", "".join(f"{name}: {password}\n" for name, (password, _) in self.accounts.items()))
-        self._write("exim.conf", EXIM.format(dir=self.dir))
+        self._write("exim.conf", EXIM.format(dir=self.dir, proxy=HAPROXY))
         for name in ("spool", "exim"):
             (self.dir / name).mkdir()
             os.chown(self.dir / name, MAIL_ID, MAIL_ID)
@@ -158,7 +193,8 @@ class Others(Unpacked):
 
     def logs(self):
         """(Courier's, Exim's) lines that say what a client did; nothing of this machine."""
-        courier = (self.dir / "courier.log").read_text().splitlines(True)
+        courier = [line for name in ("courier.log", "courier-pop.log")
+                   for line in (self.dir / name).read_text().splitlines(True)]
         exim = (self.dir / "exim/mainlog").read_text().splitlines(True)
         return ("".join(l for l in courier if "LOG" in l and "127.0.0.1" not in l),
                 "".join(l for l in exim if " <= " in l and "[127.0.0.1]" not in l or " rejected " in l or " authenticator failed " in l))

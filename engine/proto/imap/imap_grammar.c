@@ -16,9 +16,14 @@
 // the mailbox's state or the user's doing (NOOP, APPEND, CREATE, CLOSE ...) are left out, and so is how
 // often a client idles: the number is to be known early and never to change.
 //
-// What a program says as the server's capabilities have it is left out, too, or the same program would be
-// another one on each server: CAPABILITY (where none came unasked), STARTTLS, COMPRESS, ENABLE, rights and
-// quotas; and a login is a login, by whatever command and mechanism. So is the ID of a proxy.
+// What a program says as the server has it is left out, too, or the same program would be another one on
+// each server: CAPABILITY (where none came unasked), NAMESPACE (which a program with several sessions asks
+// for in one of them), STARTTLS, COMPRESS, ENABLE, rights and quotas; what stands before a wildcard, and
+// where a list begins (INBOX., where folders stand below it); a FETCH of UID alone (where SELECT tells no
+// UIDNEXT); and a login is a login, by whatever command and mechanism. So is the ID of a proxy.
+//
+// A program's own ID stays in, though a server that knows no ID gets none: whether, where and with which
+// fields it stands tells programs apart that say all else alike. So such a program has two numbers.
 //
 // A session that ends before it touches messages has a number of what there was.
 
@@ -53,7 +58,6 @@ static const uint8_t kinds[IMAP_COMMANDS] = {
 	[IMAP_AUTHENTICATE] = TEMPLATE_LOGIN,
 	[IMAP_LOGIN] = TEMPLATE_LOGIN,
 	[IMAP_ID] = TEMPLATE_ID,
-	[IMAP_NAMESPACE] = TEMPLATE_NAME,
 	[IMAP_NOTIFY] = TEMPLATE_NAME,
 	[IMAP_LIST] = TEMPLATE_LIST,
 	[IMAP_LSUB] = TEMPLATE_LIST,
@@ -79,7 +83,8 @@ struct imap_grammar {
 	uint8_t kind; // enum template of the command being read
 	uint8_t side; // 0: before the login, 1: behind it
 	bool has_tag;
-	uint8_t n_words; // of an ID, up to 255
+	bool is_uid_alone; // what a FETCH asks for, so far
+	uint8_t n_words; // of an ID, a LIST or a FETCH, up to 255
 	bool is_a_proxys; // an ID, so far
 	uint64_t now; // its template so far
 	uint32_t templates[TEMPLATES_MAX]; // with the side they stand on; sorted
@@ -164,19 +169,37 @@ static void word_written(struct imap_grammar *g, const struct imap_token *arg) {
 	word_add(g, word, n);
 }
 
+// Where the list begins is nothing or the server's folder for all others. Of a pattern the wildcards at its
+// end count; behind a folder's name they are as if quoted, since the name decides whether they are.
 static void word_list(struct imap_grammar *g, const struct imap_token *arg) {
 	char word[WORD_SIZE];
-	size_t n = 0;
+	size_t from = arg->size, n = 0;
 
 	if (arg->depth > 0 || imap_token_is(arg, "RETURN")) {
 		word_written(g, arg);
-	} else if (arg->data != NULL && arg->size < sizeof(word) && is_only(arg->data, arg->size, "*%")) {
-		word[n++] = arg->kind == TOKEN_STRING ? '"' : 'a';
-		memcpy(word + n, arg->data, arg->size);
-		word_add(g, word, n + arg->size);
-	} else {
-		word_add(g, "?", 1); // somebody's folder
+		return;
 	}
+	g->n_words += g->n_words < UINT8_MAX;
+	if (g->n_words == 1) {
+		word_add(g, "\"", 1);
+		return;
+	}
+	while (arg->data != NULL && from > 0 && is_only(arg->data + from - 1, 1, "*%"))
+		from--;
+	if (arg->data == NULL || (from == arg->size && from > 0)
+	    || arg->size - from >= sizeof(word)) {
+		word_add(g, "?", 1); // somebody's folder
+		return;
+	}
+	word[n++] = arg->kind == TOKEN_STRING || from > 0 ? '"' : 'a';
+	memcpy(word + n, arg->data + from, arg->size - from);
+	word_add(g, word, n + arg->size - from);
+}
+
+static void word_fetch(struct imap_grammar *g, const struct imap_token *arg) {
+	g->n_words += g->n_words < UINT8_MAX;
+	g->is_uid_alone = g->n_words == 1 && imap_token_is(arg, "UID");
+	word_written(g, arg);
 }
 
 // Every other string; those that begin with "x-" are a proxy's.
@@ -263,6 +286,7 @@ void imap_grammar_command(
 	g->kind = kinds[command];
 	g->n_words = 0;
 	g->is_a_proxys = false;
+	g->is_uid_alone = false;
 	g->now = g->kind == TEMPLATE_LOGIN ? 0 : mix(0, name.at, name.end - name.at);
 }
 
@@ -282,9 +306,12 @@ void imap_grammar_arg(
 	}
 	switch ((enum template)g->kind) {
 	case TEMPLATE_MAILBOX:
-	case TEMPLATE_FETCH:
 		if (flight->n_args > 0)
 			word_written(g, arg);
+		break;
+	case TEMPLATE_FETCH:
+		if (flight->n_args > 0)
+			word_fetch(g, arg);
 		break;
 	case TEMPLATE_LIST:
 		word_list(g, arg);
@@ -306,7 +333,7 @@ void imap_grammar_arg(
 void imap_grammar_complete(struct imap_ctx *c, const struct imap_flight *flight) {
 	struct imap_grammar *g = c->imap->grammar;
 
-	if (g == NULL || g->kind == TEMPLATE_NONE || g->is_a_proxys)
+	if (g == NULL || g->kind == TEMPLATE_NONE || g->is_a_proxys || g->is_uid_alone)
 		return;
 	if (g->kind >= TEMPLATE_FETCH) {
 		settle(c, g->now);

@@ -29,7 +29,7 @@ static struct store *store_new(const char *dir, struct models *models, uint64_t 
 	struct store *store = store_open(&config, parts, n, error, sizeof(error));
 	if (!store)
 		fail_msg("%s", error);
-	models_continue(models, store_found(store)->now_ns);
+	models_continue(models, store_known_ns(store_found(store)));
 	return store;
 }
 

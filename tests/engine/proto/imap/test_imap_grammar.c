@@ -85,7 +85,11 @@ static const struct {
 	  "1 capability\r\n2 authenticate PLAIN\r\n3 namespace\r\n4 ID (\"name\" \"Mail\" "
 	  "\"version\" \"2\")\r\n"
 	  "5 list \"\" \"Work\"\r\n6 lsub \"\" \"*\"\r\n7 select \"Work\" (CONDSTORE)\r\n8 noop\r\n"
-	  "9 list \"\" \"Old\"\r\n10 UID fetch 7 (FLAGS)\r\n11 IDLE\r\nDONE\r\n"}},
+	  "9 list \"\" \"Old\"\r\n10 UID fetch 7 (FLAGS)\r\n11 IDLE\r\nDONE\r\n",
+	  // another of its sessions has asked for namespaces
+	  "1 capability\r\n2 authenticate PLAIN\r\n3 ID (\"name\" \"Mail\" \"version\" \"1\")\r\n"
+	  "5 lsub \"\" \"*\"\r\n6 list \"\" \"INBOX\"\r\n7 select \"INBOX\" (CONDSTORE)\r\n"
+	  "8 UID fetch 1:* (FLAGS)\r\n"}},
 	{"ID before the login",
 	 {"1 capability\r\n3 ID (\"name\" \"Mail\" \"version\" \"1\")\r\n2 authenticate PLAIN\r\n4 "
 	  "namespace\r\n"
@@ -96,14 +100,30 @@ static const struct {
 	  "namespace\r\n"
 	  "5 lsub \"\" \"*\"\r\n6 list \"\" \"INBOX\"\r\n7 select \"INBOX\" (CONDSTORE)\r\n"
 	  "8 UID fetch 1:* (FLAGS)\r\n"}},
-	{"LIST with quoted wildcards",
+	{"LIST with quoted wildcards, of all folders or of those below one",
 	 {"1 LOGIN a b\r\n2 LIST \"\" \"*\"\r\n3 STATUS INBOX (MESSAGES)\r\n",
+	  "1 LOGIN a b\r\n2 LIST \"INBOX.\" \"*\"\r\n3 STATUS INBOX (MESSAGES)\r\n",
+	  "1 LOGIN a b\r\n2 LIST \"\" \"INBOX.*\"\r\n3 STATUS INBOX (MESSAGES)\r\n",
+	  "1 LOGIN a b\r\n2 LIST \"\" INBOX*\r\n3 STATUS INBOX (MESSAGES)\r\n",
 	  "1 LOGIN {1}\r\nx y\r\n2 LIST \"\" \"*\"\r\n3 STATUS \"Old\" (MESSAGES)\r\n4 STATUS X "
 	  "(MESSAGES)\r\n5 LOGOUT\r\n"}},
 	{"LIST with wildcards as atoms",
 	 {"1 LOGIN a b\r\n2 LIST \"\" *\r\n3 STATUS INBOX (MESSAGES)\r\n"}},
 	{"LIST of one level",
 	 {"1 LOGIN a b\r\n2 LIST \"\" \"%\"\r\n3 STATUS INBOX (MESSAGES)\r\n"}},
+	{"one folder, wherever it is looked for",
+	 {"1 LOGIN a b\r\n2 LIST \"\" \"INBOX\"\r\n3 SELECT INBOX\r\n4 IDLE\r\n",
+	  "1 LOGIN a b\r\n2 LIST \"INBOX.\" \"Work\"\r\n3 SELECT INBOX\r\n4 IDLE\r\n"}},
+	{"one folder, as subscribed",
+	 {"1 LOGIN a b\r\n2 LIST (SUBSCRIBED) \"\" \"INBOX\"\r\n3 SELECT INBOX\r\n4 IDLE\r\n",
+	  "1 LOGIN a b\r\n2 LIST (SUBSCRIBED) \"INBOX.\" \"Work\"\r\n3 SELECT INBOX\r\n4 "
+	  "IDLE\r\n"}},
+	{"synchronises by flags",
+	 {"1 LOGIN a b\r\n2 SELECT INBOX\r\n3 UID FETCH 1:7 (UID FLAGS)\r\n",
+	  // which number is next asked for where SELECT does not tell it
+	  "1 LOGIN a b\r\n2 SELECT INBOX\r\n3 UID FETCH * (UID)\r\n4 UID FETCH 1:7 (UID "
+	  "FLAGS)\r\n"}},
+	{"wants numbers alone", {"1 LOGIN a b\r\n2 EXAMINE INBOX\r\n3 UID FETCH 1:* (UID)\r\n"}},
 	{"LSUB", {"1 LOGIN a b\r\n2 LSUB \"\" \"*\"\r\n3 STATUS INBOX (MESSAGES)\r\n"}},
 	{"a search by date",
 	 {"1 LOGIN a b\r\n2 SELECT INBOX\r\n3 UID SEARCH UNSEEN SINCE 1-Jan-2026\r\n",
