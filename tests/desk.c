@@ -18,8 +18,12 @@ static void on_record(void *ctx, const char *line, size_t size) {
 		desk->record(desk);
 }
 
-static void on_activity(void *ctx, const struct activity *) {
-	((struct desk *)ctx)->n_activities++;
+static void on_activity(void *ctx, const struct activity *activity) {
+	struct desk *desk = ctx;
+
+	desk->n_activities++;
+	if (desk->activity)
+		desk->activity(desk, activity);
 }
 
 struct desk *desk_open(size_t slab_size, uint32_t n_flows) {

@@ -19,6 +19,7 @@ struct desk {
 	uint64_t n_records, n_activities;
 	char line[RECORD_SIZE_MAX + 1]; // the last record, terminated
 	void (*record)(struct desk *desk); // told of each, which is in line; NULL: nobody
+	void (*activity)(struct desk *desk, const struct activity *activity); // NULL: nobody
 	void *ctx; // the test's
 };
 

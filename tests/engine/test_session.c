@@ -480,8 +480,16 @@ static void x9_a_header_is_honoured_from_listed_sources_only(void **) {
 		"203.0.113.31"
 	);
 	assert_true(has_event(d, 3, "untrusted_proxy_claim"));
-	for (int i = 0; i < 4; i++) // what stands behind a header is read in any case
+	assert_int_equal(d->n_activities, 8);
+	for (int i = 0; i < 4; i++) { // what stands behind a header is read in any case
 		assert_string_equal(text(d, i, "user.id"), "u1");
+		// And a claim that is not honoured reaches no model.
+		assert_memory_equal(
+			d->activities[2 * i].source.ip.addr,
+			i < 2 ? "\12\0\0\11" : "\313\0\161\37",
+			4
+		);
+	}
 	desk_close(d);
 }
 
