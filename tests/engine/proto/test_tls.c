@@ -375,7 +375,7 @@ static void l1_lengths_that_lie_stay_inside_their_extension(void **) {
 }
 
 static void l2_l9_messages_and_records_of_wrong_length_are_no_hello(void **) {
-	static struct bytes body, bytes;
+	static struct bytes body, bytes, records;
 	struct tls_hello hello;
 
 	hello_body(&body, &hello_chrome);
@@ -396,10 +396,15 @@ static void l2_l9_messages_and_records_of_wrong_length_are_no_hello(void **) {
 	bytes.data[3] = 0x41;
 	bytes.data[4] = 1; // L9: one more than 16,384 + 256
 	assert_int_equal(read_all_ways(&bytes, &hello), -1);
+	bytes.size = 0; // L9: an empty record in front of a good one
+	bytes_put(&bytes, "\x16\3\1\0\0", 5);
+	hello_records(&records, &body, 16384);
+	bytes_put(&bytes, records.data, records.size);
+	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 }
 
 static void l7_names_that_are_none_are_said_to_be(void **) {
-	static char large[300];
+	static char large[256], larger[256];
 	static const struct {
 		const char *name;
 		size_t size;
@@ -410,7 +415,7 @@ static void l7_names_that_are_none_are_said_to_be(void **) {
 		{"a b", 3, NULL},
 		{"a\nb", 3, NULL},
 		{"\xc3\xa9", 2, NULL},
-		{large, 256, NULL},
+		{larger, 256, NULL},
 		{large, 255, large},
 		{"a.", 2, "a"},
 		{".", 1, "."},
@@ -418,6 +423,7 @@ static void l7_names_that_are_none_are_said_to_be(void **) {
 	};
 
 	memset(large, 'x', 255);
+	memset(larger, 'x', 256);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct hello of = hello_chrome;
 		struct tls_hello hello;

@@ -163,6 +163,23 @@ static void seconds_check(const struct play_part *before, size_t n_before, const
 	}
 }
 
+// A client that names no server first, and then something that is no name.
+static void nameless_check(void) {
+	static const struct second none = {.extensions = "0010 000d 002b 0033"};
+	static const struct second bad = {.name = "a b"};
+	static struct bytes hellos;
+
+	hellos.size = 0;
+	hello_put(&hellos, &none);
+	bytes_put(&hellos, CHANGE, 6);
+	hello_put(&hellos, &bad);
+	char *found = play_check_bytes("nameless", &reader, NULL, hellos.data, hellos.size);
+	assert_non_null(found);
+	assert_int_equal(strncmp(found, "tls - t13i", 10), 0);
+	assert_non_null(strstr(found, " bad_server_name\n"));
+	free(found);
+}
+
 static void l6_a_second_hello_changes_no_record_and_is_held_against_the_first(void **) {
 	static const struct play_part starttls[] = {
 		{PLAY_DATA, STREAM_SERVER, "* OK ready\r\n", 12},
@@ -171,6 +188,7 @@ static void l6_a_second_hello_changes_no_record_and_is_held_against_the_first(vo
 	};
 
 	seconds_check(NULL, 0, "tls");
+	nameless_check();
 	seconds_check(starttls, 3, "imap");
 }
 
