@@ -102,6 +102,9 @@ enum {
 	TLS_HELLO_SIZE_MAX = 16384,
 	TLS_CIPHERS_MAX = 500,
 	TLS_EXTENSIONS_MAX = 500,
+	// Sent behind a hello and before the server asks for another one; OpenSSL's servers take as much. Behind
+	// more the second hello is not looked for.
+	TLS_EARLY_DATA_MAX = 16384,
 
 	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB
 	ACCOUNT_NAME_SIZE_MAX = 255,

@@ -155,6 +155,21 @@ static size_t text_cut(const uint8_t *text, size_t size) {
 	return n;
 }
 
+// Two that differ are none.
+static void date_read(struct mime *m, struct header_slice value) {
+	struct mime_summary *summary = &m->summary;
+	int64_t date;
+
+	if (!header_date(value, &date))
+		return;
+	if (summary->has_date && date != summary->date) {
+		mime_event(m, EVENT_mime_bad_header);
+		m->is_date_doubtful = true;
+	}
+	summary->has_date = !m->is_date_doubtful;
+	summary->date = date;
+}
+
 static void top_read(
 	struct mime *m,
 	struct header_slice name,
@@ -168,8 +183,8 @@ static void top_read(
 		summary->subject = attachment_text_copy(m->slab, text, text_cut(text, size));
 	else if (header_is(name, "Message-ID") && summary->message_id.text == NULL)
 		summary->message_id = attachment_text_copy(m->slab, text, text_cut(text, size));
-	else if (header_is(name, "Date") && !summary->has_date)
-		summary->has_date = header_date(value, &summary->date);
+	else if (header_is(name, "Date"))
+		date_read(m, value);
 }
 
 static void header_tell(struct mime *m, const void *data, size_t size) {
@@ -211,6 +226,12 @@ static bool is_from_line(const uint8_t *data, size_t size) {
 		|| (size > 6 && memcmp(data, ">From ", 6) == 0);
 }
 
+// Readers differ in where the field or the header ends: what comes may be the body's to some.
+static void header_doubt(struct mime *m) {
+	mime_event(m, EVENT_mime_bad_header);
+	m->is_date_doubtful |= !m->summary.has_date;
+}
+
 static void field_end(struct mime *m) {
 	struct header_slice field = {m->field, m->n_field}, name, value;
 	uint32_t flaws = 0;
@@ -220,12 +241,12 @@ static void field_end(struct mime *m) {
 	if (header_split(field, &name, &value, &flaws) == 1) {
 		if (flaws != 0 || memchr(field.data, 0, field.size) != NULL
 		    || memchr(field.data, '\r', field.size) != NULL)
-			mime_event(m, EVENT_mime_bad_header);
+			header_doubt(m);
 		field_read(m, name, value);
 	} else {
 		// Some stop reading the header here, others pass over it.
 		if (!is_from_line(m->field, m->n_field))
-			mime_event(m, EVENT_mime_bad_header);
+			header_doubt(m);
 		header_tell(m, m->field, m->n_field);
 		header_tell(m, "\r\n", 2);
 	}

@@ -99,6 +99,7 @@ struct mime {
 	uint32_t field_cap, n_field;
 	uint32_t line_from; // where in field the line being read begins
 	bool is_line_start, is_first_line, is_field_cut;
+	bool is_date_doubtful; // readers differ about the message's date, or may: it has none
 	uint8_t n_cr; // at the start of the line
 	struct part part;
 

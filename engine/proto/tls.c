@@ -16,7 +16,9 @@
 #include <string.h>
 
 enum {
+	RECORD_CHANGE_CIPHER_SPEC = 20,
 	RECORD_HANDSHAKE = 22,
+	RECORD_APPLICATION_DATA = 23,
 	RECORD_SIZE_LIMIT
 	= 16384 + 256, // RFC 5246 6.2.1, with room for compression that nobody uses
 	MESSAGE_HEAD_SIZE = 4,
@@ -25,9 +27,12 @@ enum {
 	EXTENSION_SERVER_NAME = 0x0000,
 	EXTENSION_SIGNATURE_ALGORITHMS = 0x000d,
 	EXTENSION_ALPN = 0x0010,
+	EXTENSION_EARLY_DATA = 0x002a,
 	EXTENSION_SUPPORTED_VERSIONS = 0x002b,
 	EXTENSION_ECH = 0xfe0d,
+	VERSION_1_3 = 0x0304,
 	JA4_COUNT_MAX = 99,
+	JA4_CIPHERS = 11, // where their hash begins
 	JA4_HASH_CHARS = 12,
 };
 
@@ -211,9 +216,9 @@ static void ja4_write(struct parts *parts, struct tls_hello *hello) {
 		count_shown(parts->n_extensions),
 		alpn
 	);
-	ciphers_hash(scratch, n_ciphers, hello->ja4 + 11);
-	hello->ja4[11 + JA4_HASH_CHARS] = '_';
-	extensions_hash(parts, scratch, hello->ja4 + 12 + JA4_HASH_CHARS);
+	ciphers_hash(scratch, n_ciphers, hello->ja4 + JA4_CIPHERS);
+	hello->ja4[JA4_CIPHERS + JA4_HASH_CHARS] = '_';
+	extensions_hash(parts, scratch, hello->ja4 + JA4_CIPHERS + JA4_HASH_CHARS + 1);
 }
 
 // ---- Extensions
@@ -297,6 +302,9 @@ extension_read(uint16_t type, struct span value, struct parts *parts, struct tls
 		if (vector16_take(&value, &parts->signatures) < 0)
 			parts->signatures = (struct span){0};
 		break;
+	case EXTENSION_EARLY_DATA:
+		hello->has_early_data = true;
+		break;
 	case EXTENSION_ECH:
 		hello->is_ech = true;
 		break;
@@ -333,6 +341,11 @@ int tls_hello_parse(const uint8_t *body, size_t size, struct tls_hello *hello) {
 	return 1;
 }
 
+bool tls_hello_is_same(const struct tls_hello *a, const struct tls_hello *b) {
+	return a->version == b->version && strcmp(a->alpn, b->alpn) == 0
+		&& memcmp(a->ja4 + JA4_CIPHERS, b->ja4 + JA4_CIPHERS, JA4_HASH_CHARS) == 0;
+}
+
 // ---- Records
 
 void tls_reader_free(struct tls_reader *reader, struct slab *slab) {
@@ -349,26 +362,40 @@ static uint32_t message_size(const struct tls_reader *reader) {
 	return MESSAGE_HEAD_SIZE + ((uint32_t)head[1] << 16 | (uint32_t)head[2] << 8 | head[3]);
 }
 
-// The next byte of a record's head. 0, or -1 when no hello can come in such a record.
+// What may stand between two hellos: a change_cipher_spec, for the sake of middleboxes (RFC 8446 D.4), and
+// early data. None stands before the first.
+static bool may_be_between(const struct tls_reader *reader) {
+	return reader->head[0] == RECORD_CHANGE_CIPHER_SPEC
+		|| reader->head[0] == RECORD_APPLICATION_DATA;
+}
+
+// The next byte of a record's head. 0, or -1 when no hello can come in such a record, or behind it.
 static int record_head_byte(struct tls_reader *reader, uint8_t c) {
 	reader->head[reader->head_size++] = c;
-	if (reader->head[0] != RECORD_HANDSHAKE || (reader->head_size == 2 && c != 3))
+	bool is_between = reader->between_left > 0 && may_be_between(reader);
+	if ((reader->head[0] != RECORD_HANDSHAKE && !is_between)
+	    || (reader->head_size == 2 && c != 3))
 		return -1;
 	if (reader->head_size < sizeof(reader->head))
 		return 0;
 	reader->head_size = 0;
 	reader->record_left = (uint16_t)(reader->head[3] << 8 | reader->head[4]);
+	if (is_between && reader->record_left > reader->between_left)
+		return -1;
+	if (is_between)
+		reader->between_left -= reader->record_left;
 	return reader->record_left == 0 || reader->record_left > RECORD_SIZE_LIMIT ? -1 : 0;
 }
 
-// 1: the message is whole; 0: not yet; -1: it is no hello, or too large.
+// 1: the message is whole; 0: not yet; -1: it is no hello, or too large; or TLS_HELLO_NO_ROOM.
 static int
 message_add(struct tls_reader *reader, struct slab *slab, const uint8_t *data, size_t size) {
 	void *block = reader->message;
 
-	if (reader->size + size > TLS_HELLO_SIZE_MAX
-	    || slab_grow(slab, &block, &reader->cap, reader->size + (uint32_t)size, 0) < 0)
+	if (reader->size + size > TLS_HELLO_SIZE_MAX)
 		return -1;
+	if (slab_grow(slab, &block, &reader->cap, reader->size + (uint32_t)size, 0) < 0)
+		return TLS_HELLO_NO_ROOM;
 	reader->message = block;
 	memcpy(reader->message + reader->size, data, size);
 	reader->size += (uint32_t)size;
@@ -377,47 +404,62 @@ message_add(struct tls_reader *reader, struct slab *slab, const uint8_t *data, s
 	return message_size(reader) > 0 && reader->size >= message_size(reader);
 }
 
+// Not more than the message: what stands behind it in the record is not its own.
+static size_t message_part(const struct tls_reader *reader, size_t size) {
+	uint32_t wanted = message_size(reader);
+
+	if (wanted == 0)
+		wanted = MESSAGE_HEAD_SIZE;
+	return size < wanted - reader->size ? size : wanted - reader->size;
+}
+
 static int
-records_read(struct tls_reader *reader, struct slab *slab, const uint8_t *data, size_t size) {
-	while (size > 0) {
+records_read(struct tls_reader *reader, struct slab *slab, const uint8_t **data, size_t *size) {
+	int is_whole = 0;
+
+	while (is_whole == 0 && *size > 0) {
+		size_t n = 1;
 		if (reader->record_left == 0) {
-			if (record_head_byte(reader, *data) < 0)
-				return -1;
-			data++;
-			size--;
-			continue;
+			is_whole = record_head_byte(reader, **data);
+		} else {
+			n = *size < reader->record_left ? *size : reader->record_left;
+			if (reader->head[0] == RECORD_HANDSHAKE) {
+				n = message_part(reader, n);
+				is_whole = message_add(reader, slab, *data, n);
+			}
+			reader->record_left = (uint16_t)(reader->record_left - n);
 		}
-		size_t n = size < reader->record_left ? size : reader->record_left;
-		// Not more than the message: what stands behind it in the record is not its own.
-		uint32_t wanted = message_size(reader);
-		if (wanted == 0)
-			wanted = MESSAGE_HEAD_SIZE;
-		if (n > wanted - reader->size)
-			n = wanted - reader->size;
-		int is_whole = message_add(reader, slab, data, n);
-		if (is_whole != 0)
-			return is_whole;
-		reader->record_left = (uint16_t)(reader->record_left - n);
-		data += n;
-		size -= n;
+		*data += n;
+		*size -= n;
 	}
-	return 0;
+	return is_whole;
 }
 
 int tls_hello_read(
 	struct tls_reader *reader,
 	struct slab *slab,
-	const uint8_t *data,
-	size_t size,
+	const uint8_t **data,
+	size_t *size,
 	struct tls_hello *hello
 ) {
+	uint16_t record_left;
 	int is_whole = records_read(reader, slab, data, size);
 
 	if (is_whole > 0)
 		is_whole = tls_hello_parse(
 			reader->message + MESSAGE_HEAD_SIZE, reader->size - MESSAGE_HEAD_SIZE, hello
 		);
-	if (is_whole != 0)
-		tls_reader_free(reader, slab);
+	if (is_whole == 0)
+		return 0;
+	record_left = reader->record_left;
+	tls_reader_free(reader, slab);
+	reader->record_left = record_left;
 	return is_whole;
+}
+
+bool tls_reader_again(struct tls_reader *reader, const struct tls_hello *first) {
+	if (first->version < VERSION_1_3 || reader->record_left > 0)
+		return false;
+	reader->between_left = 1 + (first->has_early_data ? TLS_EARLY_DATA_MAX : 0);
+	return true;
 }

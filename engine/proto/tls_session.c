@@ -32,13 +32,22 @@ static void hello_keep(struct session *s, const struct tls_hello *hello) {
 
 	if (hello->is_name_bad)
 		session_event(s, EVENT_bad_server_name);
-	if (client->hello)
-		return; // a second one, behind STARTTLS inside TLS or the like: once is enough
 	client->hello = slab_get(session_slab(s), hello_size(hello));
 	if (client->hello)
 		memcpy(client->hello, hello, hello_size(hello));
 	else
 		session_event(s, EVENT_memory_full);
+}
+
+// The first hello is the session's: what is sent before any answer shows the client, and a server's wish for
+// another key changes neither it nor the name. A second one that does shows two readers two sessions.
+static void hello_compare(struct session *s, const struct tls_hello *second) {
+	const struct tls_hello *first = s->client->hello;
+
+	if (second->is_name_bad || strcmp(first->server_name, second->server_name) != 0)
+		session_event(s, EVENT_bad_server_name);
+	if (!tls_hello_is_same(first, second))
+		session_event(s, EVENT_bad_client_hello);
 }
 
 void session_encrypted(struct session *s) {
@@ -48,22 +57,40 @@ void session_encrypted(struct session *s) {
 	session_deafen(s, EVENT_encrypted);
 	if (client && !client->tls_reader)
 		client->tls_reader = slab_get(session_slab(s), sizeof(*client->tls_reader));
+	if (client && !client->tls_reader)
+		session_event(s, EVENT_memory_full);
+}
+
+// What was read of a hello (tls_hello_read). Whether another may follow.
+static bool hello_take(struct session *s, int is_whole, const struct tls_hello *hello) {
+	bool is_second = s->client->hello != NULL;
+
+	if (is_second) { // whatever else comes in place of one is the handshake's
+		if (is_whole > 0)
+			hello_compare(s, hello);
+		return false;
+	}
+	if (is_whole > 0)
+		hello_keep(s, hello);
+	else if (is_whole == TLS_HELLO_NO_ROOM)
+		session_event(s, EVENT_memory_full);
+	else if (!(s->events & UINT64_C(1) << EVENT_midstream))
+		session_event(s, EVENT_bad_client_hello);
+	return s->client->hello && tls_reader_again(s->client->tls_reader, hello);
 }
 
 void session_ciphertext(struct session *s, const uint8_t *data, size_t size) {
 	struct tls_hello hello;
+	int is_whole = 1;
 
 	session_unparsed(s, size);
-	if (!s->client || !s->client->tls_reader)
-		return;
-	int is_whole = tls_hello_read(s->client->tls_reader, session_slab(s), data, size, &hello);
-	if (is_whole == 0)
-		return;
-	if (is_whole > 0)
-		hello_keep(s, &hello);
-	else if (!(s->events & UINT64_C(1) << EVENT_midstream))
-		session_event(s, EVENT_bad_client_hello);
-	reader_free(s);
+	while (is_whole != 0 && s->client && s->client->tls_reader) {
+		is_whole = tls_hello_read(
+			s->client->tls_reader, session_slab(s), &data, &size, &hello
+		);
+		if (is_whole != 0 && !hello_take(s, is_whole, &hello))
+			reader_free(s);
+	}
 }
 
 void tls_session_drop(struct session *s) {

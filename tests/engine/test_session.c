@@ -158,6 +158,10 @@ static void say(struct connection *c, enum stream_dir dir, const char *words) {
 	send_segment(c, dir, TCP_ACK, words, strlen(words));
 }
 
+static void put_bytes(struct connection *c, enum stream_dir dir, const void *data, size_t size) {
+	send_segment(c, dir, TCP_ACK, data, size);
+}
+
 static void hang_up(struct connection *c) {
 	send_segment(c, STREAM_CLIENT, TCP_ACK | TCP_FIN, "", 0);
 	send_segment(c, STREAM_SERVER, TCP_ACK | TCP_FIN, "", 0);
@@ -469,30 +473,47 @@ static const char *source_behind(struct desk *d, uint16_t client_port, const cha
 	return text(d, d->n_records - 1, "source.ip");
 }
 
+#define PROXY_V2 "\r\n\r\n\0\r\nQUIT\n"
 #define PROXY_LINE(ip) "PROXY TCP4 " ip " 10.0.0.1 45123 143\r\n"
 
 // Who is on the list is believed, but not whom he speaks for; anybody else is not, and it is said.
 static void x9_a_header_is_honoured_from_listed_sources_only(void **) {
 	static struct config_prefixes trusted
 		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 10}, .family = 4}, .bits = 31}}};
+	static const char local[] = PROXY_V2 "\x20\0\0\0";
 	struct desk *d = desk_open(0);
+	struct connection c;
 
 	assert_string_equal(source_behind(d, 40000, PROXY_LINE("203.0.113.31")), "10.0.0.9");
 	assert_true(has_event(d, 0, "untrusted_proxy_claim")); // there is no list
+	// Nor does one count that names nobody: who sends it wants not to be seen.
+	c = connect_to(d, 39999, 143);
+	put_bytes(&c, STREAM_CLIENT, local, sizeof(local) - 1);
+	log_in(&c, "a LOGIN u1 x\r\n");
+	hang_up(&c);
+	assert_true(has_event(d, 1, "untrusted_proxy_claim"));
 	d->engine->config.trusted_proxies = &trusted;
 	assert_string_equal(source_behind(d, 40001, PROXY_LINE("203.0.113.31")), "10.0.0.9");
-	assert_true(has_event(d, 1, "untrusted_proxy_claim"));
+	assert_true(has_event(d, 2, "untrusted_proxy_claim"));
 	trusted.prefix[0].ip.addr[3] = 8;
 	assert_string_equal(source_behind(d, 40002, PROXY_LINE("203.0.113.31")), "203.0.113.31");
-	assert_false(has_event(d, 2, "untrusted_proxy_claim"));
-	assert_string_equal(text(d, 2, "postern.via.ip"), "10.0.0.9");
+	assert_false(has_event(d, 3, "untrusted_proxy_claim"));
+	assert_string_equal(text(d, 3, "postern.via.ip"), "10.0.0.9");
 	assert_string_equal(
 		source_behind(d, 40003, PROXY_LINE("203.0.113.31") PROXY_LINE("198.51.100.7")),
 		"203.0.113.31"
 	);
-	assert_true(has_event(d, 3, "untrusted_proxy_claim"));
-	for (int i = 0; i < 4; i++) // what stands behind a header is read in any case
+	assert_true(has_event(d, 4, "untrusted_proxy_claim"));
+	assert_int_equal(d->n_activities, 10);
+	for (int i = 0; i < 5; i++) { // what stands behind a header is read in any case
 		assert_string_equal(text(d, i, "user.id"), "u1");
+		// And a claim that is not honoured reaches no model.
+		assert_memory_equal(
+			d->activities[2 * i].source.ip.addr,
+			i < 3 ? "\12\0\0\11" : "\313\0\161\37",
+			4
+		);
+	}
 	desk_close(d);
 }
 
@@ -606,10 +627,6 @@ static void a_full_memory_refuses_sessions_and_says_so(void **) {
 	desk_close(d);
 }
 
-static void put_bytes(struct connection *c, enum stream_dir dir, const void *data, size_t size) {
-	send_segment(c, dir, TCP_ACK, data, size);
-}
-
 // Whether this program, which has all of the engine that sessions reach, names such a function.
 static bool is_linked(const char *head, const char *tail) {
 	char name[100];
@@ -665,8 +682,6 @@ static void l10_a_certificate_is_counted_and_read_by_nobody(void **) {
 	assert_true(is_linked("engine", "open")); // it would be found
 	desk_close(d);
 }
-
-#define PROXY_V2 "\r\n\r\n\0\r\nQUIT\n"
 
 // A header that lies of its TLVs is an event and tells nobody's address; a client with an IPv6 address may come
 // to a server with an IPv4 one; a health check says nothing more. The session behind is read.

@@ -50,6 +50,17 @@ static void check_field(struct charsets *sets, struct header_slice field, size_t
 	free(twice);
 }
 
+static void check_words(struct header_slice value) {
+	uint32_t flaws = 0;
+	int64_t seconds;
+
+	for (int has_params = 0; has_params < 2; has_params++)
+		if (memchr(header_first(value, has_params, &flaws).text, 0, HEADER_WORD_MAX)
+		    == NULL)
+			abort();
+	header_date(value, &seconds);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	static struct charsets *sets;
 
@@ -63,6 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	memcpy(field, data + 1, size - 1);
 	check_field(sets, rest, 1 + data[0] * 8);
 	check_field(sets, rest, ROOM);
+	check_words(rest);
 	free(field);
 	return 0;
 }

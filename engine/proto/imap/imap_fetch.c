@@ -90,9 +90,9 @@ static void section_take(struct imap_fetch *fetch, struct imap_cursor spec) {
 // "<12>" behind a section: where a part of it begins (RFC 9051 7.5.2). -1: it is the whole.
 static int64_t origin_find(const uint8_t *at, const uint8_t *end) {
 	struct imap_cursor text = {at + 1, end};
-	uint32_t origin;
+	uint64_t origin;
 
-	return at < end && *at == '<' && imap_number(&text, &origin) ? (int64_t)origin : -1;
+	return at < end && *at == '<' && imap_octets(&text, &origin) ? (int64_t)origin : -1;
 }
 
 // An item that is read as if it were that section.

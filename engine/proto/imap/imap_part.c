@@ -11,7 +11,7 @@
 struct imap_stream {
 	struct content *content; // NULL: free
 	uint32_t seq;
-	uint32_t total; // octets of the whole, 0: unknown
+	uint64_t total; // octets of the whole, 0: unknown
 	uint32_t used; // when last
 	uint64_t from, next; // read without a hole
 	struct imap_section section;
@@ -19,7 +19,8 @@ struct imap_stream {
 
 // In front of a section's name and a header.
 struct known {
-	uint32_t seq, total;
+	uint64_t total;
+	uint32_t seq;
 	uint16_t n_header;
 	uint8_t n_section;
 };
@@ -100,9 +101,9 @@ void imap_part_known(
 	const struct imap_section *section,
 	const char *header,
 	size_t size,
-	uint32_t total
+	uint64_t total
 ) {
-	struct known known = {seq, total, (uint16_t)size, section->size};
+	struct known known = {total, seq, (uint16_t)size, section->size};
 	struct imap_parts *parts;
 	struct known old;
 	int64_t at;
@@ -193,7 +194,7 @@ static struct content *part_open(
 	uint32_t seq,
 	const struct imap_section *section,
 	uint64_t origin,
-	uint32_t *total
+	uint64_t *total
 ) {
 	struct content_part part = {.number = section->name, .is_decoded = section->is_binary};
 	struct known known = {0};
@@ -283,7 +284,7 @@ struct imap_reading imap_part_read(
 	struct imap_reading reading = {.origin = origin > 0 ? (uint64_t)origin : 0};
 	struct imap_parts *parts = NULL;
 	struct imap_stream *stream;
-	uint32_t total;
+	uint64_t total;
 
 	if (!content_is_wanted(c->s))
 		return reading;
@@ -330,7 +331,7 @@ void imap_part_data(struct imap_reading *reading, const uint8_t *data, size_t si
 struct mime_summary *imap_part_done(
 	struct imap_ctx *c,
 	struct imap_reading *reading,
-	uint32_t requested,
+	uint64_t requested,
 	bool is_whole
 ) {
 	struct imap_stream *stream = reading->stream;

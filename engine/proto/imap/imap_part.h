@@ -56,7 +56,7 @@ void imap_part_data(struct imap_reading *reading, const uint8_t *data, size_t si
 // The piece is over, is_whole: with its last octet. requested: as many were asked for, 0: not known.
 // Returns what the message was when the part is over, or NULL; the caller's.
 struct mime_summary *
-imap_part_done(struct imap_ctx *c, struct imap_reading *reading, uint32_t requested, bool is_whole);
+imap_part_done(struct imap_ctx *c, struct imap_reading *reading, uint64_t requested, bool is_whole);
 
 // What is known of a part: its header's fields as text, with the empty line; total: its octets, 0: unknown.
 void imap_part_known(
@@ -65,7 +65,7 @@ void imap_part_known(
 	const struct imap_section *section,
 	const char *header,
 	size_t size,
-	uint32_t total
+	uint64_t total
 );
 void imap_parts_expunged(struct imap_ctx *c, uint32_t seq);
 // Nothing is known any more, and what is half read is over.

@@ -99,7 +99,8 @@ imap_code_is(struct imap_cursor text, const char *code, struct imap_cursor *args
 }
 // A string's or atom's bytes without escapes, at most size of them. Returns how many.
 uint32_t imap_token_text(const struct imap_token *token, uint8_t *text, uint32_t size);
-// A decimal number up to UINT32_MAX at the cursor, which moves past it. false: none.
+// A decimal number at the cursor, which moves past it; false: none. Up to UINT32_MAX; octets up to INT64_MAX.
+bool imap_octets(struct imap_cursor *cursor, uint64_t *number);
 bool imap_number(struct imap_cursor *cursor, uint32_t *number);
 // The next range of a set ("4", "4:9", "9:4", "4:*"); * is star. 1: *range; 0: the end; -1: no set.
 int imap_set_next(struct imap_cursor *cursor, uint32_t star, struct uid_range *range);
@@ -172,7 +173,7 @@ struct imap_store {
 
 // Arguments of FETCH.
 struct imap_pieces {
-	uint32_t size; // octets asked for at once: "<0.16384>"
+	uint64_t size; // octets asked for at once: "<0.16384>"
 	bool is_mixed; // not the same for all items
 };
 
@@ -248,7 +249,7 @@ struct imap_fetch {
 	uint64_t header_bytes, body_bytes;
 	int64_t date; // INTERNALDATE, seconds since 1970
 	int64_t origin; // of a piece, -1: it is none
-	uint32_t requested; // octets of each piece that were asked for, 0: not known
+	uint64_t requested; // octets of each piece that were asked for, 0: not known
 	struct imap_section section;
 	struct imap_reading reading;
 	struct content *listed; // a header that comes alone, for rules; NULL: none

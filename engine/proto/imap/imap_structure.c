@@ -40,7 +40,7 @@ struct imap_structure {
 	uint8_t n_name; // of a parameter
 	bool is_full; // header
 	uint16_t n_header;
-	uint32_t octets;
+	uint64_t octets;
 	char path[IMAP_SECTION_SIZE_MAX];
 	char name[PARAM_NAME_SIZE_MAX];
 	char header[IMAP_KNOWN_HEADER_SIZE_MAX];
@@ -217,7 +217,7 @@ single_value(struct imap_structure *s, struct frame *f, const struct imap_token 
 	} else if (f->n == 6 && token->data != NULL) {
 		struct imap_cursor text = {token->data, token->data + token->size};
 
-		imap_number(&text, &s->octets);
+		imap_octets(&text, &s->octets);
 	}
 }
 

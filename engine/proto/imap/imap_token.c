@@ -165,15 +165,23 @@ uint32_t imap_token_text(const struct imap_token *token, uint8_t *text, uint32_t
 	return n;
 }
 
-bool imap_number(struct imap_cursor *cursor, uint32_t *number) {
+bool imap_octets(struct imap_cursor *cursor, uint64_t *number) {
 	const uint8_t *start = cursor->at;
 	uint64_t n = 0;
 
 	for (; cursor->at < cursor->end && is_digit(*cursor->at); cursor->at++)
-		if (n <= UINT32_MAX)
-			n = n * 10 + (*cursor->at - '0');
-	*number = n <= UINT32_MAX ? n : 0;
-	return cursor->at > start && n <= UINT32_MAX;
+		if (n <= INT64_MAX)
+			n = n <= (INT64_MAX - 9) / 10 ? n * 10 + (*cursor->at - '0') : UINT64_MAX;
+	*number = n <= INT64_MAX ? n : 0;
+	return cursor->at > start && n <= INT64_MAX;
+}
+
+bool imap_number(struct imap_cursor *cursor, uint32_t *number) {
+	uint64_t n;
+	bool is_number = imap_octets(cursor, &n) && n <= UINT32_MAX;
+
+	*number = is_number ? (uint32_t)n : 0;
+	return is_number;
 }
 
 // seq-number = nz-number / "*"

@@ -58,15 +58,15 @@ static void setacl_ok(struct imap_ctx *c, struct imap_flight *flight, struct ima
 static void pieces_take(struct imap_pieces *pieces, const struct imap_token *arg) {
 	const uint8_t *end = arg->data + arg->size, *at = end;
 	struct imap_cursor text;
-	uint32_t number;
+	uint64_t number;
 
 	while (at > arg->data && at[-1] != '<' && at[-1] != ']')
 		at--;
 	if (at == arg->data || at[-1] != '<')
 		return;
 	text = (struct imap_cursor){at, end};
-	if (!imap_number(&text, &number) || text.at == end || *text.at++ != '.'
-	    || !imap_number(&text, &number))
+	if (!imap_octets(&text, &number) || text.at == end || *text.at++ != '.'
+	    || !imap_octets(&text, &number))
 		return;
 	pieces->is_mixed |= pieces->size != 0 && pieces->size != number;
 	pieces->size = number;

@@ -57,7 +57,7 @@ static void fields_split_at_their_colon(void **) {
 	}
 }
 
-static void encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is(void **) {
+static void m13_encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is(void **) {
 	static const struct {
 		const char *value, *text;
 		uint32_t flaws;
@@ -285,7 +285,7 @@ static int tear_down(void **) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fields_split_at_their_colon),
-		cmocka_unit_test(encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is),
+		cmocka_unit_test(m13_encoded_words_are_decoded_and_what_cannot_be_stands_as_it_is),
 		cmocka_unit_test(bytes_without_a_label_are_read_as_was_asked_for),
 		cmocka_unit_test(m11_parameters_are_read_as_rfc_2231_says),
 		cmocka_unit_test(a_boundary_is_the_bytes_it_is),

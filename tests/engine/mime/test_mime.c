@@ -624,6 +624,8 @@ static void m02_a_nul_in_a_field_is_said_wherever_it_stands(void **state) {
 		// In the name it is no header, and all of it is text.
 		assert_true(at < 26 || said.events != 0);
 	}
+	check("A: b\0c\r\n\r\nx", 11, &said); // in one that nothing is read of, too
+	assert_int_equal(said.events, ON(mime_bad_header));
 }
 
 static void m02_blanks_of_any_number_are_blanks(void **state) {

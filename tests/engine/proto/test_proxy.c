@@ -202,8 +202,11 @@ static void x5_a_line_of_107_bytes_is_one_and_of_108_none(void **) {
 	memset(line + 14, 'x', sizeof(line) - 14);
 	memcpy(line + 105, "\r\n", 2);
 	check("107", (uint8_t *)line, 107, "1 local|");
-	memset(line + 105, 'x', 3);
 	char expected[130];
+	memcpy(line + 105, "x\r\n", 3);
+	snprintf(expected, sizeof(expected), "none|%.108s", line);
+	check("108", (uint8_t *)line, 108, expected);
+	memset(line + 105, 'x', 3);
 	snprintf(expected, sizeof(expected), "none|%.120s", line);
 	check("without an end", (uint8_t *)line, sizeof(line), expected);
 }
@@ -239,6 +242,13 @@ static void x6_two_checksums_or_a_short_one_are_bad(void **) {
 		= SIGNATURE "\x21\x11\0\x1a" IPV4 "\x03\0\x04\0\0\0\0\x03\0\x04\0\0\0\0";
 	static const uint8_t brief[] = SIGNATURE "\x21\x11\0\x12" IPV4 "\x03\0\x03\0\0\0";
 
+	uint8_t large[] = SIGNATURE "\x21\x11\0\x14" IPV4 "\x03\0\x05\0\0\0\0\0";
+	size_t size = sizeof(large) - 1;
+
+	// Five bytes, the last four of which would be right.
+	uint32_t crc = htonl(crc_plain(large, size));
+	memcpy(large + size - 4, &crc, 4);
+	check("large", large, size, "2 bad|");
 	check("two", two, sizeof(two) - 1, "2 bad|");
 	check("short", brief, sizeof(brief) - 1, "2 bad|");
 }

@@ -4,10 +4,12 @@
 // Hellos built here from their lists (HOSTILE.md section 5, L1 to L9), and what is read of them, however
 // they are cut into records and pieces.
 
+#include "hello.h"
 #include "limits.h"
 #include "play.h"
 #include "proto/tls.h"
 
+#include <openssl/sha.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,127 +18,15 @@
 
 #include <cmocka.h>
 
-struct bytes {
-	uint8_t data[40000];
-	size_t size;
-};
-
-static void put8(struct bytes *to, unsigned value) {
-	to->data[to->size++] = (uint8_t)value;
-}
-
-static void put16(struct bytes *to, unsigned value) {
-	put8(to, value >> 8);
-	put8(to, value & 0xff);
-}
-
-static void put(struct bytes *to, const void *data, size_t size) {
-	if (size > 0)
-		memcpy(to->data + to->size, data, size);
-	to->size += size;
-}
-
-// Numbers in hex, apart by spaces, with the size of their list before them in so many bytes.
-static void put_list(struct bytes *to, const char *numbers, int size_bytes) {
-	size_t at = to->size;
-	unsigned value;
-	int n;
-
-	to->size += (size_t)size_bytes;
-	for (; sscanf(numbers, "%x%n", &value, &n) == 1; numbers += n)
-		put16(to, value);
-	size_t size = to->size - at - (size_t)size_bytes;
-	if (size_bytes == 2)
-		to->data[at] = (uint8_t)(size >> 8);
-	to->data[at + (size_t)size_bytes - 1] = (uint8_t)size;
-}
-
-struct hello {
-	unsigned version;
-	const char *ciphers;
-	const char *extensions; // those with a number below are filled from the members
-	const char *versions, *signatures;
-	const char *alpn;
-	size_t alpn_size;
-	const char *name;
-	size_t name_size;
-};
-
-static void put_extension(struct bytes *to, const struct hello *hello, unsigned type) {
-	size_t at;
-
-	put16(to, type);
-	at = to->size;
-	put16(to, 0);
-	switch (type) {
-	case 0x00:
-		put16(to, hello->name_size + 3);
-		put8(to, 0);
-		put16(to, hello->name_size);
-		put(to, hello->name, hello->name_size);
-		break;
-	case 0x10:
-		put16(to, hello->alpn_size + 1);
-		put8(to, hello->alpn_size);
-		put(to, hello->alpn, hello->alpn_size);
-		break;
-	case 0x0d:
-		put_list(to, hello->signatures, 2);
-		break;
-	case 0x2b:
-		put_list(to, hello->versions, 1);
-		break;
-	}
-	to->data[at] = (uint8_t)((to->size - at - 2) >> 8);
-	to->data[at + 1] = (uint8_t)(to->size - at - 2);
-}
-
-static void body_make(struct bytes *to, const struct hello *hello) {
-	static const uint8_t random[32];
-	unsigned type;
-	size_t at;
-	int n;
-
-	to->size = 0;
-	put16(to, hello->version);
-	put(to, random, sizeof(random));
-	put8(to, 0);
-	put_list(to, hello->ciphers, 2);
-	put16(to, 0x0100); // no compression
-	if (!hello->extensions)
-		return;
-	at = to->size;
-	put16(to, 0);
-	for (const char *list = hello->extensions; sscanf(list, "%x%n", &type, &n) == 1; list += n)
-		put_extension(to, hello, type);
-	to->data[at] = (uint8_t)((to->size - at - 2) >> 8);
-	to->data[at + 1] = (uint8_t)(to->size - at - 2);
-}
-
-// Records of at most so many bytes.
-static void records_make(struct bytes *to, const struct bytes *body, size_t record_size) {
-	static struct bytes message;
-
-	message.size = to->size = 0;
-	put16(&message, 0x0100 | body->size >> 16);
-	put16(&message, body->size & 0xffff);
-	put(&message, body->data, body->size);
-	for (size_t at = 0; at < message.size;) {
-		size_t n = message.size - at < record_size ? message.size - at : record_size;
-		put8(to, 22);
-		put16(to, 0x0301);
-		put16(to, n);
-		put(to, message.data + at, n);
-		at += n;
-	}
-}
-
 static struct slab *slab;
 
+// Up to two hellos of one client.
 struct reading {
 	struct tls_reader reader;
-	struct tls_hello hello;
-	int result;
+	struct tls_hello hellos[2];
+	int n;
+	bool is_over;
+	int result; // of the last that was looked for
 };
 
 static void *reading_open(const void *) {
@@ -146,19 +36,23 @@ static void *reading_open(const void *) {
 static void reading_data(void *ctx, enum stream_dir dir, const uint8_t *data, size_t size) {
 	struct reading *r = ctx;
 
-	if (r->result == 0)
-		r->result = tls_hello_read(&r->reader, slab, data, size, &r->hello);
+	while (!r->is_over) {
+		r->result = tls_hello_read(&r->reader, slab, &data, &size, &r->hellos[r->n]);
+		if (r->result == 0)
+			return;
+		r->is_over = r->result < 0 || ++r->n == 2
+			|| !tls_reader_again(&r->reader, &r->hellos[0]);
+	}
 }
 
 static char *reading_end(void *ctx) {
 	struct reading *r = ctx;
-	const struct tls_hello *h = &r->hello;
 	char *text;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
 
-	fprintf(out, "%d", r->result);
-	if (r->result > 0)
+	fprintf(out, "%d %d", r->n, r->result);
+	for (const struct tls_hello *h = r->hellos; h < r->hellos + r->n; h++)
 		fprintf(out,
 			" %x %d %d %s %s %s",
 			h->version,
@@ -174,19 +68,30 @@ static char *reading_end(void *ctx) {
 	return text;
 }
 
-// In all ways; what is read in the whole.
-static int read_all_ways(const struct bytes *bytes, struct tls_hello *hello) {
+// In all ways; how many hellos were read in the whole: of two the second, of one, or none, what came of it.
+static int hellos_read(const struct bytes *bytes, struct tls_hello *hello, int *result_r) {
 	static const struct play_reader reader
 		= {.open = reading_open, .data = reading_data, .end = reading_end};
-	struct tls_reader whole = {0};
 	char *text = play_check_bytes("hello", &reader, NULL, bytes->data, bytes->size);
-	int result = tls_hello_read(&whole, slab, bytes->data, bytes->size, hello);
+	struct reading *whole = reading_open(NULL);
+	int n;
 
 	assert_non_null(text);
-	assert_int_equal(atoi(text), result);
-	tls_reader_free(&whole, slab);
 	free(text);
-	return result;
+	reading_data(whole, STREAM_CLIENT, bytes->data, bytes->size);
+	n = whole->n;
+	*hello = whole->hellos[n > 0 ? n - 1 : 0];
+	*result_r = whole->result;
+	free(reading_end(whole));
+	return n;
+}
+
+// Of a client with one hello: 1, and what is read of it; else as tls_hello_read().
+static int read_all_ways(const struct bytes *bytes, struct tls_hello *hello) {
+	int result, n = hellos_read(bytes, hello, &result);
+
+	assert_true(n < 2);
+	return n == 1 ? 1 : result;
 }
 
 // A hello's body by itself, and in records and in all ways.
@@ -198,34 +103,18 @@ static int parse(const struct bytes *body, struct tls_hello *hello) {
 	memcpy(exact, body->data, body->size);
 	result = tls_hello_parse(exact, body->size, hello);
 	free(exact);
-	records_make(&bytes, body, 300);
+	hello_records(&bytes, body, 300);
 	assert_int_equal(read_all_ways(&bytes, &(struct tls_hello){0}), result);
 	return result;
 }
-
-// The example of FoxIO's description, with GREASE in every list.
-static const struct hello chrome = {
-	.version = 0x0303,
-	.ciphers
-	= "dada 1301 1302 1303 c02b c02f c02c c030 cca9 cca8 c013 c014 009c 009d 002f 0035",
-	.extensions = "8a8a 001b 0000 0033 0010 4469 0017 002d 000d 0005 0023 0012 002b ff01 000b "
-		      "000a 0015 fafa",
-	.versions = "6a6a 0304 0303",
-	.signatures = "0403 0804 0401 0503 0805 0501 0806 0601",
-	.alpn = "h2",
-	.alpn_size = 2,
-	.name = "Mail.Example.Org.",
-	.name_size = 17,
-};
-static const char *const chrome_ja4 = "t13d1516h2_8daaf6152771_e5627efa2ab1";
 
 static void l5_the_published_example_has_its_fingerprint(void **) {
 	struct tls_hello hello;
 	struct bytes body;
 
-	body_make(&body, &chrome);
+	hello_body(&body, &hello_chrome);
 	assert_int_equal(parse(&body, &hello), 1);
-	assert_string_equal(hello.ja4, chrome_ja4);
+	assert_string_equal(hello.ja4, hello_chrome_ja4);
 	assert_string_equal(hello.server_name, "mail.example.org");
 	assert_string_equal(hello.alpn, "h2");
 	assert_int_equal(hello.version, 0x0304);
@@ -237,12 +126,12 @@ static void l3_records_and_pieces_of_any_size_give_the_same(void **) {
 	static struct bytes body, bytes;
 	struct tls_hello hello;
 
-	body_make(&body, &chrome);
+	hello_body(&body, &hello_chrome);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		records_make(&bytes, &body, sizes[i]);
-		put(&bytes, "\x17\x03\x03", 3); // what follows is not looked at
+		hello_records(&bytes, &body, sizes[i]);
+		bytes_put(&bytes, "\x17\x03\x03", 3); // what follows is not looked at
 		assert_int_equal(read_all_ways(&bytes, &hello), 1);
-		assert_string_equal(hello.ja4, chrome_ja4);
+		assert_string_equal(hello.ja4, hello_chrome_ja4);
 	}
 }
 
@@ -267,12 +156,12 @@ static void l4_alpn_by_its_first_and_last_byte(void **) {
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct hello of = chrome;
+		struct hello of = hello_chrome;
 		struct tls_hello hello;
 		struct bytes body;
 		of.alpn = cases[i].alpn;
 		of.alpn_size = cases[i].size;
-		body_make(&body, &of);
+		hello_body(&body, &of);
 		assert_int_equal(parse(&body, &hello), 1);
 		assert_memory_equal(hello.ja4 + 8, cases[i].text, 2);
 		assert_string_equal(hello.alpn, cases[i].name);
@@ -296,7 +185,7 @@ static void l5_l6_lists_that_are_missing_empty_or_all_grease(void **) {
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct hello of = chrome;
+		struct hello of = hello_chrome;
 		struct tls_hello hello;
 		struct bytes body;
 		of.version = cases[i].version;
@@ -304,7 +193,7 @@ static void l5_l6_lists_that_are_missing_empty_or_all_grease(void **) {
 		of.extensions = cases[i].extensions;
 		of.versions = cases[i].versions;
 		of.signatures = cases[i].signatures;
-		body_make(&body, &of);
+		hello_body(&body, &of);
 		assert_int_equal(parse(&body, &hello), 1);
 		assert_string_equal(hello.ja4, cases[i].ja4);
 	}
@@ -312,7 +201,7 @@ static void l5_l6_lists_that_are_missing_empty_or_all_grease(void **) {
 
 static void l5_more_than_99_are_99(void **) {
 	char ciphers[5 * TLS_CIPHERS_MAX + 20] = "", extensions[5 * 120] = "";
-	struct hello of = chrome;
+	struct hello of = hello_chrome;
 	struct tls_hello hello;
 	struct bytes body;
 
@@ -322,7 +211,7 @@ static void l5_more_than_99_are_99(void **) {
 		sprintf(extensions + 5 * i, "%04x ", 0x5000 + i);
 	of.ciphers = ciphers;
 	of.extensions = extensions;
-	body_make(&body, &of);
+	hello_body(&body, &of);
 	assert_int_equal(parse(&body, &hello), 1);
 	assert_memory_equal(hello.ja4, "t12i999900_", 11);
 }
@@ -331,51 +220,191 @@ static void l1_l2_l6_a_hello_cut_anywhere_is_broken(void **) {
 	struct tls_hello hello;
 	struct bytes body;
 
-	body_make(&body, &chrome);
+	hello_body(&body, &hello_chrome);
 	size_t whole = body.size, without = 2 + 32 + 1 + 2 + 32 + 2;
 	for (body.size = 0; body.size < whole; body.size++)
 		assert_int_equal(parse(&body, &hello), body.size == without ? 1 : -1);
+}
+
+// A plain reckoning of JA4 over lists: each as its description says it, one word after the other.
+struct words {
+	uint16_t word[200];
+	size_t n;
+};
+
+static int word_compare(const void *a, const void *b) {
+	return *(const uint16_t *)a < *(const uint16_t *)b ? -1 : 1;
+}
+
+static void words_hash(const struct words *list, const struct words *behind, char hash[13]) {
+	char text[3000] = "";
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+	size_t size = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		size += (size_t)sprintf(text + size, i > 0 ? ",%04x" : "%04x", list->word[i]);
+	for (size_t i = 0; behind && i < behind->n; i++)
+		size += (size_t)sprintf(text + size, i > 0 ? ",%04x" : "_%04x", behind->word[i]);
+	SHA256((const uint8_t *)text, size, digest);
+	for (int i = 0; i < 6; i++)
+		sprintf(hash + 2 * i, "%02x", digest[i]);
+	if (list->n == 0)
+		strcpy(hash, "000000000000");
+}
+
+// At most max words, some of them GREASE; spelled into text with it, and kept without.
+static struct words words_draw(unsigned *seed, size_t max, unsigned from, char *text) {
+	struct words words = {0};
+	size_t size = 0, n = (size_t)rand_r(seed) % (max + 1);
+
+	text[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		unsigned grease = (unsigned)rand_r(seed) % 16 * 0x1010 + 0x0a0a;
+		bool is_grease = rand_r(seed) % 6 == 0;
+		unsigned word = is_grease ? grease : from + (unsigned)rand_r(seed) % 0x900;
+		size += (size_t)sprintf(text + size, "%04x ", word);
+		// What looks alike only by half is a word like any other.
+		if ((word & 0x0f0f) != 0x0a0a || word >> 8 != (word & 0xff))
+			words.word[words.n++] = (uint16_t)word;
+	}
+	return words;
+}
+
+static void l5_drawn_lists_have_the_fingerprint_of_a_plain_reckoning(void **) {
+	char ciphers[1000], extensions[1200], signatures[1000], hash[2][13], expected[TLS_JA4_SIZE];
+	unsigned seed = 20261129;
+
+	for (int i = 0; i < 300; i++) {
+		struct words cipher = words_draw(&seed, 120, 0x1300, ciphers);
+		struct words extension = words_draw(&seed, 120, 0x2a01, extensions);
+		struct words signature = words_draw(&seed, 20, 0x0401, signatures);
+		struct hello of = hello_chrome;
+		struct tls_hello hello;
+		static struct bytes body;
+
+		// The name and ALPN are counted and not hashed; the versions are where TLS 1.3 comes from.
+		strcat(extensions, "0000 002b 0010 000d");
+		of.extensions = extensions;
+		of.ciphers = ciphers;
+		of.signatures = signatures;
+		extension.word[extension.n++] = 0x002b;
+		extension.word[extension.n++] = 0x000d;
+		qsort(cipher.word, cipher.n, sizeof(cipher.word[0]), word_compare);
+		qsort(extension.word, extension.n, sizeof(extension.word[0]), word_compare);
+		words_hash(&cipher, NULL, hash[0]);
+		words_hash(&extension, &signature, hash[1]);
+		snprintf(
+			expected,
+			sizeof(expected),
+			"t13d%02zu%02zuh2_%s_%s",
+			cipher.n < 99 ? cipher.n : 99,
+			extension.n + 2 < 99 ? extension.n + 2 : 99,
+			hash[0],
+			hash[1]
+		);
+		hello_body(&body, &of);
+		assert_int_equal(tls_hello_parse(body.data, body.size, &hello), 1);
+		assert_string_equal(hello.ja4, expected);
+	}
+}
+
+// Behind a hello of TLS 1.3 a second one is read where a server's wish for another key may have come: next, or
+// after what RFC 8446 lets stand between them, and nowhere else.
+static void l6_a_second_hello_is_read_where_one_may_stand(void **) {
+	static const char change[] = "\x14\3\3\0\1\1", alert[] = "\x15\3\3\0\2\2\x28";
+	static char early[5 + 16384] = "\x17\3\3\x40", more[5 + 2] = "\x17\3\3\0\2";
+	static const char part[] = "\x17\3\3\x40";
+	static const struct {
+		const char *between[2];
+		size_t size[2];
+		unsigned version;
+		bool is_early, is_read;
+	} cases[] = {
+		{{""}, {0}, 0x0304, false, true},
+		{{""}, {0}, 0x0304, true, true},
+		{{change}, {6}, 0x0304, false, true},
+		{{change, early}, {6, sizeof(early)}, 0x0304, true, true},
+		{{early, change}, {sizeof(early), 6}, 0x0304, true, true},
+		{{change, change}, {6, 6}, 0x0304, false, false},
+		{{change, more}, {6, sizeof(more)}, 0x0304, false, false},
+		{{early, more}, {sizeof(early), sizeof(more)}, 0x0304, true, false},
+		{{part}, {4}, 0x0304, true, false},
+		{{alert}, {7}, 0x0304, false, false},
+		{{""}, {0}, 0x0303, false, false},
+	};
+	static struct bytes body, first, second, bytes;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct hello of = hello_chrome;
+		struct tls_hello hello;
+		int result;
+
+		of.versions = cases[i].version == 0x0304 ? "6a6a 0304 0303" : "0303";
+		of.extensions = cases[i].is_early ? "0000 002b 002a" : "0000 002b";
+		hello_body(&body, &of);
+		hello_records(&first, &body, 300);
+		of.extensions = "0000 002b 002c"; // with a cookie
+		of.name = "second.example.org";
+		of.name_size = strlen(of.name);
+		hello_body(&body, &of);
+		hello_records(&second, &body, 60);
+		bytes.size = 0;
+		bytes_put(&bytes, first.data, first.size);
+		for (int at = 0; at < 2; at++)
+			bytes_put(&bytes, cases[i].between[at], cases[i].size[at]);
+		bytes_put(&bytes, second.data, second.size);
+		assert_int_equal(hellos_read(&bytes, &hello, &result), cases[i].is_read ? 2 : 1);
+		assert_string_equal(
+			hello.server_name,
+			cases[i].is_read ? "second.example.org" : "mail.example.org"
+		);
+	}
 }
 
 static void l1_lengths_that_lie_stay_inside_their_extension(void **) {
 	struct tls_hello hello;
 	struct bytes body;
 
-	body_make(&body, &chrome);
+	hello_body(&body, &hello_chrome);
 	uint8_t *name = memmem(body.data, body.size, "Mail.Example", 12);
 	name[-2] = name[-1] = 0xff;
 	assert_int_equal(parse(&body, &hello), 1);
 	assert_true(hello.is_name_bad);
 	assert_string_equal(hello.server_name, "");
-	assert_string_equal(hello.ja4, chrome_ja4);
+	assert_string_equal(hello.ja4, hello_chrome_ja4);
 }
 
 static void l2_l9_messages_and_records_of_wrong_length_are_no_hello(void **) {
-	static struct bytes body, bytes;
+	static struct bytes body, bytes, records;
 	struct tls_hello hello;
 
-	body_make(&body, &chrome);
-	records_make(&bytes, &body, 16384);
+	hello_body(&body, &hello_chrome);
+	hello_records(&bytes, &body, 16384);
 	bytes.data[8]++; // one byte more is announced than comes
 	assert_int_equal(read_all_ways(&bytes, &hello), 0);
-	records_make(&bytes, &body, 16384);
+	hello_records(&bytes, &body, 16384);
 	bytes.data[8] -= 4;
 	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 	bytes.data[6] = 1; // more than limits.h allows
 	assert_int_equal(read_all_ways(&bytes, &hello), -1);
-	records_make(&bytes, &body, 16384);
+	hello_records(&bytes, &body, 16384);
 	bytes.data[5] = 2; // a server's
 	assert_int_equal(read_all_ways(&bytes, &hello), -1);
-	records_make(&bytes, &body, 16384);
+	hello_records(&bytes, &body, 16384);
 	bytes.data[3] = bytes.data[4] = 0; // L9: an empty record
 	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 	bytes.data[3] = 0x41;
 	bytes.data[4] = 1; // L9: one more than 16,384 + 256
 	assert_int_equal(read_all_ways(&bytes, &hello), -1);
+	bytes.size = 0; // L9: an empty record in front of a good one
+	bytes_put(&bytes, "\x16\3\1\0\0", 5);
+	hello_records(&records, &body, 16384);
+	bytes_put(&bytes, records.data, records.size);
+	assert_int_equal(read_all_ways(&bytes, &hello), -1);
 }
 
 static void l7_names_that_are_none_are_said_to_be(void **) {
-	static char large[300];
+	static char large[256], larger[256];
 	static const struct {
 		const char *name;
 		size_t size;
@@ -386,7 +415,7 @@ static void l7_names_that_are_none_are_said_to_be(void **) {
 		{"a b", 3, NULL},
 		{"a\nb", 3, NULL},
 		{"\xc3\xa9", 2, NULL},
-		{large, 256, NULL},
+		{larger, 256, NULL},
 		{large, 255, large},
 		{"a.", 2, "a"},
 		{".", 1, "."},
@@ -394,28 +423,29 @@ static void l7_names_that_are_none_are_said_to_be(void **) {
 	};
 
 	memset(large, 'x', 255);
+	memset(larger, 'x', 256);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct hello of = chrome;
+		struct hello of = hello_chrome;
 		struct tls_hello hello;
 		struct bytes body;
 		of.name = cases[i].name;
 		of.name_size = cases[i].size;
-		body_make(&body, &of);
+		hello_body(&body, &of);
 		assert_int_equal(parse(&body, &hello), 1);
 		assert_int_equal(hello.is_name_bad, cases[i].expected == NULL);
 		assert_string_equal(hello.server_name, cases[i].expected ?: "");
-		assert_string_equal(hello.ja4, chrome_ja4);
+		assert_string_equal(hello.ja4, hello_chrome_ja4);
 	}
 }
 
 static void l7_two_names_are_bad(void **) {
-	struct hello of = chrome;
+	struct hello of = hello_chrome;
 	struct tls_hello hello;
 	struct bytes body;
 
 	of.name = "a\0\0\1b"; // the first one's length is put right below
 	of.name_size = 5;
-	body_make(&body, &of);
+	hello_body(&body, &of);
 	uint8_t *name = memmem(body.data, body.size, "\0\0\5a\0\0\1b", 8);
 	name[2] = 1;
 	assert_int_equal(parse(&body, &hello), 1);
@@ -424,12 +454,12 @@ static void l7_two_names_are_bad(void **) {
 }
 
 static void l8_an_encrypted_hello_marks_the_name_as_the_outer_one(void **) {
-	struct hello of = chrome;
+	struct hello of = hello_chrome;
 	struct tls_hello hello;
 	struct bytes body;
 
 	of.extensions = "0000 fe0d";
-	body_make(&body, &of);
+	hello_body(&body, &of);
 	assert_int_equal(parse(&body, &hello), 1);
 	assert_true(hello.is_ech);
 	assert_string_equal(hello.server_name, "mail.example.org");
@@ -452,6 +482,8 @@ int main(void) {
 		cmocka_unit_test(l4_alpn_by_its_first_and_last_byte),
 		cmocka_unit_test(l5_l6_lists_that_are_missing_empty_or_all_grease),
 		cmocka_unit_test(l5_more_than_99_are_99),
+		cmocka_unit_test(l5_drawn_lists_have_the_fingerprint_of_a_plain_reckoning),
+		cmocka_unit_test(l6_a_second_hello_is_read_where_one_may_stand),
 		cmocka_unit_test(l1_l2_l6_a_hello_cut_anywhere_is_broken),
 		cmocka_unit_test(l1_lengths_that_lie_stay_inside_their_extension),
 		cmocka_unit_test(l2_l9_messages_and_records_of_wrong_length_are_no_hello),
