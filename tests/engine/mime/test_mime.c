@@ -159,7 +159,12 @@ static char *message_end(void *ctx) {
 	return text;
 }
 
+static enum beside_as message_as(const void *) {
+	return BESIDE_MESSAGE;
+}
+
 static const struct play_reader message_reader = {
+	.as = message_as,
 	.open = message_open,
 	.data = message_data,
 	.gap = message_gap,

@@ -174,10 +174,14 @@ static char *reading_end(void *ctx) {
 	return text;
 }
 
+static enum beside_as reading_as(const void *) {
+	return BESIDE_TLS;
+}
+
 // In all ways; what is read in the whole.
 static int read_all_ways(const struct bytes *bytes, struct tls_hello *hello) {
-	static const struct play_reader reader
-		= {.open = reading_open, .data = reading_data, .end = reading_end};
+	static const struct play_reader reader = {
+		.as = reading_as, .open = reading_open, .data = reading_data, .end = reading_end};
 	struct tls_reader whole = {0};
 	char *text = play_check_bytes("hello", &reader, NULL, bytes->data, bytes->size);
 	int result = tls_hello_read(&whole, slab, bytes->data, bytes->size, hello);
