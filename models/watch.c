@@ -204,7 +204,7 @@ static void volume_take(const struct visit *visit, struct meter *meter) {
 	account->today_old += visit->old;
 	if (visit->served)
 		return;
-	if (visit_is_home(visit))
+	if (visit_is_home(visit) && !visit->activity->ambiguous)
 		account->today_home_old += visit->old;
 	meter->today = meter_score(volume_nats(account));
 }
@@ -452,7 +452,8 @@ void watch_run(
 	visit_take(&visit, fleet, account, activity, time_ns);
 	if (doubtful)
 		account->doubt_min = visit.min;
-	account->today_sent += activity->n_sent;
+	if (!activity->ambiguous)
+		account->today_sent += activity->n_sent;
 	table_prove(&watch->accounts, account);
 	adopt(watch, &visit);
 	struct visitor *visitor = visitor_take(&visit, fleet, watch->without);

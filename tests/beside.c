@@ -34,7 +34,8 @@ static const uint64_t start_ns = 1768204800ull * 1000000000, step_ns = 1000000;
 	"Subject: =?iso-8859-2?Q?zpr=E1va?=\r\nMIME-Version: 1.0\r\n"                              \
 	"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n"                                 \
 	"Content-Type: text/html; charset=windows-1250\r\n"                                        \
-	"Content-Transfer-Encoding: quoted-printable\r\n\r\n<p>P=F8=EDsn=EC confi<b>den</b>tial=\r\n" \
+	"Content-Transfer-Encoding: quoted-printable\r\n\r\n<p>P=F8=EDsn=EC "                      \
+	"confi<b>den</b>tial=\r\n"                                                                 \
 	"ly</p>\r\n--b\r\n"                                                                        \
 	"Content-Type: application/pdf; name=a.pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n"   \
 	"JVBERi0xLjQKJeLjz9MKMyAwIG9iago8PC9MZW5ndGggNCAwIFI+PgpzdHJlYW0K\r\n--b--\r\n"
@@ -55,7 +56,9 @@ static const struct line imap_lines[] = {
 	{C, .text = "AGFubmFAZ29vZC5leGFtcGxlAHNlY3JldA==\r\nc COMPRESS DEFLATE\r\n"},
 	{S, .text = "b OK in\r\nc OK deflate\r\n"},
 	{C, true, "d SELECT INBOX\r\ne UID FETCH 3 (BODY.PEEK[])\r\n"},
-	{S, true, "* 5 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 9]\r\nd OK [READ-WRITE]\r\n"},
+	{S,
+	 true,
+	 "* 5 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 9]\r\nd OK [READ-WRITE]\r\n"},
 	{S, true, "* 3 FETCH (UID 3 BODY[] {403}\r\n" MESSAGE ")\r\ne OK\r\n"},
 	{C, true, "f LOGIN {4}\r\n"},
 	{S, true, "f BAD already\r\n"},
@@ -152,9 +155,9 @@ static void *need(void *memory) {
 
 static void talk_put(struct talk *t, struct packet packet) {
 	if (t->n == t->room)
-		t->packets = need(realloc(
-			t->packets, (t->room = 2 * t->room + 64) * sizeof(*t->packets)
-		));
+		t->packets = need(
+			realloc(t->packets, (t->room = 2 * t->room + 64) * sizeof(*t->packets))
+		);
 	t->packets[t->n++] = packet;
 }
 
@@ -194,7 +197,8 @@ static struct talk lines_talk(const struct line *lines, size_t n) {
 	size_t size;
 
 	for (int dir = 0; dir < 2; dir++)
-		if (deflateInit2(&deflaters[dir], 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+		if (deflateInit2(&deflaters[dir], 6, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY)
+		    != Z_OK)
 			abort();
 	for (size_t i = 0; i < n; i++) {
 		uint8_t *bytes = line_bytes(&lines[i], &deflaters[lines[i].dir], &size);
@@ -228,13 +232,8 @@ static size_t parts_size(const struct play_part *parts, size_t n, bool with_gaps
 
 // As many packets as the good ones have, if that leaves none too small or too large. text: of 200 bytes, for
 // what is put in front.
-static struct talk bad_talk(
-	enum beside_as as,
-	const struct play_part *parts,
-	size_t n,
-	size_t n_good,
-	char *text
-) {
+static struct talk
+bad_talk(enum beside_as as, const struct play_part *parts, size_t n, size_t n_good, char *text) {
 	static const char zip[] = "Content-Type: application/zip; name=z.zip\r\n"
 				  "Content-Transfer-Encoding: binary\r\n\r\n";
 	size_t piece = parts_size(parts, n, false) / n_good + 1;
@@ -300,7 +299,8 @@ static void keep_activity(void *ctx, const struct activity *activity) {
 
 // One rule, for both kinds of bodies; compiled once.
 static struct scanner *scanner_get(void) {
-	static const char text[] = "rules: [{id: secret, look: [body, header], pattern: 'confidential'}]\n";
+	static const char text[]
+		= "rules: [{id: secret, look: [body, header], pattern: 'confidential'}]\n";
 	static struct scanner *scanner;
 	int n_bad;
 
@@ -342,14 +342,13 @@ static bool worker_close(struct worker *w) {
 	return is_empty;
 }
 
-static void segment(
-	struct worker *w,
+static void
+segment(struct worker *w,
 	struct connection *c,
 	enum stream_dir dir,
 	uint8_t flags,
 	const uint8_t *data,
-	size_t size
-) {
+	size_t size) {
 	uint8_t *exact = need(malloc(size ? size : 1)); // reading past it is seen
 	struct pkt pkt = {
 		.payload = exact,
@@ -486,7 +485,8 @@ char *beside(enum beside_as as, const struct play_part *parts, size_t n_parts) {
 		return strdup(alone);
 	both = run(as, parts, n_parts);
 	told = NULL;
-	if (strcmp(alone, both) != 0 && asprintf(&told, "-- alone:\n%s-- beside it:\n%s", alone, both) < 0)
+	if (strcmp(alone, both) != 0
+	    && asprintf(&told, "-- alone:\n%s-- beside it:\n%s", alone, both) < 0)
 		abort();
 	free(both);
 	return told;

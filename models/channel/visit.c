@@ -96,6 +96,8 @@ static void take_sent(struct visit *visit) {
 				visit->to[i] = to[i][k];
 			}
 		}
+	if (activity->ambiguous)
+		return;
 	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
 		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++)
 			account_wrote(visit->account, to[i][k]);
