@@ -124,7 +124,10 @@ static void i28_literals_take_no_memory_and_are_counted(void **) {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		for (size_t c = 0; c < 4; c++) {
 			char *facts = many_facts(
-				commands[i], " {1+}\r\nx", counts[c], "\r\nDELETESCRIPT \"x\"\r\n"
+				commands[i],
+				" {1+}\r\nx",
+				counts[c],
+				"\r\nDELETESCRIPT {1+}\r\nx\r\n"
 			);
 			if ((strstr(facts, "event too_many_literals") != NULL) != (counts[c] > MAX)
 			    || strstr(facts, "DELETESCRIPT=1") == NULL)

@@ -183,7 +183,7 @@ static void i1_i3_i29_limits_bite_in_each_state(void **) {
 
 	for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
 		struct limit limit = literals[i];
-		limit.behind = "\r\nz XNEXT\r\n";
+		limit.behind = "\r\nz XNEXT {1+}\r\nx\r\n"; // whose own is none too many
 		limit_check(
 			&limit,
 			EVENT(too_many_literals),
