@@ -140,6 +140,36 @@ static void i28_literals_take_no_memory_and_are_counted(void **) {
 		}
 }
 
+// Credentials in a literal beyond the limit, and in a string without an end, are not half decoded.
+static void a2_i28_what_is_cut_of_credentials_names_nobody(void **) {
+	static const int counts[]
+		= {4000, SIEVE_TEXT_SIZE_MAX / 4 + 1, 100 * SIEVE_TEXT_SIZE_MAX / 4};
+
+	for (int c = 0; c < 3; c++) {
+		char head[100], *facts;
+		bool is_cut = 8 + 4 * counts[c] > SIEVE_TEXT_SIZE_MAX;
+
+		snprintf(
+			head,
+			sizeof(head),
+			"AUTHENTICATE \"PLAIN\" {%d+}\r\nAHUzNQAF",
+			8 + 4 * counts[c]
+		);
+		facts = many_facts(head, "BQUF", counts[c], "\r\nDELETESCRIPT \"x\"\r\n");
+		assert_non_null(strstr(
+			facts, is_cut ? "login failure PLAIN ? " : "login failure PLAIN u35 "
+		));
+		assert_int_equal(strstr(facts, "event literal_too_long") != NULL, is_cut);
+		assert_non_null(strstr(facts, "DELETESCRIPT=1"));
+		free(facts);
+	}
+	char *facts = many_facts(
+		"AUTHENTICATE \"PLAIN\" \"AHUzNQAF\\", "BQUF", 1, "\r\nDELETESCRIPT \"x\"\r\n"
+	);
+	assert_non_null(strstr(facts, "login failure PLAIN ? "));
+	free(facts);
+}
+
 // A script of a megabyte is counted through, and its targets found.
 static void i28_a_huge_script_is_read_as_it_comes(void **) {
 	enum { N = 1 << 16, SIZE = 16 };
@@ -186,6 +216,7 @@ int main(void) {
 		cmocka_unit_test(redirects_are_found_outside_comments_and_strings),
 		cmocka_unit_test(targets_beyond_the_limits_are_counted),
 		cmocka_unit_test(i28_literals_take_no_memory_and_are_counted),
+		cmocka_unit_test(a2_i28_what_is_cut_of_credentials_names_nobody),
 		cmocka_unit_test(i28_a_huge_script_is_read_as_it_comes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
