@@ -73,6 +73,7 @@ enum {
 	SIEVE_TARGETS_MAX = 8, // of redirects, remembered per session; more are counted
 	SIEVE_ADDRESS_SIZE_MAX = 320,
 	SIEVE_TEXT_SIZE_MAX = 22000, // a SASL message in base64
+	SIEVE_LITERALS_PER_COMMAND_MAX = 100, // two is the most that a command has
 	SIEVE_LITERAL_MAX = 2147483647, // announced; scripts are counted through, not kept
 
 	SMTP_MESSAGES_MAX = 64, // remembered per session record; more are counted

@@ -115,10 +115,12 @@ static void network_write(const struct session *s, struct activity *a) {
 	a->source.network = network->kind;
 }
 
-// What the server read may have been other bytes than these.
+// What the server read may have been other bytes than these, or the same otherwise.
 static bool is_ambiguous(const struct session *s) {
 	const uint64_t events = UINT64_C(1) << EVENT_inconsistent_retransmission
-		| UINT64_C(1) << EVENT_inconsistent_fragments | UINT64_C(1) << EVENT_urgent_data;
+		| UINT64_C(1) << EVENT_inconsistent_fragments | UINT64_C(1) << EVENT_urgent_data
+		| UINT64_C(1) << EVENT_smtp_smuggling | UINT64_C(1) << EVENT_literal_refused
+		| UINT64_C(1) << EVENT_unmatched_response;
 
 	return s->events & events;
 }

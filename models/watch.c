@@ -205,7 +205,7 @@ static void volume_take(const struct visit *visit, struct meter *meter) {
 	account->today_old += visit->old;
 	if (visit->served)
 		return;
-	if (visit_is_home(visit))
+	if (visit_is_home(visit) && !visit->activity->ambiguous)
 		account->today_home_old += visit->old;
 	meter->today = meter_score(volume_nats(account));
 }
@@ -493,7 +493,8 @@ void watch_run(
 		return;
 	struct visit visit;
 	visit_take(&visit, fleet, account, activity, time_ns);
-	account->today_sent += activity->n_sent;
+	if (!activity->ambiguous)
+		account->today_sent += activity->n_sent;
 	adopt(watch, &visit);
 	if (visit.vouches)
 		acquit(watch, &visit);

@@ -103,6 +103,20 @@ static bool part_check(const struct play *p, size_t until, int heard) {
 	return is_same;
 }
 
+bool play_beside(
+	const char *name,
+	enum beside_as as,
+	const struct play_part *parts,
+	size_t n_parts
+) {
+	char *told = beside(as, parts, n_parts);
+
+	if (told != NULL)
+		fprintf(stderr, "%s: good connections beside it notice:\n%s\n", name, told);
+	free(told);
+	return told == NULL;
+}
+
 char *play_check(const struct play *p) {
 	char *whole = play(p, &(struct play_way){0});
 	size_t size = play_size(p);
@@ -115,7 +129,8 @@ char *play_check(const struct play *p) {
 	step = stride(size, PREFIXES_MAX, PREFIXES_BYTES_MAX);
 	for (size_t until = 1; is_right && until < size; until += step)
 		is_right = part_check(p, until, PLAY_BOTH);
-	is_right = is_right && part_check(p, 0, PLAY_CLIENT) && part_check(p, 0, PLAY_SERVER);
+	is_right = is_right && part_check(p, 0, PLAY_CLIENT) && part_check(p, 0, PLAY_SERVER)
+		&& play_beside(p->name, p->reader->as(p->ctx), p->parts, p->n_parts);
 	if (is_right)
 		return whole;
 	free(whole);

@@ -6,11 +6,13 @@
 //	whole, byte by byte, in sevens, and cut in two at every place: what is found must be the same
 //	only up to some byte: it must end cleanly, and byte by byte find the same
 //	the client's bytes alone, and the server's alone: so must they
+//	packet by packet beside good connections, in the whole engine: those notice nothing (beside.h)
 //
 // A reader is whatever takes bytes: a protocol's parser, MIME, a decoder. It says what it found as text.
 
 #pragma once
 
+#include "beside.h"
 #include "stream.h"
 
 #include <stdbool.h>
@@ -25,6 +27,7 @@ struct play_part {
 };
 
 struct play_reader {
+	enum beside_as (*as)(const void *ctx);
 	void *(*open)(const void *ctx);
 	// A block of its exact size, so that ASan sees a read past its end.
 	void (*data)(void *reader, enum stream_dir dir, const uint8_t *data, size_t size);
@@ -37,7 +40,7 @@ struct play_reader {
 struct play {
 	const char *name;
 	const struct play_reader *reader;
-	const void *ctx; // of open()
+	const void *ctx; // of open() and as()
 	const struct play_part *parts;
 	size_t n_parts;
 };
@@ -52,6 +55,15 @@ struct play_way {
 };
 
 char *play(const struct play *play, const struct play_way *way);
+
+// Beside good connections alone, for what cannot be played in all ways. Whether they notice nothing; else
+// the difference is printed.
+bool play_beside(
+	const char *name,
+	enum beside_as as,
+	const struct play_part *parts,
+	size_t n_parts
+);
 
 // In all ways; long inputs at fewer places. What was found in the whole, to be freed; NULL: there were
 // differences, which are printed.

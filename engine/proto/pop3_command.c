@@ -138,18 +138,20 @@ static uint64_t password_hash(const void *ctx, const uint8_t *password, size_t s
 	return session_password_hash(ctx, password, size);
 }
 
-static void sasl_line(struct pop3_parser *p, struct word line) {
+static void sasl_line(struct pop3_parser *p, struct word line, bool is_cut) {
 	p->is_exchange = false;
 	if (!p->sasl)
 		return;
-	if (sasl_client(p->sasl, line.data, line.size, password_hash, p->session) < 0)
+	if (is_cut)
+		sasl_client_cut(p->sasl);
+	else if (sasl_client(p->sasl, line.data, line.size, password_hash, p->session) < 0)
 		p->is_cancelled = true;
 	if (p->sasl->is_bad_base64)
 		session_event(p->session, EVENT_bad_base64);
 }
 
 // RFC 5034: AUTH mechanism [initial-response].
-static void auth_command(struct pop3_parser *p, struct word arg) {
+static void auth_command(struct pop3_parser *p, struct word arg, bool is_cut) {
 	struct word mechanism = word_next(&arg);
 
 	pop3_sasl_free(p);
@@ -163,7 +165,7 @@ static void auth_command(struct pop3_parser *p, struct word arg) {
 	}
 	sasl_open(p->sasl, sasl_find(mechanism.data, mechanism.size));
 	if (arg.size > 0)
-		sasl_line(p, arg);
+		sasl_line(p, arg, is_cut);
 }
 
 // A copy of an account's name, terminated; NULL when it is none.
@@ -217,7 +219,8 @@ static uint32_t number_read(struct word word) {
 	return number <= UINT32_MAX ? (uint32_t)number : 0;
 }
 
-static void argument_read(struct pop3_parser *p, struct pop3_pending *c, struct word arg) {
+static void
+argument_read(struct pop3_parser *p, struct pop3_pending *c, struct word arg, bool is_cut) {
 	struct word user = {(const uint8_t *)p->user, p->user ? strlen(p->user) : 0};
 
 	switch (c->verb) {
@@ -238,7 +241,7 @@ static void argument_read(struct pop3_parser *p, struct pop3_pending *c, struct 
 		break;
 	case POP3_AUTH:
 		auth_keep(p);
-		auth_command(p, arg);
+		auth_command(p, arg, is_cut);
 		break;
 	case POP3_TOP:
 		c->number = number_read(word_next(&arg));
@@ -278,7 +281,7 @@ static void sasl_unanswered(struct pop3_parser *p, const struct sasl *sasl, bool
 
 // No message of an exchange is a whole AUTH command: the client begins anew, and nobody judges what it gave
 // up. One reply answers both.
-static bool auth_anew(struct pop3_parser *p, struct word line) {
+static bool auth_anew(struct pop3_parser *p, struct word line, bool is_cut) {
 	if (verb_find(word_next(&line)) != POP3_AUTH)
 		return false;
 	struct word arg = line, mechanism = word_next(&arg);
@@ -288,7 +291,7 @@ static bool auth_anew(struct pop3_parser *p, struct word line) {
 	p->facts.commands[POP3_AUTH]++;
 	session_token(p->session, RULE_COMMAND, "AUTH", 4, p->now_ns);
 	sasl_unanswered(p, p->sasl, p->is_cancelled);
-	auth_command(p, line);
+	auth_command(p, line, is_cut);
 	return true;
 }
 
@@ -297,14 +300,14 @@ void pop3_command_line(struct pop3_parser *p, const struct line_slice *line) {
 	struct pop3_pending c = {0};
 
 	if (p->is_exchange) {
-		if (!auth_anew(p, all))
-			sasl_line(p, all);
+		if (!auth_anew(p, all, line->is_cut))
+			sasl_line(p, all, line->is_cut);
 		return;
 	}
 	c.verb = (uint8_t)verb_find(word_next(&rest));
 	c.has_arg = rest.size > 0;
 	if (c.verb == POP3_OTHER && is_auth_pending(p)) {
-		sasl_line(p, all); // sent without waiting for "+ "
+		sasl_line(p, all, line->is_cut); // sent without waiting for "+ "
 		return;
 	}
 	p->facts.commands[c.verb]++;
@@ -318,7 +321,7 @@ void pop3_command_line(struct pop3_parser *p, const struct line_slice *line) {
 		}
 	}
 	tokens(p, c.verb, rest);
-	argument_read(p, &c, rest);
+	argument_read(p, &c, rest, line->is_cut);
 	pending_add(p, &c);
 }
 

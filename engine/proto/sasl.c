@@ -612,3 +612,9 @@ int sasl_client(
 	explicit_bzero(decoded, touched < sizeof(decoded) ? touched : sizeof(decoded));
 	return 0;
 }
+
+void sasl_client_cut(struct sasl *sasl) {
+	sasl->n_messages += sasl->n_messages < UINT8_MAX;
+	sasl->is_bad_base64 = true;
+	give_up(sasl);
+}

@@ -81,5 +81,7 @@ int sasl_client(
 	uint64_t (*hash)(const void *ctx, const uint8_t *password, size_t size),
 	const void *ctx
 );
+// One whose end is not there, because it is longer than limits.h allows: whatever its beginning says, nobody is named.
+void sasl_client_cut(struct sasl *sasl);
 // Decodes base64 (RFC 4648, padding optional at the end, no white space). Returns the number of bytes, or -1.
 int sasl_base64(const uint8_t *in, size_t in_size, uint8_t *out, size_t out_size);

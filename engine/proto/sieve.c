@@ -49,6 +49,7 @@ struct parser {
 	bool is_message; // the client's line is a message of AUTHENTICATE, and no command
 	uint8_t verb; // of the client's present command
 	uint8_t n_args; // strings of it so far
+	uint8_t n_literals; // likewise
 	uint8_t n_unknown; // commands in a row that are none
 
 	struct pending *ring; // SIEVE_INFLIGHT_MAX of them
@@ -63,6 +64,7 @@ struct parser {
 	struct session_argument argument; // of the command, for rules
 	uint8_t *text; // the argument being collected
 	uint32_t text_cap, text_size;
+	bool is_text_cut; // not all of it is there
 };
 
 static const char *const verbs[SIEVE_VERBS] = {
@@ -79,6 +81,7 @@ static void text_free(struct parser *p) {
 	slab_put(session_slab(p->session), p->text, p->text_cap);
 	p->text = NULL;
 	p->text_cap = p->text_size = 0;
+	p->is_text_cut = false;
 }
 
 static void sasl_free(struct parser *p, struct sasl **sasl) {
@@ -161,8 +164,9 @@ static void arg_data(struct parser *p, const uint8_t *data, size_t size) {
 	// Only AUTHENTICATE's are looked at; they grow with the bytes received, up to a limit.
 	if (p->verb != SIEVE_AUTHENTICATE || size == 0)
 		return;
-	if (p->text_size + size > SIEVE_TEXT_SIZE_MAX) {
+	if (p->is_text_cut || p->text_size + size > SIEVE_TEXT_SIZE_MAX) {
 		session_event(p->session, EVENT_literal_too_long);
+		p->is_text_cut = true;
 		return;
 	}
 	if (slab_grow(
@@ -170,6 +174,7 @@ static void arg_data(struct parser *p, const uint8_t *data, size_t size) {
 	    )
 	    < 0) {
 		session_event(p->session, EVENT_memory_full);
+		p->is_text_cut = true;
 		return;
 	}
 	p->text = block;
@@ -187,7 +192,9 @@ static void sasl_string(struct parser *p) {
 
 	if (!p->sasl)
 		return;
-	if (sasl_client(p->sasl, text, p->text_size ?: 1, password_hash, p->session) < 0)
+	if (p->is_text_cut)
+		sasl_client_cut(p->sasl);
+	else if (sasl_client(p->sasl, text, p->text_size ?: 1, password_hash, p->session) < 0)
 		p->is_cancelled = true;
 	if (p->sasl->is_bad_base64)
 		session_event(p->session, EVENT_bad_base64);
@@ -332,6 +339,7 @@ static void words_read(struct parser *p, const uint8_t *data, size_t size) {
 		} else if (data[at] == '"') {
 			arg_begin(p);
 			int n = quoted_read(p, data + at + 1, size - at - 1);
+			p->is_text_cut |= n < 0;
 			arg_end(p);
 			if (n < 0) {
 				session_event(p->session, EVENT_bad_syntax);
@@ -353,8 +361,10 @@ static void client_line(struct parser *p, const struct line_slice *line) {
 	int has_literal = literal_read(line, &literal, &is_plus);
 	bool is_string = size > 0 && (data[0] == '"' || data[0] == '{');
 
-	if (!is_inside)
+	if (!is_inside) {
 		p->is_message = is_string && p->sasl;
+		p->n_literals = 0;
+	}
 
 	if (line->is_cut)
 		session_event(p->session, EVENT_line_too_long);
@@ -379,6 +389,10 @@ static void client_line(struct parser *p, const struct line_slice *line) {
 	if (has_literal > 0) {
 		if (!is_plus)
 			session_event(p->session, EVENT_bad_literal);
+		if (p->n_literals == SIEVE_LITERALS_PER_COMMAND_MAX)
+			session_event(p->session, EVENT_too_many_literals);
+		else
+			p->n_literals++;
 		arg_begin(p);
 		p->literal_left[STREAM_CLIENT] = literal;
 		if (literal == 0)

@@ -101,6 +101,8 @@ static void take_sent(struct visit *visit) {
 				visit->to[i] = to[i][k];
 			}
 		}
+	if (activity->ambiguous)
+		return;
 	for (int i = 0; i < activity->n_sent && i < ACTIVITY_SENT_MAX; i++)
 		for (int k = 0; k < activity->sent[i].n_to && k < ACTIVITY_RECIPIENTS_MAX; k++)
 			account_wrote(visit->account, to[i][k]);
@@ -138,7 +140,7 @@ static void take_deeds(struct visit *visit, struct fleet *fleet) {
 	visit->read_only = true;
 	for (int i = 0; i < activity->n_mailboxes && i < ACTIVITY_MAILBOXES_MAX; i++)
 		take_mailbox(visit, &activity->mailboxes[i]);
-	if (visit->account->renumbered_day > before + RENUMBERED_DAYS)
+	if (visit->account->renumbered_day > before + RENUMBERED_DAYS && !activity->ambiguous)
 		visit->n_renumbered = fleet_renumber(fleet);
 	visit->resync = is_resync(visit, fleet);
 	if (visit->old + visit->fresh == 0)

@@ -278,6 +278,200 @@ static void t6_t30_a_session_of_two_readings_is_ambiguous(void **) {
 	}
 }
 
+// Lines of both sides in turn: "C…" and "S…".
+static void
+converse(struct desk *d, uint16_t client_port, uint16_t port, const char *const *lines) {
+	struct connection c = connect_to(d, client_port, port);
+
+	for (; *lines; lines++)
+		say(&c, **lines == 'C' ? STREAM_CLIENT : STREAM_SERVER, *lines + 1);
+	hang_up(&c);
+}
+
+#define SMTP_LOGIN                                                                                 \
+	"S220 mx ESMTP\r\n", "CEHLO c.example\r\n", "S250 AUTH PLAIN\r\n",                         \
+		"CAUTH PLAIN AHUxAHA=\r\n", "S235 in\r\n",                                         \
+		"CMAIL FROM:<u1@x>\r\nRCPT TO:<b@y>\r\nDATA\r\n",                                  \
+		"S250 ok\r\n250 ok\r\n354 go\r\n"
+#define IMAP_LOGIN "S* OK ready\r\n", "Ca LOGIN u1 p\r\n", "Sa OK in\r\n"
+
+// S1, I4: what is told of such a session is marked for the models, which learn nothing from it; and what of it the
+// server did not take, or nobody knows whether it did, is not told at all: the second message's recipient, the
+// login and the mailbox in the octets.
+static void s1_i4_what_servers_read_in_two_ways_is_ambiguous(void **) {
+	static const struct {
+		uint16_t port;
+		const char *lines[14];
+		const char *event; // NULL: there is one reading
+	} cases[] = {
+		{25, {SMTP_LOGIN, "Cx\r\n.\r\n", "S250 ok\r\n"}, NULL},
+		{25,
+		 {SMTP_LOGIN,
+		  "Cx\n.\r\nMAIL FROM:<evil@x>\r\nRCPT TO:<evil@y>\r\nDATA\r\nz\r\n.\r\n",
+		  "S250 ok\r\n"},
+		 "smtp_smuggling"},
+		{25,
+		 {SMTP_LOGIN,
+		  "Cx\r\n.\rMAIL FROM:<evil@x>\r\nRCPT TO:<evil@y>\r\nDATA\r\nz\r\n.\r\n",
+		  "S250 ok\r\n",
+		  "CQUIT\r\n",
+		  "S221 bye\r\n"},
+		 "smtp_smuggling"},
+		{143, {IMAP_LOGIN, "Cb SELECT INBOX\r\n", "Sb OK done\r\n"}, NULL},
+		{143,
+		 {IMAP_LOGIN,
+		  "Cb APPEND X {19+}\r\n",
+		  "Sb BAD no\r\n",
+		  "Cc SELECT evil@y\r\n\r\n\r\n"},
+		 "literal_refused"},
+		{143,
+		 {IMAP_LOGIN,
+		  "Cb APPEND X {31+}\r\nc LOGIN evil@y p\r\nd CLOSE\r\n\r\n\r\n",
+		  "Sb BAD no\r\nc OK in\r\nd OK done\r\n"},
+		 "unmatched_response"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct desk *d = desk_open(0);
+
+		converse(d, 40000, cases[i].port, cases[i].lines);
+		assert_int_equal(d->n_records, 1);
+		assert_string_equal(text(d, 0, "user.id"), "u1");
+		if (cases[i].event)
+			assert_true(has_event(d, 0, cases[i].event));
+		assert_null(strstr(d->all, "evil@y"));
+		assert_int_equal(d->n_activities, 2); // the login, which was before it, and the end
+		for (int a = 0; a < 2; a++) {
+			assert_string_equal(d->activities[a].account, "u1");
+			assert_int_equal(d->activities[a].ambiguous, a == 1 && cases[i].event);
+			for (int sent = 0; sent < d->activities[a].n_sent; sent++)
+				assert_string_equal(d->activities[a].sent[sent].to[0], "b@y");
+		}
+		desk_close(d);
+	}
+}
+
+// S19: what is no address is nobody's, neither the recipient's nor the account's: it is counted.
+static void s19_what_is_no_address_reaches_no_list(void **) {
+	static const char *const lines[] = {
+		SMTP_LOGIN,
+		"Cx\r\n.\r\n",
+		"S250 ok\r\n",
+		"CMAIL FROM:<u1@x,u2@x>\r\nRCPT TO:<\"a@y> ORCPT=c@d\"@e@f>\r\nRCPT "
+		"TO:<g@h>\r\nDATA\r\n",
+		"S250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",
+		"Cx\r\n.\r\n",
+		"S250 ok\r\n",
+		NULL,
+	};
+	struct desk *d = desk_open(0);
+
+	converse(d, 40000, 25, lines);
+	assert_int_equal(d->n_activities, 2);
+	assert_int_equal(d->activities[1].n_sent, 2);
+	assert_int_equal(d->activities[1].sent[1].n_recipients, 2);
+	assert_int_equal(d->activities[1].sent[1].n_to, 1);
+	assert_string_equal(d->activities[1].sent[1].to[0], "g@h");
+	assert_true(has_event(d, 0, "bad_syntax"));
+	assert_null(strstr(d->all, "u2@x"));
+	assert_null(strstr(d->all, "ORCPT"));
+	desk_close(d);
+}
+
+// S17, S18: TLS without a word before it is told by its bytes, on any port, and what looks like commands in it is none.
+static void s17_s18_tls_is_told_by_its_bytes_on_any_port(void **) {
+	static const char hello[] = "\x16\3\1\0\x2d\1\0\0\x29\3\3"
+				    "12345678901234567890123456789012"
+				    "\0\0\2\x13\1\1";
+	static const char after[] = "\x17\3\3\0\x1c\r\nMAIL FROM:<a@b>\r\nDATA\r\n\r\n.\r\n";
+	static const uint16_t ports[] = {25, 587, 143, 110, 4190};
+
+	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+		struct desk *d = desk_open(0);
+		struct connection c = connect_to(d, 40000, ports[i]);
+
+		send_segment(&c, STREAM_CLIENT, TCP_ACK, hello, sizeof(hello));
+		send_segment(&c, STREAM_SERVER, TCP_ACK, "\x16\3\3\0\4\2\0\0\0", 9);
+		send_segment(&c, STREAM_CLIENT, TCP_ACK, after, sizeof(after));
+		send_segment(
+			&c,
+			STREAM_SERVER,
+			TCP_ACK,
+			"\x17\3\3\0\7"
+			"250 ok\r\n",
+			13
+		);
+		hang_up(&c);
+		assert_int_equal(d->n_records, 1);
+		assert_string_equal(text(d, 0, "network.protocol"), "tls");
+		assert_non_null(strstr(d->all, "\"events\":[\"encrypted\"]"));
+		assert_int_equal(d->n_activities, 0);
+		desk_close(d);
+	}
+}
+
+// S23: whoever says who the client is counts where he is listed and the server agrees.
+static void s23_xclient_counts_of_listed_peers_that_the_server_believes(void **) {
+	static struct config_prefixes trusted
+		= {.n = 1, .prefix = {{.ip = {.family = 4}, .bits = 32}}};
+
+	for (int i = 0; i < 4; i++) {
+		bool is_listed = i & 1, is_accepted = i & 2;
+		const char *const lines[] = {
+			"S220 mx ESMTP\r\n",
+			"CEHLO c.example\r\n",
+			"S250 XCLIENT ADDR LOGIN\r\n",
+			"CXCLIENT ADDR=203.0.113.31 PORT=45123\r\n",
+			is_accepted ? "S220 go on\r\n" : "S550 no\r\n",
+			NULL,
+		};
+		struct desk *d = desk_open(0);
+
+		memcpy(trusted.prefix[0].ip.addr, (uint8_t[4]){10, 0, 0, is_listed ? 9 : 7}, 4);
+		d->engine->config.trusted_proxies = &trusted;
+		converse(d, 40000, 25, lines);
+		assert_string_equal(
+			text(d, 0, "source.ip"),
+			is_listed && is_accepted ? "203.0.113.31" : "10.0.0.9"
+		);
+		assert_int_equal(
+			has_event(d, 0, "untrusted_proxy_claim"), !is_listed && is_accepted
+		);
+		desk_close(d);
+	}
+}
+
+// I15: nobody logged in here, whatever was read: no account hears of it, and it is said.
+static void i15_preauth_and_referrals_are_nobodys_logins(void **) {
+	static const struct {
+		const char *lines[10];
+		const char *event;
+	} cases[] = {
+		{{"S* PREAUTH welcome\r\n",
+		  "Cs SELECT INBOX\r\n",
+		  "S* 5 EXISTS\r\ns OK done\r\n",
+		  "Cf FETCH 1 RFC822\r\n",
+		  "S* 1 FETCH (RFC822 {1}\r\nx)\r\nf OK done\r\n"},
+		 "preauth"},
+		{{"S* OK ready\r\n",
+		  "Ca LOGIN u1 p\r\n",
+		  "Sa NO [REFERRAL imap://u1;AUTH=*@evil.example/] there\r\n"},
+		 "referral"},
+		{{"S* BYE [REFERRAL imap://evil.example/] there\r\n", "Ca LOGIN u1 p\r\n"},
+		 "referral"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct desk *d = desk_open(0);
+
+		converse(d, 40000, 143, cases[i].lines);
+		assert_int_equal(d->n_records, 1);
+		assert_true(has_event(d, 0, cases[i].event));
+		assert_int_equal(d->n_activities, 0);
+		desk_close(d);
+	}
+}
+
 static void a_refused_login_is_told_at_once_and_equal_passwords_look_equal(void **) {
 	struct desk *d = desk_open(0);
 	static const char *const tries[] = {
@@ -823,6 +1017,11 @@ int main(void) {
 		cmocka_unit_test(a_long_session_is_recorded_every_interim_to_the_nanosecond),
 		cmocka_unit_test(what_an_account_did_is_told_within_a_minute),
 		cmocka_unit_test(t6_t30_a_session_of_two_readings_is_ambiguous),
+		cmocka_unit_test(s1_i4_what_servers_read_in_two_ways_is_ambiguous),
+		cmocka_unit_test(s19_what_is_no_address_reaches_no_list),
+		cmocka_unit_test(s17_s18_tls_is_told_by_its_bytes_on_any_port),
+		cmocka_unit_test(s23_xclient_counts_of_listed_peers_that_the_server_believes),
+		cmocka_unit_test(i15_preauth_and_referrals_are_nobodys_logins),
 		cmocka_unit_test(a_refused_login_is_told_at_once_and_equal_passwords_look_equal),
 		cmocka_unit_test(a_client_is_told_when_its_grammar_is_known),
 		cmocka_unit_test(what_follows_a_refused_login_is_nobodys),

@@ -738,6 +738,86 @@ static void t6_t15_t31_what_is_ambiguous_is_judged_and_teaches_nothing(void **) 
 	}
 }
 
+// What is usual for an account: all that is learned and not judged.
+struct baseline {
+	struct place places[ACCOUNT_PLACES];
+	struct provider providers[ACCOUNT_PROVIDERS];
+	struct client clients[ACCOUNT_CLIENTS];
+	uint16_t committed_days, commit_day, hours_total, hours[2][24];
+	uint32_t last_min, resident_min, visits, n_once, today_home_old, today_sent;
+	float usual_old, usual_sent;
+	uint8_t correspondents[2][ACCOUNT_BLOOM / 2];
+};
+
+static void baseline_get(const struct world *w, uint32_t user, struct baseline *b) {
+	size_t n_parts;
+	const struct store_part *parts = models_parts(w->models, &n_parts);
+	const struct account *account = NULL;
+	char name[ACCOUNT_NAME_SIZE];
+
+	snprintf(name, sizeof(name), "u%u@mzv.example", user);
+	for (size_t i = 0; i < n_parts; i++)
+		for (uint32_t k = 0; parts[i].id == KEPT_ACCOUNTS && k < parts[i].table->n; k++) {
+			const struct account *at = (const void *)table_at(parts[i].table, k);
+			if (strcmp(at->name, name) == 0)
+				account = at;
+		}
+	assert_non_null(account);
+	if (!account)
+		return;
+	memset(b, 0, sizeof(*b));
+	memcpy(b->places, account->places, sizeof(b->places));
+	memcpy(b->providers, account->providers, sizeof(b->providers));
+	memcpy(b->clients, account->clients, sizeof(b->clients));
+	memcpy(b->hours, account->hours, sizeof(b->hours));
+	memcpy(b->correspondents, account->correspondents, sizeof(b->correspondents));
+	b->hours_total = account->hours_total;
+	b->committed_days = account->committed_days;
+	b->commit_day = account->commit_day;
+	b->last_min = account->last_min;
+	b->resident_min = account->resident_min;
+	b->visits = account->visits;
+	b->n_once = account->n_once;
+	b->today_home_old = account->today_home_old;
+	b->today_sent = account->today_sent;
+	b->usual_old = account->usual_old;
+	b->usual_sent = account->usual_sent;
+}
+
+// The owner, at home, at an hour new to him, reads old mail, flags some and writes to somebody new: each byte of the
+// baseline that this would change stays as it was.
+static void s1_i4_t6_what_is_ambiguous_changes_no_byte_of_the_baseline(void **) {
+	for (int ambiguous = 0; ambiguous < 2; ambiguous++) {
+		struct baseline before, after;
+		struct world w;
+
+		world_open(&w, 60);
+		baseline_get(&w, 7, &before);
+		begin(&w, 59 * DAY + 20 * HOUR, 7, HOME(7), 100 + 7 % 5);
+		w.activity.ambiguous = ambiguous;
+		read_bodies(&w, 100, 10, 10);
+		w.activity.mailboxes[0].store = 3;
+		w.activity.n_sent = 1;
+		w.activity.sent[0].n_to = w.activity.sent[0].n_recipients = 1;
+		strcpy(w.activity.sent[0].to[0], "evil@y");
+		assert_true(models_run(w.models, &w.activity));
+		baseline_get(&w, 7, &after);
+		assert_int_equal(memcmp(&before, &after, sizeof(before)) == 0, ambiguous);
+		if (!ambiguous) { // each of them is learned from otherwise
+			assert_int_not_equal(after.today_home_old, before.today_home_old);
+			assert_int_not_equal(after.today_sent, before.today_sent);
+			assert_memory_not_equal(after.hours, before.hours, sizeof(after.hours));
+			assert_memory_not_equal(
+				after.correspondents,
+				before.correspondents,
+				sizeof(after.correspondents)
+			);
+			assert_int_not_equal(after.resident_min, before.resident_min);
+		}
+		world_close(&w);
+	}
+}
+
 // ---- Roles: who reads an account that is not its owner's device, and is nobody's intruder
 
 enum { FETCHER = 700, SERVER_ASN = 65001 };
@@ -987,6 +1067,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
 		cmocka_unit_test(t6_t15_t31_what_is_ambiguous_is_judged_and_teaches_nothing),
+		cmocka_unit_test(s1_i4_t6_what_is_ambiguous_changes_no_byte_of_the_baseline),
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
 		cmocka_unit_test(two_old_messages_a_night_are_told_within_a_fortnight),
 		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),

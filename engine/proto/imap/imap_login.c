@@ -82,9 +82,8 @@ void imap_sasl_message(
 
 	if (flight->flags & FLIGHT_BROKEN)
 		return;
-	// A cut message must not be half decoded: what it says is not known.
 	if (line->is_cut)
-		sasl->is_bad = true;
+		sasl_client_cut(sasl);
 	else if (sasl_client(sasl, line->data, line->size, password_hash, c->s) < 0)
 		flight->flags |= FLIGHT_BROKEN;
 }

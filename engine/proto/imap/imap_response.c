@@ -104,11 +104,20 @@ static void offers_received(struct imap_ctx *c, struct imap_cursor words) {
 	session_offers(c->s, offers, c->now_ns);
 }
 
+// To another server, with a login or a mailbox (RFC 2221, RFC 2193): a real one, or whoever answers in its place.
+static void referral_received(struct imap_ctx *c, struct imap_cursor text) {
+	struct imap_cursor args;
+
+	if (imap_code_is(text, "REFERRAL", &args))
+		session_event(c->s, EVENT_referral);
+}
+
 static void code_received(struct imap_ctx *c, struct imap_cursor text) {
 	struct imap_select *select = select_pending(c);
 	struct imap_cursor args;
 	uint32_t number;
 
+	referral_received(c, text);
 	if (imap_code_is(text, "CAPABILITY", &args)) {
 		const uint8_t *close = memchr(args.at, ']', (size_t)(args.end - args.at));
 		if (close != NULL)
@@ -200,6 +209,8 @@ static bool is_status(struct imap_cursor text) {
 static void status_received(struct imap_ctx *c, struct imap_cursor text) {
 	if (text_skip(&text, "OK ")) {
 		code_received(c, text);
+	} else if (text_skip(&text, "BYE ")) {
+		referral_received(c, text);
 	} else if (imap_text_starts(text, "PREAUTH ") && !c->imap->is_greeted && !c->imap->is_unsure) {
 		c->imap->is_preauth = true;
 		session_event(c->s, EVENT_preauth);
@@ -273,6 +284,7 @@ static void tagged_received(struct imap_ctx *c, struct imap_cursor line) {
 	flight = imap_flight_find(c, tag.at, tag.end - tag.at);
 	c->imap->is_unsure |= !c->imap->is_asked; // only the server was captured
 	if (flight != NULL) {
+		referral_received(c, line);
 		doubtful_drop(c, flight);
 		imap_command_answered(c, flight, is_ok, line);
 	} else if (!c->imap->is_unsure && !(c->s->events & UINT64_C(1) << EVENT_too_many_commands)) {

@@ -247,9 +247,11 @@ static uint64_t password_hash(const void *ctx, const uint8_t *password, size_t s
 }
 
 // One message of the exchange; the reply then says how it goes on.
-static void auth_message(struct smtp_parser *p, const uint8_t *data, size_t size) {
+static void auth_message(struct smtp_parser *p, const uint8_t *data, size_t size, bool is_cut) {
 	if (p->sasl != NULL) {
-		if (sasl_client(p->sasl, data, size, password_hash, p->session) < 0)
+		if (is_cut)
+			sasl_client_cut(p->sasl);
+		else if (sasl_client(p->sasl, data, size, password_hash, p->session) < 0)
 			p->sasl_is_cancelled = true;
 		if (p->sasl->is_bad_base64)
 			session_event(p->session, EVENT_bad_base64);
@@ -258,7 +260,7 @@ static void auth_message(struct smtp_parser *p, const uint8_t *data, size_t size
 }
 
 // RFC 4954: AUTH mechanism [initial-response]. It must end a group of pipelined commands.
-static void auth_command(struct smtp_parser *p, struct argument arg) {
+static void auth_command(struct smtp_parser *p, struct argument arg, bool is_cut) {
 	struct argument mechanism = argument_next(&arg);
 
 	if (p->sasl == NULL)
@@ -269,7 +271,7 @@ static void auth_command(struct smtp_parser *p, struct argument arg) {
 		sasl_open(p->sasl, sasl_find(mechanism.data, mechanism.size));
 	p->sasl_is_cancelled = false;
 	if (arg.size > 0)
-		auth_message(p, arg.data, arg.size);
+		auth_message(p, arg.data, arg.size, is_cut);
 	else
 		smtp_wait(p, SMTP_AUTH);
 }
@@ -419,7 +421,7 @@ static void command(struct smtp_parser *p, const struct line_slice *line) {
 		burl_command(p, &c, arg);
 		break;
 	case SMTP_AUTH:
-		auth_command(p, arg);
+		auth_command(p, arg, line->is_cut);
 		break;
 	case SMTP_DATA:
 	case SMTP_STARTTLS:
@@ -457,7 +459,7 @@ static bool auth_anew(struct smtp_parser *p, const struct line_slice *line) {
 
 void smtp_command_line(struct smtp_parser *p, const struct line_slice *line) {
 	if (p->client == SMTP_CLIENT_AUTH && !auth_anew(p, line))
-		auth_message(p, line->data, line->size);
+		auth_message(p, line->data, line->size, line->is_cut);
 	else
 		command(p, line);
 	// Nobody will answer: each command counts as accepted at once, a chunk when it has come.

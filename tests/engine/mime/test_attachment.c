@@ -82,7 +82,12 @@ static char *file_end(void *ctx) {
 	return text;
 }
 
+static enum beside_as file_as(const void *) {
+	return BESIDE_ZIP;
+}
+
 static const struct play_reader file_reader = {
+	.as = file_as,
 	.open = file_open,
 	.data = file_data,
 	.end = file_end,

@@ -161,7 +161,12 @@ static char *message_end(void *ctx) {
 	return text;
 }
 
+static enum beside_as message_as(const void *) {
+	return BESIDE_MESSAGE;
+}
+
 static const struct play_reader message_reader = {
+	.as = message_as,
 	.open = message_open,
 	.data = message_data,
 	.gap = message_gap,
@@ -916,6 +921,12 @@ static void m24_the_hash_of_an_attachment_with_a_hole_is_not_told(void **state) 
 	assert_int_equal(summary.attachments[0]->bytes, 6);
 	mime_summary_free(&summary, slab);
 	assert_int_equal(slab_used(slab), 0);
+	const struct play_part parts[] = {
+		{PLAY_DATA, STREAM_CLIENT, text, sizeof(text) - 1},
+		{PLAY_GAP, STREAM_CLIENT, NULL, 10},
+		{PLAY_DATA, STREAM_CLIENT, "def", 3},
+	};
+	assert_true(play_beside("a hole", BESIDE_MESSAGE, parts, 3));
 }
 
 static int set_up(void **state) {

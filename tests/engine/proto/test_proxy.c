@@ -153,9 +153,13 @@ static char *start_end(void *ctx) {
 	return text;
 }
 
+static enum beside_as start_as(const void *) {
+	return BESIDE_PROXY;
+}
+
 static void check(const char *name, const uint8_t *data, size_t size, const char *expected) {
 	static const struct play_reader reader
-		= {.open = start_open, .data = start_data, .end = start_end};
+		= {.as = start_as, .open = start_open, .data = start_data, .end = start_end};
 	char *found = play_check_bytes(name, &reader, NULL, data, size);
 
 	assert_non_null(found);

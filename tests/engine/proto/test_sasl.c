@@ -4,8 +4,8 @@
 // Identities out of SASL exchanges: exact forms give a name, everything else gives none.
 
 #include "limits.h"
+#include "proto/proto.h"
 #include "proto/sasl.h"
-#include "proto/smtp/smtp.h"
 #include "talk.h"
 
 #include <setjmp.h>
@@ -200,28 +200,141 @@ static void a3_a5_a7_identity_comes_from_exact_forms_only(void **) {
 	}
 }
 
-// Each exchange in a session, in all the ways of play.h.
+// ---- In sessions
+
+static const struct dialect {
+	const struct proto *proto;
+	const char *greeting, *auth, *prompt, *message, *ok, *no; // auth, message: around a text
+} dialects[] = {
+	{&proto_smtp,
+	 "220 hi\r\n",
+	 "AUTH %s\r\n",
+	 "334 \r\n",
+	 "%s\r\n",
+	 "235 ok\r\n",
+	 "535 no\r\n"},
+	{&proto_imap,
+	 "* OK hi\r\n",
+	 "a AUTHENTICATE %s\r\n",
+	 "+ \r\n",
+	 "%s\r\n",
+	 "a OK\r\n",
+	 "a NO no\r\n"},
+	{&proto_pop3, "+OK hi\r\n", "AUTH %s\r\n", "+ \r\n", "%s\r\n", "+OK\r\n", "-ERR no\r\n"},
+	{&proto_sieve,
+	 "\"SIEVE\" \"\"\r\nOK\r\n",
+	 "AUTHENTICATE \"%s\"\r\n",
+	 "\"\"\r\n",
+	 "\"%s\"\r\n",
+	 "OK\r\n",
+	 "NO\r\n"},
+};
+enum { DIALECTS = sizeof(dialects) / sizeof(dialects[0]) };
+
+// What is said in one, so far.
+struct scene {
+	const struct dialect *in;
+	struct play_part *parts;
+	size_t n;
+};
+
+// Takes text.
+static void scene_put(struct scene *scene, enum stream_dir dir, char *text, size_t size) {
+	if ((scene->n & (scene->n - 1)) == 0)
+		scene->parts = realloc(scene->parts, (2 * scene->n + 1) * sizeof(*scene->parts));
+	scene->parts[scene->n++] = (struct play_part){PLAY_DATA, dir, text, size};
+}
+
+// Around what is no string where it has %s.
+static void scene_say(
+	struct scene *scene,
+	enum stream_dir dir,
+	const char *around,
+	const char *data,
+	size_t size
+) {
+	const char *at = strstr(around, "%s");
+	size_t front = at ? (size_t)(at - around) : strlen(around),
+	       behind = at ? strlen(at + 2) : 0;
+	char *text = malloc(front + size + behind + 1);
+
+	memcpy(text, around, front);
+	if (at) {
+		memcpy(text + front, data, size);
+		memcpy(text + front + size, at + 2, behind);
+	}
+	scene_put(scene, dir, text, at ? front + size + behind : front);
+}
+
+static void scene_server(struct scene *scene, const char *text) {
+	scene_say(scene, STREAM_SERVER, text, NULL, 0);
+}
+
+static struct scene scene_open(const struct dialect *in) {
+	struct scene scene = {.in = in};
+
+	scene_server(&scene, in->greeting);
+	return scene;
+}
+
+static void scene_auth(struct scene *scene, enum sasl_mechanism mechanism) {
+	const char *name = sasl_name((uint8_t)mechanism);
+
+	scene_say(scene, STREAM_CLIENT, scene->in->auth, name, strlen(name));
+}
+
+// Asked for, and said as it stands.
+static void scene_line(struct scene *scene, const char *line, size_t size) {
+	scene_server(scene, scene->in->prompt);
+	scene_say(scene, STREAM_CLIENT, scene->in->message, line, size);
+}
+
+// Said in base64.
+static void scene_message(struct scene *scene, const void *data, size_t size) {
+	char *line = malloc(size / 3 * 4 + 8);
+
+	scene_line(scene, line, base64_write(data, size, line));
+	free(line);
+}
+
+// Who logs in behind it all is read.
+static void scene_good(struct scene *scene) {
+	scene_auth(scene, SASL_PLAIN);
+	scene_message(scene, "\0good\0p", 7);
+	scene_server(scene, scene->in->ok);
+}
+#define GOOD "login success PLAIN good 113\n"
+
+static void scene_free(struct scene *scene) {
+	for (size_t i = 0; i < scene->n; i++)
+		free((void *)scene->parts[i].data);
+	free(scene->parts);
+}
+
+// In all ways, with no more memory in use: all facts. Frees the scene.
+static char *scene_facts(struct scene *scene, const char *name, size_t memory_max) {
+	struct talk_reading reading = {.proto = scene->in->proto, .memory_max = memory_max};
+	char *facts
+		= play_check(&(struct play){name, &talk_reader, &reading, scene->parts, scene->n});
+
+	assert_non_null(facts);
+	if (strstr(facts, "too much memory"))
+		fail_msg("%s %s: %s", scene->in->proto->name, name, facts);
+	scene_free(scene);
+	return facts;
+}
+
 static void a3_a5_a7_exchanges_are_read_however_they_come(void **) {
-	static const struct talk_reading reading = {.proto = &proto_smtp, .memory_max = 100000};
+	for (size_t i = 0; i < DIALECTS * sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct sasl_case *c = &cases[i / DIALECTS];
+		struct scene scene = scene_open(&dialects[i % DIALECTS]);
+		char wanted[100], *facts;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct sasl_case *c = &cases[i];
-		char text[4][1000] = {""}, wanted[100];
-		struct play_part parts[20] = {{PLAY_DATA, STREAM_SERVER, "220 hi\r\n", 8}};
-		size_t n = 1;
-
-		snprintf(text[3], sizeof(text[3]), "AUTH %s\r\n", sasl_name(c->mechanism));
-		parts[n++] = (struct play_part){PLAY_DATA, STREAM_CLIENT, text[3], strlen(text[3])};
-		for (int m = 0; m < 3 && c->messages[m].data != NULL; m++) {
-			size_t size
-				= base64_write(c->messages[m].data, c->messages[m].size, text[m]);
-			memcpy(text[m] + size, "\r\n", 2);
-			parts[n++] = (struct play_part){PLAY_DATA, STREAM_SERVER, "334 \r\n", 6};
-			parts[n++]
-				= (struct play_part){PLAY_DATA, STREAM_CLIENT, text[m], size + 2};
-		}
-		parts[n++] = (struct play_part){PLAY_DATA, STREAM_SERVER, "235 ok\r\n", 8};
-		char *facts = play_check(&(struct play){text[3], &talk_reader, &reading, parts, n});
+		scene_auth(&scene, c->mechanism);
+		for (int m = 0; m < 3 && c->messages[m].data != NULL; m++)
+			scene_message(&scene, c->messages[m].data, c->messages[m].size);
+		scene_server(&scene, scene.in->ok);
+		facts = scene_facts(&scene, sasl_name(c->mechanism), 100000);
 		snprintf(
 			wanted,
 			sizeof(wanted),
@@ -229,7 +342,6 @@ static void a3_a5_a7_exchanges_are_read_however_they_come(void **) {
 			sasl_name(c->mechanism),
 			c->name == NULL ? "?" : c->name
 		);
-		assert_non_null(facts);
 		if (strstr(facts, wanted) == NULL)
 			fail_msg("case %zu: %s", i, facts);
 		free(facts);
@@ -290,30 +402,81 @@ static void a7_a_message_cut_short_names_nobody_else(void **) {
 	}
 }
 
+static const char *const no_base64[] = {
+	"AHUzNQBzZWNyZXQ$",
+	"AHUzNQBz ZWNyZXQ=",
+	"AHUz=NQBzZWNyZXQ",
+	"AHUzNQBzZWNyZXQ==",
+	"A",
+	"AHUzN",
+	"====",
+	"==",
+	"AHUzNQBzZWNyZXQ=\r",
+	"\xff\xfe",
+	"AHUzNQBzZWNyZXQ-",
+};
+enum { NO_BASE64 = sizeof(no_base64) / sizeof(no_base64[0]) };
+
 static void a1_what_is_not_base64_names_nobody(void **) {
-	static const char *const lines[] = {
-		"AHUzNQBzZWNyZXQ$",
-		"AHUzNQBz ZWNyZXQ=",
-		"AHUz=NQBzZWNyZXQ",
-		"AHUzNQBzZWNyZXQ==",
-		"A",
-		"AHUzN",
-		"====",
-		"==",
-		"AHUzNQBzZWNyZXQ=\r",
-		"\xff\xfe",
-		"AHUzNQBzZWNyZXQ-",
-	};
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+	static const enum sasl_mechanism mechanisms[]
+		= {SASL_PLAIN, SASL_LOGIN, SASL_EXTERNAL, SASL_ANONYMOUS, SASL_GSSAPI};
+
+	for (size_t i = 0; i < 5 * NO_BASE64; i++) {
+		const char *line = no_base64[i / 5];
 		struct sasl sasl;
-		sasl_open(&sasl, SASL_PLAIN);
+		sasl_open(&sasl, mechanisms[i % 5]);
 		assert_int_equal(
-			sasl_client(&sasl, (const uint8_t *)lines[i], strlen(lines[i]), hash, key),
-			0
+			sasl_client(&sasl, (const uint8_t *)line, strlen(line), hash, key), 0
 		);
 		assert_true(sasl.is_bad);
 		assert_int_equal(sasl.name_size, 0);
 		assert_true(sasl.password_hash == 0);
+	}
+}
+
+// On that connection alone: who logs in behind it is read, and who does beside it (play.h).
+static void a1_what_is_not_base64_ends_only_its_exchange(void **) {
+	for (size_t i = 0; i < DIALECTS * NO_BASE64; i++) {
+		struct scene scene = scene_open(&dialects[i % DIALECTS]);
+		const char *line = no_base64[i / DIALECTS];
+		// In IMAP what is no word of printable bytes is a command, or none: nobody has tried anything.
+		bool is_none = scene.in->proto == &proto_imap && strpbrk(line, " \r\xff");
+		const char *wanted = is_none ? GOOD : "login failure PLAIN ? 0\n" GOOD;
+		char *facts;
+
+		scene_auth(&scene, SASL_PLAIN);
+		scene_line(&scene, line, strlen(line));
+		scene_server(&scene, scene.in->no);
+		scene_good(&scene);
+		facts = scene_facts(&scene, line, 100000);
+		if (strncmp(facts, wanted, strlen(wanted)) != 0
+		    || (strstr(facts, "event bad_base64") == NULL) != is_none)
+			fail_msg("%s, %s: %s", dialects[i % DIALECTS].proto->name, line, facts);
+		free(facts);
+	}
+}
+
+// A4: the client gives it up, or the server does, at each point of it; disconnected it is by the player, anywhere.
+static void a4_an_exchange_that_is_given_up_leaves_nothing(void **) {
+	for (size_t i = 0; i < 2 * DIALECTS * sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct sasl_case *c = &cases[i / 2 / DIALECTS];
+
+		for (int n = 0; n < 3 && c->messages[n].data != NULL; n++) {
+			struct scene scene = scene_open(&dialects[i / 2 % DIALECTS]);
+			char *facts;
+
+			scene_auth(&scene, c->mechanism);
+			for (int m = 0; m < n; m++)
+				scene_message(&scene, c->messages[m].data, c->messages[m].size);
+			if (i % 2)
+				scene_line(&scene, "*", 1);
+			scene_server(&scene, scene.in->no);
+			scene_good(&scene);
+			facts = scene_facts(&scene, "given up", 100000);
+			if (strstr(facts, GOOD) == NULL || (i % 2 && strstr(facts, "failure")))
+				fail_msg("case %zu, %d messages: %s", i, n, facts);
+			free(facts);
+		}
 	}
 }
 
@@ -403,6 +566,75 @@ static void a2_a_thousand_rounds_are_counted_and_let_go(void **) {
 	assert_false(sasl.is_bad);
 }
 
+// The same in sessions, and the next login is read. Responses of ten megabytes come in no other ways than in
+// packets' pieces, from both sides and from one, beside others.
+static void a2_responses_of_any_size_take_the_same_memory(void **) {
+	static const size_t sizes[] = {
+		SASL_MESSAGE_SIZE_MAX / 4 * 3 - 8, // its base64 has not quite as many as a line
+		SASL_MESSAGE_SIZE_MAX,
+		2 * SASL_MESSAGE_SIZE_MAX,
+		10 << 20,
+	};
+	enum { MEMORY_MAX = 100000 };
+
+	for (size_t i = 0; i < DIALECTS * sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct scene scene = scene_open(&dialects[i % DIALECTS]);
+		struct talk_reading reading = {.proto = scene.in->proto, .memory_max = MEMORY_MAX};
+		size_t size = sizes[i / DIALECTS];
+		uint8_t *message = malloc(size);
+		char *facts;
+
+		memset(message, 5, size
+		); // in base64 right up to any character, but for one of four
+		memcpy(message, "\0u35\0", 5);
+		scene_auth(&scene, SASL_PLAIN);
+		scene_message(&scene, message, size);
+		scene_server(&scene, scene.in->no);
+		scene_good(&scene);
+		if (size < 1 << 20) {
+			facts = scene_facts(&scene, "response", MEMORY_MAX);
+		} else {
+			struct play about = {"10 MB", &talk_reader, &reading, scene.parts, scene.n};
+			for (int heard = PLAY_CLIENT; heard <= PLAY_SERVER; heard++) {
+				facts
+					= play(&about,
+					       &(struct play_way){.piece = 1448, .heard = heard});
+				assert_null(strstr(facts, "leaked"));
+				assert_null(strstr(facts, "too much memory"));
+				free(facts);
+			}
+			assert_true(
+				play_beside("10 MB", talk_reader.as(&reading), scene.parts, scene.n)
+			);
+			facts = play(&about, &(struct play_way){.piece = 1448});
+			scene_free(&scene);
+		}
+		if (strstr(facts, GOOD) == NULL || strstr(facts, "too much memory")
+		    || (strstr(facts, "login failure PLAIN u35 ") != NULL) != (i < DIALECTS)
+		    || (strstr(facts, "event line_too_long") != NULL) != (i >= DIALECTS))
+			fail_msg("%s, %zu: %s", dialects[i % DIALECTS].proto->name, size, facts);
+		free(message);
+		free(facts);
+	}
+}
+
+static void a2_a_thousand_rounds_in_a_session_leave_it_as_it_was(void **) {
+	for (size_t i = 0; i < DIALECTS; i++) {
+		struct scene scene = scene_open(&dialects[i]);
+		char *facts;
+
+		scene_auth(&scene, SASL_GSSAPI);
+		for (int round = 0; round < 1000; round++)
+			scene_message(&scene, "token", 5);
+		scene_server(&scene, scene.in->no);
+		scene_good(&scene);
+		facts = scene_facts(&scene, "rounds", 10000);
+		assert_non_null(strstr(facts, GOOD));
+		assert_null(strstr(facts, "event"));
+		free(facts);
+	}
+}
+
 static void put16(uint8_t *p, uint32_t value) {
 	p[0] = value;
 	p[1] = value >> 8;
@@ -473,6 +705,23 @@ static void ntlm_names_the_user_of_its_third_message(void **) {
 	}
 }
 
+// The third message of an exchange; name NULL: nobody's. In all ways, and who logs in behind it is read.
+static void ntlm_in_session(const uint8_t *message, size_t size, const char *name) {
+	struct scene scene = scene_open(&dialects[size % DIALECTS]);
+	char wanted[100], *facts;
+
+	scene_auth(&scene, SASL_NTLM);
+	scene_message(&scene, "NTLMSSP\0\1\0\0\0\7\x82\x08", 16);
+	scene_message(&scene, message, size);
+	scene_server(&scene, scene.in->no);
+	scene_good(&scene);
+	facts = scene_facts(&scene, "NTLM", 100000);
+	snprintf(wanted, sizeof(wanted), "login failure NTLM %s 0\n" GOOD, name ? name : "?");
+	if (strncmp(facts, wanted, strlen(wanted)) != 0)
+		fail_msg("%s", facts);
+	free(facts);
+}
+
 static void a6_ntlm_pairs_beyond_the_message_name_nobody(void **) {
 	static const struct {
 		uint32_t size, offset;
@@ -499,6 +748,7 @@ static void a6_ntlm_pairs_beyond_the_message_name_nobody(void **) {
 			say(&sasl, message, size);
 			assert_true(sasl.is_bad);
 			assert_int_equal(sasl.name_size, 0);
+			ntlm_in_session(message, size, NULL);
 		}
 }
 
@@ -511,7 +761,9 @@ static void a6_ntlm_messages_cut_short_are_bounded(void **) {
 		sasl_open(&sasl, SASL_NTLM);
 		say(&sasl, message, size);
 		assert_true(sasl.is_bad);
+		ntlm_in_session(message, size, NULL);
 	}
+	ntlm_in_session(message, whole, "u35");
 }
 
 static void mechanisms_are_found_by_their_whole_name(void **) {
@@ -558,13 +810,17 @@ int main(void) {
 		cmocka_unit_test(another_identity_is_told_apart),
 		cmocka_unit_test(a7_a_message_cut_short_names_nobody_else),
 		cmocka_unit_test(a1_what_is_not_base64_names_nobody),
+		cmocka_unit_test(a1_what_is_not_base64_ends_only_its_exchange),
 		cmocka_unit_test(a4_star_cancels),
+		cmocka_unit_test(a4_an_exchange_that_is_given_up_leaves_nothing),
 		cmocka_unit_test(an_equals_sign_is_the_empty_message),
 		cmocka_unit_test(padding_may_be_missing),
 		cmocka_unit_test(base64_gives_back_every_size),
 		cmocka_unit_test(a2_a_message_of_the_largest_size_is_read_and_a_larger_one_is_not),
 		cmocka_unit_test(a2_a_name_of_the_largest_size_is_kept_and_a_longer_one_is_not),
 		cmocka_unit_test(a2_a_thousand_rounds_are_counted_and_let_go),
+		cmocka_unit_test(a2_responses_of_any_size_take_the_same_memory),
+		cmocka_unit_test(a2_a_thousand_rounds_in_a_session_leave_it_as_it_was),
 		cmocka_unit_test(ntlm_names_the_user_of_its_third_message),
 		cmocka_unit_test(a6_ntlm_pairs_beyond_the_message_name_nobody),
 		cmocka_unit_test(a6_ntlm_messages_cut_short_are_bounded),

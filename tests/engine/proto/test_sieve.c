@@ -3,6 +3,7 @@
 
 // The conversations of tests/talks/sieve_*.talk, and scripts by themselves.
 
+#include "limits.h"
 #include "proto/sieve.h"
 #include "talk_sieve.h"
 
@@ -73,6 +74,117 @@ static void targets_beyond_the_limits_are_counted(void **) {
 	free(targets);
 }
 
+// All facts of what a client says n times between two texts, in all ways, with no more memory in use.
+static char *many_facts(const char *before, const char *what, int n, const char *behind) {
+	static const struct talk_reading reading
+		= {.proto = &proto_sieve, .dump = sieve_dump, .memory_max = 60000};
+	static const char greeting[] = "\"SIEVE\" \"\"\r\nOK\r\n", replies[] = "NO\r\nOK\r\nNO\r\n";
+	struct play_part parts[3] = {{PLAY_DATA, STREAM_SERVER, greeting, sizeof(greeting) - 1}};
+	char *text, *facts;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	fputs(before, out);
+	for (; n > 0; n--)
+		fputs(what, out);
+	fputs(behind, out);
+	fclose(out);
+	parts[1] = (struct play_part){PLAY_DATA, STREAM_CLIENT, text, size};
+	parts[2] = (struct play_part){PLAY_DATA, STREAM_SERVER, replies, sizeof(replies) - 1};
+	facts = play_check(&(struct play){before, &talk_reader, &reading, parts, 3});
+	free(text);
+	assert_non_null(facts);
+	assert_null(strstr(facts, "too much memory"));
+	return facts;
+}
+
+// As I1: memory follows what comes. As I3: in each command, of a name, of a script, of credentials.
+static void i28_literals_take_no_memory_and_are_counted(void **) {
+	static const char *const announced[] = {
+		"PUTSCRIPT \"a\" {2147483647+}\r\nx",
+		"PUTSCRIPT {2147483647+}\r\nx",
+		"SETACTIVE {400000000+}\r\nx",
+		"AUTHENTICATE \"PLAIN\" {400000000+}\r\nx",
+		"AUTHENTICATE {400000000+}\r\nx",
+	};
+	static const char *const commands[]
+		= {"PUTSCRIPT", "SETACTIVE", "AUTHENTICATE", "AUTHENTICATE \"PLAIN\"", "FOO"};
+	enum { MAX = SIEVE_LITERALS_PER_COMMAND_MAX };
+	static const int counts[] = {MAX - 1, MAX, MAX + 1, 100 * MAX};
+	const struct proto *proto = &proto_sieve;
+
+	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++) {
+		struct talk *talk = talk_open(proto, 0);
+		talk_data(talk, STREAM_CLIENT, announced[i], strlen(announced[i]));
+		assert_in_range(talk_memory(talk), 1, 4096);
+		for (int n = 0; n < 2 * SIEVE_TEXT_SIZE_MAX; n++) // kept of credentials alone
+			talk_data(talk, STREAM_CLIENT, "x", 1);
+		bool is_kept = strncmp(announced[i], "AUTH", 4) == 0;
+		assert_in_range(talk_memory(talk), 1, is_kept ? 2 * SIEVE_TEXT_SIZE_MAX : 4096);
+		talk_end(talk, NULL);
+		talk_close(talk);
+		free(many_facts(announced[i], "x", 1, ""));
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		for (size_t c = 0; c < 4; c++) {
+			char *facts = many_facts(
+				commands[i],
+				" {1+}\r\nx",
+				counts[c],
+				"\r\nDELETESCRIPT {1+}\r\nx\r\n"
+			);
+			if ((strstr(facts, "event too_many_literals") != NULL) != (counts[c] > MAX)
+			    || strstr(facts, "DELETESCRIPT=1") == NULL)
+				fail_msg("%s %d: %s", commands[i], counts[c], facts);
+			free(facts);
+		}
+}
+
+// Credentials in a literal beyond the limit, and in a string without an end, are not half decoded.
+static void a2_i28_what_is_cut_of_credentials_names_nobody(void **) {
+	static const int counts[]
+		= {4000, SIEVE_TEXT_SIZE_MAX / 4 + 1, 100 * SIEVE_TEXT_SIZE_MAX / 4};
+
+	for (int c = 0; c < 3; c++) {
+		char head[100], *facts;
+		bool is_cut = 8 + 4 * counts[c] > SIEVE_TEXT_SIZE_MAX;
+
+		snprintf(
+			head,
+			sizeof(head),
+			"AUTHENTICATE \"PLAIN\" {%d+}\r\nAHUzNQAF",
+			8 + 4 * counts[c]
+		);
+		facts = many_facts(head, "BQUF", counts[c], "\r\nDELETESCRIPT \"x\"\r\n");
+		assert_non_null(strstr(
+			facts, is_cut ? "login failure PLAIN ? " : "login failure PLAIN u35 "
+		));
+		assert_int_equal(strstr(facts, "event literal_too_long") != NULL, is_cut);
+		assert_non_null(strstr(facts, "DELETESCRIPT=1"));
+		free(facts);
+	}
+	char *facts = many_facts(
+		"AUTHENTICATE \"PLAIN\" \"AHUzNQAF\\", "BQUF", 1, "\r\nDELETESCRIPT \"x\"\r\n"
+	);
+	assert_non_null(strstr(facts, "login failure PLAIN ? "));
+	free(facts);
+}
+
+// A script of a megabyte is counted through, and its targets found.
+static void i28_a_huge_script_is_read_as_it_comes(void **) {
+	enum { N = 1 << 16, SIZE = 16 };
+	char head[100], *facts;
+
+	snprintf(head, sizeof(head), "PUTSCRIPT \"a\" {%d+}\r\n", N * SIZE + 15);
+	facts = many_facts(
+		head, "keep; # comment\n", N, "redirect \"d@e\";\r\nDELETESCRIPT \"x\"\r\n"
+	);
+	assert_non_null(strstr(facts, "content script 1048591 "));
+	assert_non_null(strstr(facts, "DELETESCRIPT=1"));
+	assert_null(strstr(facts, "event"));
+	free(facts);
+}
+
 // Each by its name, in capitals and not, and by no beginning of it.
 static void every_command_is_found_by_its_name(void **) {
 	static const char *const names[] = {
@@ -103,6 +215,9 @@ int main(void) {
 		cmocka_unit_test(talks_give_their_facts_however_they_are_cut),
 		cmocka_unit_test(redirects_are_found_outside_comments_and_strings),
 		cmocka_unit_test(targets_beyond_the_limits_are_counted),
+		cmocka_unit_test(i28_literals_take_no_memory_and_are_counted),
+		cmocka_unit_test(a2_i28_what_is_cut_of_credentials_names_nobody),
+		cmocka_unit_test(i28_a_huge_script_is_read_as_it_comes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,10 +68,14 @@ static char *reading_end(void *ctx) {
 	return text;
 }
 
+static enum beside_as reading_as(const void *) {
+	return BESIDE_TLS;
+}
+
 // In all ways; how many hellos were read in the whole: of two the second, of one, or none, what came of it.
 static int hellos_read(const struct bytes *bytes, struct tls_hello *hello, int *result_r) {
-	static const struct play_reader reader
-		= {.open = reading_open, .data = reading_data, .end = reading_end};
+	static const struct play_reader reader = {
+		.as = reading_as, .open = reading_open, .data = reading_data, .end = reading_end};
 	char *text = play_check_bytes("hello", &reader, NULL, bytes->data, bytes->size);
 	struct reading *whole = reading_open(NULL);
 	int n;

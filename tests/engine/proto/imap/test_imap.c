@@ -78,15 +78,16 @@ static void i1_memory_grows_with_bytes_received_only(void **) {
 	talk_close(talk);
 }
 
-// After a greeting, or a login: what a client says n times between two texts, then a server's answers to its tags. All facts, in all ways, with no more memory in use.
-static char *limit_facts(
-	bool is_logged_in,
-	const char *before,
-	const char *what,
-	int n,
-	const char *behind,
-	size_t memory_max
-) {
+// What one side says n times between two texts of its, after a greeting or a login.
+struct limit {
+	const char *asked; // by the client before, and what the server says to it
+	const char *told;
+	enum stream_dir dir;
+	const char *before, *what, *after, *behind; // after: n times, too
+};
+
+// All facts, in all ways, with no more memory in use.
+static char *limit_facts(const struct limit *limit, bool is_logged_in, int n, size_t memory_max) {
 	static const struct play_part greeting[] = {
 		{PLAY_DATA, STREAM_SERVER, "* OK ready\r\n", 12},
 		{PLAY_DATA, STREAM_CLIENT, "1 LOGIN anna secret\r\n2 SELECT INBOX\r\n", 37},
@@ -94,18 +95,26 @@ static char *limit_facts(
 	};
 	const struct talk_reading reading
 		= {.proto = &proto_imap, .dump = imap_dump, .memory_max = memory_max};
-	struct play_part parts[5];
+	struct play_part parts[7];
 	size_t n_parts = is_logged_in ? 3 : 1, size;
 	char *text, *facts;
 	FILE *out = open_memstream(&text, &size);
 
-	fputs(before, out);
-	for (; n > 0; n--)
-		fputs(what, out);
-	fputs(behind, out);
+	fputs(limit->before, out);
+	for (int i = 0; i < n; i++)
+		fputs(limit->what, out);
+	for (int i = 0; i < n && limit->after != NULL; i++)
+		fputs(limit->after, out);
+	fputs(limit->behind, out);
 	fclose(out);
 	memcpy(parts, greeting, sizeof(greeting));
-	parts[n_parts++] = (struct play_part){PLAY_DATA, STREAM_CLIENT, text, size};
+	if (limit->asked != NULL)
+		parts[n_parts++] = (struct play_part
+		){PLAY_DATA, STREAM_CLIENT, limit->asked, strlen(limit->asked)};
+	if (limit->told != NULL)
+		parts[n_parts++] = (struct play_part
+		){PLAY_DATA, STREAM_SERVER, limit->told, strlen(limit->told)};
+	parts[n_parts++] = (struct play_part){PLAY_DATA, limit->dir, text, size};
 	parts[n_parts++] = (struct play_part
 	){PLAY_DATA, STREAM_SERVER, "t BAD no\r\n* OK still here\r\nz OK\r\n", 33};
 	facts = play_check(&(struct play){"limit", &talk_reader, &reading, parts, n_parts});
@@ -113,6 +122,27 @@ static char *limit_facts(
 	assert_non_null(facts);
 	assert_null(strstr(facts, "too much memory"));
 	return facts;
+}
+
+// The event comes with one more than the limit and no sooner, and the next command is read in any case.
+static void limit_check(
+	const struct limit *limit,
+	const char *event,
+	int max,
+	const char *next,
+	size_t memory_max
+) {
+	const int counts[] = {max - 1, max, max + 1, 100 * max};
+
+	for (int is_logged_in = 0; is_logged_in < 2; is_logged_in++)
+		for (int c = 0; c < 4; c++) {
+			char *facts = limit_facts(limit, is_logged_in, counts[c], memory_max);
+
+			if ((strstr(facts, event) != NULL) != (counts[c] > max)
+			    || strstr(facts, next) == NULL)
+				fail_msg("%s %d: %s", limit->before, counts[c], facts);
+			free(facts);
+		}
 }
 
 static void i1_what_is_announced_takes_no_memory(void **) {
@@ -125,59 +155,146 @@ static void i1_what_is_announced_takes_no_memory(void **) {
 		"t AUTHENTICATE PLAIN {4096+}\r\n",
 	};
 
-	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++)
+	for (size_t i = 0; i < sizeof(announced) / sizeof(announced[0]); i++) {
+		const struct limit limit = {.before = announced[i], .what = "x", .behind = ""};
 		for (int state = 0; state < 2; state++)
-			free(limit_facts(state, announced[i], "x", 1, "", 3000));
+			free(limit_facts(&limit, state, 1, 3000));
+	}
 }
 
+#define EVENT(name) "\nevent " #name "\n"
+
+// I3: in each state in which a client may send one: before and after the login, in a command that keeps them, one
+// that looks at them, one that is not known, an exchange, IDLE, and where no command is.
 static void i1_i3_i29_limits_bite_in_each_state(void **) {
-	static const struct {
-		const char *before, *what, *behind;
-		int max;
-		const char *event;
-	} cases[] = {
-		{"t SEARCH",
-		 " TEXT {1+}\r\nx",
-		 "\r\nz XNEXT\r\n",
-		 IMAP_LITERALS_PER_COMMAND_MAX,
-		 "too_many_literals"},
-		{"t LOGIN",
-		 " {1+}\r\nx",
-		 "\r\nz XNEXT\r\n",
-		 IMAP_LITERALS_PER_COMMAND_MAX,
-		 "too_many_literals"},
-		{"t XYZZY",
-		 " {0+}\r\n",
-		 "\r\nz XNEXT\r\n",
-		 IMAP_LITERALS_PER_COMMAND_MAX,
-		 "too_many_literals"},
-		{"", "t NOOP\r\n", "", IMAP_INFLIGHT_MAX, "too_many_commands"},
+	static const struct limit literals[] = {
+		{.before = "t SEARCH", .what = " TEXT {1+}\r\nx"},
+		{.before = "t LOGIN", .what = " {1+}\r\nx"},
+		{.before = "t XYZZY", .what = " {0+}\r\n"},
+		{.before = "t APPEND X", .what = " {1+}\r\nx"},
+		{.before = "t AUTHENTICATE PLAIN", .what = " {1+}\r\nx"},
+		{.asked = "a AUTHENTICATE PLAIN\r\n",
+		 .told = "+ \r\n",
+		 .before = "t x",
+		 .what = " {1+}\r\nx"},
+		{.asked = "a IDLE\r\n", .told = "+ idling\r\n", .before = "", .what = " {1+}\r\nx"},
+		{.before = "", .what = "{1+}\r\nx"},
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		for (int state = 0; state < 2; state++) {
-			const int counts[]
-				= {cases[i].max - 1,
-				   cases[i].max,
-				   cases[i].max + 1,
-				   100 * cases[i].max};
-			for (int c = 0; c < 4; c++) {
-				char *facts = limit_facts(
-					state,
-					cases[i].before,
-					cases[i].what,
-					counts[c],
-					cases[i].behind,
-					60000
-				);
-				if ((strstr(facts, cases[i].event) != NULL)
-				    != (counts[c] > cases[i].max))
-					fail_msg("%s %d: %s", cases[i].what, counts[c], facts);
-				if (cases[i].behind[0] != '\0' && strstr(facts, "other=") == NULL)
-					fail_msg("%s %d: %s", cases[i].what, counts[c], facts);
-				free(facts);
-			}
-		}
+	for (size_t i = 0; i < sizeof(literals) / sizeof(literals[0]); i++) {
+		struct limit limit = literals[i];
+		limit.behind = "\r\nz XNEXT {1+}\r\nx\r\n"; // whose own is none too many
+		limit_check(
+			&limit,
+			EVENT(too_many_literals),
+			IMAP_LITERALS_PER_COMMAND_MAX,
+			"other=",
+			60000
+		);
+	}
+	limit_check(
+		&(struct limit){.before = "", .what = "t NOOP\r\n", .behind = ""},
+		EVENT(too_many_commands),
+		IMAP_INFLIGHT_MAX,
+		"NOOP=",
+		60000
+	);
+}
+
+// I3: and of a server's response.
+static void i3_a_servers_literals_are_counted_too(void **) {
+	limit_check(
+		&(struct limit){
+			.asked = "t FETCH 1:2 BODY[]\r\n",
+			.dir = STREAM_SERVER,
+			.before = "* 1 FETCH (X",
+			.what = " {1}\r\nx",
+			.behind = ")\r\n* 2 FETCH (BODY[] {3}\r\nabc)\r\n",
+		},
+		EVENT(too_many_literals),
+		IMAP_LITERALS_PER_COMMAND_MAX,
+		"FETCH=1",
+		60000
+	);
+}
+
+// I12: of a client's command; and of a server's response, where the response's own list is one of them.
+static void i12_parentheses_beyond_the_limit_break_only_what_they_stand_in(void **) {
+	limit_check(
+		&(struct limit
+		){.before = "t SEARCH ", .what = "(", .after = ")", .behind = "\r\nz XNEXT\r\n"},
+		EVENT(bad_syntax),
+		IMAP_NESTING_MAX,
+		"other=1",
+		60000
+	);
+	for (int n = IMAP_NESTING_MAX - 1; n <= 100 * IMAP_NESTING_MAX;
+	     n += n <= IMAP_NESTING_MAX ? 1 : 99 * IMAP_NESTING_MAX - 1) {
+		char *facts = limit_facts(
+			&(struct limit){
+				.asked = "t FETCH 1:2 (UID BODYSTRUCTURE BODY[])\r\n",
+				.dir = STREAM_SERVER,
+				.before = "* 1 FETCH (UID 1 BODYSTRUCTURE ",
+				.what = "(",
+				.after = ")",
+				.behind
+				= " BODY[] {2}\r\nab)\r\n* 2 FETCH (UID 2 BODY[] {3}\r\nabc)\r\n",
+			},
+			true,
+			n,
+			60000
+		);
+		bool is_broken = n >= IMAP_NESTING_MAX;
+
+		assert_int_equal(strstr(facts, EVENT(bad_syntax)) != NULL, is_broken);
+		assert_non_null(strstr(
+			facts,
+			is_broken ? "uids=2 messages=1 bodies=1 " : "uids=1:2 messages=2 bodies=2 "
+		));
+		free(facts);
+	}
+}
+
+// I29, how a command lives: from its line it is in flight, and costs; a literal or an exchange leaves it open, whatever the
+// server says to others; its tagged answer ends it, and it costs nothing more. One that is never answered ends with the
+// connection. Each direction goes on by itself: what one side is amid of does not keep the other's from being read.
+static void i29_a_command_lives_from_its_line_to_its_answer(void **) {
+	struct talk *talk = talk_logged_in();
+	const struct imap_state *imap = talk_session(talk)->state;
+	size_t before = talk_memory(talk);
+	static const struct {
+		enum stream_dir dir;
+		const char *text;
+		int n; // in flight then
+		bool is_busy; // something is half read
+	} steps[] = {
+		{STREAM_CLIENT, "a NO", 0, true},
+		{STREAM_CLIENT, "OP\r\n", 1, false},
+		{STREAM_CLIENT, "b APPEND X {5}\r\n", 2, true},
+		{STREAM_SERVER, "a OK", 2, true}, // half a line of its own
+		{STREAM_CLIENT, "he", 2, true}, // and the other side goes on
+		{STREAM_SERVER, " done\r\n", 1, true},
+		{STREAM_CLIENT, "llo", 1, true},
+		{STREAM_CLIENT, "\r\n", 1, false},
+		{STREAM_CLIENT, "c SEARCH TEXT {3+}\r\na", 2, true},
+		{STREAM_SERVER, "b OK [APPENDUID 1 2] done\r\n", 1, true},
+		{STREAM_SERVER, "c OK early\r\n", 1, true}, // nobody can agree yet
+		{STREAM_CLIENT, "bc\r\nd IDLE\r\n", 2, false},
+		{STREAM_SERVER, "c NO\r\n+ idling\r\n", 1, false},
+		{STREAM_CLIENT, "DONE\r\n", 1, false},
+		{STREAM_SERVER, "d OK\r\n", 0, false},
+	};
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		say(talk, steps[i].dir, steps[i].text);
+		if (imap->n_flights != steps[i].n || (imap->busy != NULL) != steps[i].is_busy)
+			fail_msg("%s: %d in flight", steps[i].text, imap->n_flights);
+	}
+	assert_in_range(talk_memory(talk), 1, before + 256); // what was counted stays
+	say(talk, STREAM_CLIENT, "e NOOP\r\nf SELECT Work\r\n");
+	assert_int_equal(imap->n_flights, 2);
+	assert_null(strstr(talk_end(talk, imap_dump), "leaked "));
+	talk_close(talk);
 }
 
 // RFC 2971 allows 30 pairs, keys of 30 bytes, values of 1,024.
@@ -186,11 +303,13 @@ static void i23_a_huge_id_is_bounded(void **) {
 
 	for (int c = 0; c < 4; c++) {
 		char *facts = limit_facts(
+			&(struct limit){
+				.before = "t ID (\"name\" \"x\"",
+				.what = " \"key\" \"value\"",
+				.behind = ")\r\nz NOOP\r\n",
+			},
 			c % 2,
-			"t ID (\"name\" \"x\"",
-			" \"key\" \"value\"",
 			counts[c],
-			")\r\nz NOOP\r\n",
 			60000
 		);
 		assert_non_null(strstr(facts, "ID=1"));
@@ -233,6 +352,13 @@ static void i18_a_bomb_is_given_up(void **) {
 		assert_true(talk_memory(talk) < 2 * INFLATER_SIZE + 20000);
 	}
 	deflateEnd(&z);
+	const struct play_part parts[] = {
+		{PLAY_DATA, STREAM_SERVER, "* OK ready\r\n", 12},
+		{PLAY_DATA, STREAM_CLIENT, "1 LOGIN a p\r\n2 COMPRESS DEFLATE\r\n", 33},
+		{PLAY_DATA, STREAM_SERVER, "1 OK\r\n2 OK\r\n", 12},
+		{PLAY_DATA, STREAM_SERVER, wire, z.total_out},
+	};
+	assert_true(play_beside("bombs", BESIDE_IMAP, parts, 4));
 	assert_true(talk_session(talk)->events >> EVENT_compression_bomb & 1);
 	assert_null(strstr(talk_end(talk, NULL), "leaked "));
 	talk_close(talk);
@@ -278,6 +404,8 @@ static void i2_a_literal_is_read_inside_its_line_and_by_its_grammar(void **) {
 		{"a {}", -1, 0, false},
 		{"a {-1}", -1, 0, false},
 		{"a { 5}", -1, 0, false},
+		{"a LOGIN {9999999999}", 1, 9999999999, true},
+		{"a {+5}", -1, 0, false},
 		{"a {99999999999999999999}", -1, 0, false},
 		{"a }", 0, 0, false},
 		{"}", 0, 0, false},
@@ -352,6 +480,9 @@ int main(void) {
 		cmocka_unit_test(i1_memory_grows_with_bytes_received_only),
 		cmocka_unit_test(i1_what_is_announced_takes_no_memory),
 		cmocka_unit_test(i1_i3_i29_limits_bite_in_each_state),
+		cmocka_unit_test(i3_a_servers_literals_are_counted_too),
+		cmocka_unit_test(i12_parentheses_beyond_the_limit_break_only_what_they_stand_in),
+		cmocka_unit_test(i29_a_command_lives_from_its_line_to_its_answer),
 		cmocka_unit_test(i23_a_huge_id_is_bounded),
 		cmocka_unit_test(i18_a_bomb_is_given_up),
 		cmocka_unit_test(only_so_many_connections_are_inflated),
