@@ -139,11 +139,13 @@ bool account_knows(const struct account *account, uint64_t hash) {
 
 void account_wrote(struct account *account, uint64_t hash) {
 	uint8_t(*bloom)[ACCOUNT_BLOOM / 2] = account->correspondents;
+	uint64_t words[ACCOUNT_BLOOM / 2 / sizeof(uint64_t)];
 	int n_set = 0;
 	if (bloom_has(bloom[0], hash))
 		return;
-	for (int i = 0; i < ACCOUNT_BLOOM / 2; i++)
-		n_set += __builtin_popcount(bloom[0][i]);
+	memcpy(words, bloom[0], sizeof(words));
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		n_set += __builtin_popcountll(words[i]);
 	if (n_set > BLOOM_BITS / 2) {
 		memcpy(bloom[1], bloom[0], sizeof(bloom[0]));
 		memset(bloom[0], 0, sizeof(bloom[0]));
