@@ -18,7 +18,7 @@ enum {
 	QUARANTINE_HIDING_MIN
 	= 100, // where nobody is expected to commit: for others to do the same
 	AGAIN_MIN = 18 * 60, // after a burst, at least, who goes on comes again
-	ACQUIT_DAYS = 3, // from one day on which an owner speaks for where he is to the next
+	ACQUIT_DAYS = 4, // from one day on which an owner speaks for where he is to the next
 	LINK_FEW = 40, // accounts that a link may be common to …
 	RARE_FEW = 5, // … and to which something is rare …
 };
