@@ -7,6 +7,7 @@
 #include "engine.h"
 #include "flow.h"
 #include "match/scan.h"
+#include "offers.h"
 #include "output/activity_json.h"
 #include "play.h"
 
@@ -273,6 +274,7 @@ struct connection {
 struct worker {
 	struct engine *engine;
 	struct flow_table *flows;
+	struct offers *offers; // the analyst's
 	uint64_t now_ns;
 	FILE *out; // what is said of the good ones
 };
@@ -282,6 +284,7 @@ static void keep_record(void *ctx, const char *line, size_t size) {
 			  bad[] = "\"source\":{\"ip\":\"10.0.0.9\",\"port\":40000,";
 	struct worker *w = ctx;
 
+	line = offers_record(w->offers, line, &size);
 	if (memmem(line, size, good, sizeof(good) - 1) && !memmem(line, size, bad, sizeof(bad) - 1))
 		fprintf(w->out, "%.*s\n", (int)size, line);
 }
@@ -295,6 +298,12 @@ static void keep_activity(void *ctx, const struct activity *activity) {
 			"%.*s\n",
 			(int)activity_json_write(activity, line, sizeof(line)),
 			line);
+}
+
+static void hear_offer(void *ctx, const struct offer_heard *heard) {
+	struct worker *w = ctx;
+
+	offers_hear(w->offers, heard);
 }
 
 // One rule, for both kinds of bodies; compiled once.
@@ -316,7 +325,7 @@ static void worker_open(struct worker *w, FILE *out) {
 	static const struct config_prefixes trusted
 		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 9}, .family = 4}, .bits = 32}}};
 
-	*w = (struct worker){.now_ns = start_ns, .out = out};
+	*w = (struct worker){.now_ns = start_ns, .out = out, .offers = need(offers_open())};
 	w->engine = need(engine_open(&(struct engine_config){
 		.slab_size = 16 << 20,
 		.password_key = {1, 2},
@@ -325,7 +334,7 @@ static void worker_open(struct worker *w, FILE *out) {
 		.records = true,
 		.scanner = scanner_get(),
 		.trusted_proxies = &trusted,
-		.out = {w, keep_record, keep_activity},
+		.out = {w, keep_record, keep_activity, hear_offer},
 	}));
 	w->flows = need(flow_open(&(struct flow_config
 	){.n_flows = 64, .held_size = 1 << 20, .handler = engine_handler(w->engine)}));
@@ -339,6 +348,7 @@ static bool worker_close(struct worker *w) {
 	flow_close(w->flows);
 	is_empty = slab_used(w->engine->slab) == 0 && w->engine->n_inflaters == 0;
 	engine_close(w->engine);
+	offers_close(w->offers);
 	return is_empty;
 }
 

@@ -269,6 +269,9 @@ static void on_text(void *ctx, enum mime_text kind, const uint8_t *data, size_t 
 	struct text *text = ctx;
 	size_t at = text->n % text->unit_size;
 
+	if (kind == MIME_OTHER)
+		return; // the bytes as they are, which a program may show
+
 	text->n += size;
 	// The first unit as such, the rest against what stands one unit before it.
 	for (; size > 0 && at > 0 && !text->is_wrong; at = (at + 1) % text->unit_size, size--)

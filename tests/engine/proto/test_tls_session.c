@@ -87,8 +87,12 @@ static char *reading_end(void *ctx) {
 	return text;
 }
 
+static enum beside_as reading_as(const void *) {
+	return BESIDE_IMAP; // its port
+}
+
 static const struct play_reader reader
-	= {.open = reading_open, .data = reading_data, .end = reading_end};
+	= {.as = reading_as, .open = reading_open, .data = reading_data, .end = reading_end};
 
 // ---- L6
 
