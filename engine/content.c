@@ -52,6 +52,7 @@ struct found {
 	struct session_found sum; // in what is over
 	struct found_counter now[WATCHES]; // in what is open
 	bool is_certain; // one of them at least is called what it is
+	bool is_place_other; // the place told is of a text's other reading
 };
 
 // Numbers of a form with wrong check digits.
@@ -160,8 +161,12 @@ static void match_add(
 		return;
 	sum = &found->sum;
 	found->is_certain |= hit->validity == VALIDATE_CERTAIN;
-	if (sum->count == 0 && sum->place.offset == 0)
+	// Which reading is scanned first depends on how the text is cut. What is told is the first one's place, if it has one.
+	bool is_other = watch >= WATCH_OTHER;
+	if (sum->count == 0 && (sum->place.offset == 0 || (found->is_place_other && !is_other))) {
 		place_note(content, rule, field, hit, &sum->place);
+		found->is_place_other = is_other;
+	}
 	if (field < RULE_STREAMED)
 		found_count(
 			&found->now[watch],

@@ -200,6 +200,35 @@ static const struct {
 	{"Subject: =?iso-8859-2?q?urg?= =?iso-8859-2?q?ent_SECRET?=\r\n\r\n", {{0, 1, 1, 0, 0, 0}}},
 };
 
+// Of a text in two readings the first one's place is told, whichever is scanned first: long enough that the
+// pieces of both are scanned before its end.
+static void any_cut_of_a_text_in_two_readings_tells_the_same_place(void **) {
+	static char text[3000] = "Content-Type: text/plain; charset=iso-8859-2\r\n\r\n";
+	const size_t header_size = strlen(text), size = sizeof(text) - 1;
+	struct fixture f;
+
+	// Each letter is one byte as it is and two in UTF-8, so that the readings have other offsets.
+	memset(text + header_size, 0xe9, size - header_size);
+	memcpy(text + 2000, " SECRET ", 8);
+	fixture_open(&f, 8);
+	for (size_t piece = 1; piece <= size; piece += piece < 40 ? 1 : 97) {
+		struct content *content = content_open(&f.session, CONTENT_SENT);
+
+		for (size_t at = 0; at < size; at += piece)
+			feed(content, text + at, piece < size - at ? piece : size - at);
+		content_close(content, 1);
+		assert_int_equal(count(&f, MARK), 1);
+		for (int i = 0; i < f.session.n_matches; i++)
+			if (strcmp(f.session.matches[i].rule, "mark") == 0)
+				assert_int_equal(
+					f.session.matches[i].place.offset,
+					2 * (2000 - header_size) + 8
+				);
+		session_reset(&f);
+	}
+	fixture_close(&f);
+}
+
 static void any_cut_of_a_message_gives_the_same_counts(void **state) {
 	struct fixture f;
 
@@ -694,6 +723,7 @@ int main(void) {
 		cmocka_unit_test(a_part_header_alone_names_its_attachment),
 		cmocka_unit_test(a_header_alone_is_seen_and_has_no_body),
 		cmocka_unit_test(any_cut_of_a_message_gives_the_same_counts),
+		cmocka_unit_test(any_cut_of_a_text_in_two_readings_tells_the_same_place),
 		cmocka_unit_test(a_rule_looks_only_in_its_direction),
 		cmocka_unit_test(right_numbers_among_wrong_ones_are_chance),
 		cmocka_unit_test(what_stands_around_a_hole_is_not_one_text),
