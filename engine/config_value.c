@@ -475,8 +475,25 @@ static int milli_set(
 	return -1;
 }
 
+// Converters are programs that are loaded, which is over once system calls are confined. What was known when the
+// configuration was read first is known when it is read again: the default and what was asked for.
+static bool charset_was_known(const char *text) {
+	static char known[4][64];
+	static unsigned n_known;
+	size_t size = strlen(text);
+
+	for (unsigned i = 0; i < n_known && i < 4; i++)
+		if (strcmp(known[i], text) == 0)
+			return true;
+	if (!charset_is_known(text, size))
+		return false;
+	if (size < sizeof(known[0]))
+		strcpy(known[n_known++ % 4], text);
+	return true;
+}
+
 static int charset_set(const char *text, char **value, char *error, size_t error_size) {
-	if (charset_is_known(text, strlen(text)))
+	if (charset_was_known(text))
 		return string_set(text, value, error, error_size);
 	snprintf(
 		error,

@@ -268,7 +268,8 @@ def reload(postern, watch, network, folder):
     """What the program takes changes while it runs; a mistake in the file changes nothing."""
     conf = folder / "postern.yaml"
     conf.write_text("mail_ports: [143]\n")
-    live = Live(postern, watch, folder, "reload", "-c", str(conf), "--xdp", "xdp0", "--user", "nobody")
+    live = Live(postern, watch, folder, "reload", "-c", str(conf), "--xdp", "xdp0", "--user", "nobody",
+                "--header-charset", "koi8-r")  # another converter than the default one
     live.wait_ready()
 
     def taken():
