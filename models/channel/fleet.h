@@ -96,4 +96,4 @@ double fleet_threshold(const struct fleet *fleet, double budget, double nominal)
 #define FLEET_WAVE_SHARE 0.03 // … if they are so many of those active on a day
 
 #define FLEET_SLACK_DOWN 0.0 // what the theory promises is not undercut
-#define FLEET_SLACK_UP 0.5 // an attack on many accounts must not hide itself
+#define FLEET_SLACK_UP 2.0 // an attack on many accounts must not hide itself
