@@ -334,6 +334,8 @@ static void learn(struct visit *visit, struct fleet *fleet) {
 		if (account->resident_min / 60 != visit->min / 60)
 			account_hour(account, visit->weekend, visit->hour);
 		account->resident_min = visit->min;
+		if (visit->inbox_appends)
+			account->flags |= ACCOUNT_FILES;
 	}
 }
 
