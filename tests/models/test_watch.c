@@ -916,6 +916,10 @@ static void an_intruder_who_was_there_from_the_beginning_is_told(void **) {
 		begin(&w, day * DAY + 20 * HOUR, 20, HOME(20), 700);
 		read_bodies(&w, w.activity.mailboxes[0].uidnext - 5, 5, day % 9 == 0);
 		models_run(w.models, &w.activity);
+		// Who shares the mailbox and the office with one who answers looks things up, and no more.
+		begin(&w, day * DAY + 10 * HOUR, 24, HOME(24), 703);
+		read_bodies(&w, 100 + day * 10, 2, 2);
+		models_run(w.models, &w.activity);
 	}
 	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 2);
 	for (size_t i = 0; i < 2; i++) {
