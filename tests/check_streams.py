@@ -34,8 +34,6 @@ DIFFERENT = {
     "frag_tcp_80_ipv4.pcap": "data on a SYN that is never acknowledged, only reset",
     "gtpv2.pcap": "one SYN with data: nothing was established",
     "ip_fragmented_garbage.pcap": "segments with impossible flags, which hosts drop",
-    "fragtest.erf.gz": "a file format that is not read",
-    "frag-ppp-ipv6-tcp.pcap": "a link type that is not read",
 }
 
 
