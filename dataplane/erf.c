@@ -21,7 +21,8 @@ enum {
 	ETHERNET_PAD_SIZE = 2, // so that the IP header is aligned
 	TYPE_HDLC_POS = 1,
 	TYPE_ETH = 2,
-	TYPE_COLOR_HDLC_POS = 10, // colour and hash of a filter in place of the count of what was lost
+	TYPE_COLOR_HDLC_POS
+	= 10, // colour and hash of a filter in place of the count of what was lost
 	TYPE_COLOR_ETH = 11,
 	TYPE_DSM_COLOR_HDLC_POS = 15,
 	TYPE_DSM_COLOR_ETH = 16,
