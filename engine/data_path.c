@@ -18,8 +18,7 @@ static bool program_folder(char folder[PATH_MAX]) {
 	return true;
 }
 
-static bool
-is_there(char path[PATH_MAX], const char *folder, const char *rules, const char *name) {
+static bool is_there(char path[PATH_MAX], const char *folder, const char *rules, const char *name) {
 	return snprintf(path, PATH_MAX, "%s/%s%s%s", folder, rules, name[0] ? "/" : "", name)
 		< PATH_MAX
 		&& access(path, R_OK) == 0;
