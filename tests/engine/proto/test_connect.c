@@ -4,6 +4,7 @@
 // Mail through a proxy that the client had connect it: from segments to records, in all the ways of play.h.
 
 #include "desk.h"
+#include "hello.h"
 #include "limits.h"
 #include "play.h"
 #include "proto/connect.h"
@@ -294,7 +295,56 @@ static void mail_through_a_proxy_is_read_as_without(void **) {
 	assert_int_equal(n_failed, 0);
 }
 
+static void tls_through_a_proxy_shows_its_hello(void **) {
+	static struct bytes body, records;
+	struct play_part parts[] = {
+		C("CONNECT mail.example.org:993 HTTP/1.1\r\n\r\n"),
+		S("HTTP/1.1 200 OK\r\n\r\n"),
+		{PLAY_DATA, STREAM_CLIENT, NULL, 0},
+		S("\x16\3\3\0\1x"),
+	};
+	struct play play = {.name = "tls", .reader = &reader, .parts = parts, .n_parts = 4};
+	char *found;
+
+	hello_body(&body, &hello_chrome);
+	hello_records(&records, &body, 16384);
+	parts[2].data = records.data;
+	parts[2].size = records.size;
+	found = play_check(&play);
+	assert_non_null(found);
+	assert_string_equal(
+		found, "tls mail.example.org http_connect mail.example.org 993 encrypted"
+	);
+	free(found);
+}
+
 // ---- Bounds
+
+// What a login behind a proxy leaves in the slab while it waits, beyond one without.
+static size_t waiting_size(bool is_proxied) {
+	struct reading *r = reading_open(NULL);
+	size_t size;
+
+	if (is_proxied) {
+		desk_say(&r->connection, STREAM_CLIENT, "\5\1\0", 3);
+		desk_say(&r->connection, STREAM_SERVER, "\5\0", 2);
+		desk_say(&r->connection, STREAM_CLIENT, ASKED, sizeof(ASKED) - 1);
+		desk_say(&r->connection, STREAM_SERVER, DONE, sizeof(DONE) - 1);
+	}
+	desk_say(&r->connection, STREAM_SERVER, "* OK ready\r\n", 12);
+	desk_say(&r->connection, STREAM_CLIENT, "a LOGIN u1 secret\r\n", 19);
+	desk_say(&r->connection, STREAM_SERVER, "a OK in\r\n", 9);
+	size = slab_used(r->desk->engine->slab);
+	free(reading_end(r));
+	return size;
+}
+
+static void a_session_that_waits_behind_a_proxy_keeps_little_of_it(void **) {
+	size_t without = waiting_size(false), with = waiting_size(true);
+
+	print_message("%zu bytes more\n", with - without);
+	assert_true(with - without <= 256);
+}
 
 static char *told(const struct play_part *parts, size_t n) {
 	const struct play whole = {"bounds", &reader, NULL, parts, n};
@@ -390,6 +440,8 @@ static void a_hole_in_the_handshake_ends_it(void **) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mail_through_a_proxy_is_read_as_without),
+		cmocka_unit_test(tls_through_a_proxy_shows_its_hello),
+		cmocka_unit_test(a_session_that_waits_behind_a_proxy_keeps_little_of_it),
 		cmocka_unit_test(a_head_has_a_size),
 		cmocka_unit_test(requests_are_made_again_so_often),
 		cmocka_unit_test(proxies_are_so_many),
