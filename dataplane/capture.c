@@ -26,9 +26,12 @@ static const struct {
 } links[] = {
 	{0, LINK_NULL},
 	{1, LINK_ETHERNET},
+	{9, LINK_PPP},
 	{12, LINK_RAW_IP}, // DLT_RAW as most systems write it
 	{14, LINK_RAW_IP}, // and OpenBSD
+	{50, LINK_PPP}, // or Cisco HDLC: the first byte tells
 	{101, LINK_RAW_IP},
+	{104, LINK_PPP}, // Cisco HDLC
 	{108, LINK_LOOP},
 	{113, LINK_SLL},
 	{228, LINK_RAW_IP}, // IPv4 only
@@ -223,6 +226,8 @@ static int format_begin(struct capture *capture, char *error, int size) {
 		return pcap_begin(capture, error, size);
 	if (pcapng_detect(file->data, file->size))
 		return pcapng_begin(capture, error, size);
+	if (erf_detect(capture))
+		return erf_begin(capture);
 	if (more <= 0 && file->problem[0])
 		snprintf(error, size, "%s: not a capture: %s", file->name, file->problem);
 	else if (more == 0)
@@ -233,7 +238,7 @@ static int format_begin(struct capture *capture, char *error, int size) {
 		snprintf(
 			error,
 			size,
-			"%s: not a capture: neither pcap nor pcapng (plain, gzip or zstd)",
+			"%s: not a capture: neither pcap nor pcapng nor ERF (plain, gzip or zstd)",
 			file->name
 		);
 	return -1;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// Captures as a source: pcap (both byte orders, µs and ns, also the modified-format magic), pcapng
+// Captures as a source: pcap (both byte orders, µs and ns, also the modified-format magic), ERF, pcapng
 // (several sections and interfaces, any resolution), plain or compressed by gzip or Zstandard, from
 // a file or from standard input. File format: draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng.
 

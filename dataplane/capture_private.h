@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// What capture.c and the two formats' readers share. A reader looks at the bytes that are there and
+// What capture.c and the formats' readers share. A reader looks at the bytes that are there and
 // either consumes one packet or block of them, or says how many it needs; it never waits.
 
 #pragma once
@@ -59,7 +59,7 @@ struct capture {
 // LINKTYPE_ number → enum link; -1: not one we read.
 int capture_link(uint32_t link_type);
 // What is read, for messages.
-#define CAPTURE_LINKS "Ethernet, raw IP, Linux cooked, BSD loopback"
+#define CAPTURE_LINKS "Ethernet, raw IP, Linux cooked, BSD loopback, PPP, Cisco HDLC"
 // Units of an interface → nanoseconds since 1970, held between 0 and the largest that fits.
 uint64_t capture_time_ns(const struct capture_interface *interface, uint64_t units);
 // Says in source.error what is wrong with the bytes that come next. Returns CAPTURE_BROKEN.
@@ -74,6 +74,9 @@ bool pcap_detect(const uint8_t *data, size_t size);
 int pcap_begin(struct capture *capture, char *error, int size);
 bool pcapng_detect(const uint8_t *data, size_t size);
 int pcapng_begin(struct capture *capture, char *error, int size);
+// ERF begins with no mark of its own: its first packets are looked at.
+bool erf_detect(struct capture *capture);
+int erf_begin(struct capture *capture); // 0
 
 // As capture_open(), from a function: for tests.
 struct capture *

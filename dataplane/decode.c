@@ -69,6 +69,10 @@ static void link_header(struct cursor *c, enum link link) {
 	};
 	uint32_t family;
 
+	if (link == LINK_PPP) {
+		tunnel_ppp_link(c);
+		return;
+	}
 	if (link >= sizeof(links) / sizeof(*links)) {
 		stop(c, VERDICT_not_ip);
 		return;

@@ -115,6 +115,7 @@ static inline void realm_add(struct pkt *pkt, uint32_t id) {
 void tunnel_enter(struct cursor *c, uint16_t ethertype);
 // One label; those above it on the stack are layers of their own.
 void tunnel_mpls(struct cursor *c);
+void tunnel_ppp_link(struct cursor *c); // a frame's first header
 void tunnel_pppoe(struct cursor *c, struct pkt *pkt);
 // The tag of a service, whose id is of 24 bits.
 void tunnel_pbb(struct cursor *c, struct pkt *pkt);

@@ -17,6 +17,7 @@ enum link {
 	LINK_SLL2, // Linux cooked capture v2
 	LINK_NULL, // BSD loopback: address family in the capturing host's byte order
 	LINK_LOOP, // the same in network byte order
+	LINK_PPP, // PPP, with or without address and control (RFC 1662), or Cisco HDLC
 	LINK_DATAGRAM, // none: made by defrag of fragments (defrag.h); in no capture
 };
 

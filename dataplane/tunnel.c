@@ -23,6 +23,7 @@ enum {
 
 	PPP_IPV4 = 0x21,
 	PPP_IPV6 = 0x57,
+	PPP_MPLS = 0x281,
 
 	GTP_EXTENSIONS_MAX = 8,
 	GRE_ROUTES_MAX = 8,
@@ -111,24 +112,49 @@ void tunnel_mpls(struct cursor *c) {
 	tunnel_enter(c, ETHERTYPE_ETHERNET);
 }
 
-// A PPP frame; the protocol field may be compressed to one byte (RFC 1661 6.5).
-static void ppp(struct cursor *c) {
+// A PPP frame's ethertype; 0: none that is read, -1: it is cut short. The protocol field may be compressed to one byte (RFC 1661 6.5).
+static int ppp_type(struct cursor *c) {
 	uint16_t protocol;
 
 	if (c->size >= 2 && c->at[0] == 0xff && c->at[1] == 3)
 		skip(c, 2);
-	if (c->size < 2) {
-		stop(c, VERDICT_bad_inner);
-		return;
-	}
+	if (c->size < 2)
+		return -1;
 	protocol = c->at[0] & 1 ? c->at[0] : get16(c->at);
 	skip(c, c->at[0] & 1 ? 1 : 2);
-	if (protocol == PPP_IPV4)
-		tunnel_enter(c, ETHERTYPE_IPV4);
-	else if (protocol == PPP_IPV6)
-		tunnel_enter(c, ETHERTYPE_IPV6);
+	switch (protocol) {
+	case PPP_IPV4:
+		return ETHERTYPE_IPV4;
+	case PPP_IPV6:
+		return ETHERTYPE_IPV6;
+	case PPP_MPLS:
+		return ETHERTYPE_MPLS;
+	default:
+		return 0;
+	}
+}
+
+static void ppp(struct cursor *c) {
+	int type = ppp_type(c);
+
+	if (type > 0)
+		tunnel_enter(c, (uint16_t)type);
 	else
-		stop(c, VERDICT_not_tcp);
+		stop(c, type < 0 ? VERDICT_bad_inner : VERDICT_not_tcp);
+}
+
+// RFC 1547 4.3.1: of Cisco's, address (unicast, broadcast) and control stand before an ethertype. No protocol
+// of PPP begins so.
+void tunnel_ppp_link(struct cursor *c) {
+	bool is_cisco = c->size >= 4 && (c->at[0] == 0x0f || c->at[0] == 0x8f) && c->at[1] == 0;
+	int type = is_cisco ? get16(c->at + 2) : ppp_type(c);
+
+	c->layer = LAYER_ETHERTYPE;
+	c->type = (uint16_t)type;
+	if (is_cisco)
+		skip(c, 4);
+	if (type <= ETHERTYPE_SIZE_MAX)
+		stop(c, type < 0 ? VERDICT_short_frame : VERDICT_not_ip);
 }
 
 // RFC 2516.

@@ -32,7 +32,7 @@ static const struct {
 } commands[COMMANDS] = {
 	[COMMAND_REPLAY] = {
 		"replay", "[options] FILE|-...",
-		"captures (pcap, pcapng, plain or .gz/.zst) through the whole pipeline", true, true,
+		"captures (pcap, pcapng, ERF, plain or .gz/.zst) through the whole pipeline", true, true,
 	},
 	[COMMAND_RUN] = {
 		"run", "[options] [-- EAL...]", "live, on network interfaces or DPDK ports", false, false,

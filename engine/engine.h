@@ -67,6 +67,9 @@ struct engine_stats {
 	uint64_t sessions[ACTIVITY_PROTOCOLS]; // recognised, by protocol
 	uint64_t n_lmtp; // of those of SMTP
 	uint64_t n_unrecognised;
+	uint64_t n_proxied; // of those recognised: through a proxy that connected them
+	uint64_t
+		n_proxy_refused; // of those not: a proxy refused to connect them, or in a way not read
 	uint64_t n_refused; // no memory for the session
 	uint64_t n_records, n_activities, n_matches;
 	uint64_t content_opened, content_bytes, content_refused;

@@ -16,6 +16,14 @@ enum {
 	// (RFC 5321 4.5.3.1.5); a client's first line rarely 100. After that: not mail.
 	DETECT_SIZE_MAX = 1024,
 
+	// While a client has a proxy connect it: bytes of each direction that are kept, with what is sent at
+	// once behind them; a head of HTTP, of which credentials may be the most; requests made again after a
+	// refusal; proxies behind each other. Beyond: not mail.
+	CONNECT_SIZE_MAX = 16384,
+	CONNECT_HEAD_SIZE_MAX = 8192,
+	CONNECT_TRIES_MAX = 4,
+	CONNECT_HOPS_MAX = 8,
+
 	// One line of a command or response outside literals. RFC 9051 section 4 tells clients to stay
 	// below 8,192; long FETCH sets and SEARCH results are cut here and scanned no further, only
 	// the literal that may end them is still seen. Event: line_too_long.

@@ -43,11 +43,26 @@ enum session_how {
 	SESSION_HOW_IMAP_ID,
 };
 
+struct connect; // proto/connect.h
 struct proxy; // proto/proxy.h
 struct sasl; // proto/sasl.h
 struct tls_reader; // proto/tls.h
 struct tls_hello;
 struct session_files; // session_files.h
+
+// What a client asked a proxy for, which then connected it. In a block of its size.
+struct session_through {
+	struct ip ip; // of the server; family 0: its name is told
+	uint16_t port;
+	uint8_t how; // enum connect_how
+	uint8_t n_hops; // proxies behind each other: it is what the last one was asked for
+	uint8_t host_size, user_size;
+	char text[]; // the server's name, and who the client is to the first proxy; not terminated
+};
+
+static inline size_t session_through_size(const struct session_through *through) {
+	return sizeof(*through) + through->host_size + through->user_size;
+}
 
 // What only some connections have.
 struct session_client {
@@ -59,6 +74,8 @@ struct session_client {
 	uint8_t *
 		tlvs; // what a trusted proxy's header said beside it (proto/proxy_tlv.h), in a block of its size
 	struct proxy *proxy; // its header, while it is being read
+	struct connect *connect; // how a proxy connects it on, while that is being read
+	struct session_through *through; // and when it has; NULL: the server is the packets' one
 	struct tls_reader *tls_reader; // its TLS hello, while that is being read
 	struct tls_hello *hello; // and when it is whole: up to the end of its name
 	char *master; // whose password it was, where not the account's (normal form); NULL: the account's;
@@ -172,6 +189,9 @@ bool session_real_client(
 // was heard of the server in other sessions (offers.h).
 void session_offers(struct session *s, uint8_t offers, uint64_t now_ns);
 
+// When the stream's timer is due changes with what is being collected.
+void session_timer_update(struct session *s);
+
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);
@@ -192,6 +212,8 @@ void session_ciphertext(struct session *s, const uint8_t *data, size_t size);
 // itself, so that the same input has the same ids in every run.
 void session_id(const struct session *s, uint8_t id[16]);
 
+// The TCP port of the server that is spoken to: the packets' one, or behind a proxy that which it was asked for.
+uint16_t session_server_port(const struct session *s);
 // Whom the connection is of: the real client where a trusted proxy named it, else the packets' source.
 // port_r: the hop's when the proxy named none.
 void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r);

@@ -14,12 +14,12 @@
 #include <string.h>
 
 // A list that is another one with good reason: behind TLS, after a login, or for a client somebody else
-// speaks for, whose own way here decides.
+// speaks for, whose own way here decides. Behind a proxy that connects there are many servers.
 static bool is_comparable(const struct session *s) {
 	uint64_t secured = UINT64_C(1) << EVENT_plaintext_after_starttls;
 
 	return !s->is_tls && s->login != LOGIN_SUCCESS && !(s->events & secured)
-		&& !(s->client && s->client->ip.family != 0);
+		&& !(s->client && (s->client->ip.family != 0 || s->client->through));
 }
 
 // ---- Rules that look for the event, should it be one

@@ -19,6 +19,15 @@ void session_hop(const struct session *s, struct ip *ip_r, uint16_t *port_r) {
 	*port_r = tuple.port[STREAM_CLIENT];
 }
 
+uint16_t session_server_port(const struct session *s) {
+	struct stream_tuple tuple;
+
+	if (s->client && s->client->through)
+		return s->client->through->port;
+	stream_tuple_get(s->stream, &tuple);
+	return tuple.port[STREAM_SERVER];
+}
+
 void session_source(const struct session *s, struct ip *ip_r, uint16_t *port_r) {
 	session_hop(s, ip_r, port_r);
 	if (!s->client || s->client->ip.family == 0)

@@ -115,6 +115,13 @@ static void print_sessions(const struct summary *s, FILE *out) {
 		(ull)e->sessions[ACTIVITY_POP3],
 		(ull)e->sessions[ACTIVITY_TLS],
 		(ull)e->n_unrecognised);
+	if (e->n_proxied + e->n_proxy_refused > 0)
+		fprintf(out,
+			"postern: %llu of them through a SOCKS or HTTP proxy; %llu more were "
+			"refused by "
+			"one, or connected in a way that is not read\n",
+			(ull)e->n_proxied,
+			(ull)e->n_proxy_refused);
 	fprintf(out,
 		"postern: %llu session records, %llu alerts\n",
 		(ull)s->analyst.n_records,

@@ -153,9 +153,10 @@ if "$postern" run --vdev net_none0 2>&1 | grep -q 'without DPDK'; then
 else
 	expect 2 'needs to know where' run
 	expect 2 'one of --xdp' run --xdp lo --vdev net_null0
-	expect_line 1 'net_none0: cannot be opened' run --vdev net_none0
+	expect_line 1 'net_none0: cannot be opened: no driver.*write one of' run --vdev net_none0
 	expect_line 1 'qpairs=2: several queues.*leave qpairs out' run --vdev net_af_packet0,iface=lo,qpairs=2
-	expect_line 1 'cannot be opened' run --vdev net_af_packet0,iface=no-such-if
+	expect_line 1 'crypto_null0: cannot be opened: no driver.*write one of' run --vdev crypto_null0
+	expect_line 1 'no-such-if: no such interface: ip link' run --vdev net_af_packet0,iface=no-such-if
 	expect_line 1 'no such PCI device.*lspci' run --port 0000:ff:1f.7
 	expect_line 1 'no such PCI device.*lspci' run --port eth0
 	expect_line 1 'may not use CPU 1023' run --cores 1023 --vdev net_null0

@@ -19,7 +19,7 @@ CAPTURES = ROOT / "../shared/captures"
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 # Name of the capture (its end), and why what is read differs from tshark's reading.
-EDITED = "edited by hand: a wrong checksum on bytes that right segments carry too, which are taken"
+EDITED = "a segment made longer by hand, with a wrong checksum: of what right segments carry too, theirs is taken"
 UNHEARD = "the last segment has a wrong checksum, and the capture ends before it is acknowledged"
 DIFFERENT = {
     "__imap.cap": UNHEARD,
@@ -29,13 +29,12 @@ DIFFERENT = {
     "smtp-long-DATA-line__input.pcap": EDITED,
     "tcpflow__tests__bug7.pcap": "a wrong checksum beside right ones, never acknowledged",
     "tcpflow__tests__bug6.pcap": "1,448 bytes that crossed the reset of a client whose program had closed: it answers each with another",
-    "test5-lines-randomized2.pcap": "a piece of a connection, its packets in random order",
-    "http_out_of_order_2.pcap": "acknowledged more than a capture's reordering before it came",
+    "test5-lines-randomized2.pcap": "shuffled, and begun midway with its last segment: all others lie before it",
+    "http_out_of_order_2.pcap": "shuffled, with its times: 9 s lie between an acknowledgement and what it is of, 200 ms"
+                                " are waited for that",
     "frag_tcp_80_ipv4.pcap": "data on a SYN that is never acknowledged, only reset",
     "gtpv2.pcap": "one SYN with data: nothing was established",
     "ip_fragmented_garbage.pcap": "segments with impossible flags, which hosts drop",
-    "fragtest.erf.gz": "a file format that is not read",
-    "frag-ppp-ipv6-tcp.pcap": "a link type that is not read",
 }
 
 

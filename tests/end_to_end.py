@@ -41,7 +41,7 @@ TIMES = PACKETS + ("@timestamp", "event.start", "event.end", "event.duration")
 class Run:
     """One run of a postern command that writes sessions, alerts and activity to files."""
 
-    def __init__(self, postern, folder, *arguments, command="replay", stdin=None, until=None):
+    def __init__(self, postern, folder, *arguments, command="replay", stdin=None, until=None, cwd=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(dir=folder))
         self.out = {name: self.folder / f"{name}.ndjson"
                     for name in ("sessions", "alerts", "activity")}
@@ -50,7 +50,7 @@ class Run:
             options = ["--alerts", str(self.out["alerts"])]
         process = subprocess.Popen(
             [str(postern), command, *options, *map(str, arguments)],
-            stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=cwd)
         if until:
             stop_when(process, lambda: len(self.lines("sessions")) >= until)
         self.stdout, self.stderr = process.communicate()
@@ -512,6 +512,30 @@ def demo(postern, folder):
         fail("an alert about somebody who mistyped a password once:", bystanders[0]["message"])
 
 
+def installed(postern, folder):
+    """The program as it is installed finds rules and clients, also under another root and run from anywhere:
+    what it says is what that of the tree says with the tree's."""
+    meson = shutil.which("meson")
+    if not meson:
+        print("meson is not there: not installed")
+        sys.exit(SKIPPED)
+    root = pathlib.Path(folder) / "root"
+    subprocess.run([meson, "install", "-C", pathlib.Path(postern).resolve().parent, "--no-rebuild", "--quiet",
+                    "--destdir", root], check=True, stdout=subprocess.DEVNULL)
+    program, = root.glob("**/bin/postern")
+    captures = (DEMO, DATA / "clients.pcap.zst")
+    expected = Run(postern, folder, "--rules", ROOT / "rules", *captures).done()
+    for name, run in (("tree", Run(postern, folder, *captures)),
+                      ("installed", Run(program, folder, *captures, cwd="/"))):
+        for what in ("sessions", "alerts"):
+            same(f"{name}: {what}", run.done().lines(what), expected.lines(what))
+    n_known = sum(b'"software":' in line for line in expected.lines("sessions"))
+    n_matched = sum(b'"matches":[{' in line for line in expected.lines("sessions"))
+    print(f"{n_known} sessions with a known client, {n_matched} with matches of rules")
+    if not n_known:  # and without Hyperscan no rule
+        fail("nothing that files of the program would show in")
+
+
 def weeks(postern, folder):
     """Six weeks of a small ministry (bench/detect) end with the campaign's alert: whose mail is read and
     nobody else's, through what, since when, and how much."""
@@ -782,7 +806,7 @@ def encoded(text):
 
 CASES = (lab, others, proxies, one_byte_segments, shapes, shapes_driven, dpdk_port, every_container, any_number_of_workers,
          offers_stripped_whatever_worker_hears, q3_every_start_has_keys_of_its_own, n1_restarts, n1_killed,
-         n1_stopped_in_every_minute, n1_killed_live, demo, score, store,
+         n1_stopped_in_every_minute, n1_killed_live, demo, installed, score, store,
          z4_a_clock_that_was_ahead_before_a_restart_deafens_nobody, upgrade, schema, clients, no_secret, weeks)
 
 

@@ -9,6 +9,7 @@
 #include "rss.h"
 
 #include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <rte_mbuf_dyn.h>
@@ -40,8 +41,13 @@ static const uint64_t rss_needed = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NO
 
 int nic_find_vdev(struct nic *nic, const char *vdev) {
 	char name[RTE_ETH_NAME_MAX_LEN];
-	int result = rte_dev_probe(vdev);
+	struct rte_devargs args;
+	int result;
 
+	if (rte_devargs_parse(&args, vdev) < 0)
+		return -ENODEV;
+	rte_devargs_reset(&args);
+	result = rte_dev_probe(vdev);
 	if (result < 0)
 		return result;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(vdev, ","), vdev);

@@ -42,7 +42,7 @@ struct nic {
 
 // Each returns 0 or −errno; what drivers say goes to the listener of eal.h.
 
-// vdev: "driver0,key=value…", made here.
+// vdev: "driver0,key=value…", made here. −ENODEV: no driver for packets has that name.
 int nic_find_vdev(struct nic *nic, const char *vdev);
 int nic_find_pci(struct nic *nic, const char *pci);
 // The first that nobody owns: what the user's EAL options brought.

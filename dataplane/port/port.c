@@ -153,6 +153,17 @@ static int pairs_check(const char *vdev, char *error, int size) {
 	return -1;
 }
 
+// Of a driver that takes an interface there is.
+static int interface_check(const char *vdev, char *error, int size) {
+	char iface[64];
+
+	if (strncmp(vdev, "net_af_", 7) != 0 || !vdev_get(vdev, "iface", iface, sizeof(iface))
+	    || vdev_interface_mtu(iface) > 0)
+		return 0;
+	snprintf(error, (size_t)size, "%s: no such interface: ip link lists them", iface);
+	return -1;
+}
+
 static int checks(struct port *port, const struct port_config *config, char *error, int size) {
 	const char *name = config->vdev ? config->vdev : config->pci ? config->pci : "DPDK port";
 
@@ -160,7 +171,9 @@ static int checks(struct port *port, const struct port_config *config, char *err
 		return xdp_check(port, config->xdp, error, size);
 	if (config->vdev && playback_scan(&port->playback, config->vdev, error, size) < 0)
 		return -1;
-	if (config->vdev && pairs_check(config->vdev, error, size) < 0)
+	if (config->vdev
+	    && (pairs_check(config->vdev, error, size) < 0
+		|| interface_check(config->vdev, error, size) < 0))
 		return -1;
 	if (config->pci && pci_check(config->pci, error, size) < 0)
 		return -1;
@@ -211,6 +224,19 @@ explain(const char *name, int result, struct eal_listener *listener, char *error
 	return result < 0 ? -1 : 0;
 }
 
+static int no_driver(const char *vdev, struct eal_listener *listener, char *error, int size) {
+	eal_listen_end(listener);
+	snprintf(
+		error,
+		(size_t)size,
+		"%s: cannot be opened: no driver for packets has this name: write one of DPDK's "
+		"and "
+		"a number, as in net_af_packet0,iface=IFACE or net_pcap0,rx_pcap=FILE",
+		vdev
+	);
+	return -1;
+}
+
 static int nic_open(struct port *port, const struct port_config *config, char *error, int size) {
 	struct nic *nic = &port->nics[port->n_nics++];
 	struct device *device = &port->devices[0];
@@ -227,6 +253,8 @@ static int nic_open(struct port *port, const struct port_config *config, char *e
 	if (result == 0)
 		result = nic_start(nic, n_queues_wanted(port, config), true);
 	device->n = 1;
+	if (config->vdev && result == -ENODEV)
+		return no_driver(config->vdev, &listener, error, size);
 	return explain(config->vdev ? config->vdev : device->name, result, &listener, error, size);
 }
 

@@ -3,12 +3,11 @@
 
 #include "ruleset.h"
 
+#include "data_path.h"
 #include "match/cache.h"
 
-#include <linux/limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct ruleset {
 	struct rules *rules;
@@ -20,24 +19,6 @@ struct ruleset {
 
 static void report(void *ctx, const char *text) {
 	fprintf(ctx, "postern: %s\n", text);
-}
-
-// Rules lie beside the program: installed in ../share/postern/rules, or in ../rules of a build tree.
-static bool path_find(char path[PATH_MAX]) {
-	static const char *const places[] = {"../share/postern/rules", "../rules"};
-	char program[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (size < 0)
-		return false;
-	program[size] = '\0';
-	*strrchr(program, '/') = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int written = snprintf(path, PATH_MAX, "%s/%s", program, places[i]);
-		if (written < PATH_MAX && access(path, R_OK) == 0)
-			return true;
-	}
-	return false;
 }
 
 // Compiles, with what the cache has.
@@ -57,20 +38,20 @@ compile(struct ruleset *set, const char *cache_path, const struct ruleset *befor
 struct ruleset *
 ruleset_open(const char *path, const char *cache_path, const struct ruleset *before, FILE *err) {
 	struct ruleset *set = calloc(1, sizeof(*set));
-	char beside[PATH_MAX];
+	char found[PATH_MAX];
 	int n_bad = 0;
 
 	if (!set) {
 		fputs("postern: out of memory\n", err);
 		return NULL;
 	}
-	if (!path && !path_find(beside)) {
-		fputs("postern: no content rules found beside the program; name some with --rules "
-		      "PATH\n",
+	if (!path && !data_path(found, "")) {
+		fputs("postern: no content rules found beside the program, nor in " POSTERN_DATA
+		      "; name some with --rules PATH\n",
 		      err);
 		return set;
 	}
-	set->rules = rules_open(path ? path : beside, report, err, &n_bad);
+	set->rules = rules_open(path ? path : found, report, err, &n_bad);
 	if (set->rules) {
 		set->n_bad = n_bad;
 		set->n_bad += compile(set, cache_path, before, err);

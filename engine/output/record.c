@@ -298,6 +298,7 @@ attempt(struct json *json,
 	session_id(s, id);
 	json_put_uuid(json, "session", id);
 	record_via_write(json, s);
+	record_proxy_write(json, s);
 	hello_write(json, s);
 	findings_write(json, s);
 	if (s->proto == &proto_imap)

@@ -50,6 +50,8 @@ void record_sieve_write(struct json *json, const struct session *s, const struct
 
 // via: the hop between the real client and the packets, where one was believed.
 void record_via_write(struct json *json, const struct session *s);
+// The proxy that connected the client to the server, if one did.
+void record_proxy_write(struct json *json, const struct session *s);
 // login: the last attempt's outcome and mechanism, and how many there were.
 void record_login_write(struct json *json, const struct session *s);
 // The members of an attachment's object, which is open.

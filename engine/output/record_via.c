@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
-// The hop between the real client and us, and what it said of the client's connection.
+// Who stands between the two: before us, a hop that names the real client; behind us, a proxy that the client
+// had connect it to the server.
 
 #include "output/record_proto.h"
+#include "proto/connect.h"
 #include "proto/proxy_tlv.h"
 #include "session.h"
 #include "stream.h"
@@ -79,5 +81,32 @@ void record_via_write(struct json *json, const struct session *s) {
 	size_t left = client->tlvs_size;
 	while (proxy_tlv_next(&at, &left, &tlv))
 		tlv_write(json, &tlv);
+	json_end_object(json);
+}
+
+void record_proxy_write(struct json *json, const struct session *s) {
+	static const char *const hows[] = {
+		[CONNECT_SOCKS4] = "socks4",
+		[CONNECT_SOCKS4A] = "socks4a",
+		[CONNECT_SOCKS5] = "socks5",
+		[CONNECT_HTTP] = "http_connect",
+	};
+	const struct session_through *through = s->client ? s->client->through : NULL;
+
+	if (!through)
+		return;
+	json_begin_object(json, "proxy");
+	json_put_word(json, "how", hows[through->how]);
+	if (through->ip.family)
+		json_put_ip(json, "ip", through->ip.addr, through->ip.family);
+	else
+		json_put_string(json, "domain", through->text, through->host_size, 0);
+	json_put_u64(json, "port", through->port);
+	if (through->user_size > 0)
+		json_put_string(
+			json, "user", through->text + through->host_size, through->user_size, 0
+		);
+	if (through->n_hops > 1)
+		json_put_u64(json, "hops", through->n_hops);
 	json_end_object(json);
 }

@@ -43,6 +43,8 @@ static void sessions_write(const struct summary *sum, struct json *json) {
 	json_put_u64(json, "sieve", engine->sessions[ACTIVITY_SIEVE]);
 	json_put_u64(json, "tls", engine->sessions[ACTIVITY_TLS]);
 	json_put_u64(json, "unrecognised", engine->n_unrecognised);
+	json_put_u64(json, "proxied", engine->n_proxied);
+	json_put_u64(json, "proxy_refused", engine->n_proxy_refused);
 	json_put_u64(json, "refused", engine->n_refused);
 	json_put_u64(json, "memory_full", engine->memory_full);
 	json_put_u64(json, "content_refused", engine->content_refused);

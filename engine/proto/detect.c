@@ -368,8 +368,7 @@ detect(const uint8_t *client,
 	// server should be, it is waited for: nonsense sent to one is an SMTP session, too.
 	if (server_size > 0 && by_server == DETECT_NONE)
 		return DETECT_NONE;
-	if (client_size > 0 && by_client == DETECT_NONE
-	    && (server_size > 0 || !is_smtp_port(hint_port)))
+	if (client_size > 0 && by_client == DETECT_NONE && !is_smtp_port(hint_port))
 		return DETECT_NONE;
 	return DETECT_MORE;
 }

@@ -109,11 +109,10 @@ bool tls_session_is_mail(const struct session *s) {
 	static const uint16_t ports[] = {25, 110, 143, 465, 587, 993, 995, 2525, 4190};
 	static const char *const protocols[] = {"imap", "pop3", "smtp", "managesieve"};
 	const char *alpn = s->client && s->client->hello ? s->client->hello->alpn : "";
-	struct stream_tuple tuple;
+	uint16_t port = session_server_port(s);
 
-	stream_tuple_get(s->stream, &tuple);
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
-		if (tuple.port[STREAM_SERVER] == ports[i])
+		if (port == ports[i])
 			return true;
 	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
 		if (strcmp(alpn, protocols[i]) == 0)

@@ -186,11 +186,14 @@ static void every_format_link_byte_order_and_compression_gives_the_same_frames(v
 		{276, LINK_SLL2},
 		{0, LINK_NULL},
 		{108, LINK_LOOP},
+		{9, LINK_PPP},
+		{50, LINK_PPP},
+		{104, LINK_PPP},
 	};
 	char what[64];
 
 	for (int format = 0; format < N_FORMATS; format++) {
-		for (size_t i = 0; i < 20; i++) {
+		for (size_t i = 0; i < 2 * sizeof(links) / sizeof(*links); i++) {
 			struct facts want
 				= expected((uint8_t)links[i / 2].link, format == PCAPNG_BINARY);
 			struct bytes b = make(format, i % 2, links[i / 2].type, N_FRAMES);
@@ -207,6 +210,109 @@ static void every_format_link_byte_order_and_compression_gives_the_same_frames(v
 			facts_free(&want);
 		}
 	}
+}
+
+// ---- ERF
+
+enum { ERF_ETHERNET = 2, ERF_HDLC = 1, ERF_PAD = 48, ERF_ATM = 3 };
+
+// extensions: headers of 8 bytes, of which each says in its first bit whether another follows.
+static void erf_record(
+	struct bytes *b,
+	uint8_t type,
+	int extensions,
+	uint64_t us,
+	const void *data,
+	uint16_t size,
+	uint16_t wire_size
+) {
+	uint64_t time = us / 1000000 << 32 | ((us % 1000000 << 32) + 999999) / 1000000;
+	uint16_t pad = (type & 0x7f) == ERF_ETHERNET ? 2 : 0;
+
+	put32(b, false, (uint32_t)time);
+	put32(b, false, (uint32_t)(time >> 32));
+	put(b, (uint8_t[]){extensions ? type | 0x80 : type, 4}, 2);
+	put16(b, true, (uint16_t)(16 + 8 * extensions + pad + size));
+	put16(b, true, 0);
+	put16(b, true, wire_size);
+	for (; extensions > 0; extensions--) {
+		put(b, (uint8_t[]){extensions > 1 ? 0x83 : 3}, 1);
+		put_zeros(b, 7);
+	}
+	put_zeros(b, pad);
+	put(b, data, size);
+}
+
+static void erf_is_read_with_all_its_headers(void **) {
+	for (uint8_t type = ERF_HDLC; type <= ERF_ETHERNET; type++) {
+		struct facts want = expected(type == ERF_HDLC ? LINK_PPP : LINK_ETHERNET, false);
+		struct bytes b = {0};
+
+		for (int i = 0; i < N_FRAMES; i++) {
+			uint32_t size = frame_size(i);
+
+			erf_record(
+				&b,
+				type,
+				i % 3,
+				frame_us(i),
+				frame_data(i),
+				(uint16_t)size,
+				(uint16_t)(size + (i % 10 == 0))
+			);
+			if (i % 7 == 0)
+				erf_record(&b, ERF_PAD, 0, frame_us(i), "", 0, 0);
+		}
+		all_ways(b, &want, "erf");
+		facts_free(&want);
+	}
+}
+
+static struct facts erf_facts(struct bytes *b) {
+	struct facts facts = facts_file(b->data, b->size);
+
+	free(b->data);
+	*b = (struct bytes){0};
+	return facts;
+}
+
+static void p7_damaged_erf_is_told(void **) {
+	struct bytes b = {0};
+	struct facts facts;
+
+	// A size that is less than the header's.
+	erf_record(&b, ERF_ETHERNET, 0, 1e15, "abcd", 4, 4);
+	erf_record(&b, ERF_ETHERNET, 0, 1e15, "abcd", 4, 4);
+	erf_record(&b, ERF_ETHERNET, 0, 1e15, "abcd", 4, 4);
+	b.data[2 * 22 + 10] = 0;
+	b.data[2 * 22 + 11] = 15;
+	facts = erf_facts(&b);
+	assert_int_equal(facts.n_frames, 2);
+	assert_non_null(strstr(facts.error, "damaged after packet 2"));
+	facts_free(&facts);
+	// One whose extensions go on beyond it, and one of another kind, among good ones.
+	erf_record(&b, ERF_ETHERNET, 0, 1e15, "abcd", 4, 4);
+	erf_record(&b, ERF_ETHERNET | 0x80, 0, 1e15, "\x83zzzzzz", 7, 7);
+	erf_record(&b, ERF_ATM, 0, 1e15, "abcd", 4, 4);
+	erf_record(&b, ERF_ETHERNET, 0, 1e15, "abcd", 4, 4);
+	facts = erf_facts(&b);
+	assert_int_equal(facts.n_frames, 2);
+	assert_int_equal(facts.n_skipped, 2);
+	facts_free(&facts);
+	// The end of the file within a packet.
+	erf_record(&b, ERF_ETHERNET, 0, 1e15, "abcd", 4, 4);
+	erf_record(&b, ERF_ETHERNET, 0, 1e15, "abcd", 4, 4);
+	b.size--;
+	facts = erf_facts(&b);
+	assert_int_equal(facts.n_frames, 1);
+	assert_non_null(strstr(facts.error, "in the middle of packet 2"));
+	facts_free(&facts);
+	// Something behind the first that is no packet: it was none either.
+	erf_record(&b, ERF_ETHERNET, 0, 1e15, "abcd", 4, 4);
+	put(&b, "From: somebody\r\n\r\n", 18);
+	facts = erf_facts(&b);
+	assert_non_null(strstr(facts.error, "not a capture"));
+	facts_free(&facts);
 }
 
 static void p3_times_of_all_resolutions_and_offsets(void **) {
@@ -883,6 +989,8 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_format_link_byte_order_and_compression_gives_the_same_frames
 		),
+		cmocka_unit_test(erf_is_read_with_all_its_headers),
+		cmocka_unit_test(p7_damaged_erf_is_told),
 		cmocka_unit_test(p3_times_of_all_resolutions_and_offsets),
 		cmocka_unit_test(p7_a_cut_at_any_byte_leaves_all_whole_packets),
 		cmocka_unit_test(p7_compressed_data_that_ends_early_is_told),

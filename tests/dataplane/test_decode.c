@@ -171,6 +171,12 @@ static void every_link_type_leads_to_the_segment(void **) {
 		{LINK_NULL, 4, "\2\0\0\0"},
 		{LINK_NULL, 4, "\0\0\0\2"},
 		{LINK_LOOP, 4, "\0\0\0\2"},
+		{LINK_PPP, 4, "\xff\3\0\x21"},
+		{LINK_PPP, 2, "\0\x21"}, // without address and control,
+		{LINK_PPP, 1, "\x21"}, // and the protocol in one byte
+		{LINK_PPP, 8, "\xff\3\2\x81\0\0\x01\x40"}, // MPLS
+		{LINK_PPP, 4, "\x0f\0\x08\0"}, // Cisco HDLC
+		{LINK_PPP, 4, "\x8f\0\x08\0"},
 		{LINK_ETHERNET, 22, "\1\2\3\4\5\6\7\10\11\12\13\14\0\x35\xaa\xaa\3\0\0\0\x08\0"},
 	};
 

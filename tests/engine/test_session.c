@@ -723,7 +723,7 @@ static void greet(struct desk *d, uint16_t client_port, uint16_t port, const cha
 }
 
 // What a list in clear says goes to where lists are held against each other: not one with good reason to be
-// another, nor for a client somebody else speaks for.
+// another, nor for a client somebody else speaks for or whom a proxy connects.
 static void lists_of_offers_in_clear_are_told(void **) {
 	static const struct config_prefixes trusted
 		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
@@ -752,7 +752,13 @@ static void lists_of_offers_in_clear_are_told(void **) {
 	say(&c, STREAM_SERVER, "* OK [CAPABILITY IMAP4rev1] ready\r\n");
 	say(&c, STREAM_CLIENT, "a NOOP\r\n");
 	hang_up(&c);
-	assert_int_equal(d->n_records, 4);
+	// Nor of a server behind a proxy, whose address is that of many.
+	c = connect_to(d, 40007, 3128);
+	say(&c, STREAM_CLIENT, "CONNECT mail.example.org:143 HTTP/1.1\r\n\r\n");
+	say(&c, STREAM_SERVER, "HTTP/1.1 200 OK\r\n\r\n* OK [CAPABILITY IMAP4rev1] ready\r\n");
+	say(&c, STREAM_CLIENT, "a NOOP\r\n");
+	hang_up(&c);
+	assert_int_equal(d->n_records, 5);
 	assert_int_equal(d->n_offers, 2);
 	desk_close(d);
 }

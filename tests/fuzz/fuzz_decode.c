@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 	if (size < 2)
 		return 0;
-	frame.link = data[0] % 6;
+	frame.link = data[0] % (LINK_PPP + 1);
 	config.checksum = data[0] & 0x80;
 	frame.size = frame.wire_size = (uint32_t)size - 2;
 	frame.data = data + 2;
