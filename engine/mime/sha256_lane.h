@@ -50,10 +50,13 @@ sha256_lane_words(struct sha256_lane *lane, const uint8_t *block) {
 }
 
 // Four rounds, the step-th of sixteen, and the words that are needed four steps later.
-SHA256_CODE static inline __attribute__((always_inline)) void sha256_lane_step(struct sha256_lane *lane, int step) {
+SHA256_CODE static inline __attribute__((always_inline)) void
+sha256_lane_step(struct sha256_lane *lane, int step) {
 	__m128i *words = lane->words;
 	__m128i *now = &words[step & 3], *last = &words[(step + 3) & 3];
-	__m128i sum = _mm_add_epi32(*now, _mm_load_si128((const __m128i *)(sha256_constants + 4 * step)));
+	__m128i sum = _mm_add_epi32(
+		*now, _mm_load_si128((const __m128i *)(sha256_constants + 4 * step))
+	);
 
 	lane->cdgh = _mm_sha256rnds2_epu32(lane->cdgh, lane->abef, sum);
 	sum = _mm_shuffle_epi32(sum, 0x0e);
