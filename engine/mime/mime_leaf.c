@@ -230,7 +230,14 @@ void mime_leaf_data(struct mime *m, const uint8_t *data, size_t size) {
 		uint8_t decoded[PIECE_SIZE + TRANSFER_EXTRA_MAX];
 		size_t n = size < PIECE_SIZE ? size : PIECE_SIZE;
 
-		decoded_data(m, decoded, transfer_data(&m->transfer, data, n, decoded));
+		decoded_data(
+			m,
+			decoded,
+			m->facts ? transfer_data_hashing(
+				&m->transfer, &m->attachment.sha256, data, n, decoded
+			)
+				 : transfer_data(&m->transfer, data, n, decoded)
+		);
 		data += n;
 		size -= n;
 	}

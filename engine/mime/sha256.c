@@ -5,11 +5,12 @@
 
 #include "mime/sha256.h"
 
+#include "mime/sha256_lane.h"
+
 #include <assert.h>
 #include <string.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
-#include <immintrin.h>
 #endif
 
 static_assert(SHA256_BATCH_SIZE % SHA256_CBLOCK == 0, "whole blocks");
@@ -21,10 +22,8 @@ enum {
 
 #if defined(__x86_64__)
 
-#define SHA __attribute__((target("sha,sse4.1,ssse3")))
-
 // FIPS 180-4, 4.2.2
-static const uint32_t constants[64] __attribute__((aligned(16))) = {
+const uint32_t sha256_constants[64] __attribute__((aligned(16))) = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
 	0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe,
 	0x9bdc06a7, 0xc19bf174, 0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f,
@@ -37,78 +36,30 @@ static const uint32_t constants[64] __attribute__((aligned(16))) = {
 	0xc67178f2,
 };
 
-// The state as the instructions have it: A B E F and C D G H.
-struct lane {
-	__m128i abef, cdgh;
-	__m128i words[4]; // of the message, the next sixteen
-};
-
-SHA static inline void lane_load(struct lane *lane, const uint32_t h[8]) {
-	__m128i low = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)h), 0xb1);
-	__m128i high = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(h + 4)), 0x1b);
-
-	lane->abef = _mm_alignr_epi8(low, high, 8);
-	lane->cdgh = _mm_blend_epi16(high, low, 0xf0);
-}
-
-SHA static inline void lane_store(const struct lane *lane, uint32_t h[8]) {
-	__m128i low = _mm_shuffle_epi32(lane->abef, 0x1b);
-	__m128i high = _mm_shuffle_epi32(lane->cdgh, 0xb1);
-
-	_mm_storeu_si128((__m128i *)h, _mm_blend_epi16(low, high, 0xf0));
-	_mm_storeu_si128((__m128i *)(h + 4), _mm_alignr_epi8(high, low, 8));
-}
-
-SHA static inline __attribute__((always_inline)) void
-lane_words(struct lane *lane, const uint8_t *block) {
-	const __m128i order = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-
-	for (int i = 0; i < 4; i++)
-		lane->words[i] = _mm_shuffle_epi8(
-			_mm_loadu_si128((const __m128i *)(block + 16 * i)), order
-		);
-}
-
-// Four rounds, the step-th of sixteen, and the words that are needed four steps later.
-SHA static inline __attribute__((always_inline)) void lane_step(struct lane *lane, int step) {
-	__m128i *words = lane->words;
-	__m128i *now = &words[step & 3], *last = &words[(step + 3) & 3];
-	__m128i sum = _mm_add_epi32(*now, _mm_load_si128((const __m128i *)(constants + 4 * step)));
-
-	lane->cdgh = _mm_sha256rnds2_epu32(lane->cdgh, lane->abef, sum);
-	sum = _mm_shuffle_epi32(sum, 0x0e);
-	lane->abef = _mm_sha256rnds2_epu32(lane->abef, lane->cdgh, sum);
-	if (step >= 12)
-		return;
-	*now = _mm_sha256msg1_epu32(*now, words[(step + 1) & 3]);
-	*now = _mm_add_epi32(*now, _mm_alignr_epi8(*last, words[(step + 2) & 3], 4));
-	*now = _mm_sha256msg2_epu32(*now, *last);
-}
-
 // Whole blocks of two texts: the one's rounds fill the time in which the other's wait.
-SHA static void
+SHA256_CODE static void
 blocks_hash(uint32_t a[8], uint32_t b[8], const uint8_t *of_a, const uint8_t *of_b, size_t size) {
-	struct lane lane_a, lane_b;
+	struct sha256_lane lane_a, lane_b;
 
-	lane_load(&lane_a, a);
-	lane_load(&lane_b, b);
+	sha256_lane_load(&lane_a, a);
+	sha256_lane_load(&lane_b, b);
 	for (size_t at = 0; at < size; at += SHA256_CBLOCK) {
-		struct lane before_a = lane_a, before_b = lane_b;
+		struct sha256_lane before_a = lane_a, before_b = lane_b;
 
-		lane_words(&lane_a, of_a + at);
-		lane_words(&lane_b, of_b + at);
+		sha256_lane_words(&lane_a, of_a + at);
+		sha256_lane_words(&lane_b, of_b + at);
 #pragma GCC unroll 16
 		for (int step = 0; step < 16; step++) {
-			lane_step(&lane_a, step);
-			lane_step(&lane_b, step);
+			sha256_lane_step(&lane_a, step);
+			sha256_lane_step(&lane_b, step);
 		}
 		lane_a.abef = _mm_add_epi32(lane_a.abef, before_a.abef);
 		lane_a.cdgh = _mm_add_epi32(lane_a.cdgh, before_a.cdgh);
 		lane_b.abef = _mm_add_epi32(lane_b.abef, before_b.abef);
 		lane_b.cdgh = _mm_add_epi32(lane_b.cdgh, before_b.cdgh);
 	}
-	lane_store(&lane_a, a);
-	lane_store(&lane_b, b);
+	sha256_lane_store(&lane_a, a);
+	sha256_lane_store(&lane_b, b);
 }
 
 static bool has_sha(void) {
@@ -133,8 +84,8 @@ void sha256_pair_init(struct sha256_pair *pair) {
 	pair->has_instructions = has_sha();
 }
 
-// The first size bytes of the batch, whole blocks, are in the state: as SHA256_Update() would leave it.
-static void batch_took(struct sha256 *sha256, size_t size) {
+// As SHA256_Update() would leave it.
+void sha256_took(struct sha256 *sha256, size_t size) {
 	uint32_t before = sha256->ctx.Nl;
 
 	sha256->ctx.Nl += (uint32_t)size * 8;
@@ -161,11 +112,32 @@ static struct sha256 *other_find(const struct sha256 *sha256) {
 	return best;
 }
 
+// Whether nobody is there to be hashed with.
+static bool is_alone(const struct sha256 *sha256) {
+	const struct sha256_pair *pair = sha256->pair;
+
+	return pair && pair->has_instructions && pair->first == sha256 && !sha256->next;
+}
+
+size_t sha256_waiting(const struct sha256 *sha256) {
+	return is_alone(sha256) ? sha256->n / SHA256_CBLOCK * SHA256_CBLOCK : 0;
+}
+
+// What waits goes to the batch's beginning.
+static void batch_move(struct sha256 *sha256) {
+	memmove(sha256->batch, sha256->batch + sha256->from, sha256->n);
+	sha256->from = 0;
+}
+
 static void batch_full(struct sha256 *sha256) {
 	struct sha256 *other
 		= sha256->pair && sha256->pair->has_instructions ? other_find(sha256) : NULL;
 	size_t size;
 
+	if (is_alone(sha256) && sha256->n <= SHA256_BATCH_SIZE / 2) {
+		batch_move(sha256);
+		return;
+	}
 	if (!other || sha256->n < BLOCKS_MIN * SHA256_CBLOCK) {
 		batch_alone(sha256);
 		return;
@@ -178,10 +150,9 @@ static void batch_full(struct sha256 *sha256) {
 		other->batch + other->from,
 		size
 	);
-	batch_took(sha256, size);
-	batch_took(other, size);
-	memmove(sha256->batch, sha256->batch + sha256->from, sha256->n);
-	sha256->from = 0;
+	sha256_took(sha256, size);
+	sha256_took(other, size);
+	batch_move(sha256);
 }
 
 void sha256_begin(struct sha256 *sha256, struct sha256_pair *pair) {

@@ -40,6 +40,11 @@ void sha256_pair_init(struct sha256_pair *pair);
 // pair: borrowed until the end; NULL: none. The struct stays where it is until its end.
 void sha256_begin(struct sha256 *sha256, struct sha256_pair *pair);
 void sha256_data(struct sha256 *sha256, const uint8_t *data, size_t size);
+// Bytes at batch + from that whoever has other work may hash between it (sha256_lane.h, transfer_base64.c): whole
+// blocks. 0 where two texts can be hashed side by side, and where the processor has no instructions.
+size_t sha256_waiting(const struct sha256 *sha256);
+// The first size of them are in ctx.h.
+void sha256_took(struct sha256 *sha256, size_t size);
 // This or sha256_drop() must be called for each text begun.
 void sha256_end(struct sha256 *sha256, uint8_t hash[SHA256_SIZE]);
 // Nobody wants the hash. Accepts one that is over.

@@ -97,7 +97,7 @@ void transfer_begin(struct transfer *transfer, enum transfer_kind kind) {
 size_t transfer_data(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out) {
 	switch (transfer->kind) {
 	case TRANSFER_BASE64:
-		return transfer_base64_data(transfer, data, size, out);
+		return transfer_base64_data(transfer, NULL, data, size, out);
 	case TRANSFER_QUOTED_PRINTABLE:
 		return transfer_qp_data(transfer, data, size, out);
 	case TRANSFER_UUENCODE:
@@ -105,6 +105,18 @@ size_t transfer_data(struct transfer *transfer, const uint8_t *data, size_t size
 	}
 	memcpy(out, data, size);
 	return size;
+}
+
+size_t transfer_data_hashing(
+	struct transfer *transfer,
+	struct sha256 *sha256,
+	const uint8_t *data,
+	size_t size,
+	uint8_t *out
+) {
+	if (transfer->kind == TRANSFER_BASE64)
+		return transfer_base64_data(transfer, sha256, data, size, out);
+	return transfer_data(transfer, data, size, out);
 }
 
 void transfer_gap(struct transfer *transfer) {

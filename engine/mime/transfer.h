@@ -26,6 +26,8 @@ enum {
 	TRANSFER_EXTRA_MAX = TRANSFER_BLANKS_MAX + 4,
 };
 
+struct sha256;
+
 struct transfer {
 	uint8_t kind; // enum transfer_kind
 	uint8_t state;
@@ -41,6 +43,14 @@ struct transfer {
 void transfer_begin(struct transfer *transfer, enum transfer_kind kind);
 // Decodes size bytes into out, which has room for size + TRANSFER_EXTRA_MAX. Returns how many it wrote.
 size_t transfer_data(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out);
+// The same, and on the way hashes what waits in the text's batch, in the time in which SHA-256 waits for itself.
+size_t transfer_data_hashing(
+	struct transfer *transfer,
+	struct sha256 *sha256,
+	const uint8_t *data,
+	size_t size,
+	uint8_t *out
+);
 // Bytes are missing here: decoding goes on at the next line.
 void transfer_gap(struct transfer *transfer);
 // The end: what was held goes to out (room for TRANSFER_EXTRA_MAX). Returns how many bytes.
@@ -49,4 +59,7 @@ size_t transfer_end(struct transfer *transfer, uint8_t *out);
 // The plain versions that the fast ones are tested against: the same, one character at a time.
 size_t
 transfer_base64_plain(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out);
+// As transfer_data(), on processors without AVX-512.
+size_t
+transfer_base64_narrow(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out);
 size_t transfer_qp_plain(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out);

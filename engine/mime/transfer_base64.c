@@ -4,6 +4,8 @@
 // Base64. Mail programs differ most in what they do with damaged base64: here every character of the alphabet
 // counts, padding ends its group and nothing else, and is_bad says that others may see less.
 
+#include "mime/sha256.h"
+#include "mime/sha256_lane.h"
 #include "mime/transfer_private.h"
 
 #include <string.h>
@@ -184,52 +186,90 @@ groups_avx2(const uint8_t *data, size_t size, uint8_t *out) {
 	return done;
 }
 
-// The same with 64 characters to 48 bytes, and a table of all characters in two registers.
-__attribute__((target("avx512f,avx512bw,avx512vbmi"))) static struct progress
-groups_avx512(const uint8_t *data, size_t size, uint8_t *out) {
+// SHA instructions are used only where something waits.
+#define WIDE __attribute__((target("avx512f,avx512bw,avx512vbmi,bmi2," SHA256_TARGET)))
+
+// The same with 64 characters to 48 bytes, and a table of all characters in two registers. Returns whether to
+// go on.
+WIDE static inline __attribute__((always_inline)) bool
+wide_step(const uint8_t *data, size_t size, uint8_t *out, struct progress *done) {
 	const __m512i low = _mm512_loadu_si512(values), high = _mm512_loadu_si512(values + 64);
 	const __m512i order = _mm512_loadu_si512(byte_order_64);
+	const uint8_t *at = data + done->read;
+	size_t left = size - done->read;
+	__mmask64 there = left < WIDE_BLOCK ? _bzhi_u64(UINT64_MAX, (unsigned)left) : UINT64_MAX;
+	__m512i text = _mm512_maskz_loadu_epi8(there, at);
+	__m512i value = _mm512_permutex2var_epi8(low, text, high);
+	// Bit 7 is set in what is not ASCII, and in the table for what is none of the alphabet.
+	uint64_t odd = _mm512_movepi8_mask(_mm512_or_si512(text, value));
+
+	value = _mm512_maddubs_epi16(value, _mm512_set1_epi32(0x01400140));
+	value = _mm512_madd_epi16(value, _mm512_set1_epi32(0x00011000));
+	value = _mm512_permutexvar_epi8(order, value);
+	_mm512_mask_storeu_epi8(out + done->written, (UINT64_C(1) << 48) - 1, value);
+	if (odd == 0) {
+		done->read += WIDE_BLOCK;
+		done->written += WIDE_BLOCK / 4 * 3;
+		return done->read < size;
+	}
+	uint32_t n = (uint32_t)__builtin_ctzll(odd) & ~3u;
+	done->read += n;
+	done->written += n / 4 * 3;
+	if (n + 2 > left || at[n] != '\r' || at[n + 1] != '\n')
+		return false;
+	done->read += 2;
+	return done->read < size;
+}
+
+WIDE static struct progress groups_avx512(const uint8_t *data, size_t size, uint8_t *out) {
 	struct progress done = {0, 0};
 
-	while (done.read + WIDE_BLOCK <= size) {
-		const uint8_t *at = data + done.read;
-		__m512i text = _mm512_loadu_si512(at);
-		__m512i value = _mm512_permutex2var_epi8(low, text, high);
-		// Bit 7 is set in what is not ASCII, and in the table for what is none of the alphabet.
-		uint64_t odd = _mm512_movepi8_mask(_mm512_or_si512(text, value));
+	while (wide_step(data, size, out, &done))
+		;
+	return done;
+}
 
-		value = _mm512_maddubs_epi16(value, _mm512_set1_epi32(0x01400140));
-		value = _mm512_madd_epi16(value, _mm512_set1_epi32(0x00011000));
-		value = _mm512_permutexvar_epi8(order, value);
-		_mm512_mask_storeu_epi8(out + done.written, (UINT64_C(1) << 48) - 1, value);
-		if (odd == 0) {
-			done.read += WIDE_BLOCK;
-			done.written += WIDE_BLOCK / 4 * 3;
-			continue;
-		}
-		uint32_t n = (uint32_t)__builtin_ctzll(odd) & ~3u;
-		done.read += n;
-		done.written += n / 4 * 3;
-		if (at[n] != '\r' || at[n + 1] != '\n')
-			break;
-		done.read += 2;
+// The same, and a block is hashed with each two steps: a line of 76 characters is two, and makes 57 bytes.
+WIDE static struct progress groups_hashing(
+	struct sha256 *sha256,
+	size_t waiting,
+	const uint8_t *data,
+	size_t size,
+	uint8_t *out
+) {
+	const uint8_t *blocks = sha256->batch + sha256->from;
+	struct progress done = {0, 0};
+	struct sha256_lane lane;
+	size_t hashed = 0;
+	bool more = true;
+
+	sha256_lane_load(&lane, sha256->ctx.h);
+	while (more && hashed < waiting) {
+		struct sha256_lane before = lane;
+
+		sha256_lane_words(&lane, blocks + hashed);
+		sha256_lane_steps(&lane, 0, 8);
+		more = wide_step(data, size, out, &done);
+		sha256_lane_steps(&lane, 8, 16);
+		sha256_lane_add(&lane, &before);
+		hashed += SHA256_CBLOCK;
+		more = more && wide_step(data, size, out, &done);
 	}
+	sha256_lane_store(&lane, sha256->ctx.h);
+	sha256_took(sha256, hashed);
+	while (more)
+		more = wide_step(data, size, out, &done);
 	return done;
 }
 
 #endif
 
-static struct progress groups(const uint8_t *data, size_t size, uint8_t *out) {
+// Whatever the processor has without AVX-512.
+static struct progress
+groups_narrow(struct sha256 *, const uint8_t *data, size_t size, uint8_t *out) {
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx2")) {
-		struct progress done = {0, 0}, more;
-		if (size >= WIDE_BLOCK && __builtin_cpu_supports("avx512vbmi"))
-			done = groups_avx512(data, size, out);
-		if (size - done.read >= WIDE_BLOCK && done.read > 0)
-			return done; // something odd is there
-		more = groups_avx2(data + done.read, size - done.read, out + done.written);
-		done.read += more.read;
-		done.written += more.written;
+		struct progress done = groups_avx2(data, size, out);
 		if (size - done.read >= BLOCK)
 			return done;
 		// What is left, and behind it NUL, which is of no group.
@@ -242,12 +282,35 @@ static struct progress groups(const uint8_t *data, size_t size, uint8_t *out) {
 	return groups_plain(data, size, out);
 }
 
-size_t transfer_base64_data(struct transfer *t, const uint8_t *data, size_t size, uint8_t *out) {
+static struct progress
+groups(struct sha256 *sha256, const uint8_t *data, size_t size, uint8_t *out) {
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx512vbmi")) {
+		size_t waiting = sha256 ? sha256_waiting(sha256) : 0;
+
+		return waiting > 0 ? groups_hashing(sha256, waiting, data, size, out)
+				   : groups_avx512(data, size, out);
+	}
+#endif
+	return groups_narrow(sha256, data, size, out);
+}
+
+typedef struct progress
+groups_read(struct sha256 *sha256, const uint8_t *data, size_t size, uint8_t *out);
+
+static inline __attribute__((always_inline)) size_t data_read(
+	struct transfer *t,
+	groups_read *read,
+	struct sha256 *sha256,
+	const uint8_t *data,
+	size_t size,
+	uint8_t *out
+) {
 	size_t n = 0, i = 0;
 
 	while (i < size) {
 		if (t->n == 0 && t->state == B64_GROUP) {
-			struct progress run = groups(data + i, size - i, out + n);
+			struct progress run = read(sha256, data + i, size - i, out + n);
 
 			i += run.read;
 			n += run.written;
@@ -262,4 +325,18 @@ size_t transfer_base64_data(struct transfer *t, const uint8_t *data, size_t size
 		n += char_read(t, data[i++], out + n);
 	}
 	return n;
+}
+
+size_t transfer_base64_data(
+	struct transfer *t,
+	struct sha256 *sha256,
+	const uint8_t *data,
+	size_t size,
+	uint8_t *out
+) {
+	return data_read(t, groups, sha256, data, size, out);
+}
+
+size_t transfer_base64_narrow(struct transfer *t, const uint8_t *data, size_t size, uint8_t *out) {
+	return data_read(t, groups_narrow, NULL, data, size, out);
 }

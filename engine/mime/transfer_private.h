@@ -21,7 +21,14 @@ enum {
 	QP_CR, // … and CR
 };
 
-size_t transfer_base64_data(struct transfer *t, const uint8_t *data, size_t size, uint8_t *out);
+// sha256: transfer_data_hashing()'s, or NULL.
+size_t transfer_base64_data(
+	struct transfer *t,
+	struct sha256 *sha256,
+	const uint8_t *data,
+	size_t size,
+	uint8_t *out
+);
 // What of a group is there: 1 character says nothing, 2 give a byte, 3 give two.
 size_t transfer_base64_flush(struct transfer *t, uint8_t *out);
 

@@ -2,9 +2,10 @@
 // Copyright (c) 2026, the Postern authors
 
 // Property: base64, quoted-printable and uuencode give the same bytes however they are cut, no more than
-// transfer.h allows; and the fast decoders give what the plain ones give. First byte: which one, and how
-// long the pieces are.
+// transfer.h allows; the fast decoders give what the plain ones give; and what is hashed on the way has its hash.
+// First byte: which one, and how long the pieces are.
 
+#include "mime/sha256.h"
 #include "mime/transfer.h"
 
 #include <stdlib.h>
@@ -13,6 +14,16 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 typedef size_t decoder(struct transfer *, const uint8_t *, size_t, uint8_t *);
+
+// What has come out already is hashed while the next is decoded.
+static struct sha256 hashed;
+
+static size_t hashing(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out) {
+	size_t n = transfer_data_hashing(transfer, &hashed, data, size, out);
+
+	sha256_data(&hashed, out, n);
+	return n;
+}
 
 // In pieces of n bytes, each in a block of its size. Returns how many bytes came out.
 static size_t
@@ -37,9 +48,27 @@ run(decoder *decode,
 		free(in);
 		free(to);
 	}
-	used += transfer_end(&transfer, out + used);
+	size_t rest = transfer_end(&transfer, out + used);
+	if (decode == hashing)
+		sha256_data(&hashed, out + used, rest);
 	*is_bad = transfer.is_bad;
-	return used;
+	return used + rest;
+}
+
+static void hashing_check(enum transfer_kind kind, const uint8_t *data, size_t size, size_t n) {
+	uint8_t *out = malloc(size + 2 * TRANSFER_EXTRA_MAX);
+	uint8_t hash[SHA256_SIZE], expected[SHA256_SIZE];
+	struct sha256_pair pair;
+	bool is_bad;
+
+	sha256_pair_init(&pair);
+	sha256_begin(&hashed, &pair);
+	n = run(hashing, kind, data, size, n, out, &is_bad);
+	sha256_end(&hashed, hash);
+	SHA256(out, n, expected);
+	if (memcmp(hash, expected, sizeof(hash)) != 0)
+		abort();
+	free(out);
 }
 
 static decoder *plain_of(enum transfer_kind kind) {
@@ -57,9 +86,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	bool is_bad, is_bad_too;
 	size_t n_whole = run(transfer_data, kind, data + 1, size - 1, size, whole, &is_bad);
 
-	for (int round = 0; round < 3; round++) {
+	hashing_check(kind, data + 1, size - 1, n);
+	for (int round = 0; round < 4; round++) {
 		size_t got = round == 0
 			? run(transfer_data, kind, data + 1, size - 1, n, other, &is_bad_too)
+			: round == 3 && kind == TRANSFER_BASE64
+			? run(transfer_base64_narrow,
+			      kind,
+			      data + 1,
+			      size - 1,
+			      n,
+			      other,
+			      &is_bad_too)
 			: run(plain_of(kind),
 			      kind,
 			      data + 1,

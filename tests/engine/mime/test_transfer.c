@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Copyright (c) 2026, the Postern authors
 
+#include "mime/sha256.h"
 #include "mime/transfer.h"
 
 #include <setjmp.h>
@@ -127,9 +128,23 @@ static void uuencode_is_read_between_begin_and_end(void **state) {
 		case_check(TRANSFER_UUENCODE, cases[i].in, cases[i].out, cases[i].is_bad);
 }
 
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// Processors without AVX-512 give the same: n bytes of out.
+static void
+narrow_check(const char *text, size_t size, const uint8_t *expected, size_t n, bool is_bad) {
+	uint8_t out[2000 + 2 * TRANSFER_EXTRA_MAX];
+	struct transfer narrow;
+
+	transfer_begin(&narrow, TRANSFER_BASE64);
+	size_t got = transfer_base64_narrow(&narrow, (const uint8_t *)text, size, out);
+	got += transfer_end(&narrow, out + got);
+	assert_int_equal(got, n);
+	assert_memory_equal(out, expected, n);
+	assert_int_equal(narrow.is_bad, is_bad);
+}
+
 static void fast_base64_gives_what_the_plain_one_gives(void **state) {
-	static const char alphabet[]
-		= "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	unsigned seed = (unsigned)time(NULL);
 	char text[2000];
 
@@ -162,7 +177,96 @@ static void fast_base64_gives_what_the_plain_one_gives(void **state) {
 		assert_memory_equal(r.data, out, n);
 		assert_int_equal(r.is_bad, plain.is_bad);
 		assert_true(n <= size - size / 4);
+		narrow_check(text, size, out, n, plain.is_bad);
 	}
+}
+
+// A text in lines of one length, mostly, with something odd now and then. Returns its size.
+static size_t lines_write(char *text, size_t size_max) {
+	size_t size = (size_t)random() % size_max, line = 20 + (size_t)random() % 80;
+	bool is_odd = random() % 4 == 0;
+
+	for (size_t i = 0; i < size; i++) {
+		size_t column = i % (line + 2);
+		text[i] = column < line ? alphabet[random() % 64] : "\r\n"[column - line];
+		if (is_odd && random() % 300 == 0)
+			text[i] = (char)random();
+	}
+	return size;
+}
+
+// In pieces of a size, 0: random ones, each in a block of its own; another text goes on meanwhile if has_other. Returns
+// how many bytes were hashed on the way.
+static size_t hashing_check(
+	const char *text,
+	size_t size,
+	size_t pieces,
+	struct sha256_pair *pair,
+	bool has_other
+) {
+	static struct sha256 sha256, other;
+	static uint8_t plain_out[40000], filler[1000];
+	uint8_t hash[SHA256_SIZE], expected[SHA256_SIZE];
+	struct transfer plain, transfer;
+	size_t hashed = 0, at_out = 0;
+
+	transfer_begin(&plain, TRANSFER_BASE64);
+	size_t n_plain = transfer_base64_plain(&plain, (const uint8_t *)text, size, plain_out);
+	transfer_begin(&transfer, TRANSFER_BASE64);
+	sha256_begin(&sha256, pair);
+	if (has_other)
+		sha256_begin(&other, pair);
+	for (size_t at = 0, piece; at < size; at += piece) {
+		piece = pieces ? pieces : 1 + (size_t)random() % 2000;
+		piece = piece < size - at ? piece : size - at;
+		uint8_t *in = malloc(piece), *out = malloc(piece + TRANSFER_EXTRA_MAX);
+		memcpy(in, text + at, piece);
+		uint16_t waiting = sha256.n;
+		size_t n = transfer_data_hashing(&transfer, &sha256, in, piece, out);
+		hashed += waiting - sha256.n;
+		sha256_data(&sha256, out, n);
+		assert_true(at_out + n <= n_plain);
+		assert_memory_equal(plain_out + at_out, out, n);
+		at_out += n;
+		if (has_other)
+			sha256_data(&other, filler, (size_t)random() % sizeof(filler));
+		free(in);
+		free(out);
+	}
+	assert_int_equal(at_out, n_plain);
+	sha256_end(&sha256, hash);
+	SHA256(plain_out, n_plain, expected);
+	assert_memory_equal(hash, expected, SHA256_SIZE);
+	if (has_other)
+		sha256_drop(&other);
+	return hashed;
+}
+
+static void what_is_hashed_while_more_is_decoded_has_its_hash(void **state) {
+	static char text[40000];
+	size_t hashed, hashed_of_two = 0;
+	struct sha256_pair pair;
+
+	sha256_pair_init(&pair);
+	srandom((unsigned)time(NULL));
+	for (int round = 0; round < 500; round++) {
+		size_t size = lines_write(text, sizeof(text));
+
+		hashing_check(text, size, 0, &pair, false);
+		hashed_of_two += hashing_check(text, size, 0, &pair, true);
+		assert_int_equal(hashing_check(text, size, 0, NULL, false), 0);
+	}
+	memset(text, 'A', sizeof(text));
+	for (size_t at = 76; at + 2 <= sizeof(text); at += 78)
+		memcpy(text + at, "\r\n", 2);
+	hashed = hashing_check(text, sizeof(text), 1448, &pair, false);
+	assert_int_equal(hashed_of_two, 0); // those wait to be hashed side by side
+	if (hashed == 0)
+		print_message("no SHA instructions, or no AVX-512: nothing is hashed on the way\n");
+#if defined(__x86_64__)
+	if (pair.has_instructions && __builtin_cpu_supports("avx512vbmi"))
+		assert_true(hashed > sizeof(text) / 4 * 3 - 2 * SHA256_BATCH_SIZE);
+#endif
 }
 
 static void fast_quoted_printable_gives_what_the_plain_one_gives(void **state) {
@@ -218,6 +322,7 @@ static void every_character_alone_is_judged_as_the_plain_one_judges_it(void **st
 			decode(TRANSFER_BASE64, text, 64, 64, 64, &r);
 			assert_int_equal(r.size, n);
 			assert_memory_equal(r.data, out, n);
+			narrow_check(text, 64, out, n, plain.is_bad);
 		}
 }
 
@@ -239,6 +344,7 @@ int main(void) {
 		cmocka_unit_test(m05_quoted_printable_keeps_what_is_no_escape),
 		cmocka_unit_test(uuencode_is_read_between_begin_and_end),
 		cmocka_unit_test(fast_base64_gives_what_the_plain_one_gives),
+		cmocka_unit_test(what_is_hashed_while_more_is_decoded_has_its_hash),
 		cmocka_unit_test(fast_quoted_printable_gives_what_the_plain_one_gives),
 		cmocka_unit_test(every_character_alone_is_judged_as_the_plain_one_judges_it),
 		cmocka_unit_test(after_a_hole_base64_goes_on_at_the_next_line),
