@@ -18,6 +18,7 @@
 #include "proto/smtp/smtp.h"
 #include "proto/tls.h"
 #include "proto/tls_session.h"
+#include "proto/tls_unasked.h"
 #include "session_files.h"
 #include "session_match.h"
 #include "siphash.h"
@@ -394,6 +395,8 @@ static void proto_data(
 ) {
 	if (s->is_deaf)
 		deaf_data(s, dir, data, size);
+	else if (tls_unasked_waits(s))
+		tls_unasked_data(s, dir, data, size, now_ns);
 	else
 		s->proto->data(s, s->state, dir, data, size, now_ns);
 }
@@ -502,10 +505,10 @@ static void bytes_read(
 	size_t size,
 	uint64_t now_ns
 ) {
-	if (s->is_deaf)
+	if (s->proto)
+		proto_data(s, dir, data, size, now_ns);
+	else if (s->is_deaf)
 		deaf_data(s, dir, data, size);
-	else if (s->proto)
-		s->proto->data(s, s->state, dir, data, size, now_ns);
 	else
 		early_data(s, dir, data, size, now_ns);
 }
@@ -646,6 +649,8 @@ static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64
 	session_unparsed(s, size);
 	if (!s->proto)
 		early_forget(s, dir);
+	else if (tls_unasked_waits(s))
+		tls_unasked_gap(s, dir, size);
 	else if (!s->is_deaf)
 		s->proto->gap(s, s->state, dir, size, now_ns);
 	session_events_match(s, now_ns);
@@ -706,6 +711,8 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	if (s->proto == &proto_tls && !tls_session_is_mail(s)) {
 		// Somebody else's TLS: counted, and nothing to say of it.
 	} else if (s->proto) {
+		if (tls_unasked_waits(s))
+			tls_unasked_end(s, now_ns);
 		s->proto->end(s, s->state, now_ns);
 		session_events_match(s, now_ns);
 		if (s->pending || s->is_reported) {

@@ -712,6 +712,7 @@ static void s8_content_beyond_what_is_held_is_taken_for_content(void **) {
 			char *facts = words_check("held", &words);
 			assert_int_equal(strstr(facts, "event lost_place") != NULL, more > 0);
 			assert_int_equal(strstr(facts, "4ABC") != NULL, !is_refused);
+			assert_int_equal(strstr(facts, MAIL) != NULL, !is_refused);
 			assert_non_null(strstr(facts, "is quit"));
 			free(facts);
 			free(talk);
@@ -1346,6 +1347,57 @@ static void s6_any_command_may_follow_any_other(void **) {
 	}
 }
 
+// What becomes of a message in chunks when something else comes in place of its last one.
+static void s6_chunks_are_one_message_until_something_ends_them(void **) {
+	static const struct words_case cases[] = {
+		{"a chunk refused, then DATA",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "BDAT 3\r\nabc" S
+					"552 full\r\n" DATA C "x\r\n.\r\n" S "503 no\r\n"),
+		 "helo c.example\n" MAIL "3 bytes, 552 - - bdat\nmail ? to, 3 bytes, 503 - -\n"
+		 "commands 6, 1 rejected\n"},
+		{"a chunk refused, then another mail",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "552 full\r\n" C "RSET\r\n" S
+					"250 ok\r\n" C "MAIL FROM:<c@x>\r\n" S "250 ok\r\n" C
+					"RCPT TO:<d@y>\r\n" S "250 ok\r\n" C
+					"BDAT 2 LAST\r\nde" QUEUED),
+		 "helo c.example\n" MAIL
+		 "0 bytes, 552 - - bdat\nmail c@x to d@y, 2 bytes, 250 2.0.0 4ABC bdat\n"
+		 "commands 8, 1 rejected\nactivity sent 1 d@y bytes=2\n"},
+		{"RSET in place of LAST",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "RSET\r\n" S "250 ok\r\n" C
+					"BDAT 2 LAST\r\nde" S "503 no\r\n" QUIT),
+		 "helo c.example\n" MAIL "3 bytes, 0 - - bdat\nis quit\ncommands 7, 1 rejected\n"},
+		{"RSET in place of LAST, and the next mail",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "RSET\r\n" S
+					"250 ok\r\n" ENVELOPE C "BDAT 2 LAST\r\nde" QUEUED),
+		 "content sent 3 hash=6597 missing=0\ncontent sent 2 hash=3201 missing=0\n--\n"
+		 "helo c.example\n" MAIL "3 bytes, 0 - - bdat\n" MAIL
+		 "2 bytes, 250 2.0.0 4ABC bdat\ncommands 8, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=2\n"},
+		{"DATA between chunks is refused, and they go on",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "DATA\r\n" S "503 no\r\n" C
+					"BDAT 2 LAST\r\nde" QUEUED),
+		 "helo c.example\n" MAIL "5 bytes, 250 2.0.0 4ABC bdat\ncommands 6, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=5\n"},
+		{"a bad BDAT is the last command that is borne",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "BDAT x\r\n" S
+					"421 too many errors\r\n"),
+		 "helo c.example\n" MAIL
+		 "3 bytes, 0 - - bdat\ncommands 5, 1 rejected\nevent bad_bdat\n"},
+		{"closed inside a chunk",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "BDAT 5 LAST\r\nde"),
+		 "helo c.example\n" MAIL
+		 "3 bytes, 0 - - bdat\ncommands 5, 0 rejected\nevent message_cut\n"},
+		{"TLS begins between chunks",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "STARTTLS\r\n" S
+					"220 go\r\n" C "\x16\x03\x01" S "\x16\x03\x03"),
+		 "helo c.example\n" MAIL
+		 "3 bytes, 0 - - bdat\nis starttls\ncommands 5, 0 rejected\nunparsed 6\n"
+		 "event encrypted\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
 static void full_memory_loses_facts_and_nothing_else(void **) {
 	static const struct words words
 		= WORDS(HELLO ENVELOPE DATA C "x\n.\nMAIL FROM:<>\r\n.\r\n" QUEUED C
@@ -1407,6 +1459,7 @@ int main(void) {
 		cmocka_unit_test(queue_ids_are_found_as_servers_write_them),
 		cmocka_unit_test(outcomes_of_logins_come_from_the_reply),
 		cmocka_unit_test(s6_any_command_may_follow_any_other),
+		cmocka_unit_test(s6_chunks_are_one_message_until_something_ends_them),
 		cmocka_unit_test(full_memory_loses_facts_and_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
