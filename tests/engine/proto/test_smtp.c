@@ -530,7 +530,10 @@ static void s5_s10_what_is_never_answered_is_bounded(void **) {
 }
 
 static void s10_commands_beyond_the_limit_keep_their_replies(void **) {
-	for (int n = SMTP_INFLIGHT_MAX - 1; n <= SMTP_INFLIGHT_MAX + 1; n++) {
+	static const int more[] = {-1, 0, 1, 20};
+
+	for (size_t c = 0; c < sizeof(more) / sizeof(more[0]); c++) {
+		int n = SMTP_INFLIGHT_MAX + more[c];
 		char *talk;
 		size_t size;
 		FILE *out = open_memstream(&talk, &size);
@@ -548,6 +551,7 @@ static void s10_commands_beyond_the_limit_keep_their_replies(void **) {
 		assert_int_equal(
 			strstr(facts, "event too_many_commands") != NULL, n > SMTP_INFLIGHT_MAX
 		);
+		assert_null(strstr(facts, "event server_response_as_attack"));
 		free(facts);
 		free(talk);
 	}
@@ -803,6 +807,16 @@ static void s12_odd_replies_are_survived(void **) {
 			       "RCPT TO:<b@example.net>\r\n" S "250 ok\r\n" DATA C ".\r\n" QUEUED),
 		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 4, 0 rejected\n"
 		 "activity sent 1 b@example.net bytes=0\nevent bad_syntax\n"},
+		{"the last line's code is the one",
+		 WORDS(HELLO C "MAIL FROM:<x@y>\r\n" S "250-a\r\n550 b\r\n" C
+			       "MAIL FROM:<a@example.org>\r\n" S "550-a\r\n250 b\r\n" C
+			       "RCPT TO:<b@example.net>\r\n" S "250 ok\r\n" DATA C ".\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\nevent bad_syntax\n"},
+		{"three digits to the end of data",
+		 WORDS(HELLO ENVELOPE DATA C ".\r\n" S "250\r\n"),
+		 "helo c.example\n" MAIL "0 bytes, 250 - -\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\n"},
 		{"not of SMTP",
 		 WORDS(HELLO S "600 x\r\n199 x\r\n25O ok\r\n-250 ok\r\n250ok\r\n"),
 		 "helo c.example\ncommands 1, 0 rejected\nunparsed 28\nevent bad_syntax\n"},
@@ -820,6 +834,7 @@ static void s12_odd_replies_are_survived(void **) {
 	struct words many_lines = {talk, size};
 	char *facts = words_check_memory("a reply of many lines", &many_lines, 4096);
 	assert_non_null(strstr(facts, "is quit\ncommands 2, 0 rejected\n"));
+	assert_non_null(strstr(facts, "event bad_syntax"));
 	free(facts);
 	free(talk);
 }
@@ -1105,6 +1120,11 @@ static void s21_odd_bytes_in_addresses_end_no_key(void **) {
 			       "x\r\n.\r\n" QUEUED),
 		 "helo c.example\n" MAIL "3 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
 		 "activity sent 1 b@example.net bytes=3\nevent bad_syntax\n"},
+		{"an address that does",
+		 WORDS(HELLO C "MAIL FROM:a@x\xc4\r\n" S "501 no\r\n" ENVELOPE DATA C
+			       "x\r\n.\r\n" QUEUED),
+		 "helo c.example\n" MAIL "3 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=3\nevent bad_syntax\n"},
 		{"a NUL in an address",
 		 WORDS(HELLO ENVELOPE C "RCPT TO:<a\0b@x>\r\n" S "250 ok\r\n" DATA C
 					"x\r\n.\r\n" QUEUED),
@@ -1363,9 +1383,19 @@ static void s6_chunks_are_one_message_until_something_ends_them(void **) {
 		 "helo c.example\n" MAIL
 		 "0 bytes, 552 - - bdat\nmail c@x to d@y, 2 bytes, 250 2.0.0 4ABC bdat\n"
 		 "commands 8, 1 rejected\nactivity sent 1 d@y bytes=2\n"},
+		{"a chunk refused, and those behind it",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabcBDAT 2 LAST\r\nde" S
+					"552 full\r\n503 no\r\n" QUIT),
+		 "helo c.example\n" MAIL
+		 "0 bytes, 552 - - bdat\nis quit\ncommands 6, 2 rejected\n"},
+		{"RSET before the first",
+		 WORDS(HELLO ENVELOPE C "RSET\r\n" S "250 ok\r\n" C "BDAT 2 LAST\r\nde" S
+					"503 no\r\n" QUIT),
+		 "helo c.example\nis quit\ncommands 6, 1 rejected\n"},
 		{"RSET in place of LAST",
 		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "RSET\r\n" S "250 ok\r\n" C
 					"BDAT 2 LAST\r\nde" S "503 no\r\n" QUIT),
+		 "content sent 3 hash=6597 missing=0\ncontent sent 2 hash=3201 missing=0\n--\n"
 		 "helo c.example\n" MAIL "3 bytes, 0 - - bdat\nis quit\ncommands 7, 1 rejected\n"},
 		{"RSET in place of LAST, and the next mail",
 		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "RSET\r\n" S
