@@ -114,6 +114,9 @@ enum {
 	// Sent behind a hello and before the server asks for another one; OpenSSL's servers take as much. Behind
 	// more the second hello is not looked for.
 	TLS_EARLY_DATA_MAX = 16384,
+	// A client's bytes from a hello that no STARTTLS was seen before, kept until the server shows what they are. Nobody
+	// sends much before that.
+	TLS_UNASKED_SIZE_MAX = 16384,
 
 	SASL_MESSAGE_SIZE_MAX = 16384, // decoded; XOAUTH2 tokens reach 8 KiB
 	ACCOUNT_NAME_SIZE_MAX = 255,

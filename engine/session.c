@@ -16,6 +16,7 @@
 #include "proto/smtp/smtp.h"
 #include "proto/tls.h"
 #include "proto/tls_session.h"
+#include "proto/tls_unasked.h"
 #include "session_begin.h"
 #include "session_files.h"
 #include "session_match.h"
@@ -298,7 +299,7 @@ static void
 handler_data(void *reader, enum stream_dir dir, const uint8_t *data, size_t size, uint64_t now_ns) {
 	struct session *s = reader;
 
-	if (s->proto && !s->is_deaf && s->is_begun)
+	if (s->proto && !s->is_deaf && s->is_begun && !tls_unasked_waits(s))
 		s->proto->data(s, s->state, dir, data, size, now_ns);
 	else
 		session_begin_data(s, dir, data, size, now_ns);
@@ -313,7 +314,9 @@ static void handler_gap(void *reader, enum stream_dir dir, uint64_t size, uint64
 	if (dir == STREAM_CLIENT)
 		tls_session_drop(s);
 	session_unparsed(s, size);
-	if (s->proto && !s->is_deaf)
+	if (tls_unasked_waits(s))
+		tls_unasked_gap(s, dir, size);
+	else if (s->proto && !s->is_deaf)
 		s->proto->gap(s, s->state, dir, size, now_ns);
 	session_events_match(s, now_ns);
 }
@@ -373,6 +376,8 @@ static void handler_close(void *reader, enum stream_end end, uint64_t now_ns) {
 	if (s->proto == &proto_tls && !tls_session_is_mail(s)) {
 		// Somebody else's TLS: counted, and nothing to say of it.
 	} else if (s->proto) {
+		if (tls_unasked_waits(s))
+			tls_unasked_end(s, now_ns);
 		s->proto->end(s, s->state, now_ns);
 		session_events_match(s, now_ns);
 		if (s->pending || s->is_reported) {

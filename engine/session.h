@@ -48,6 +48,7 @@ struct proxy; // proto/proxy.h
 struct sasl; // proto/sasl.h
 struct tls_reader; // proto/tls.h
 struct tls_hello;
+struct tls_unasked; // proto/tls_unasked.h
 struct session_files; // session_files.h
 
 // What a client asked a proxy for, which then connected it. In a block of its size.
@@ -70,6 +71,7 @@ struct session_client {
 	struct ip speaker; // whom a PROXY header named: later claims are this one's; family 0: none
 	uint16_t port; // the real one's; 0: not told
 	uint8_t how; // enum session_how
+	bool is_unasked_over; // it was decided once
 	uint16_t tlvs_size;
 	uint8_t *
 		tlvs; // what a trusted proxy's header said beside it (proto/proxy_tlv.h), in a block of its size
@@ -78,6 +80,7 @@ struct session_client {
 	struct session_through *through; // and when it has; NULL: the server is the packets' one
 	struct tls_reader *tls_reader; // its TLS hello, while that is being read
 	struct tls_hello *hello; // and when it is whole: up to the end of its name
+	struct tls_unasked *unasked; // what may be TLS, until the server shows it; NULL: nothing
 	char *master; // whose password it was, where not the account's (normal form); NULL: the account's;
 	// in a block of its size
 	struct session_files *files; // attached to what was fetched and stored; NULL: nothing

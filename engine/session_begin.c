@@ -11,6 +11,7 @@
 #include "proto/detect.h"
 #include "proto/proto.h"
 #include "proto/proxy.h"
+#include "proto/tls_unasked.h"
 #include "session.h"
 
 #include <string.h>
@@ -171,6 +172,8 @@ static void proto_data(
 ) {
 	if (s->is_deaf)
 		deaf_data(s, dir, data, size);
+	else if (tls_unasked_waits(s))
+		tls_unasked_data(s, dir, data, size, now_ns);
 	else
 		s->proto->data(s, s->state, dir, data, size, now_ns);
 }
@@ -401,10 +404,10 @@ static void bytes_read(
 	size_t size,
 	uint64_t now_ns
 ) {
-	if (s->is_deaf)
+	if (s->proto)
+		proto_data(s, dir, data, size, now_ns);
+	else if (s->is_deaf)
 		deaf_data(s, dir, data, size);
-	else if (s->proto)
-		s->proto->data(s, s->state, dir, data, size, now_ns);
 	else
 		early_data(s, dir, data, size, now_ns);
 }

@@ -145,7 +145,11 @@ struct activity {
 	struct activity_match matches[ACTIVITY_MATCHES_MAX];
 
 	bool idle; // the session waits in IDLE
-	bool ambiguous; // hosts disagree what bytes of it were: it is judged, and nothing is learned from it
+	// Hosts disagree what bytes of the session were: it is judged, and nothing is learned from it. A login is told at
+	// once, before what comes behind it can be in doubt, because an attack on passwords is told by the order of
+	// attempts. That is no loss: the server has answered the login's own bytes, and a login alone teaches no more
+	// than that the account is in use.
+	bool ambiguous;
 	float seen; // share of the session's bytes that were parsed, 0 … 1
 	bool end; // the session's last
 };

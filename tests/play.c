@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-	CUTS_MAX = 2000,
+	CUTS_MAX = 2500, // all talks but those about sizes
 	PREFIXES_MAX = 100,
 	PLACES_MIN = 4, // of either, however long the input is
 	CUTS_BYTES_MAX = 6 << 20, // played for the cuts of one input

@@ -7,6 +7,7 @@
 #include "content.h"
 #include "proto/offer.h"
 #include "proto/sasl.h"
+#include "proto/tls_unasked.h"
 #include "session_files.h"
 #include "session_match.h"
 #include "slab.h"
@@ -23,6 +24,7 @@ enum { SLAB_SIZE = 4 << 20 };
 
 struct talk {
 	struct session session; // first: what protocols get
+	struct session_client client;
 	struct slab *slab;
 	const struct proto *proto;
 	uint64_t now_ns;
@@ -104,6 +106,10 @@ void session_unparsed(struct session *s, uint64_t size) {
 void session_deafen(struct session *s, enum session_event why) {
 	session_event(s, why);
 	s->is_deaf = true;
+}
+
+struct session_client *session_client_get(struct session *s) {
+	return s->client = &talk_of(s)->client;
 }
 
 bool session_inflater_begin(struct session *s) {
@@ -445,7 +451,10 @@ void talk_data(struct talk *talk, enum stream_dir dir, const void *data, size_t 
 	exact = malloc(size > 0 ? size : 1); // so that ASan sees a read past the end
 	assert(exact != NULL);
 	memcpy(exact, data, size);
-	talk->proto->data(s, s->state, dir, exact, size, talk->now_ns);
+	if (tls_unasked_waits(s))
+		tls_unasked_data(s, dir, exact, size, talk->now_ns);
+	else
+		talk->proto->data(s, s->state, dir, exact, size, talk->now_ns);
 	free(exact);
 	if (talk->memory_max > 0 && slab_used(talk->slab) > talk->memory_max) {
 		talk_fact(talk, "too much memory");
@@ -458,7 +467,9 @@ void talk_gap(struct talk *talk, enum stream_dir dir, uint64_t size) {
 
 	talk_begin(talk);
 	session_unparsed(s, size);
-	if (s->state != NULL && !s->is_deaf)
+	if (tls_unasked_waits(s))
+		tls_unasked_gap(s, dir, size);
+	else if (s->state != NULL && !s->is_deaf)
 		talk->proto->gap(s, s->state, dir, size, talk->now_ns);
 }
 
@@ -474,6 +485,8 @@ const char *talk_end(struct talk *talk, talk_dump *dump) {
 	struct session *s = &talk->session;
 
 	if (s->state != NULL) {
+		if (tls_unasked_waits(s))
+			tls_unasked_end(s, talk->now_ns);
 		talk->proto->end(s, s->state, talk->now_ns);
 		if (dump != NULL)
 			dump(talk, s, s->state);

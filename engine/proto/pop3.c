@@ -11,6 +11,7 @@
 #include "proto/offer.h"
 #include "proto/pop3_private.h"
 #include "proto/proto.h"
+#include "proto/tls_unasked.h"
 #include "session_match.h"
 #include "slab.h"
 
@@ -214,6 +215,15 @@ static bool tls_decide(struct pop3_parser *p, const uint8_t *data, size_t size) 
 	return false;
 }
 
+// Whether the client's bytes are taken, as they may be TLS.
+static bool is_unasked_tls(struct pop3_parser *p, const uint8_t *data, size_t size) {
+	bool is_server_start
+		= p->server < POP3_SERVER_LISTING && line_is_start(&p->lines[STREAM_SERVER]);
+
+	return data[0] == TLS_RECORD_HANDSHAKE && line_is_start(&p->lines[STREAM_CLIENT])
+		&& tls_unasked(p->session, data, size, is_server_start);
+}
+
 static void client_read(struct pop3_parser *p, const uint8_t *data, size_t size) {
 	struct session *s = p->session;
 	struct line_slice line;
@@ -226,6 +236,8 @@ static void client_read(struct pop3_parser *p, const uint8_t *data, size_t size)
 	if (p->is_holed && p->server == POP3_SERVER_LISTING)
 		p->server = POP3_SERVER_REPLY;
 	while (size > 0 && !s->is_deaf) {
+		if (is_unasked_tls(p, data, size))
+			return;
 		if (line_next(&p->lines[STREAM_CLIENT], session_slab(s), &data, &size, &line) == 0)
 			return;
 		if (line.is_cut)

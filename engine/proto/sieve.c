@@ -14,6 +14,7 @@
 #include "proto/proto.h"
 #include "proto/refusal.h"
 #include "proto/sasl.h"
+#include "proto/tls_unasked.h"
 #include "proto/xclient.h"
 #include "session_argument.h"
 #include "session_match.h"
@@ -591,6 +592,16 @@ static bool tls_decide(struct parser *p, const uint8_t *data, size_t size) {
 	return false;
 }
 
+// Whether the client's bytes are taken, as they may be TLS.
+static bool is_unasked_tls(struct parser *p, const uint8_t *data, size_t size) {
+	bool is_server_start = p->literal_left[STREAM_SERVER] == 0 && !p->is_inside[STREAM_SERVER]
+		&& line_is_start(&p->lines[STREAM_SERVER]);
+
+	return data[0] == TLS_RECORD_HANDSHAKE && !p->is_inside[STREAM_CLIENT]
+		&& line_is_start(&p->lines[STREAM_CLIENT])
+		&& tls_unasked(p->session, data, size, is_server_start);
+}
+
 static void side_read(struct parser *p, enum stream_dir dir, const uint8_t *data, size_t size) {
 	struct slab *slab = session_slab(p->session);
 	struct line_slice line;
@@ -613,6 +624,8 @@ static void side_read(struct parser *p, enum stream_dir dir, const uint8_t *data
 				arg_end(p);
 			continue;
 		}
+		if (dir == STREAM_CLIENT && is_unasked_tls(p, data, size))
+			return;
 		if (line_next(&p->lines[dir], slab, &data, &size, &line) == 0)
 			return;
 		if (dir == STREAM_CLIENT)

@@ -196,11 +196,13 @@ uint32_t mailbox_hash(const char *name, size_t size);
 // The mailbox as an activity names it, brought up to date; made when it is not there.
 struct mailbox *
 account_get_mailbox(struct account *account, const struct activity_mailbox *seen, uint16_t day);
+// The same where nothing is to be learned of it; NULL: it is not known, or was numbered otherwise.
+struct mailbox *account_find_mailbox(struct account *account, const struct activity_mailbox *seen);
 // UIDs below it were there 30 days ago, or when the mailbox was first seen. 0: not known.
 uint32_t mailbox_old_limit(const struct mailbox *mailbox);
-// Bodies read of messages older than 30 days: by their dates where those are known, else by UID.
+// Bodies read of messages older than 30 days: by their dates where those are known, else by UID. mailbox: or NULL.
 uint32_t mailbox_old(const struct mailbox *mailbox, const struct activity_mailbox *seen);
-// A visitor read these.
+// A visitor read these. Accepts NULL.
 void mailbox_cover(struct mailbox *mailbox, const struct uid_ranges *bodies);
 
 // Whether it wrote to that address before (a Bloom filter: now and then wrongly yes).

@@ -34,15 +34,18 @@ static void snapshot(struct mailbox *mailbox, uint16_t day) {
 }
 
 static struct mailbox *find(struct account *account, uint32_t name) {
+	for (int i = 0; i < ACCOUNT_MAILBOXES; i++)
+		if (account->mailboxes[i].name == name)
+			return &account->mailboxes[i];
+	return NULL;
+}
+
+// The fullest mailboxes are worth remembering.
+static struct mailbox *replace(struct account *account, uint32_t name) {
 	struct mailbox *least = &account->mailboxes[0];
-	for (int i = 0; i < ACCOUNT_MAILBOXES; i++) {
-		struct mailbox *mailbox = &account->mailboxes[i];
-		if (mailbox->name == name)
-			return mailbox;
-		if (mailbox->uidnext < least->uidnext)
-			least = mailbox;
-	}
-	// The fullest mailboxes are worth remembering.
+	for (int i = 1; i < ACCOUNT_MAILBOXES; i++)
+		if (account->mailboxes[i].uidnext < least->uidnext)
+			least = &account->mailboxes[i];
 	*least = (struct mailbox){.name = name};
 	return least;
 }
@@ -51,11 +54,23 @@ uint32_t mailbox_hash(const char *name, size_t size) {
 	return (uint32_t)hash_quick(name, size) | 1;
 }
 
+static uint32_t seen_hash(const struct activity_mailbox *seen) {
+	return mailbox_hash(seen->name, strnlen(seen->name, sizeof(seen->name)));
+}
+
+struct mailbox *account_find_mailbox(struct account *account, const struct activity_mailbox *seen) {
+	struct mailbox *mailbox = find(account, seen_hash(seen));
+	bool is_same = mailbox && (!seen->uidvalidity || mailbox->uidvalidity == seen->uidvalidity);
+	return is_same ? mailbox : NULL;
+}
+
 struct mailbox *
 account_get_mailbox(struct account *account, const struct activity_mailbox *seen, uint16_t day) {
-	uint32_t name = mailbox_hash(seen->name, strnlen(seen->name, sizeof(seen->name)));
+	uint32_t name = seen_hash(seen);
 	struct mailbox *mailbox = find(account, name);
 	uint32_t next = highest(seen);
+	if (!mailbox)
+		mailbox = replace(account, name);
 	if (mailbox->uidvalidity && mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)
 		account->renumbered_day = day;
 	if (mailbox->uidvalidity != seen->uidvalidity && seen->uidvalidity)
@@ -100,12 +115,14 @@ uint32_t mailbox_old(const struct mailbox *mailbox, const struct activity_mailbo
 	// Those without a date share the fate of their UIDs, and those whose UIDs found no place in the list
 	// that of those which did.
 	uint64_t listed = n_listed(&seen->bodies);
-	uint64_t old = below(&seen->bodies, mailbox_old_limit(mailbox));
+	uint64_t old = below(&seen->bodies, mailbox ? mailbox_old_limit(mailbox) : 0);
 	return seen->old + (listed ? (uint32_t)(old * undated / listed) : 0);
 }
 
 void mailbox_cover(struct mailbox *mailbox, const struct uid_ranges *bodies) {
 	uint32_t limit = mailbox_old_limit(mailbox);
+	if (!mailbox)
+		return;
 	if (mailbox->n_read == 0)
 		mailbox->span = limit;
 	if (mailbox->span < 2)

@@ -108,8 +108,13 @@ static void take_sent(struct visit *visit) {
 			account_wrote(visit->account, to[i][k]);
 }
 
+struct mailbox *visit_mailbox(const struct visit *visit, const struct activity_mailbox *seen) {
+	return visit->activity->ambiguous ? account_find_mailbox(visit->account, seen)
+					  : account_get_mailbox(visit->account, seen, visit->day);
+}
+
 static void take_mailbox(struct visit *visit, const struct activity_mailbox *seen) {
-	struct mailbox *mailbox = account_get_mailbox(visit->account, seen, visit->day);
+	struct mailbox *mailbox = visit_mailbox(visit, seen);
 	uint32_t old = mailbox_old(mailbox, seen);
 	visit->old += old;
 	visit->fresh += seen->n_bodies > old ? seen->n_bodies - old : 0;
@@ -140,7 +145,7 @@ static void take_deeds(struct visit *visit, struct fleet *fleet) {
 	visit->read_only = true;
 	for (int i = 0; i < activity->n_mailboxes && i < ACTIVITY_MAILBOXES_MAX; i++)
 		take_mailbox(visit, &activity->mailboxes[i]);
-	if (visit->account->renumbered_day > before + RENUMBERED_DAYS && !activity->ambiguous)
+	if (visit->account->renumbered_day > before + RENUMBERED_DAYS)
 		visit->n_renumbered = fleet_renumber(fleet);
 	visit->resync = is_resync(visit, fleet);
 	if (visit->old + visit->fresh == 0)

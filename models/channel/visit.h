@@ -68,6 +68,8 @@ void visit_take(
 	const struct activity *activity,
 	uint64_t time_ns
 );
+// A mailbox of it; NULL: not known, and in doubt, so that it is not to be learned.
+struct mailbox *visit_mailbox(const struct visit *visit, const struct activity_mailbox *seen);
 // Neither the place nor the client give reason to ask who it is.
 bool visit_is_home(const struct visit *visit);
 // The network is known to hide who uses it: hosting, VPN, Tor.

@@ -173,9 +173,7 @@ static void take(const struct visit *visit, struct visitor *visitor) {
 	for (int i = 0; i < activity->n_mailboxes && i < ACTIVITY_MAILBOXES_MAX; i++)
 		if (activity->mailboxes[i].n_bodies)
 			mailbox_cover(
-				account_get_mailbox(
-					visit->account, &activity->mailboxes[i], visit->day
-				),
+				visit_mailbox(visit, &activity->mailboxes[i]),
 				&activity->mailboxes[i].bodies
 			);
 }

@@ -410,6 +410,38 @@ static void s17_s18_tls_is_told_by_its_bytes_on_any_port(void **) {
 	}
 }
 
+// S17: the same in the middle of a conversation whose STARTTLS was not seen: the hello is read, what is inside is not.
+static void s17_tls_whose_starttls_was_not_seen_is_read_by_nobody(void **) {
+	static const char hello[] = "\x16\3\1\0\x2d\1\0\0\x29\3\3"
+				    "12345678901234567890123456789012"
+				    "\0\0\2\x13\1\1";
+	static const char after[] = "\x17\3\3\0\x14\r\nb LOGIN evil p\r\n";
+
+	for (int is_tls = 0; is_tls <= 1; is_tls++) {
+		struct desk *d = desk_open(0);
+		struct connection c = connect_to(d, 40000, 143);
+
+		send_segment(&c, STREAM_SERVER, TCP_ACK, "* OK ready\r\n", 12);
+		send_segment(&c, STREAM_CLIENT, TCP_ACK, "a NOOP\r\n", 8);
+		send_segment(&c, STREAM_SERVER, TCP_ACK, "a OK\r\n", 6);
+		send_segment(&c, STREAM_CLIENT, TCP_ACK, hello, sizeof(hello) - 1);
+		if (is_tls)
+			send_segment(&c, STREAM_SERVER, TCP_ACK, "\x16\3\3\0\4\2\0\0\0", 9);
+		send_segment(&c, STREAM_CLIENT, TCP_ACK, after, sizeof(after) - 1);
+		send_segment(&c, STREAM_SERVER, TCP_ACK, "b OK in\r\n", 9);
+		hang_up(&c);
+		assert_int_equal(d->n_records, 1);
+		assert_string_equal(text(d, 0, "network.protocol"), "imap");
+		assert_int_equal(has_event(d, 0, "encrypted"), is_tls);
+		// The server that answers in clear has read a line: whoever pretends hides nothing.
+		assert_int_equal(strstr(d->all, "\"name\":\"evil\"") != NULL, !is_tls);
+		assert_int_equal(strstr(d->all, "\"ja4\":\"t12i") != NULL, is_tls);
+		assert_int_equal(d->n_activities, is_tls ? 0 : 2);
+		assert_int_equal(slab_used(d->engine->slab), 0);
+		desk_close(d);
+	}
+}
+
 // S23: whoever says who the client is counts where he is listed and the server agrees.
 static void s23_xclient_counts_of_listed_peers_that_the_server_believes(void **) {
 	static struct config_prefixes trusted
@@ -1026,6 +1058,7 @@ int main(void) {
 		cmocka_unit_test(s1_i4_what_servers_read_in_two_ways_is_ambiguous),
 		cmocka_unit_test(s19_what_is_no_address_reaches_no_list),
 		cmocka_unit_test(s17_s18_tls_is_told_by_its_bytes_on_any_port),
+		cmocka_unit_test(s17_tls_whose_starttls_was_not_seen_is_read_by_nobody),
 		cmocka_unit_test(s23_xclient_counts_of_listed_peers_that_the_server_believes),
 		cmocka_unit_test(i15_preauth_and_referrals_are_nobodys_logins),
 		cmocka_unit_test(a_refused_login_is_told_at_once_and_equal_passwords_look_equal),

@@ -766,6 +766,9 @@ struct baseline {
 	uint32_t last_min, resident_min, visits, n_once, today_home_old, today_sent;
 	float usual_old, usual_sent;
 	uint8_t correspondents[2][ACCOUNT_BLOOM / 2];
+	uint16_t renumbered_day;
+	uint32_t mailboxes[ACCOUNT_MAILBOXES]
+			  [4 + ACCOUNT_PAST]; // without what strangers have read of them
 };
 
 static void baseline_get(const struct world *w, uint32_t user, struct baseline *b) {
@@ -801,6 +804,14 @@ static void baseline_get(const struct world *w, uint32_t user, struct baseline *
 	b->today_sent = account->today_sent;
 	b->usual_old = account->usual_old;
 	b->usual_sent = account->usual_sent;
+	b->renumbered_day = account->renumbered_day;
+	for (int i = 0; i < ACCOUNT_MAILBOXES; i++) {
+		const struct mailbox *m = &account->mailboxes[i];
+		memcpy(b->mailboxes[i],
+		       (uint32_t[4]){m->name, m->uidvalidity, m->uidnext, m->past_day},
+		       4 * sizeof(uint32_t));
+		memcpy(b->mailboxes[i] + 4, m->past, sizeof(m->past));
+	}
 }
 
 // The owner, at home, at an hour new to him, reads old mail, flags some and writes to somebody new: each byte of the
@@ -834,6 +845,65 @@ static void s1_i4_t6_what_is_ambiguous_changes_no_byte_of_the_baseline(void **) 
 			assert_int_not_equal(after.resident_min, before.resident_min);
 		}
 		world_close(&w);
+	}
+}
+
+// What a mailbox has is the server's word, and of a session in doubt nobody knows whether it is: a UIDNEXT out of all
+// proportion, the mailbox numbered anew, another one.
+static void t6_s1_i4_what_is_ambiguous_tells_nothing_of_mailboxes(void **) {
+	static const struct activity_mailbox seen[] = {
+		{.name = "INBOX", .uidvalidity = 7, .uidnext = 4000000000},
+		{.name = "INBOX",
+		 .uidvalidity = 7,
+		 .uidnext = 6300,
+		 .n_bodies = 1,
+		 .bodies = {1, {{4000000000, 4000000000}}}},
+		{.name = "INBOX", .uidvalidity = 8, .uidnext = 10},
+		{.name = "elsewhere", .uidvalidity = 7, .uidnext = 4000000000},
+	};
+	for (size_t i = 0; i < 2 * sizeof(seen) / sizeof(seen[0]); i++) {
+		bool ambiguous = i % 2;
+		struct baseline before, after;
+		struct world w;
+
+		world_open(&w, 60);
+		baseline_get(&w, 7, &before);
+		begin(&w, 59 * DAY + 20 * HOUR, 7, HOME(7), 100 + 7 % 5);
+		w.activity.ambiguous = ambiguous;
+		w.activity.mailboxes[0] = seen[i / 2];
+		if (i / 2 < 2)
+			w.activity.mailboxes[0].uidvalidity = w.uidvalidity;
+		assert_true(models_run(w.models, &w.activity));
+		baseline_get(&w, 7, &after);
+		assert_int_equal(memcmp(&before, &after, sizeof(before)) == 0, ambiguous);
+		world_close(&w);
+	}
+}
+
+// The login is told before it is known that the rest is in doubt: what is kept is what it is without it.
+static void t6_s1_i4_a_login_before_the_doubt_teaches_nothing(void **) {
+	for (int is_home = 0; is_home < 2; is_home++) {
+		uint32_t ip = is_home ? HOME(7) : IP(5, 101, 7, 9);
+		struct baseline after[2];
+
+		for (int has_login = 0; has_login < 2; has_login++) {
+			struct world w;
+
+			world_open(&w, 60);
+			if (has_login) {
+				begin(&w, 59 * DAY + 20 * HOUR, 7, ip, 0);
+				w.activity.n_mailboxes = 0;
+				assert_true(models_run(w.models, &w.activity));
+			}
+			begin(&w, 59 * DAY + 20 * HOUR + MINUTE, 7, ip, 999);
+			w.activity.auth.success = 0;
+			w.activity.ambiguous = w.activity.end = true;
+			read_bodies(&w, 100, 10, 10);
+			assert_true(models_run(w.models, &w.activity));
+			baseline_get(&w, 7, &after[has_login]);
+			world_close(&w);
+		}
+		assert_memory_equal(&after[0], &after[1], sizeof(after[0]));
 	}
 }
 
@@ -1091,6 +1161,8 @@ int main(void) {
 		cmocka_unit_test(an_ordinary_population_is_left_alone),
 		cmocka_unit_test(t6_t15_t31_what_is_ambiguous_is_judged_and_teaches_nothing),
 		cmocka_unit_test(s1_i4_t6_what_is_ambiguous_changes_no_byte_of_the_baseline),
+		cmocka_unit_test(t6_s1_i4_what_is_ambiguous_tells_nothing_of_mailboxes),
+		cmocka_unit_test(t6_s1_i4_a_login_before_the_doubt_teaches_nothing),
 		cmocka_unit_test(old_mail_read_slowly_by_a_stranger_is_told_once),
 		cmocka_unit_test(two_old_messages_a_night_are_told_within_a_fortnight),
 		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),

@@ -7,6 +7,7 @@
 #include "proto/imap/imap.h"
 
 #include "proto/imap/imap_private.h"
+#include "proto/tls_unasked.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -199,6 +200,18 @@ static bool tls_decide(struct imap_ctx *c, enum stream_dir dir, const uint8_t *d
 	return true;
 }
 
+// A client's bytes, between literals. Whether they are taken, as they may be TLS.
+static bool is_unasked_tls(struct imap_ctx *c, const uint8_t *data, size_t size) {
+	const struct imap_side *side = c->imap->busy->side;
+	uint8_t place = c->imap->place[STREAM_SERVER];
+	bool is_server_start = place != PLACE_LITERAL && !side[STREAM_SERVER].is_inside
+		&& line_is_start(&side[STREAM_SERVER].line);
+
+	return data[0] == TLS_RECORD_HANDSHAKE && !side[STREAM_CLIENT].is_inside
+		&& line_is_start(&side[STREAM_CLIENT].line) && imap_compress_of(c) == NULL
+		&& tls_unasked(c->s, data, size, is_server_start);
+}
+
 // Takes bytes up to where they are to be read another way. Returns how many.
 static size_t
 side_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, const size_t all) {
@@ -218,6 +231,8 @@ side_feed(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, const si
 			literal_feed(c, dir, data, n);
 			data += n;
 			size -= n;
+		} else if (dir == STREAM_CLIENT && is_unasked_tls(c, data, size)) {
+			return all;
 		} else if (line_next(&side->line, session_slab(c->s), &data, &size, &line) == 1) {
 			line_received(c, dir, &line);
 		}

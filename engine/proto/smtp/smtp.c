@@ -7,6 +7,7 @@
 #include "content.h"
 #include "proto/proto.h"
 #include "proto/smtp/smtp_private.h"
+#include "proto/tls_unasked.h"
 #include "slab.h"
 
 #include <string.h>
@@ -72,10 +73,19 @@ static int tls_decide(struct smtp_parser *p, uint8_t byte) {
 	return 1;
 }
 
+// Whether the client's bytes are taken, as they may be TLS. Those that waited for a reply are none: nobody pipelines it.
+static bool is_unasked_tls(struct smtp_parser *p, const uint8_t *data, size_t size) {
+	return data[0] == TLS_RECORD_HANDSHAKE && p->is_coming && p->shadow == NULL
+		&& line_is_start(&p->lines[STREAM_CLIENT])
+		&& tls_unasked(p->session, data, size, line_is_start(&p->lines[STREAM_SERVER]));
+}
+
 static size_t line_read(struct smtp_parser *p, const uint8_t *data, size_t size) {
 	struct line_slice slice;
 	size_t left = size;
 
+	if (is_unasked_tls(p, data, size))
+		return size;
 	if (line_next(&p->lines[STREAM_CLIENT], session_slab(p->session), &data, &left, &slice)
 	    > 0) {
 		if (slice.is_cut)
@@ -149,11 +159,14 @@ static void gap_release(struct smtp_parser *p) {
 
 static void drain(struct smtp_parser *p) {
 	struct smtp_held *held = &p->held;
+	bool is_coming = p->is_coming;
 
+	p->is_coming = false;
 	while (held->at < held->size && p->client != SMTP_CLIENT_WAIT)
 		held->at += consume(p, held->data + held->at, held->size - held->at);
 	if (held->at == held->size)
 		smtp_held_free(p, held);
+	p->is_coming = is_coming;
 	gap_release(p);
 }
 
@@ -228,6 +241,7 @@ static void parser_data(
 	struct smtp_parser *p = state;
 
 	p->now_ns = now_ns;
+	p->is_coming = dir == STREAM_CLIENT;
 	if (dir == STREAM_CLIENT)
 		smtp_client_read(p, data, size);
 	else

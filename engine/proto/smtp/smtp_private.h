@@ -114,6 +114,7 @@ struct smtp_parser {
 	bool has_server; // anything of it has been seen
 	uint8_t offers; // of the server's last list (proto/offer.h), 0: none seen
 	uint8_t offers_now; // of the one that comes
+	bool is_coming; // the bytes being read are the client's as they come, and were not held
 	bool is_tls_byte; // 0x16 has been seen, waiting for 0x03
 	bool is_refused_tls; // STARTTLS was refused: S16
 

@@ -530,7 +530,10 @@ static void s5_s10_what_is_never_answered_is_bounded(void **) {
 }
 
 static void s10_commands_beyond_the_limit_keep_their_replies(void **) {
-	for (int n = SMTP_INFLIGHT_MAX - 1; n <= SMTP_INFLIGHT_MAX + 1; n++) {
+	static const int more[] = {-1, 0, 1, 20};
+
+	for (size_t c = 0; c < sizeof(more) / sizeof(more[0]); c++) {
+		int n = SMTP_INFLIGHT_MAX + more[c];
 		char *talk;
 		size_t size;
 		FILE *out = open_memstream(&talk, &size);
@@ -548,6 +551,7 @@ static void s10_commands_beyond_the_limit_keep_their_replies(void **) {
 		assert_int_equal(
 			strstr(facts, "event too_many_commands") != NULL, n > SMTP_INFLIGHT_MAX
 		);
+		assert_null(strstr(facts, "event server_response_as_attack"));
 		free(facts);
 		free(talk);
 	}
@@ -712,6 +716,7 @@ static void s8_content_beyond_what_is_held_is_taken_for_content(void **) {
 			char *facts = words_check("held", &words);
 			assert_int_equal(strstr(facts, "event lost_place") != NULL, more > 0);
 			assert_int_equal(strstr(facts, "4ABC") != NULL, !is_refused);
+			assert_int_equal(strstr(facts, MAIL) != NULL, !is_refused);
 			assert_non_null(strstr(facts, "is quit"));
 			free(facts);
 			free(talk);
@@ -802,6 +807,16 @@ static void s12_odd_replies_are_survived(void **) {
 			       "RCPT TO:<b@example.net>\r\n" S "250 ok\r\n" DATA C ".\r\n" QUEUED),
 		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 4, 0 rejected\n"
 		 "activity sent 1 b@example.net bytes=0\nevent bad_syntax\n"},
+		{"the last line's code is the one",
+		 WORDS(HELLO C "MAIL FROM:<x@y>\r\n" S "250-a\r\n550 b\r\n" C
+			       "MAIL FROM:<a@example.org>\r\n" S "550-a\r\n250 b\r\n" C
+			       "RCPT TO:<b@example.net>\r\n" S "250 ok\r\n" DATA C ".\r\n" QUEUED),
+		 "helo c.example\n" MAIL "0 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\nevent bad_syntax\n"},
+		{"three digits to the end of data",
+		 WORDS(HELLO ENVELOPE DATA C ".\r\n" S "250\r\n"),
+		 "helo c.example\n" MAIL "0 bytes, 250 - -\ncommands 4, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=0\n"},
 		{"not of SMTP",
 		 WORDS(HELLO S "600 x\r\n199 x\r\n25O ok\r\n-250 ok\r\n250ok\r\n"),
 		 "helo c.example\ncommands 1, 0 rejected\nunparsed 28\nevent bad_syntax\n"},
@@ -819,6 +834,7 @@ static void s12_odd_replies_are_survived(void **) {
 	struct words many_lines = {talk, size};
 	char *facts = words_check_memory("a reply of many lines", &many_lines, 4096);
 	assert_non_null(strstr(facts, "is quit\ncommands 2, 0 rejected\n"));
+	assert_non_null(strstr(facts, "event bad_syntax"));
 	free(facts);
 	free(talk);
 }
@@ -1104,6 +1120,11 @@ static void s21_odd_bytes_in_addresses_end_no_key(void **) {
 			       "x\r\n.\r\n" QUEUED),
 		 "helo c.example\n" MAIL "3 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
 		 "activity sent 1 b@example.net bytes=3\nevent bad_syntax\n"},
+		{"an address that does",
+		 WORDS(HELLO C "MAIL FROM:a@x\xc4\r\n" S "501 no\r\n" ENVELOPE DATA C
+			       "x\r\n.\r\n" QUEUED),
+		 "helo c.example\n" MAIL "3 bytes, 250 2.0.0 4ABC\ncommands 5, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=3\nevent bad_syntax\n"},
 		{"a NUL in an address",
 		 WORDS(HELLO ENVELOPE C "RCPT TO:<a\0b@x>\r\n" S "250 ok\r\n" DATA C
 					"x\r\n.\r\n" QUEUED),
@@ -1346,6 +1367,67 @@ static void s6_any_command_may_follow_any_other(void **) {
 	}
 }
 
+// What becomes of a message in chunks when something else comes in place of its last one.
+static void s6_chunks_are_one_message_until_something_ends_them(void **) {
+	static const struct words_case cases[] = {
+		{"a chunk refused, then DATA",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "BDAT 3\r\nabc" S
+					"552 full\r\n" DATA C "x\r\n.\r\n" S "503 no\r\n"),
+		 "helo c.example\n" MAIL "3 bytes, 552 - - bdat\nmail ? to, 3 bytes, 503 - -\n"
+		 "commands 6, 1 rejected\n"},
+		{"a chunk refused, then another mail",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "552 full\r\n" C "RSET\r\n" S
+					"250 ok\r\n" C "MAIL FROM:<c@x>\r\n" S "250 ok\r\n" C
+					"RCPT TO:<d@y>\r\n" S "250 ok\r\n" C
+					"BDAT 2 LAST\r\nde" QUEUED),
+		 "helo c.example\n" MAIL
+		 "0 bytes, 552 - - bdat\nmail c@x to d@y, 2 bytes, 250 2.0.0 4ABC bdat\n"
+		 "commands 8, 1 rejected\nactivity sent 1 d@y bytes=2\n"},
+		{"a chunk refused, and those behind it",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabcBDAT 2 LAST\r\nde" S
+					"552 full\r\n503 no\r\n" QUIT),
+		 "helo c.example\n" MAIL
+		 "0 bytes, 552 - - bdat\nis quit\ncommands 6, 2 rejected\n"},
+		{"RSET before the first",
+		 WORDS(HELLO ENVELOPE C "RSET\r\n" S "250 ok\r\n" C "BDAT 2 LAST\r\nde" S
+					"503 no\r\n" QUIT),
+		 "helo c.example\nis quit\ncommands 6, 1 rejected\n"},
+		{"RSET in place of LAST",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "RSET\r\n" S "250 ok\r\n" C
+					"BDAT 2 LAST\r\nde" S "503 no\r\n" QUIT),
+		 "content sent 3 hash=6597 missing=0\ncontent sent 2 hash=3201 missing=0\n--\n"
+		 "helo c.example\n" MAIL "3 bytes, 0 - - bdat\nis quit\ncommands 7, 1 rejected\n"},
+		{"RSET in place of LAST, and the next mail",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "RSET\r\n" S
+					"250 ok\r\n" ENVELOPE C "BDAT 2 LAST\r\nde" QUEUED),
+		 "content sent 3 hash=6597 missing=0\ncontent sent 2 hash=3201 missing=0\n--\n"
+		 "helo c.example\n" MAIL "3 bytes, 0 - - bdat\n" MAIL
+		 "2 bytes, 250 2.0.0 4ABC bdat\ncommands 8, 0 rejected\n"
+		 "activity sent 1 b@example.net bytes=2\n"},
+		{"DATA between chunks is refused, and they go on",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "DATA\r\n" S "503 no\r\n" C
+					"BDAT 2 LAST\r\nde" QUEUED),
+		 "helo c.example\n" MAIL "5 bytes, 250 2.0.0 4ABC bdat\ncommands 6, 1 rejected\n"
+		 "activity sent 1 b@example.net bytes=5\n"},
+		{"a bad BDAT is the last command that is borne",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "BDAT x\r\n" S
+					"421 too many errors\r\n"),
+		 "helo c.example\n" MAIL
+		 "3 bytes, 0 - - bdat\ncommands 5, 1 rejected\nevent bad_bdat\n"},
+		{"closed inside a chunk",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "BDAT 5 LAST\r\nde"),
+		 "helo c.example\n" MAIL
+		 "3 bytes, 0 - - bdat\ncommands 5, 0 rejected\nevent message_cut\n"},
+		{"TLS begins between chunks",
+		 WORDS(HELLO ENVELOPE C "BDAT 3\r\nabc" S "250 ok\r\n" C "STARTTLS\r\n" S
+					"220 go\r\n" C "\x16\x03\x01" S "\x16\x03\x03"),
+		 "helo c.example\n" MAIL
+		 "3 bytes, 0 - - bdat\nis starttls\ncommands 5, 0 rejected\nunparsed 6\n"
+		 "event encrypted\n"},
+	};
+	ASSERT_WORDS(cases);
+}
+
 static void full_memory_loses_facts_and_nothing_else(void **) {
 	static const struct words words
 		= WORDS(HELLO ENVELOPE DATA C "x\n.\nMAIL FROM:<>\r\n.\r\n" QUEUED C
@@ -1407,6 +1489,7 @@ int main(void) {
 		cmocka_unit_test(queue_ids_are_found_as_servers_write_them),
 		cmocka_unit_test(outcomes_of_logins_come_from_the_reply),
 		cmocka_unit_test(s6_any_command_may_follow_any_other),
+		cmocka_unit_test(s6_chunks_are_one_message_until_something_ends_them),
 		cmocka_unit_test(full_memory_loses_facts_and_nothing_else),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
