@@ -89,6 +89,8 @@ void episode_tell(
 	bool urgent,
 	uint64_t now_ns
 );
+// It is over, and that is told; its alert has been worded.
+void episodes_close(struct episodes *episodes, struct episode *episode, uint64_t now_ns);
 // Raises what waited, closes what fell silent.
 void episodes_advance(struct episodes *episodes, uint64_t now_ns);
 // The table was put back by the store: they are counted. ctx: struct episodes.

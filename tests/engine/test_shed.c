@@ -34,9 +34,7 @@ struct sent {
 	uint64_t n, n_refused;
 };
 
-static struct {
-	struct sent records, activities, offers;
-} sent;
+static struct { struct sent records, activities, offers; } sent;
 
 static int count(struct sent *of, int result) {
 	of->n++;
@@ -61,9 +59,7 @@ int __wrap_analyst_send_activity(
 	const struct flow_moment *moment,
 	int wait
 ) {
-	return count(
-		&sent.activities, __real_analyst_send_activity(ring, activity, moment, wait)
-	);
+	return count(&sent.activities, __real_analyst_send_activity(ring, activity, moment, wait));
 }
 
 typedef int
@@ -137,7 +133,12 @@ static void *read_on(void *file) {
 
 // Runs all rounds. sessions: a file, or a pipe that nobody reads before all packets have gone by.
 static enum exit_status
-run(bool is_live, char *sessions, char *activity, FILE *pipe, uint64_t *n_read_r, struct stats *stats) {
+run(bool is_live,
+    char *sessions,
+    char *activity,
+    FILE *pipe,
+    uint64_t *n_read_r,
+    struct stats *stats) {
 	char *argv[] = {
 		"postern",
 		"replay",
