@@ -68,9 +68,9 @@ size_t watch_parts(struct watch *watch, struct store_part *parts) {
 	parts[2] = STORE_PART_BLOB("time of accounts", KEPT_WATCH_NOW, 1, &watch->now_ns);
 	parts[3] = STORE_PART_BLOB("quarantine", KEPT_CAMPAIGN, 1, &watch->quarantine);
 	struct campaigns *c = &watch->campaigns;
-	parts[4] = STORE_PART_TABLE("adopted", KEPT_CAMPAIGN + 1, 1, &c->adopted);
-	parts[5] = STORE_PART_TABLE("entities", KEPT_CAMPAIGN + 2, 1, &c->entities);
-	parts[6] = STORE_PART_TABLE("edges", KEPT_CAMPAIGN + 3, 1, &c->edges);
+	parts[4] = STORE_PART_TABLE("adopted", KEPT_ADOPTED, 1, &c->adopted);
+	parts[5] = STORE_PART_TABLE("entities", KEPT_ENTITIES, 1, &c->entities);
+	parts[6] = STORE_PART_TABLE("edges", KEPT_EDGES, 1, &c->edges);
 	return 7;
 }
 

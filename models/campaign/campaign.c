@@ -102,15 +102,19 @@ static void entity_weigh(struct entity *entity, double before, double now) {
 			+= log(1 - ws[i] + ws[i] * e_now) - log(1 - ws[i] + ws[i] * e_before);
 }
 
-static struct edge *get_edge(struct campaigns *campaigns, const uint64_t words[2]) {
-	uint64_t key = hash_bytes(HASH_PUBLIC, words, 2 * sizeof(words[0]));
+static uint64_t edge_key(uint64_t entity, uint64_t account) {
+	uint64_t words[] = {entity, account};
+	return hash_bytes(HASH_PUBLIC, words, sizeof(words));
+}
+
+static struct edge *get_edge(struct campaigns *campaigns, uint64_t key) {
 	struct edge *edge = table_find(&campaigns->edges, key);
 	return edge ? edge : table_add(&campaigns->edges, key);
 }
 
 // Another entity that was not known, brought by this account on this day.
 static bool may_bring(struct campaigns *campaigns, uint64_t account, uint16_t day) {
-	struct edge *brought = get_edge(campaigns, (uint64_t[]){~(uint64_t)day, account});
+	struct edge *brought = get_edge(campaigns, edge_key(~(uint64_t)day, account));
 	return brought->old < CAMPAIGN_BROUGHT_MAX && ++brought->old;
 }
 
@@ -193,7 +197,7 @@ struct entity *campaigns_hear(
 	struct entity *entity = get_entity(campaigns, kind, value, testimony);
 	if (!entity)
 		return NULL;
-	struct edge *edge = get_edge(campaigns, (uint64_t[]){entity->node.key, testimony->account});
+	struct edge *edge = get_edge(campaigns, edge_key(entity->node.key, testimony->account));
 	bool first = edge->old == 0 && edge->fresh == 0 && edge->nats == 0;
 	double nats = fmin(fmax(testimony->nats, 0), EDGE_CAP);
 	bool news = nats >= edge->nats + NEWS_NATS || (first && nats > 0);
@@ -226,7 +230,7 @@ void campaigns_acquit(
 		= table_find(&campaigns->entities, entity_key(campaigns, kind, value));
 	if (!entity)
 		return;
-	struct edge *edge = get_edge(campaigns, (uint64_t[]){entity->node.key, account});
+	struct edge *edge = get_edge(campaigns, edge_key(entity->node.key, account));
 	if (edge->old || edge->fresh || edge->nats != 0)
 		return;
 	entity->n_accounts++;
@@ -234,9 +238,19 @@ void campaigns_acquit(
 	entity_weigh(entity, 0, edge->nats);
 }
 
+uint64_t campaigns_whole_key(uint64_t campaign) {
+	uint32_t words[] = {ENTITY_WHOLE, (uint32_t)(campaign >> 32)};
+	return hash_bytes(HASH_PUBLIC, words, sizeof(words));
+}
+
+// An episode that was closed and opened again counts anew.
+uint64_t campaigns_member_key(const struct entity *whole, uint64_t account) {
+	return edge_key(whole->node.key + whole->value, account);
+}
+
 struct entity *
 campaigns_whole(struct campaigns *campaigns, const struct entity *first, uint32_t opened_min) {
-	uint64_t key = entity_key(campaigns, ENTITY_WHOLE, (uint32_t)(first->node.key >> 32));
+	uint64_t key = campaigns_whole_key(first->node.key);
 	struct entity *whole = table_find(&campaigns->entities, key);
 	if (whole && opened_min) {
 		table_remove(&campaigns->entities, whole);
@@ -260,13 +274,9 @@ bool campaigns_join(
 	const struct entity *entity,
 	uint64_t account
 ) {
-	uint64_t words[] = {entity->node.key, account};
-	const struct edge *of
-		= table_peek(&campaigns->edges, hash_bytes(HASH_PUBLIC, words, sizeof(words)));
+	const struct edge *of = table_peek(&campaigns->edges, edge_key(entity->node.key, account));
 	uint32_t old = of ? of->old : 0, fresh = of ? of->fresh : 0;
-	// An episode that was closed and opened again counts anew.
-	struct edge *member
-		= get_edge(campaigns, (uint64_t[]){whole->node.key + whole->value, account});
+	struct edge *member = get_edge(campaigns, campaigns_member_key(whole, account));
 	bool is_new = member->nats == 0;
 	member->nats = 1;
 	table_prove(&campaigns->edges, member);

@@ -144,6 +144,9 @@ bool campaigns_join(
 	const struct entity *entity,
 	uint64_t account
 );
+// What the store has of them: the whole that the campaign's alerts have the id of, and an account's edge to it.
+uint64_t campaigns_whole_key(uint64_t campaign);
+uint64_t campaigns_member_key(const struct entity *whole, uint64_t account);
 // The entity is the organisation's own: all that was held against it is forgotten.
 void entity_forgive(struct campaigns *campaigns, struct entity *entity);
 bool entity_is_campaign(const struct campaigns *campaigns, const struct entity *entity);

@@ -247,10 +247,10 @@ void text_campaign_over(
 	say_plain(&text, " mailboxes, ");
 	say_entity(&text, kind, visit->activity);
 	say(&text,
-	    ", was taken up by %u accounts on one day, as with a change of your own (see the alert "
-	    "infrastructure-change). Nobody is a stranger for it from now on; what speaks against "
-	    "one of them otherwise still counts. If it is no service of yours, somebody reads all "
-	    "of them: block it and change the passwords.",
+	    ", was taken up by %u accounts on one day, as with a change of your own: a backup, a "
+	    "migration, a webmail server. Nobody is a stranger for it from now on; what speaks "
+	    "against one of them otherwise still counts. If it is no service of yours, somebody "
+	    "reads all of them: block it and change the passwords.",
 	    n);
 	alert->n_evidence = 0;
 	struct alert_evidence *e = text_evidence(alert, "fleet", watch->nominal, &words);
