@@ -57,6 +57,18 @@ static void alerts_write(struct page_out *out, const struct account_page *page) 
 			page_minute_text(alert->episode.since_ns / MINUTE_NS),
 			alert->message
 		);
+		uint32_t old = page->read[i].old, n = old + page->read[i].fresh;
+		if (n)
+			page_say(
+				out,
+				"\n    Of this account %u message%s of that, %u of them older than "
+				"30 days.",
+				n,
+				page_s(n),
+				old
+			);
+		page_number(out, "old", old);
+		page_number(out, "new", page->read[i].fresh);
 		page_text(out, "rule", alert->rule_id);
 		page_text(out, "message", alert->message);
 		page_double(out, "nats", alert->score);

@@ -35,6 +35,10 @@ struct account_page {
 	const struct watch *watch; // with the fleet
 	size_t n_alerts; // open ones that name it; as many as fit are listed
 	struct alert alerts[ACCOUNT_PAGE_ALERTS_MAX];
+	struct {
+		uint32_t old,
+			fresh; // bodies that this campaign read of the account; both 0: not known
+	} read[ACCOUNT_PAGE_ALERTS_MAX];
 	size_t n_nets;
 	struct page_net nets[ACCOUNT_PAGE_NETS_MAX];
 };

@@ -230,6 +230,8 @@ static int keep(struct analyst *analyst, char *error, size_t size) {
 	analyst->store = store_open(&store, parts, n_parts, error, size);
 	if (!analyst->store || check_clock(analyst, error, size) < 0)
 		return -1;
+	analyst->stats.has_store = true;
+	analyst->stats.store_interval_ns = config->store_interval;
 	analyst->mark = *store_found(analyst->store);
 	analyst->far_ns = analyst->mark.heard_ns;
 	analyst->advanced_ns = analyst->mark.now_ns - analyst->mark.now_ns % ADVANCE_NS;
@@ -244,6 +246,7 @@ static void tick(struct analyst *analyst) {
 		return;
 	analyst->mark.now_ns = models_now(analyst->models);
 	store_tick(analyst->store, &analyst->mark);
+	analyst->stats.store = *store_stats(analyst->store);
 }
 
 void analyst_idle(struct analyst *analyst) {
@@ -636,6 +639,7 @@ void analyst_flush(struct analyst *analyst) {
 	if (analyst->store) {
 		analyst->mark.now_ns = models_now(analyst->models);
 		analyst->stats.is_unkept = store_sync(analyst->store, &analyst->mark) < 0;
+		analyst->stats.store = *store_stats(analyst->store);
 	}
 	for (int i = 0; i < OUTPUTS; i++)
 		out_flush(analyst, i);

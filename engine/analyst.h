@@ -14,6 +14,7 @@
 #include "config.h"
 #include "flow.h"
 #include "match/rules.h"
+#include "store/store.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -32,6 +33,9 @@ struct analyst_stats {
 	uint64_t n_lost; // lines that could not be written
 	uint64_t n_known; // activities that were known already: sent twice, or learnt before
 	bool is_unkept; // the store does not have what was learnt last
+	bool has_store;
+	struct store_stats store; // zeros without one
+	uint64_t store_interval_ns;
 };
 
 // Opens the sinks that the configuration names (sessions, alerts, activity), the models, and the store if

@@ -67,6 +67,32 @@ static void look_at_origin(void *ctx, const void *entry, size_t size) {
 	}
 }
 
+// What a campaign read of the account; its alerts name the latest accounts only, the store knows them all.
+static bool is_read_by(struct look *look, uint64_t campaign, struct edge *edge) {
+	struct entity whole;
+	uint64_t key = campaigns_whole_key(campaign);
+
+	if (!campaign
+	    || !view_entry(
+		    look->view,
+		    KEPT_ENTITIES,
+		    layout(look, KEPT_ENTITIES),
+		    key,
+		    &whole,
+		    sizeof(whole)
+	    ))
+		return false;
+	whole.node.key = key;
+	return view_entry(
+		look->view,
+		KEPT_EDGES,
+		layout(look, KEPT_EDGES),
+		campaigns_member_key(&whole, account_key(look->page.name)),
+		edge,
+		sizeof(*edge)
+	);
+}
+
 static bool names(const struct alert *alert, const char *account) {
 	bool is_it = strcmp(alert->account, account) == 0;
 
@@ -78,18 +104,25 @@ static bool names(const struct alert *alert, const char *account) {
 // An open episode; those that name the account are alerts on its page.
 static void look_at_episode(void *ctx, const void *entry, size_t size) {
 	static struct episode episode;
-	struct account_page *page = ctx;
+	struct look *look = ctx;
+	struct account_page *page = &look->page;
 	size_t node = sizeof(struct table_node);
+	struct edge edge = {0};
 
 	memset(&episode, 0, sizeof(episode));
 	if (size < node
 	    || !episode_unpack(
 		    NULL, EPISODE_LAYOUT, (const uint8_t *)entry + node, size - node, &episode
-	    )
-	    || !names(&episode.alert, page->name))
+	    ))
 		return;
-	if (page->n_alerts < ACCOUNT_PAGE_ALERTS_MAX)
+	bool is_read = is_read_by(look, episode.alert.campaign.id, &edge);
+	if (!is_read && !names(&episode.alert, page->name))
+		return;
+	if (page->n_alerts < ACCOUNT_PAGE_ALERTS_MAX) {
 		page->alerts[page->n_alerts] = episode.alert;
+		page->read[page->n_alerts].old = edge.old;
+		page->read[page->n_alerts].fresh = edge.fresh;
+	}
 	page->n_alerts++;
 }
 
@@ -145,7 +178,7 @@ static bool look_at_account(struct look *look, const char *name) {
 		layout(look, KEPT_EPISODES),
 		sizeof(struct table_node) + EPISODE_PACKED_MAX,
 		look_at_episode,
-		&look->page
+		look
 	);
 	return look->page.account || look->page.target;
 }

@@ -121,6 +121,14 @@ static const char *country_text(const char country[2]) {
 	return text;
 }
 
+// A network or client that so many took up on one day that it is taken for the organisation's own.
+static void ours_write(struct page_out *out, const struct account_page *page, uint32_t key) {
+	bool is_ours = fleet_is_shared(page->watch->fleet, key);
+	if (is_ours)
+		page_say(out, ", taken for the organisation's own (many took it up on one day)");
+	page_bool(out, "organisation", is_ours);
+}
+
 // True when it is at home there.
 static bool residence_write(
 	struct page_out *out,
@@ -195,6 +203,7 @@ void page_places(struct page_out *out, const struct account_page *page) {
 		page_text(out, "network", net_text(page, place->net));
 		page_minute(out, "seen", place->last_min);
 		bool is_home = residence_write(out, page, &place->residence);
+		ours_write(out, page, place->net);
 		visitor_note(out, !is_home && is_visitors_net(account, place->net));
 		page_item_end(out);
 	}
@@ -223,6 +232,7 @@ void page_clients(struct page_out *out, const struct account_page *page) {
 		page_say(out, "  %s: ", text);
 		page_text(out, "client", text);
 		bool is_own = residence_write(out, page, &client->residence);
+		ours_write(out, page, client->key);
 		visitor_note(out, !is_own && is_visitors_client(account, client->key));
 		page_item_end(out);
 	}
@@ -247,7 +257,12 @@ static void visitor_parts(struct page_out *out, const struct visitor *visitor) {
 		json_end_object(&out->json);
 }
 
-static void visitor_write(struct page_out *out, const struct visitor *visitor) {
+static void visitor_write(
+	struct page_out *out,
+	const struct account_page *page,
+	const struct visitor *visitor
+) {
+	const struct fleet *fleet = page->watch->fleet;
 	char ip[64], client[16], grammar[16];
 	struct ip address = {.family = visitor->family};
 	double hours[24];
@@ -321,6 +336,11 @@ static void visitor_write(struct page_out *out, const struct visitor *visitor) {
 	page_number(out, "kib", visitor->kib);
 	page_number(out, "committed_days", visitor->committed_days);
 	visitor_parts(out, visitor);
+	ours_write(
+		out,
+		page,
+		fleet_is_shared(fleet, visitor->client) ? visitor->client : visitor->last_net
+	);
 	page_item_end(out);
 }
 
@@ -332,7 +352,7 @@ void page_visitors(struct page_out *out, const struct account_page *page) {
 		const struct visitor *visitor = &page->account->visitors[i];
 		if (!visitor->days || !visitor->family)
 			continue;
-		visitor_write(out, visitor);
+		visitor_write(out, page, visitor);
 		n++;
 	}
 	if (n == 0)

@@ -242,6 +242,23 @@ static void tell_exchange(const struct summary *s, const struct speaker *to) {
 		     (ull)s->n_frames);
 }
 
+// Live alone: a file is read faster than event time passes, and can be read again.
+static void tell_store(const struct summary *s, const struct speaker *to) {
+	const struct analyst_stats *a = &s->analyst;
+
+	// After a silent weekend it is behind for a moment, which is nobody's fault.
+	bool is_slow = a->store.n_late || a->store.n_failed;
+	if (s->is_live && a->has_store && is_slow && a->store.behind_ns > a->store_interval_ns)
+		tell(to,
+		     "the store is %llu s behind (--store-interval: %llu s), which a crash would "
+		     "lose now: %llu snapshots were late and %llu could not be written; the disk "
+		     "is too slow, or full",
+		     (ull)(a->store.behind_ns / 1000000000),
+		     (ull)(a->store_interval_ns / 1000000000),
+		     (ull)a->store.n_late,
+		     (ull)a->store.n_failed);
+}
+
 static void tell_own(const struct summary *s, const struct speaker *to) {
 	const struct engine_stats *e = &s->engine;
 
@@ -263,6 +280,7 @@ static void tell_own(const struct summary *s, const struct speaker *to) {
 		     "%llu activities were known already (learnt before, or sent twice) and count "
 		     "once",
 		     (ull)s->analyst.n_known);
+	tell_store(s, to);
 	if (s->analyst.is_unkept)
 		tell(to, "the store does not have what was learnt last");
 	if (s->analyst.n_lost)

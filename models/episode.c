@@ -49,7 +49,7 @@ static void raise_alert(
 		episodes->raise(episodes->ctx, &episode->alert);
 }
 
-static void episode_close(struct episodes *episodes, struct episode *episode, uint64_t now_ns) {
+void episodes_close(struct episodes *episodes, struct episode *episode, uint64_t now_ns) {
 	if (episode->alert.episode.sequence > 0)
 		raise_alert(episodes, episode, ALERT_CLOSE, now_ns);
 	episodes->n_open[episode->kind]--;
@@ -61,7 +61,7 @@ static void make_room(struct episodes *episodes, uint64_t now_ns) {
 	if (table->n < table->n_max || table->free)
 		return;
 	void *oldest = table->entries + table->oldest[0] * table->entry_size;
-	episode_close(episodes, oldest, now_ns);
+	episodes_close(episodes, oldest, now_ns);
 }
 
 struct episode *episodes_open(
@@ -133,7 +133,7 @@ void episodes_advance(struct episodes *episodes, uint64_t now_ns) {
 		if (!episode->node.used)
 			continue;
 		if (now_ns >= episode->alert.end_ns + episode->silence_ns)
-			episode_close(episodes, episode, now_ns);
+			episodes_close(episodes, episode, now_ns);
 		else if (episode->pending && now_ns >= episode->told_ns + EPISODE_UPDATE_NS)
 			raise_alert(episodes, episode, ALERT_UPDATE, now_ns);
 		if (episode->node.used)

@@ -91,6 +91,8 @@ void episode_tell(
 );
 // Nothing is told yet; it is looked at when it has fallen silent.
 void episode_hold(struct episodes *episodes, const struct episode *episode);
+// It is over, and that is told; its alert has been worded.
+void episodes_close(struct episodes *episodes, struct episode *episode, uint64_t now_ns);
 // Raises what waited, closes what fell silent.
 void episodes_advance(struct episodes *episodes, uint64_t now_ns);
 // The table was put back by the store: they are counted. ctx: struct episodes.

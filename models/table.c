@@ -243,12 +243,16 @@ void table_pass(struct table *table, uint64_t now_ns) {
 
 // ---- Snapshots
 
-void table_freeze(struct table *table) {
+uint32_t table_freeze(struct table *table) {
 	size_t size = n_words(table->n_max) * sizeof(uint64_t);
+	uint32_t n = 0;
+	for (size_t i = 0; i < n_words(table->n_max); i++)
+		n += (uint32_t)__builtin_popcountll(table->dirty[i]);
 	memcpy(table->pending, table->dirty, size);
 	memcpy(table->taken, table->dirty, size);
 	memset(table->dirty, 0, size);
 	table->cursor = 0;
+	return n;
 }
 
 uint32_t table_copy(struct table *table, uint32_t max) {

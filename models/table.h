@@ -98,8 +98,8 @@ void table_pass(struct table *table, uint64_t now_ns);
 // ---- Snapshots
 
 // A snapshot of what has changed since the last begins: it is the table as it is now, whatever changes
-// while it is copied. The one before has ended.
-void table_freeze(struct table *table);
+// while it is copied. The one before has ended. Returns how many slots it has.
+uint32_t table_freeze(struct table *table);
 // Hands up to max slots of it to table->copy, which may find the slot's entry removed (!used). Returns
 // how many there were; fewer than max: all are copied.
 uint32_t table_copy(struct table *table, uint32_t max);

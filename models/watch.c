@@ -68,9 +68,9 @@ size_t watch_parts(struct watch *watch, struct store_part *parts) {
 	parts[2] = STORE_PART_BLOB("time of accounts", KEPT_WATCH_NOW, 1, &watch->now_ns);
 	parts[3] = STORE_PART_BLOB("quarantine", KEPT_CAMPAIGN, 1, &watch->quarantine);
 	struct campaigns *c = &watch->campaigns;
-	parts[4] = STORE_PART_TABLE("adopted", KEPT_CAMPAIGN + 1, 1, &c->adopted);
-	parts[5] = STORE_PART_TABLE("entities", KEPT_CAMPAIGN + 2, 1, &c->entities);
-	parts[6] = STORE_PART_TABLE("edges", KEPT_CAMPAIGN + 3, 1, &c->edges);
+	parts[4] = STORE_PART_TABLE("adopted", KEPT_ADOPTED, 1, &c->adopted);
+	parts[5] = STORE_PART_TABLE("entities", KEPT_ENTITIES, 1, &c->entities);
+	parts[6] = STORE_PART_TABLE("edges", KEPT_EDGES, 1, &c->edges);
 	return 7;
 }
 
@@ -225,6 +225,14 @@ static void judge(struct watch *watch, const struct visit *visit) {
 		watch_tell_reader(watch, visit, nats, most);
 }
 
+static void
+tell_ours(struct watch *watch, const struct visit *visit, enum entity_kind kind, uint32_t n) {
+	if (n == 0)
+		return;
+	watch_tell_wave(watch, visit, kind, n);
+	watch_tell_ours(watch, visit, kind, n);
+}
+
 // What the account takes up with this visit, and whether all do.
 static void adopt(struct watch *watch, const struct visit *visit) {
 	struct campaigns *campaigns = &watch->campaigns;
@@ -232,15 +240,13 @@ static void adopt(struct watch *watch, const struct visit *visit) {
 	// A carrier moves its customers to and fro among its networks: that is no news of the organisation's.
 	if (visit->new_net && visit->at > PLACE_PROVIDER)
 		n = campaigns_adopt(campaigns, watch->fleet, ENTITY_NET, visit->net, visit->day);
-	if (n)
-		watch_tell_wave(watch, visit, ENTITY_NET, n);
+	tell_ours(watch, visit, ENTITY_NET, n);
 	n = 0;
 	if (visit->new_client)
 		n = campaigns_adopt(
 			campaigns, watch->fleet, ENTITY_CLIENT, visit->client_key, visit->day
 		);
-	if (n)
-		watch_tell_wave(watch, visit, ENTITY_CLIENT, n);
+	tell_ours(watch, visit, ENTITY_CLIENT, n);
 	if (visit->n_renumbered)
 		watch_tell_wave(watch, visit, ENTITY_KINDS, visit->n_renumbered);
 }
@@ -264,6 +270,9 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 	if (visitor->score == 0 || testimony.nats < TESTIMONY_MIN || watch->without >> 24 & 1)
 		return;
 	// Travellers meet in networks and providers, each with his own client; strangers' clients do not.
+	const struct fleet *fleet = watch->fleet;
+	if (fleet_is_shared(fleet, visit->net))
+		return; // the organisation's own
 	bool far = visit->at >= PLACE_COUNTRY, own = visit->with == CLIENT_OWN;
 	bool net = far && (!own || visit_hides(visit));
 	struct {
@@ -286,7 +295,8 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		 visit->client_key,
 		 visit->at != PLACE_HOME && !own && !visit->upgraded
 			 && links(watch, visit->client_key)
-			 && !fleet_is_fetcher(watch->fleet, visit->client_key)},
+			 && !fleet_is_shared(fleet, visit->client_key)
+			 && !fleet_is_fetcher(fleet, visit->client_key)},
 	};
 	// All of them hear it before one tells of it.
 	bool heard[ENTITY_KINDS];
@@ -305,7 +315,7 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 			entity = campaigns_find(
 				&watch->campaigns, entities[i].kind, entities[i].value
 			);
-		if (entity && watch_tell_campaign(watch, visit, visitor, entity))
+		if (entity && watch_tell_campaign(watch, visit, entity))
 			break;
 	}
 }

@@ -109,7 +109,7 @@ void watch_tell_reader(
 	struct episode *episode = episodes_find(watch->episodes, EPISODE_READER, key);
 	struct entity *entity = episode || visit_is_home(visit) ? NULL : campaign_of(watch, visit);
 	if (entity) {
-		watch_tell_campaign(watch, visit, NULL, entity);
+		watch_tell_campaign(watch, visit, entity);
 		forget_evidence(account);
 		return;
 	}
@@ -139,16 +139,21 @@ void watch_tell_deed(
 // Accounts that one network, or one program that is no fetcher of others here, copies.
 static struct entity *
 hear_copy(struct watch *watch, const struct visit *visit, struct testimony testimony) {
+	struct campaigns *campaigns = &watch->campaigns;
 	testimony.account = visit->account->node.key;
 	testimony.min = visit->min;
 	testimony.ip = &visit->activity->source.ip;
-	struct entity *by_net
-		= campaigns_hear(&watch->campaigns, ENTITY_NET, visit->net, &testimony);
-	if (by_net || visit->with == CLIENT_OWN
-	    || fleet_is_fetcher(watch->fleet, visit->client_key))
-		return by_net;
-	testimony.n_users = fleet_adopters(watch->fleet, visit->client_key);
-	return campaigns_hear(&watch->campaigns, ENTITY_CLIENT, visit->client_key, &testimony);
+	bool by_net = campaigns_hear(campaigns, ENTITY_NET, visit->net, &testimony), by_client;
+	if (visit->with == CLIENT_OWN || fleet_is_shared(watch->fleet, visit->client_key)
+	    || fleet_is_fetcher(watch->fleet, visit->client_key)) {
+		by_client = false;
+	} else {
+		testimony.n_users = fleet_adopters(watch->fleet, visit->client_key);
+		by_client = campaigns_hear(campaigns, ENTITY_CLIENT, visit->client_key, &testimony);
+	}
+	if (by_net)
+		return campaigns_find(campaigns, ENTITY_NET, visit->net);
+	return by_client ? campaigns_find(campaigns, ENTITY_CLIENT, visit->client_key) : NULL;
 }
 
 void watch_tell_burst(
@@ -174,7 +179,7 @@ void watch_tell_burst(
 		}
 	);
 	entity = entity ? entity : campaign_of(watch, &visit);
-	if (entity && watch_tell_campaign(watch, &visit, visitor, entity))
+	if (entity && watch_tell_campaign(watch, &visit, entity))
 		return;
 	struct episode *episode
 		= get_episode(watch, EPISODE_READER, key, visitor->first_min * MINUTE_NS);
@@ -196,7 +201,7 @@ void watch_tell_cold(struct watch *watch, const struct visit *visit, double nats
 		}
 	);
 	entity = entity ? entity : campaign_of(watch, visit);
-	if (!entity || !watch_tell_campaign(watch, visit, NULL, entity))
+	if (!entity || !watch_tell_campaign(watch, visit, entity))
 		watch_tell_deed(watch, visit, DEED_COLD, "", nats);
 }
 
@@ -247,16 +252,6 @@ static struct entity *widest_of(struct entity *found[], int n_found, struct enti
 	return widest ? widest : first;
 }
 
-// Whether the account was listed already.
-static bool list(struct entity *entity, uint64_t account) {
-	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
-	for (uint32_t i = 0; i < n; i++)
-		if (entity->accounts[i] == account)
-			return true;
-	entity->accounts[entity->n_listed++ % CAMPAIGN_LISTED] = account;
-	return false;
-}
-
 // What the visit shows to be shared goes into the campaign's alert, each once.
 static void list_shared(
 	struct watch *watch,
@@ -278,49 +273,154 @@ static void list_shared(
 	}
 }
 
-bool watch_tell_campaign(
+// Whatever else these accounts share is the same campaign.
+static void
+link_entities(struct watch *watch, struct entity *found[], int n_found, struct entity *first) {
+	for (int i = 0; i < n_found; i++)
+		if (found[i]->n_suspect >= 2 && !found[i]->campaign) {
+			table_touch(&watch->campaigns.entities, found[i]);
+			found[i]->campaign = first->node.key;
+		}
+	table_touch(&watch->campaigns.entities, first);
+	first->campaign = first->node.key;
+}
+
+// Those who were listed before the campaign was told, or before this entity was found to be of it.
+static void join_listed(
 	struct watch *watch,
-	const struct visit *visit,
-	const struct visitor *visitor,
-	struct entity *entity
+	struct entity *whole,
+	const struct entity *entity,
+	struct alert *alert
 ) {
+	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
+	for (uint32_t i = entity->n_listed - n; i < entity->n_listed; i++) {
+		uint64_t key = entity->accounts[i % CAMPAIGN_LISTED];
+		const struct account *account = table_peek(&watch->accounts, key);
+		if (campaigns_join(&watch->campaigns, whole, entity, key) && account)
+			text_name(alert, account->name);
+	}
+	for (uint32_t i = 0; i < entity->n_ips && i < 8; i++)
+		text_ip(alert, &entity->ips[i]);
+	// More than the list has.
+	if (entity->n_suspect > CAMPAIGN_LISTED) {
+		whole->old = entity->old > whole->old ? entity->old : whole->old;
+		whole->fresh = entity->fresh > whole->fresh ? entity->fresh : whole->fresh;
+	}
+	if (entity->n_suspect > whole->n_suspect)
+		whole->n_suspect = entity->n_suspect;
+	if (entity->since_min < whole->since_min)
+		whole->since_min = entity->since_min;
+}
+
+// The campaign has all whom any of its entities has, and its alert names them, whom is visited first. Whether he
+// is new.
+static bool
+join(struct watch *watch,
+     const struct visit *visit,
+     struct entity *whole,
+     struct entity *found[],
+     int n_found,
+     struct alert *alert) {
+	bool is_new = false;
+	table_touch(&watch->campaigns.entities, whole);
+	for (int i = 0; i < n_found; i++)
+		if (found[i]->campaign == whole->campaign)
+			is_new |= campaigns_join(
+				&watch->campaigns, whole, found[i], visit->account->node.key
+			);
+	for (int i = 0; i < n_found; i++)
+		if (found[i]->campaign == whole->campaign)
+			join_listed(watch, whole, found[i], alert);
+	if (whole->n_accounts > whole->n_suspect)
+		whole->n_suspect = whole->n_accounts;
+	text_name(alert, visit->activity->account);
+	text_ip(alert, &visit->activity->source.ip);
+	return is_new;
+}
+
+bool watch_tell_campaign(struct watch *watch, const struct visit *visit, struct entity *entity) {
 	struct entity *told = campaign_of(watch, visit), *found[ENTITY_KINDS];
 	entity = told ? told : entity;
 	// A campaign that was closed has to show itself anew.
 	if (!told && entity_nats(entity) < campaigns_threshold(&watch->campaigns))
 		return false;
-	// Whatever else these accounts share is the same campaign.
+	uint64_t key = entity->node.key;
+	struct episode *episode
+		= get_episode(watch, EPISODE_CAMPAIGN, key, entity->since_min * 60ull * 1000000000);
+	struct alert *alert = &episode->alert;
+	bool is_first = alert->episode.sequence == 0;
+	struct entity *whole = campaigns_whole(
+		&watch->campaigns, entity, is_first ? watch->now_ns / MINUTE_NS : 0
+	);
 	int n_found = entities_of(watch, visit, found);
-	for (int i = 0; i < n_found; i++)
-		if (found[i]->n_suspect >= 2 && !found[i]->campaign) {
-			table_touch(&watch->campaigns.entities, found[i]);
-			found[i]->campaign = entity->node.key;
-		}
-	table_touch(&watch->campaigns.entities, entity);
-	entity->campaign = entity->node.key;
+	link_entities(watch, found, n_found, entity);
 	// Found by one address, it may go on through others: what is told is what most of it went through.
 	struct entity *widest = widest_of(found, n_found, entity);
-	if (widest->since_min > entity->since_min)
-		widest->since_min = entity->since_min;
-	uint64_t since_ns = widest->since_min * 60ull * 1000000000;
-	struct episode *episode = get_episode(watch, EPISODE_CAMPAIGN, entity->node.key, since_ns);
-	table_touch(&watch->campaigns.entities, widest);
-	bool listed = list(entity, visit->account->node.key);
-	list(widest, visit->account->node.key);
-	bool grown = widest->n_suspect > episode->alert.campaign.size;
-	// Who was in no campaign's alert yet is new, even where the entity has just listed him and another one is
-	// what is told. So is who is not listed, unless he was and the list has come round.
-	bool named = visit->account->flags & ACCOUNT_NAMED;
-	bool is_new = !named || (!listed && entity->n_listed <= CAMPAIGN_LISTED);
-	if (!named) {
-		table_touch(&watch->accounts, visit->account);
-		visit->account->flags |= ACCOUNT_NAMED;
-	}
-	list_shared(watch, visit, entity->node.key, &episode->alert);
-	text_campaign(watch, visit, widest, &episode->alert);
-	uint32_t size = widest->old + widest->fresh;
+	bool is_new = join(watch, visit, whole, found, n_found, alert);
+	bool grown = whole->n_suspect > alert->campaign.size;
+	list_shared(watch, visit, key, alert);
+	text_campaign(watch, visit, whole, widest, alert);
+	uint32_t size = whole->old + whole->fresh;
 	bool urgent
 		= (episode->told_size > 0 && (grown || is_new)) || goes_on(watch, episode, size);
 	episode_tell(watch->episodes, episode, size, urgent, watch->now_ns);
 	return true;
+}
+
+// ---- What turns out to be the organisation's own
+
+// The entity is that, or all that is known of it came from there.
+static bool is_ours(const struct watch *watch, const struct entity *entity) {
+	uint32_t n = entity->n_ips < 8 ? entity->n_ips : 8, n_ours = 0;
+	if (entity->kind == ENTITY_WHOLE)
+		return false;
+	if ((entity->kind == ENTITY_NET || entity->kind == ENTITY_CLIENT)
+	    && fleet_is_shared(watch->fleet, entity->value))
+		return true;
+	for (uint32_t i = 0; i < n; i++)
+		n_ours += fleet_is_shared(watch->fleet, visit_net(&entity->ips[i]));
+	return n > 0 && n_ours == n;
+}
+
+static struct entity *entity_at(const struct watch *watch, uint32_t slot) {
+	struct table_node *node = table_at(&watch->campaigns.entities, slot);
+	return node->used ? (struct entity *)node : NULL;
+}
+
+// Something of the campaign was the organisation's own, and of the rest nothing makes a campaign by itself.
+static bool is_over(const struct watch *watch, uint64_t campaign) {
+	bool is_forgiven = false;
+	for (uint32_t i = 0; i < watch->campaigns.entities.n; i++) {
+		const struct entity *entity = entity_at(watch, i);
+		if (!entity || entity->campaign != campaign || entity->kind == ENTITY_WHOLE)
+			continue;
+		if (entity_is_campaign(&watch->campaigns, entity))
+			return false;
+		is_forgiven |= entity->n_accounts == 0;
+	}
+	return is_forgiven;
+}
+
+void watch_tell_ours(
+	struct watch *watch,
+	const struct visit *visit,
+	enum entity_kind kind,
+	uint32_t n
+) {
+	for (uint32_t i = 0; i < watch->campaigns.entities.n; i++) {
+		struct entity *entity = entity_at(watch, i);
+		if (entity && is_ours(watch, entity))
+			entity_forgive(&watch->campaigns, entity);
+	}
+	for (uint32_t i = 0; i < watch->campaigns.entities.n; i++) {
+		const struct entity *whole = entity_at(watch, i);
+		if (!whole || whole->kind != ENTITY_WHOLE)
+			continue;
+		struct episode *episode
+			= episodes_find(watch->episodes, EPISODE_CAMPAIGN, whole->campaign);
+		if (!episode || !is_over(watch, whole->campaign))
+			continue;
+		text_campaign_over(watch, visit, kind, n, &episode->alert);
+		episodes_close(watch->episodes, episode, watch->now_ns);
+	}
 }

@@ -39,9 +39,12 @@ void watch_tell_wave(
 	uint32_t n
 );
 // False when another entity of the same campaign is told already.
-bool watch_tell_campaign(
+bool watch_tell_campaign(struct watch *watch, const struct visit *visit, struct entity *entity);
+// What n accounts took up today is the organisation's own from now on: nothing is held against it, and campaigns
+// that have nothing else are closed, which says why. Looks at all entities: once for each thing of that kind.
+void watch_tell_ours(
 	struct watch *watch,
 	const struct visit *visit,
-	const struct visitor *visitor,
-	struct entity *entity
+	enum entity_kind kind,
+	uint32_t n
 );

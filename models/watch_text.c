@@ -288,7 +288,7 @@ evidence_rest(const struct account *account, const struct visitor *visitor, stru
 	}
 }
 
-void text_fill(
+void text_frame(
 	const struct watch *watch,
 	const struct visit *visit,
 	double nats,
@@ -311,6 +311,15 @@ void text_fill(
 	alert->score = nats;
 	alert->threshold = watch_threshold(watch);
 	alert->n_evidence = 0;
+}
+
+void text_fill(
+	const struct watch *watch,
+	const struct visit *visit,
+	double nats,
+	struct alert *alert
+) {
+	text_frame(watch, visit, nats, alert);
 	alert->n_ips = alert->ips_total = 1;
 	alert->ips[0] = alert->source;
 	alert->n_users = 0;

@@ -592,6 +592,61 @@ def score(postern, folder):
     same("alerts", scored.lines("alerts"), replay.lines("alerts"))
 
 
+def one_session(at, user, ip, grammar, first, n, old, store):
+    """An activity line: n bodies from UID first on are read, of which so many are old."""
+    minutes, start = at
+    time = datetime.datetime(2026, 1, 5, tzinfo=datetime.timezone.utc) + datetime.timedelta(days=start, minutes=minutes)
+    inbox = {"name": "INBOX", "uidvalidity": 1, "uidnext": 5000 + 20 * start, "mode": "select" if store else "examine",
+             "bodies": f"{first}:{first + n - 1}", "bytes": 20000 * n, "dated": n, "old": old, "store": store}
+    return json.dumps({
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S.000000Z"), "kind": "activity", "protocol": "imap",
+        "session": f"{user:08x}-{start:04x}-{minutes:04x}-0000-{grammar:012x}", "account": f"u{user}@example.org",
+        "source": {"ip": ip}, "client": {"grammar": f"{grammar:08x}"}, "auth": {"success": 1}, "mailboxes": [inbox],
+        "seen": 1.0, "end": True}) + "\n"
+
+
+def campaign_pages(postern, folder):
+    """The page of an account names the campaign that read it, though its alert has room for 20 of 24 names; and where
+    all were backed up, it says so and no alert is left."""
+    folder = pathlib.Path(folder)
+    first, last, users = 60, 70, 40
+    read = dict.fromkeys((f"u{user}@example.org" for user in range(24)), 0)
+    with open(folder / "activity", "w") as lines:
+        for day in range(last):
+            for user in range(users):
+                if day >= first:
+                    lines.write(one_session((60 + user, day), user, "10.7.7.7", 0x777, 1, 20, 20, 0))
+                # Six more each day: no wave.
+                if day >= first + 2 and user < min(24, 6 * (day - first - 1)):
+                    lines.write(one_session((120 + user, day), user, "5.101.7.9", 0x999, 100 + 10 * day, 3, 3, 0))
+                    read[f"u{user}@example.org"] += 3
+            for user in range(users):
+                lines.write(one_session((480 + user, day), user, f"80.1.{user}.1", 100 + user % 5, 4990 + 20 * day, 10, 0, 3))
+    run = Run(postern, folder, "--store", folder / "store", folder / "activity", command="score").done()
+    alerts = [alert for alert in map(json.loads, run.lines("alerts")) if alert["rule"]["id"] == "campaign"]
+    over = [alert for alert in alerts if alert["event"]["action"] == "close"]
+    if len(over) != 1 or over[0]["event"]["severity"] != 47 or "No campaign after all" not in over[0]["message"]:
+        fail("the backup's campaign was not closed:", over)
+    told = alerts[-1]["postern"]["campaign"]
+    if told["size"] != 24 or told["accounts_total"] != 24 or len(told["accounts"]) > 20:
+        fail("the campaign's size:", told)
+    for page in pages_of(postern, folder / "store", list(read)):
+        found = [alert for alert in page["alerts"] if alert["rule"] == "campaign"]
+        if len(found) != 1 or found[0]["old"] != read[page["account"]] or found[0]["new"] != 0:
+            fail(f"the page of {page['account']}:", page["alerts"])
+    page = pages_of(postern, folder / "store", ["u39@example.org"])[0]
+    ours = [place["network"] for place in page["places"] if place["organisation"]]
+    if page["alerts"] or ours != ["10.7.7.0/24"]:
+        fail("after the backup:", page["alerts"], ours)
+    text = subprocess.run([postern, "account", "--store", folder / "store", "u0@example.org"], capture_output=True,
+                          text=True, check=True).stdout
+    for words in ("24 mailboxes are read by the same stranger",
+                  "Of this account 24 messages of that, 24 of them older than 30 days.",
+                  "taken for the organisation's own (many took it up on one day)"):
+        if words not in text:
+            fail(f"'{words}' is not said:", text)
+
+
 def store(postern, folder):
     """With a restart in the middle the store gives the alerts of one run; what is read again counts
     once; an account can be looked at; a second writer is refused."""
@@ -807,7 +862,8 @@ def encoded(text):
 CASES = (lab, others, proxies, one_byte_segments, shapes, shapes_driven, dpdk_port, every_container, any_number_of_workers,
          offers_stripped_whatever_worker_hears, q3_every_start_has_keys_of_its_own, n1_restarts, n1_killed,
          n1_stopped_in_every_minute, n1_killed_live, demo, installed, score, store,
-         z4_a_clock_that_was_ahead_before_a_restart_deafens_nobody, upgrade, schema, clients, no_secret, weeks)
+         z4_a_clock_that_was_ahead_before_a_restart_deafens_nobody, upgrade, schema, clients, no_secret, weeks,
+         campaign_pages)
 
 
 def main():

@@ -62,6 +62,17 @@ static void results_write(const struct summary *sum, struct json *json) {
 	json_end_object(json);
 }
 
+static void store_write(const struct analyst_stats *analyst, struct json *json) {
+	if (!analyst->has_store)
+		return;
+	json_begin_object(json, "store");
+	json_put_u64(json, "snapshots", analyst->store.generation);
+	json_put_u64(json, "failed", analyst->store.n_failed);
+	json_put_u64(json, "late", analyst->store.n_late);
+	json_put_u64(json, "behind", analyst->store.behind_ns);
+	json_end_object(json);
+}
+
 static void connections_write(const struct flow_counts *flows, struct json *json) {
 	json_begin_object(json, "connections");
 	json_put_u64(json, "opening", flows->opening);
@@ -118,6 +129,7 @@ static void postern_write(const struct stats *stats, struct json *json) {
 	flows_write(&stats->sum, json);
 	sessions_write(&stats->sum, json);
 	results_write(&stats->sum, json);
+	store_write(&stats->sum.analyst, json);
 	workers_write(stats, json);
 	memory_write(stats, json);
 	if (stats->more)

@@ -172,7 +172,7 @@ struct account {
 enum account_flags {
 	ACCOUNT_ALARMED = 1, // an episode about it is open
 	ACCOUNT_ACTIVE = 2, // today
-	ACCOUNT_NAMED = 4, // it was in the alert of a campaign
+	// 4 was once said of accounts that were in the alert of a campaign
 	ACCOUNT_FILES = 8, // its residents put messages into its inbox
 };
 

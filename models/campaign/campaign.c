@@ -17,6 +17,7 @@ enum {
 
 #define FDR 0.1
 #define NEWS_NATS 1.0
+#define SUSPECT_NATS 0.7 // an account with more was read as by a stranger
 
 static const double ws[3] = {0.05, 0.2, 0.5};
 
@@ -101,6 +102,23 @@ static void entity_weigh(struct entity *entity, double before, double now) {
 			+= log(1 - ws[i] + ws[i] * e_now) - log(1 - ws[i] + ws[i] * e_before);
 }
 
+static uint64_t edge_key(uint64_t entity, uint64_t account) {
+	uint64_t words[] = {entity, account};
+	return hash_bytes(HASH_PUBLIC, words, sizeof(words));
+}
+
+static struct edge *get_edge(struct campaigns *campaigns, uint64_t key) {
+	struct edge *edge = table_find(&campaigns->edges, key);
+	return edge ? edge : table_add(&campaigns->edges, key);
+}
+
+// Another entity that was not known, brought by this account on this day.
+static bool may_bring(struct campaigns *campaigns, uint64_t account, uint16_t day) {
+	struct edge *brought = get_edge(campaigns, edge_key(~(uint64_t)day, account));
+	return brought->old < CAMPAIGN_BROUGHT_MAX && ++brought->old;
+}
+
+// NULL: it is not known, and not worth it.
 static struct entity *get_entity(
 	struct campaigns *campaigns,
 	enum entity_kind kind,
@@ -114,6 +132,8 @@ static struct entity *get_entity(
 		table_remove(&campaigns->entities, entity);
 		entity = NULL;
 	}
+	if (!entity && !may_bring(campaigns, testimony->account, day))
+		return NULL;
 	if (!entity) {
 		entity = table_add(&campaigns->entities, key);
 		entity->kind = kind;
@@ -124,14 +144,6 @@ static struct entity *get_entity(
 	if (testimony->since_min < entity->since_min)
 		entity->since_min = testimony->since_min;
 	return entity;
-}
-
-static struct edge *
-get_edge(struct campaigns *campaigns, const struct entity *entity, uint64_t account) {
-	uint64_t words[] = {entity->node.key, account, entity->since_min / 1440 / CAMPAIGN_DAYS};
-	uint64_t key = hash_bytes(HASH_PUBLIC, words, 2 * sizeof(words[0]));
-	struct edge *edge = table_find(&campaigns->edges, key);
-	return edge ? edge : table_add(&campaigns->edges, key);
 }
 
 static void list_ip(struct entity *entity, const struct ip *ip) {
@@ -156,11 +168,24 @@ static double shared_nats(const struct entity *entity, uint32_t n_users) {
 	return entity->nats[2] + n * log(1 - ws[2]);
 }
 
+bool entity_is_campaign(const struct campaigns *campaigns, const struct entity *entity) {
+	return entity->n_suspect >= CAMPAIGN_MIN
+		&& entity_nats(entity) >= campaigns_threshold(campaigns);
+}
+
 static bool
 is_campaign(const struct campaigns *campaigns, const struct entity *entity, uint32_t n_users) {
-	double threshold = campaigns_threshold(campaigns);
-	return entity->n_suspect >= CAMPAIGN_MIN && entity_nats(entity) >= threshold
-		&& (n_users == 0 || shared_nats(entity, n_users) >= threshold);
+	return entity_is_campaign(campaigns, entity)
+		&& (n_users == 0 || shared_nats(entity, n_users) >= campaigns_threshold(campaigns));
+}
+
+// What several accounts share outlives what one alone brought; and so does who they are, who would count twice
+// if he were forgotten.
+static void keep(struct campaigns *campaigns, struct entity *entity, struct edge *edge) {
+	if (edge->nats > SUSPECT_NATS)
+		table_prove(&campaigns->edges, edge);
+	if (entity->n_suspect >= 2)
+		table_prove(&campaigns->entities, entity);
 }
 
 struct entity *campaigns_hear(
@@ -170,22 +195,25 @@ struct entity *campaigns_hear(
 	const struct testimony *testimony
 ) {
 	struct entity *entity = get_entity(campaigns, kind, value, testimony);
-	struct edge *edge = get_edge(campaigns, entity, testimony->account);
+	if (!entity)
+		return NULL;
+	struct edge *edge = get_edge(campaigns, edge_key(entity->node.key, testimony->account));
 	bool first = edge->old == 0 && edge->fresh == 0 && edge->nats == 0;
 	double nats = fmin(fmax(testimony->nats, 0), EDGE_CAP);
 	bool news = nats >= edge->nats + NEWS_NATS || (first && nats > 0);
 	bool more = testimony->old > edge->old || testimony->fresh > edge->fresh;
 	entity->n_accounts += first;
-	entity->n_suspect += nats > 0.7 && edge->nats <= 0.7;
+	entity->n_suspect += nats > SUSPECT_NATS && edge->nats <= SUSPECT_NATS;
 	entity->old += testimony->old > edge->old ? testimony->old - edge->old : 0;
 	entity->fresh += testimony->fresh > edge->fresh ? testimony->fresh - edge->fresh : 0;
 	if ((float)nats != edge->nats) // as it does not twice a day
 		entity_weigh(entity, edge->nats, nats);
 	edge->nats = nats;
-	edge->old = testimony->old;
-	edge->fresh = testimony->fresh;
+	edge->old = testimony->old > edge->old ? testimony->old : edge->old;
+	edge->fresh = testimony->fresh > edge->fresh ? testimony->fresh : edge->fresh;
+	keep(campaigns, entity, edge);
 	list_ip(entity, testimony->ip);
-	if (nats > 0.7)
+	if (nats > SUSPECT_NATS)
 		list_account(entity, testimony->account);
 	if (!entity->campaign && !is_campaign(campaigns, entity, testimony->n_users))
 		return NULL;
@@ -202,12 +230,69 @@ void campaigns_acquit(
 		= table_find(&campaigns->entities, entity_key(campaigns, kind, value));
 	if (!entity)
 		return;
-	struct edge *edge = get_edge(campaigns, entity, account);
+	struct edge *edge = get_edge(campaigns, edge_key(entity->node.key, account));
 	if (edge->old || edge->fresh || edge->nats != 0)
 		return;
 	entity->n_accounts++;
 	edge->nats = -INFINITY;
 	entity_weigh(entity, 0, edge->nats);
+}
+
+uint64_t campaigns_whole_key(uint64_t campaign) {
+	uint32_t words[] = {ENTITY_WHOLE, (uint32_t)(campaign >> 32)};
+	return hash_bytes(HASH_PUBLIC, words, sizeof(words));
+}
+
+// An episode that was closed and opened again counts anew.
+uint64_t campaigns_member_key(const struct entity *whole, uint64_t account) {
+	return edge_key(whole->node.key + whole->value, account);
+}
+
+struct entity *
+campaigns_whole(struct campaigns *campaigns, const struct entity *first, uint32_t opened_min) {
+	uint64_t key = campaigns_whole_key(first->node.key);
+	struct entity *whole = table_find(&campaigns->entities, key);
+	if (whole && opened_min) {
+		table_remove(&campaigns->entities, whole);
+		whole = NULL;
+	}
+	if (whole)
+		return whole;
+	table_find(&campaigns->entities, first->node.key); // the last to make room
+	whole = table_add(&campaigns->entities, key);
+	table_prove(&campaigns->entities, whole);
+	whole->kind = ENTITY_WHOLE;
+	whole->value = opened_min;
+	whole->campaign = first->node.key;
+	whole->since_min = first->since_min;
+	return whole;
+}
+
+bool campaigns_join(
+	struct campaigns *campaigns,
+	struct entity *whole,
+	const struct entity *entity,
+	uint64_t account
+) {
+	const struct edge *of = table_peek(&campaigns->edges, edge_key(entity->node.key, account));
+	uint32_t old = of ? of->old : 0, fresh = of ? of->fresh : 0;
+	struct edge *member = get_edge(campaigns, campaigns_member_key(whole, account));
+	bool is_new = member->nats == 0;
+	member->nats = 1;
+	table_prove(&campaigns->edges, member);
+	whole->old += old > member->old ? old - member->old : 0;
+	whole->fresh += fresh > member->fresh ? fresh - member->fresh : 0;
+	member->old = old > member->old ? old : member->old;
+	member->fresh = fresh > member->fresh ? fresh : member->fresh;
+	whole->n_accounts += is_new;
+	return is_new;
+}
+
+void entity_forgive(struct campaigns *campaigns, struct entity *entity) {
+	table_touch(&campaigns->entities, entity);
+	memset(entity->nats, 0, sizeof(entity->nats));
+	entity->n_accounts = entity->n_suspect = entity->n_listed = 0;
+	entity->old = entity->fresh = 0;
 }
 
 double entity_nats(const struct entity *entity) {

@@ -29,6 +29,8 @@ enum entity_kind {
 	ENTITY_PROVIDER,
 	ENTITY_CLIENT, // command grammar, or ID and JA4
 	ENTITY_KINDS,
+	// A campaign that is told, with all who were read and whatever it goes through: what its alerts count.
+	ENTITY_WHOLE,
 };
 
 enum {
@@ -36,6 +38,9 @@ enum {
 	CAMPAIGN_LISTED = ALERT_RELATED_MAX,
 	CAMPAIGN_DAYS = 45, // without a visit, and it is forgotten
 	CAMPAIGN_NAMES = 1024, // keys that are remembered
+	// New entities that one account brings in a day: whoever logs in to an account of his from a thousand
+	// addresses displaces nobody else's.
+	CAMPAIGN_BROUGHT_MAX = 16,
 };
 
 // Who took up a network or a client today.
@@ -55,7 +60,7 @@ struct edge {
 
 struct entity {
 	struct table_node node;
-	uint32_t value;
+	uint32_t value; // of the whole: opened_min
 	uint8_t kind;
 	uint8_t listed_in; // mark of the episode whose alert has it among what is shared; 0: none
 	uint16_t day; // of the last visit
@@ -63,7 +68,7 @@ struct entity {
 	uint32_t since_min;
 	float nats[3]; // ln of the product, for each w
 	uint32_t n_accounts;
-	uint32_t n_suspect; // with e_a > 1
+	uint32_t n_suspect; // with e_a > 1; of the whole: as many at least as are told
 	uint32_t old, fresh;
 	uint32_t n_ips;
 	struct ip ips[8];
@@ -127,6 +132,24 @@ void campaigns_acquit(
 	uint32_t value,
 	uint64_t account
 );
+// The campaign told of by the episode of first, as a whole; begun anew where that was opened at opened_min, 0: it was
+// before. Other entities may be gone afterwards, but not first.
+struct entity *
+campaigns_whole(struct campaigns *campaigns, const struct entity *first, uint32_t opened_min);
+// An account belongs to the whole by way of one of its entities, with what was read of it there. Whether it is
+// new to it.
+bool campaigns_join(
+	struct campaigns *campaigns,
+	struct entity *whole,
+	const struct entity *entity,
+	uint64_t account
+);
+// What the store has of them: the whole that the campaign's alerts have the id of, and an account's edge to it.
+uint64_t campaigns_whole_key(uint64_t campaign);
+uint64_t campaigns_member_key(const struct entity *whole, uint64_t account);
+// The entity is the organisation's own: all that was held against it is forgotten.
+void entity_forgive(struct campaigns *campaigns, struct entity *entity);
+bool entity_is_campaign(const struct campaigns *campaigns, const struct entity *entity);
 // ln E, and what it takes.
 double entity_nats(const struct entity *entity);
 double campaigns_threshold(const struct campaigns *campaigns);

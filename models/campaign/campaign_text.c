@@ -107,68 +107,75 @@ static void say_client_shared(
 		    grammar);
 }
 
-static void list_accounts(
-	const struct watch *watch,
-	const struct visit *visit,
-	const struct entity *entity,
-	struct alert *alert
-) {
-	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
-	alert->n_users = 0;
-	text_user(alert, visit->activity->account);
-	// The newest first: who was told before stands in the alerts before. Nobody is listed twice.
-	for (uint32_t i = 0; i < n && alert->n_users < ALERT_RELATED_MAX; i++) {
-		uint64_t key = entity->accounts[(entity->n_listed - 1 - i) % CAMPAIGN_LISTED];
-		const struct account *account = key == visit->account->node.key
-			? NULL
-			: table_peek(&watch->accounts, key);
-		if (account)
-			memcpy(alert->users[alert->n_users++], account->name, sizeof(account->name)
-			);
-	}
-	alert->users_total = fmax(entity->n_suspect, alert->n_users);
-	alert->n_ips = entity->n_ips < 8 ? entity->n_ips : 8;
-	memcpy(alert->ips, entity->ips, alert->n_ips * sizeof(struct ip));
-	alert->ips_total = entity->n_ips;
+void text_name(struct alert *alert, const char *account) {
+	uint8_t at = 0;
+	// As far as an account's name is kept.
+	while (at < alert->n_users && strncmp(alert->users[at], account, ACCOUNT_NAME_SIZE - 1) != 0
+	)
+		at++;
+	if (at == ALERT_RELATED_MAX)
+		at--; // who was told first stands in the alerts before
+	else if (at == alert->n_users)
+		alert->n_users++;
+	memmove(alert->users[1], alert->users[0], at * sizeof(alert->users[0]));
+	snprintf(alert->users[0], sizeof(alert->users[0]), "%s", account);
 }
 
-void text_campaign(
+void text_ip(struct alert *alert, const struct ip *ip) {
+	for (uint8_t i = 0; i < alert->n_ips; i++)
+		if (memcmp(&alert->ips[i], ip, sizeof(*ip)) == 0)
+			return;
+	if (alert->n_ips < ALERT_RELATED_MAX)
+		alert->ips[alert->n_ips++] = *ip;
+}
+
+static uint32_t max_of(uint32_t a, uint32_t b) {
+	return a > b ? a : b;
+}
+
+// A program that is known by its ID alone has no place among what is shared.
+static void say_client_id(
 	const struct watch *watch,
 	const struct visit *visit,
-	const struct entity *entity,
+	const struct entity *whole,
 	struct alert *alert
 ) {
-	double nats = entity_nats(entity);
-	uint64_t since_ns = entity->since_min * 60ull * 1000000000;
-	// The more is shared by whomever the more a campaign has to show, and what a visitor did fades: an
-	// update states the most there was, and the threshold of the day it was opened.
-	bool first = alert->episode.sequence == 0;
-	double most = first ? nats : fmax(nats, alert->score);
-	double threshold = first ? campaigns_threshold(&watch->campaigns) : alert->threshold;
-	text_fill(watch, visit, most, alert);
-	alert->account[0] = '\0';
-	alert->threshold = threshold;
-	alert->scope = ALERT_CAMPAIGN;
-	alert->severity = ALERT_CRITICAL;
-	alert->rule_id = "campaign";
-	alert->rule_name = "Several mailboxes read by the same stranger";
-	alert->episode.since_ns = alert->start_ns = since_ns;
-	list_accounts(watch, visit, entity, alert);
-	alert->campaign.id = entity->campaign;
-	alert->campaign.size = alert->users_total;
-	alert->campaign.since_ns = since_ns;
+	const struct activity *activity = visit->activity;
+	struct entity *client = campaigns_find(&watch->campaigns, ENTITY_CLIENT, visit->client_key);
+	struct text words;
+	if (!client || activity->client.grammar || client->campaign != whole->campaign)
+		return;
+	struct alert_evidence *e = text_evidence(alert, "campaign", entity_nats(client), &words);
+	say(&words, "%u of the accounts were read by ", client->n_suspect);
+	say_entity(&words, ENTITY_CLIENT, activity);
+	say_plain(&words, ", which hardly anybody else uses.");
+	snprintf(e->seen, sizeof(e->seen), "%u accounts", client->n_suspect);
+	strcpy(e->usual, "strangers share nothing");
+}
 
+// "7 mailboxes are read by the same stranger since 9 March, 5 of them through 5.101.7.9: …"
+static void say_campaign(
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct entity *whole,
+	const struct entity *widest,
+	struct alert *alert
+) {
 	struct text text = {alert->message, sizeof(alert->message)};
+	bool by = widest->kind == ENTITY_CLIENT;
 	say_number(&text, alert->users_total);
 	say_plain(&text, " mailboxes are read by the same stranger since ");
-	say_date(&text, since_ns);
-	say_plain(&text, entity->kind == ENTITY_CLIENT ? ", all by " : ", all through ");
-	say_entity(&text, entity->kind, visit->activity);
-	say_client_shared(&text, watch, visit, entity);
+	say_date(&text, alert->campaign.since_ns);
+	if (widest->n_suspect < alert->users_total)
+		say(&text, ", %u of them %s ", widest->n_suspect, by ? "by" : "through");
+	else
+		say_plain(&text, by ? ", all by " : ", all through ");
+	say_entity(&text, widest->kind, visit->activity);
+	say_client_shared(&text, watch, visit, widest);
 	say_plain(&text, ": ");
-	say_number(&text, entity->old + entity->fresh);
+	say_number(&text, whole->old + whole->fresh);
 	say_plain(&text, " messages so far, ");
-	say_number(&text, entity->old);
+	say_number(&text, whole->old);
 	say_plain(&text, " of them older than 30 days; ");
 	say_plain(&text, alert->users_total > NAMED ? "among them " : "they are those of ");
 	for (uint8_t i = 0; i < alert->n_users && i < NAMED; i++) {
@@ -178,21 +185,81 @@ void text_campaign(
 	say_plain(
 		&text,
 		". If it is no service of yours, end its sessions, change the passwords and look "
-		"at "
-		"what was read."
+		"at what was read."
 	);
+}
+
+void text_campaign(
+	const struct watch *watch,
+	const struct visit *visit,
+	const struct entity *whole,
+	const struct entity *widest,
+	struct alert *alert
+) {
+	double nats = entity_nats(widest);
+	// The more is shared by whomever the more a campaign has to show, and what a visitor did fades: an
+	// update states the most there was, and the threshold of the day it was opened.
+	bool first = alert->episode.sequence == 0;
+	double most = first ? nats : fmax(nats, alert->score);
+	double threshold = first ? campaigns_threshold(&watch->campaigns) : alert->threshold;
+	text_frame(watch, visit, most, alert);
+	alert->account[0] = '\0';
+	alert->threshold = threshold;
+	alert->scope = ALERT_CAMPAIGN;
+	alert->severity = ALERT_CRITICAL;
+	alert->rule_id = "campaign";
+	alert->rule_name = "Several mailboxes read by the same stranger";
+	alert->campaign.id = whole->campaign;
+	alert->campaign.size = alert->users_total = max_of(whole->n_suspect, alert->campaign.size);
+	alert->campaign.since_ns = whole->since_min * 60ull * 1000000000;
+	alert->episode.since_ns = alert->start_ns = alert->campaign.since_ns;
+	alert->ips_total = max_of(alert->n_ips, max_of(widest->n_ips, alert->ips_total));
+	say_campaign(watch, visit, whole, widest, alert);
+
 	struct text words;
 	struct alert_evidence *e = text_evidence(alert, "campaign", nats, &words);
 	say(&words,
 	    "%u accounts share %s, %u of them read as by a stranger: together that is %.1f nats, "
 	    "and %.1f make a campaign.",
-	    entity->n_accounts,
-	    kinds[entity->kind],
-	    entity->n_suspect,
+	    widest->n_accounts,
+	    kinds[widest->kind],
+	    widest->n_suspect,
 	    nats,
 	    threshold);
-	snprintf(e->seen, sizeof(e->seen), "%u accounts", entity->n_suspect);
+	snprintf(e->seen, sizeof(e->seen), "%u accounts", widest->n_suspect);
 	strcpy(e->usual, "strangers share nothing");
+	say_client_id(watch, visit, whole, alert);
+}
+
+void text_campaign_over(
+	const struct watch *watch,
+	const struct visit *visit,
+	enum entity_kind kind,
+	uint32_t n,
+	struct alert *alert
+) {
+	struct text text = {alert->message, sizeof(alert->message)}, words;
+	alert->end_ns = visit->time_ns;
+	alert->severity
+		= ALERT_MEDIUM; // whoever takes that many accounts in a day looks the same: to be confirmed
+	say_plain(&text, "No campaign after all, it seems: what links these ");
+	say_number(&text, alert->campaign.size);
+	say_plain(&text, " mailboxes, ");
+	say_entity(&text, kind, visit->activity);
+	say(&text,
+	    ", was taken up by %u accounts on one day, as with a change of your own: a backup, a "
+	    "migration, a webmail server. Nobody is a stranger for it from now on; what speaks "
+	    "against one of them otherwise still counts. If it is no service of yours, somebody "
+	    "reads all of them: block it and change the passwords.",
+	    n);
+	alert->n_evidence = 0;
+	struct alert_evidence *e = text_evidence(alert, "fleet", watch->nominal, &words);
+	say(&words,
+	    "%u accounts on one day; what 3 %% of those active do together is no single "
+	    "intruder's.",
+	    n);
+	snprintf(e->seen, sizeof(e->seen), "%u accounts on one day", n);
+	snprintf(e->usual, sizeof(e->usual), "below %.0f accounts", fleet_wave(watch->fleet));
 }
 
 void text_wave(

@@ -23,6 +23,7 @@ enum {
 	READERS_MAX = 126,
 	ASIDE_MAX = 1000, // broken files kept beside each other
 	CHECK_READERS_EVERY = 64, // transactions: a reader that died keeps the file growing
+	PAGES_OWN = 64, // of LMDB in each transaction: the root, the list of free pages
 };
 
 #define CIFS_MAGIC 0xff534d42
@@ -34,7 +35,7 @@ struct disk {
 	MDB_dbi dbi;
 	MDB_txn *txn; // being written
 	int failed; // the first error in it
-	size_t map_size;
+	size_t map_size, page_size;
 	uint64_t n_begun;
 	// A broken file that was set aside, and what it held that could be read; aside[0] 0: none.
 	char aside[PATH_MAX + 32];
@@ -145,12 +146,17 @@ rescue_one(void *ctx, const void *key, size_t key_size, const void *value, size_
 	disk->is_described |= ours.kind == VALUE_META;
 }
 
+static size_t file_size(const char *path) {
+	struct stat st;
+	return stat(path, &st) == 0 ? (size_t)st.st_size : 0;
+}
+
 // What lies on sound pages goes into the new file; each value's own checksum is looked at when it is
 // loaded.
 static int rescue(struct disk *disk) {
 	char text[2 * PATH_MAX + 500];
 	uint64_t n = 0;
-	int rc = disk_begin(disk);
+	int rc = disk_begin(disk, 2 * file_size(disk->aside));
 	if (rc != 0)
 		return rc;
 	page_rescue_file(disk->aside, rescue_one, disk, &n);
@@ -211,6 +217,9 @@ static int env_open(struct disk *disk, unsigned flags) {
 		mdb_txn_abort(txn);
 		return rc;
 	}
+	MDB_stat stat;
+	mdb_stat(txn, disk->dbi, &stat);
+	disk->page_size = stat.ms_psize;
 	return mdb_txn_commit(txn);
 }
 
@@ -267,19 +276,47 @@ void disk_close(struct disk *disk) {
 
 // ---- Writing
 
-int disk_begin(struct disk *disk) {
+// No transaction and no cursor is open here: the map may move. Where the system has no address space left it
+// stays as it is.
+static void map_grow(struct disk *disk, size_t size) {
+	MDB_envinfo info;
+	if (mdb_env_info(disk->env, &info) != 0)
+		return;
+	size_t to = info.me_mapsize;
+	while (to < size && to <= SIZE_MAX / 2)
+		to *= 2;
+	if (to > info.me_mapsize && mdb_env_set_mapsize(disk->env, to) == 0)
+		disk->map_size = to;
+}
+
+size_t disk_room(const struct disk *disk, size_t n, size_t value_size) {
+	// A large value has pages of its own; each can have its leaf and the branch above it written anew, or split.
+	return n * (value_size / disk->page_size + 4) * disk->page_size;
+}
+
+// As if no page could be used again, which a reader that stays can bring about.
+static int txn_begin(struct disk *disk, size_t size) {
+	MDB_envinfo info;
+	if (!disk->env)
+		return MDB_PANIC;
+	if (mdb_env_info(disk->env, &info) == 0)
+		map_grow(disk, (info.me_last_pgno + 1 + PAGES_OWN) * disk->page_size + size);
+	return mdb_txn_begin(disk->env, NULL, 0, &disk->txn);
+}
+
+int disk_begin(struct disk *disk, size_t size) {
 	int n_dead;
 	disk->failed = 0;
 	if (disk->env && disk->n_begun++ % CHECK_READERS_EVERY == 0)
 		mdb_reader_check(disk->env, &n_dead);
-	int rc = disk->env ? mdb_txn_begin(disk->env, NULL, 0, &disk->txn) : MDB_PANIC;
+	int rc = txn_begin(disk, size);
 	if (rc != MDB_PANIC)
 		return rc;
 	// LMDB could not write its meta page and trusts itself no more. Opened again it may.
 	env_close(disk);
 	rc = env_open(disk, 0);
 	if (rc == 0)
-		rc = mdb_txn_begin(disk->env, NULL, 0, &disk->txn);
+		rc = txn_begin(disk, size);
 	else
 		env_close(disk);
 	return rc;
@@ -305,12 +342,6 @@ int disk_delete(struct disk *disk, const struct value_key *key) {
 	return remember(disk, rc == MDB_NOTFOUND ? 0 : rc);
 }
 
-// No transaction and no cursor is open here: the map may move.
-static void map_grow(struct disk *disk) {
-	if (mdb_env_set_mapsize(disk->env, 2 * disk->map_size) == 0)
-		disk->map_size *= 2;
-}
-
 int disk_commit(struct disk *disk) {
 	if (disk->failed)
 		mdb_txn_abort(disk->txn);
@@ -318,7 +349,7 @@ int disk_commit(struct disk *disk) {
 		disk->failed = mdb_txn_commit(disk->txn);
 	disk->txn = NULL;
 	if (disk->failed == MDB_MAP_FULL)
-		map_grow(disk);
+		map_grow(disk, disk->map_size + 1);
 	return disk->failed;
 }
 

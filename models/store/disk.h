@@ -22,7 +22,7 @@ struct disk;
 
 struct disk_config {
 	const char *dir; // made if need be, for its owner alone
-	size_t map_size; // address space at first; doubled when it is full. No disk space
+	size_t map_size; // address space at first; doubled before it is full. No disk space
 	bool is_reader; // for looking only: needs no lock, changes nothing, may run beside a writer
 	// One line for people about something that was put right: the file was broken and is set aside.
 	void (*say)(void *ctx, const char *text);
@@ -34,7 +34,11 @@ struct disk *disk_open(const struct disk_config *config, char *error, size_t err
 // Accepts NULL. An open transaction is forgotten.
 void disk_close(struct disk *disk);
 
-int disk_begin(struct disk *disk);
+// size: the most that the transaction takes, a sum of disk_room(); the map is made large enough first, as one
+// that fills in the middle costs the whole transaction (MDB_MAP_FULL, after which it has grown).
+int disk_begin(struct disk *disk, size_t size);
+// What n values of that size can take at most, with the pages around them that are written anew.
+size_t disk_room(const struct disk *disk, size_t n, size_t value_size);
 int disk_put(struct disk *disk, const struct value_key *key, const void *value, size_t size);
 // A key that is not there is none.
 int disk_delete(struct disk *disk, const struct value_key *key);

@@ -36,7 +36,10 @@ enum store_kept {
 	KEPT_ACCOUNTS = 32,
 	KEPT_FLEET,
 	KEPT_WATCH_NOW,
-	KEPT_CAMPAIGN = 48, // and what follows
+	KEPT_CAMPAIGN = 48,
+	KEPT_ADOPTED,
+	KEPT_ENTITIES,
+	KEPT_EDGES,
 };
 
 struct store_part {

@@ -41,6 +41,8 @@ struct store {
 	struct store_mark found, mark; // mark: of the snapshot under way
 	struct store_stats stats;
 	uint64_t next_ns; // when a snapshot is due
+	uint64_t kept_ns; // of the last that is on the disk, or of the first moment; 0: none yet
+	bool is_late; // one is due, and counted as late
 	bool is_copying;
 	bool is_begun; // a snapshot that was begun has not been judged yet
 	bool has_said; // that it cannot be written
@@ -109,7 +111,9 @@ static size_t n_pages(const struct store_part *part) {
 	return (part->size + VALUE_PAGE - 1) / VALUE_PAGE;
 }
 
-static void blob_freeze(const struct store_part *part, struct shadow *shadow) {
+// Returns how many pages have changed.
+static size_t blob_freeze(const struct store_part *part, struct shadow *shadow) {
+	size_t n = 0;
 	for (size_t page = 0; page < n_pages(part); page++) {
 		const uint8_t *now = (const uint8_t *)part->blob + page * VALUE_PAGE;
 		uint8_t *was = shadow->data + page * VALUE_PAGE;
@@ -117,8 +121,10 @@ static void blob_freeze(const struct store_part *part, struct shadow *shadow) {
 		shadow->taken[page] = !shadow->is_known || memcmp(now, was, size) != 0;
 		if (shadow->taken[page])
 			memcpy(was, now, size);
+		n += shadow->taken[page];
 	}
 	shadow->is_known = true;
+	return n;
 }
 
 static void blob_copy(struct store *store, const struct store_part *part, struct shadow *shadow) {
@@ -178,6 +184,7 @@ static void judge(struct store *store) {
 	int result = writer_result(store->writer);
 	if (result == 0) {
 		store->stats.generation++;
+		store->kept_ns = store->mark.now_ns;
 		if (store->has_said)
 			say(store, "store %s: can be written again", store->config.dir);
 		store->has_said = false;
@@ -199,16 +206,29 @@ static void judge(struct store *store) {
 	store->has_said = true;
 }
 
+// The parts are what they are now. Returns the room that what has changed can take on the disk.
+static size_t freeze(struct store *store) {
+	const struct disk *disk = store->disk;
+	size_t room = disk_room(disk, 1 + store->n_parts, VALUE_PAGE); // description, counters
+	for (size_t i = 0; i < store->n_parts; i++) {
+		const struct store_part *part = &store->parts[i];
+		if (!part->table) {
+			room += disk_room(disk, blob_freeze(part, &store->shadows[i]), VALUE_PAGE);
+			continue;
+		}
+		size_t n = table_freeze(part->table);
+		if (store->beyond[i] > part->table->n_max)
+			n += store->beyond[i] - part->table->n_max;
+		room += disk_room(disk, n, VALUE_SIZE_MAX(image_size(part)));
+	}
+	return room;
+}
+
 static void snapshot_begin(struct store *store, const struct store_mark *mark) {
 	store->mark = *mark;
 	store->is_copying = true;
 	store->is_begun = true;
-	writer_begin(store->writer);
-	for (size_t i = 0; i < store->n_parts; i++)
-		if (store->parts[i].table)
-			table_freeze(store->parts[i].table);
-		else
-			blob_freeze(&store->parts[i], &store->shadows[i]);
+	writer_begin(store->writer, freeze(store));
 	// Small, and of this moment.
 	for (size_t i = 0; i < store->n_parts; i++)
 		if (store->parts[i].table) {
@@ -238,7 +258,16 @@ static bool is_due(const struct store *store, uint64_t now_ns) {
 	return now_ns >= store->next_ns || now_ns + 2 * store->config.interval_ns < store->next_ns;
 }
 
+static void count_behind(struct store *store, uint64_t now_ns) {
+	if (store->is_begun && !store->is_copying && !writer_is_busy(store->writer))
+		judge(store);
+	if (store->kept_ns == 0)
+		store->kept_ns = now_ns;
+	store->stats.behind_ns = now_ns > store->kept_ns ? now_ns - store->kept_ns : 0;
+}
+
 void store_tick(struct store *store, const struct store_mark *mark) {
+	count_behind(store, mark->now_ns);
 	if (store->is_copying) {
 		if (store->config.wait)
 			snapshot_go_on(store, UINT32_MAX);
@@ -249,13 +278,15 @@ void store_tick(struct store *store, const struct store_mark *mark) {
 	if (!is_due(store, mark->now_ns))
 		return;
 	if (writer_is_busy(store->writer)) {
-		store->stats.n_late++;
+		store->stats.n_late += !store->is_late;
+		store->is_late = true;
 		if (!store->config.wait)
 			return;
 		writer_wait(store->writer);
 	}
 	judge(store);
 	snapshot_begin(store, mark);
+	store->is_late = false;
 	store->next_ns = mark->now_ns + store->config.interval_ns / 2;
 	if (store->config.wait)
 		snapshot_go_on(store, UINT32_MAX);
@@ -270,7 +301,7 @@ int store_sync(struct store *store, const struct store_mark *mark) {
 	snapshot_begin(store, mark);
 	snapshot_go_on(store, UINT32_MAX);
 	writer_wait(store->writer);
-	judge(store);
+	count_behind(store, mark->now_ns);
 	// One that failed before this one is no matter: this one had all of it again.
 	return store->stats.n_failed == n_failed || !store->has_said ? 0 : -1;
 }
@@ -317,6 +348,7 @@ static int parts_fill(struct store *store, char *error, size_t error_size) {
 	if (rc < 0)
 		return -1;
 	store->found = load.meta.mark;
+	store->kept_ns = store->found.now_ns;
 	memcpy(store->beyond, load.beyond, sizeof(store->beyond));
 	store->stats.generation = load.meta.generation;
 	store->next_ns = store->found.now_ns + store->config.interval_ns / 2;

@@ -4,9 +4,14 @@
 // Weeks of learning that survive restart, crash and upgrade. At each half interval of event time a
 // snapshot of what has changed is taken (copy on write, table.h) and written as one transaction by a
 // thread of its own; after kill −9 at any moment the directory holds one snapshot, whole, and of event time
-// at most the interval is lost.
+// at most the interval is lost: as long as a snapshot is on the disk before the next is due. Where the disk
+// takes longer, for want of speed or of event time that lasts (a capture read at full speed), a snapshot begins
+// when the one before has ended, and at most what passes while two are written is lost. store_stats has how much it
+// would be now.
 //
 //   models ──▶ parts: tables, blobs ──copy──▶ chunks ──▶ writer ──▶ LMDB: values with checksums
+//
+// The file's map is made large enough before each snapshot: its growth costs none.
 //
 // A disk that fails is said once and tried again with the next snapshot; the models go on in memory.
 
@@ -51,7 +56,8 @@ struct store_stats {
 	uint64_t n_bad; // values that were broken, and are learnt anew
 	uint64_t n_left_out; // entries for which the tables are too small now
 	uint64_t n_failed; // snapshots that could not be written
-	uint64_t n_late; // times that a snapshot was due and the last not yet written
+	uint64_t n_late; // that were due before the last was written
+	uint64_t behind_ns; // event time that would be lost now
 };
 
 // Opens the directory, makes it if need be, and puts what it holds into the parts, which are empty

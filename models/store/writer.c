@@ -39,6 +39,7 @@ struct writer {
 	bool is_closing;
 	struct chunk *chunk; // being filled by the model thread
 	uint64_t n_waits; // model thread
+	size_t size; // of the transaction at most; written before its first chunk is sent
 	_Atomic bool is_busy;
 	int result; // written before is_busy falls
 	uint8_t value[VALUE_SIZE_MAX(VALUE_IMAGE_MAX)];
@@ -68,7 +69,7 @@ static bool chunk_write(struct writer *writer, const struct chunk *chunk, bool i
 		const struct item *item = (const struct item *)(chunk->data + at);
 		at += item_size(item->head.size);
 		if (!is_open) {
-			writer->result = disk_begin(writer->disk);
+			writer->result = disk_begin(writer->disk, writer->size);
 			is_open = true;
 		}
 		if (item->op != ITEM_END) {
@@ -187,8 +188,9 @@ void writer_close(struct writer *writer) {
 	free(writer);
 }
 
-void writer_begin(struct writer *writer) {
+void writer_begin(struct writer *writer, size_t size) {
 	assert(!writer_is_busy(writer));
+	writer->size = size;
 	atomic_store_explicit(&writer->is_busy, true, memory_order_release);
 }
 

@@ -26,8 +26,8 @@ struct writer *writer_open(struct disk *disk);
 // Waits for what was begun. Accepts NULL.
 void writer_close(struct writer *writer);
 
-// A transaction begins; none is under way.
-void writer_begin(struct writer *writer);
+// A transaction begins; none is under way. size: as disk_begin has it.
+void writer_begin(struct writer *writer, size_t size);
 // Room for an image of size bytes that becomes the value of key; it is filled before the next call. Waits
 // for a free chunk.
 void *writer_put(struct writer *writer, const struct value_key *key, const struct value_head *head);

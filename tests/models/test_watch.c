@@ -76,8 +76,43 @@ static void world_open(struct world *w, uint32_t days) {
 	world_open_large(w, ACCOUNTS, 0, days);
 }
 
+// What a campaign's alert states is all that was stated before, and more.
+static void assert_grows(const struct alert *before, const struct alert *after) {
+	assert_true(after->campaign.size >= before->campaign.size);
+	assert_int_equal(after->campaign.size, after->users_total);
+	assert_true(after->campaign.since_ns <= before->campaign.since_ns);
+	assert_true(after->ips_total >= before->ips_total && after->n_ips >= before->n_ips);
+	for (int i = 0; i < before->n_ips; i++)
+		assert_memory_equal(&after->ips[i], &before->ips[i], sizeof(struct ip));
+	assert_true(after->campaign.networks_total >= before->campaign.networks_total);
+	assert_true(after->campaign.grammars_total >= before->campaign.grammars_total);
+	for (int i = 0; i < before->n_users && before->users_total <= ALERT_RELATED_MAX; i++) {
+		bool is_there = false;
+		for (int k = 0; k < after->n_users; k++)
+			is_there |= !strcmp(after->users[k], before->users[i]);
+		assert_true(is_there || after->users_total > ALERT_RELATED_MAX);
+	}
+}
+
+static void assert_campaigns_grow(const struct desk *desk) {
+	for (size_t i = 0; i < desk->n; i++) {
+		const struct alert *a = &desk->alert[i];
+		if (a->campaign.id == 0)
+			continue;
+		for (int k = 0; k < a->n_users; k++)
+			for (int l = 0; l < k; l++)
+				assert_string_not_equal(a->users[k], a->users[l]);
+		for (size_t k = i; k-- > 0;)
+			if (desk->alert[k].episode.id == a->episode.id) {
+				assert_grows(&desk->alert[k], a);
+				break;
+			}
+	}
+}
+
 static void world_close(struct world *w) {
 	desk_print(&w->desk);
+	assert_campaigns_grow(&w->desk);
 	// Whatever is told, updates and ends too, is told with what it took.
 	for (size_t i = 0; i < w->desk.n; i++)
 		assert_true(w->desk.alert[i].score >= w->desk.alert[i].threshold);
@@ -401,6 +436,34 @@ static void who_is_new_in_a_campaign_is_named_however_it_was_found(void **) {
 		snprintf(name, sizeof(name), "u%u@mzv.example", user);
 		assert_true(user < 5 || names(&w.desk, name));
 	}
+	const struct alert *a = desk_last(&w.desk, "campaign");
+	assert_int_equal(a->campaign.size, 18);
+	assert_int_equal(a->n_users, 18);
+	assert_non_null(strstr(a->message, "18 mailboxes are read by the same stranger"));
+	assert_non_null(strstr(a->message, "68400 messages so far"));
+	world_close(&w);
+}
+
+// Twelve by one address, then three of them and two others by another of the same tool: there are fourteen.
+static void a_campaign_that_moves_on_has_all_whom_it_had(void **) {
+	struct world w;
+	world_open(&w, 60);
+	for (uint32_t day = 60; day < 66; day++) {
+		bool moved = day >= 63;
+		for (uint32_t user = moved ? 9 : 0; user < (moved ? 14 : 12); user++) {
+			uint32_t ip = moved ? IP(185, 3, 3, 3) : IP(5, 101, 7, 9);
+			begin(&w, day * DAY + 2 * HOUR + user * MINUTE, user, ip, 999);
+			read_bodies(&w, 100 + day * 10, 3, 3);
+			models_run(w.models, &w.activity);
+		}
+		ordinary_day(&w, day);
+	}
+	assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), 1);
+	const struct alert *a = desk_last(&w.desk, "campaign");
+	assert_int_equal(a->campaign.size, 14);
+	assert_int_equal(a->n_users, 14);
+	assert_int_equal(a->n_ips, 2);
+	assert_int_equal(a->campaign.n_networks, 2);
 	world_close(&w);
 }
 
@@ -433,6 +496,43 @@ static void what_a_campaign_shares_is_listed_once_and_bounded(void **) {
 	assert_int_equal(a->campaign.n_grammars, 1);
 	assert_int_equal(a->campaign.grammars_total, 1);
 	world_close(&w);
+}
+
+// Whoever has an account of his own logs in to it from hundreds of addresses a day, each with another program, and
+// reads what would be told of a stranger. Beside it one account every other day is read from one address: that is found
+// as soon as if he had not.
+static void who_floods_with_addresses_pushes_no_campaign_out(void **) {
+	uint64_t told_ns[2] = {0};
+	for (uint32_t flood = 0; flood < 2; flood++) {
+		struct world w;
+		world_open(&w, 60);
+		for (uint32_t day = 60; day < 78; day++) {
+			for (uint32_t i = 0; flood && i < 400; i++) {
+				uint32_t ip = IP(150, i / 250, i % 250, day);
+				begin(&w, day * DAY + i * 3 * MINUTE, ACCOUNTS - 1, ip, 1000 + i);
+				read_bodies(&w, 100 + i, 2, 2);
+				models_run(w.models, &w.activity);
+			}
+			if (day % 2 == 0) {
+				uint32_t user = 3 + (day - 60) / 2;
+				begin(&w, day * DAY + 21 * HOUR, user, IP(5, 101, 7, 9), 999);
+				read_bodies(&w, 100, 3, 3);
+				models_run(w.models, &w.activity);
+			}
+			ordinary_day(&w, day + 1);
+		}
+		const struct alert *a = desk_last(&w.desk, "campaign");
+		assert_non_null(a);
+		for (size_t i = w.desk.n; i-- > 0;)
+			if (w.desk.alert[i].campaign.id
+			    && w.desk.alert[i].episode.state == ALERT_OPEN)
+				told_ns[flood] = w.desk.alert[i].time_ns;
+		assert_int_equal(a->campaign.size, 9);
+		assert_int_equal(a->n_users, 9);
+		world_close(&w);
+	}
+	// The more is about the more it takes: one account more.
+	assert_true(told_ns[1] <= told_ns[0] + 2 * DAY);
 }
 
 // Nobody's mail is read who gets a new phone, at home, as five others do that week.
@@ -1103,7 +1203,58 @@ static void a_backup_that_begins_is_told_as_one_change(void **) {
 	for (size_t i = 0; i < w.desk.n; i++)
 		if (w.desk.alert[i].episode.state == ALERT_OPEN)
 			assert_true(w.desk.alert[i].time_ns < START + 61 * DAY);
+	// What it was taken for is taken back as soon as that is known.
+	const struct alert *a = desk_last(&w.desk, "campaign");
+	assert_int_equal(a->episode.state, ALERT_CLOSE);
+	assert_int_equal(a->severity, ALERT_MEDIUM);
+	assert_true(a->time_ns < START + 61 * DAY);
+	assert_non_null(strstr(a->message, "No campaign after all, it seems"));
+	assert_non_null(strstr(a->message, "10.7.7.0/24, was taken up by 20 accounts on one day"));
 	world_close(&w);
+}
+
+// Beside a backup that begins somebody reads three mailboxes, slowly: that is told, as before. One more is read slowly
+// by somebody else, and what speaks against him counts from his first day on.
+static void what_was_read_beside_a_backup_is_told_all_the_same(void **) {
+	uint64_t told_ns[2] = {0};
+	for (int with = 0; with < 2; with++) {
+		struct world w;
+		world_open(&w, 60);
+		for (uint32_t day = 60; day < 74; day++) {
+			for (uint32_t user = 0; with && day >= 62 && user < ACCOUNTS; user++) {
+				begin(&w,
+				      day * DAY + HOUR + user * MINUTE / 2,
+				      user,
+				      IP(10, 7, 7, 7),
+				      777);
+				w.activity.mailboxes[0].examine = true;
+				read_bodies(&w, 1, 20, day == 62 ? 20 : 0);
+				models_run(w.models, &w.activity);
+			}
+			for (uint32_t user = 3; user < 8; user++) {
+				uint32_t ip = user == 7 ? IP(185, 3, 3, 3) : IP(5, 101, 7, 9);
+				uint32_t grammar = user == 7 ? 888 : 999;
+				begin(&w, day * DAY + 3 * HOUR + user * MINUTE, user, ip, grammar);
+				read_bodies(&w, 100 + day * 10, 3, 3);
+				models_run(w.models, &w.activity);
+			}
+			ordinary_day(&w, day);
+		}
+		size_t n_open = 0;
+		for (size_t i = 0; i < w.desk.n; i++) {
+			const struct alert *a = &w.desk.alert[i];
+			bool alone = !strcmp(a->account, "u7@mzv.example");
+			if (alone && a->episode.state == ALERT_OPEN)
+				told_ns[with] = a->time_ns;
+			n_open += a->campaign.n_grammars && a->campaign.grammars[0] == 999;
+			if (a->campaign.n_grammars && a->campaign.grammars[0] == 999)
+				assert_int_not_equal(a->episode.state, ALERT_CLOSE);
+		}
+		assert_true(n_open > 0);
+		world_close(&w);
+	}
+	assert_true(told_ns[0] && told_ns[1]);
+	assert_true(told_ns[1] <= told_ns[0] + DAY);
 }
 
 // A program reads n mailboxes one after the other, from one address of the organisation's own.
@@ -1175,7 +1326,9 @@ int main(void) {
 		cmocka_unit_test(an_update_of_a_client_without_grammar_is_left_alone),
 		cmocka_unit_test(few_messages_from_many_mailboxes_are_a_campaign),
 		cmocka_unit_test(who_is_new_in_a_campaign_is_named_however_it_was_found),
+		cmocka_unit_test(a_campaign_that_moves_on_has_all_whom_it_had),
 		cmocka_unit_test(what_a_campaign_shares_is_listed_once_and_bounded),
+		cmocka_unit_test(who_floods_with_addresses_pushes_no_campaign_out),
 		cmocka_unit_test(a_new_client_at_several_homes_is_no_campaign),
 		cmocka_unit_test(a_campaign_that_goes_on_is_told_each_week),
 		cmocka_unit_test(a_campaign_that_was_closed_has_to_show_itself_anew),
@@ -1197,6 +1350,7 @@ int main(void) {
 		cmocka_unit_test(a_vacation_is_left_alone),
 		cmocka_unit_test(a_new_device_is_left_alone),
 		cmocka_unit_test(a_backup_that_begins_is_told_as_one_change),
+		cmocka_unit_test(what_was_read_beside_a_backup_is_told_all_the_same),
 		cmocka_unit_test(a_backup_of_a_few_in_many_is_one_episode),
 		cmocka_unit_test(a_migration_by_a_tool_is_one_episode),
 	};

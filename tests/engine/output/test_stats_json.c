@@ -44,6 +44,7 @@ static void the_largest_numbers_fit(void **) {
 	memset(&stats, 0xff, sizeof(stats));
 	stats.sum.is_stopped = stats.sum.is_live = false;
 	stats.sum.analyst.is_unkept = false;
+	stats.sum.analyst.has_store = true;
 	stats.observer_name = "a-sensor";
 	stats.n_workers = DISTRIBUTE_WORKERS_MAX;
 	stats.n_memory = 1;
@@ -151,6 +152,41 @@ static void what_the_nic_gives_to_the_wrong_worker_is_told(void **) {
 	assert_non_null(strstr(diagnoses(&stats), "3 packets were lost on their way"));
 }
 
+static void a_store_that_is_behind_is_told_where_packets_do_not_wait(void **) {
+	static struct stats stats;
+	struct analyst_stats *analyst = &stats.sum.analyst;
+	json_t *root = written(&stats);
+
+	assert_null(json_object_get(json_object_get(root, "postern"), "store"));
+	json_decref(root);
+	analyst->has_store = true;
+	analyst->store_interval_ns = 60000000000;
+	analyst->store
+		= (struct store_stats){.generation = 7, .n_late = 3, .behind_ns = 60000000000};
+	stats.sum.is_live = true;
+	assert_string_equal(diagnoses(&stats), "");
+	analyst->store.behind_ns = 185000000000;
+	assert_string_equal(
+		diagnoses(&stats),
+		"the store is 185 s behind (--store-interval: 60 s), which a crash would lose now: "
+		"3 "
+		"snapshots were late and 0 could not be written; the disk is too slow, or full|"
+	);
+	root = written(&stats);
+	json_t *store = json_object_get(json_object_get(root, "postern"), "store");
+	assert_int_equal(json_integer_value(json_object_get(store, "snapshots")), 7);
+	assert_int_equal(json_integer_value(json_object_get(store, "late")), 3);
+	assert_int_equal(json_integer_value(json_object_get(store, "failed")), 0);
+	assert_int_equal(json_integer_value(json_object_get(store, "behind")), 185000000000);
+	json_decref(root);
+	// The first moment after a silent weekend.
+	analyst->store.n_late = 0;
+	assert_string_equal(diagnoses(&stats), "");
+	analyst->store.n_late = 3;
+	stats.sum.is_live = false;
+	assert_string_equal(diagnoses(&stats), "");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_largest_numbers_fit),
@@ -159,6 +195,7 @@ int main(void) {
 		cmocka_unit_test(holes_are_told_and_many_of_them_explained),
 		cmocka_unit_test(checksums_left_to_a_nic_are_told),
 		cmocka_unit_test(what_the_nic_gives_to_the_wrong_worker_is_told),
+		cmocka_unit_test(a_store_that_is_behind_is_told_where_packets_do_not_wait),
 		cmocka_unit_test(q12_a_worker_with_most_packets_is_told),
 	};
 

@@ -140,11 +140,13 @@ void mdb_cursor_close(MDB_cursor *cursor) {
 	next(cursor);
 }
 
+static atomic_bool is_short_of_space; // the system refuses a larger map
+
 int mdb_env_set_mapsize(MDB_env *env, size_t size) {
 	int (*next)(MDB_env *, size_t) = next_of("mdb_env_set_mapsize");
 	if (live_add(env, 0, 1).n_open != 0)
 		abort(); // d10
-	return next(env, size);
+	return is_short_of_space ? ENOMEM : next(env, size);
 }
 
 void mdb_env_close(MDB_env *env) {
@@ -186,10 +188,8 @@ static void d10_the_map_is_never_resized_under_a_transaction(void **) {
 	assert_int_equal(world_open_with(&world, &config), 0);
 	int before = n_resized();
 	world_run(&world, STEPS);
-	for (int i = 0; i < 20 && world_sync(&world) < 0; i++)
-		;
 	assert_int_equal(world_sync(&world), 0);
-	assert_true(n_resized() >= before + 3);
+	assert_true(n_resized() >= before + 2);
 	int status, ready[2], go[2];
 	assert_int_equal(pipe(ready), 0);
 	assert_int_equal(pipe(go), 0);
@@ -230,11 +230,12 @@ static void d1_a_full_map_loses_nothing_and_grows(void **) {
 	struct store_config config = world_config(&world, dir);
 	config.map_size = 1 << 16;
 	assert_int_equal(world_open_with(&world, &config), 0);
+	is_short_of_space = true;
 	world_run(&world, STEPS);
 	assert_true(store_stats(world.store)->n_failed > 0);
-	assert_true(world.n_said >= 1);
-	for (int i = 0; i < 20 && world_sync(&world) < 0; i++)
-		;
+	assert_int_equal(world.n_said, 1);
+	assert_non_null(strstr(world.said, "MDB_MAP_FULL"));
+	is_short_of_space = false;
 	assert_int_equal(world_sync(&world), 0);
 	assert_non_null(strstr(world.said, "can be written again"));
 	world_close(&world);
