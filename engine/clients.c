@@ -3,6 +3,7 @@
 
 #include "clients.h"
 
+#include "installed.h"
 #include "yaml.h"
 
 #include <errno.h>
@@ -26,24 +27,6 @@ struct clients {
 
 static void report(void *ctx, const char *text) {
 	fprintf(ctx, "postern: %s\n", text);
-}
-
-// The file lies with the rules: installed in ../share/postern/rules, or in ../rules of a build tree.
-static bool path_find(char path[PATH_MAX]) {
-	static const char *const places[] = {"../share/postern/rules", "../rules"};
-	char program[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (size < 0)
-		return false;
-	program[size] = '\0';
-	*strrchr(program, '/') = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (snprintf(path, PATH_MAX, "%s/%s/clients/grammars.yaml", program, places[i])
-			    < PATH_MAX
-		    && access(path, R_OK) == 0)
-			return true;
-	return false;
 }
 
 // ---- The file
@@ -159,7 +142,7 @@ struct clients *clients_open(const char *path, FILE *err) {
 	if (clients == NULL)
 		return NULL;
 	clients->mistakes = (struct yaml_mistakes){.report = report, .ctx = err};
-	if (path == NULL && !path_find(beside))
+	if (path == NULL && !installed_find("clients/grammars.yaml", beside))
 		return clients;
 	if (file_read(clients, path != NULL ? path : beside) < 0 && path != NULL) {
 		clients_close(clients);

@@ -399,27 +399,19 @@ static void proto_data(
 }
 
 static void decide(struct session *s, enum detect verdict) {
-	switch (verdict) {
-	case DETECT_IMAP:
-		recognised(s, &proto_imap);
-		break;
-	case DETECT_SMTP:
-		recognised(s, &proto_smtp);
-		break;
-	case DETECT_TLS:
-		recognised(s, &proto_tls);
-		break;
-	case DETECT_SIEVE:
-		recognised(s, &proto_sieve);
-		break;
-	case DETECT_POP3:
-		recognised(s, &proto_pop3);
-		break;
-	case DETECT_MORE:
-	case DETECT_NONE:
+	static const struct proto *const protos[] = {
+		[DETECT_IMAP] = &proto_imap,
+		[DETECT_SMTP] = &proto_smtp,
+		[DETECT_TLS] = &proto_tls,
+		[DETECT_SIEVE] = &proto_sieve,
+		[DETECT_POP3] = &proto_pop3,
+		[DETECT_NONE] = NULL,
+	};
+
+	if (verdict < sizeof(protos) / sizeof(protos[0]) && protos[verdict])
+		recognised(s, protos[verdict]);
+	else
 		unrecognised(s);
-		break;
-	}
 }
 
 // Tells the parser what was kept, in the order it came.

@@ -3,6 +3,7 @@
 
 #include "ruleset.h"
 
+#include "installed.h"
 #include "match/cache.h"
 
 #include <linux/limits.h>
@@ -20,24 +21,6 @@ struct ruleset {
 
 static void report(void *ctx, const char *text) {
 	fprintf(ctx, "postern: %s\n", text);
-}
-
-// Rules lie beside the program: installed in ../share/postern/rules, or in ../rules of a build tree.
-static bool path_find(char path[PATH_MAX]) {
-	static const char *const places[] = {"../share/postern/rules", "../rules"};
-	char program[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", program, sizeof(program) - 1);
-
-	if (size < 0)
-		return false;
-	program[size] = '\0';
-	*strrchr(program, '/') = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		int written = snprintf(path, PATH_MAX, "%s/%s", program, places[i]);
-		if (written < PATH_MAX && access(path, R_OK) == 0)
-			return true;
-	}
-	return false;
 }
 
 // Compiles, with what the cache has.
@@ -64,7 +47,7 @@ ruleset_open(const char *path, const char *cache_path, const struct ruleset *bef
 		fputs("postern: out of memory\n", err);
 		return NULL;
 	}
-	if (!path && !path_find(beside)) {
+	if (!path && !installed_find("", beside)) {
 		fputs("postern: no content rules found beside the program; name some with --rules "
 		      "PATH\n",
 		      err);

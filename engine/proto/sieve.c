@@ -14,6 +14,7 @@
 #include "proto/proto.h"
 #include "proto/refusal.h"
 #include "proto/sasl.h"
+#include "proto/starttls.h"
 #include "proto/xclient.h"
 #include "session_argument.h"
 #include "session_match.h"
@@ -85,10 +86,7 @@ static void text_free(struct parser *p) {
 }
 
 static void sasl_free(struct parser *p, struct sasl **sasl) {
-	if (*sasl)
-		explicit_bzero(*sasl, sizeof(**sasl));
-	slab_put(session_slab(p->session), *sasl, sizeof(**sasl));
-	*sasl = NULL;
+	sasl_put(session_slab(p->session), sasl);
 }
 
 static void targets_free(struct parser *p, struct sieve_targets **targets) {
@@ -580,17 +578,6 @@ static void server_line(struct parser *p, const struct line_slice *line) {
 
 // ---- Bytes in
 
-static bool tls_decide(struct parser *p, const uint8_t *data, size_t size) {
-	p->is_tls_next = false;
-	if (data[0] == 0x16 || data[0] >= 0x80) {
-		session_encrypted(p->session);
-		session_ciphertext(p->session, data, size);
-		return true;
-	}
-	session_event(p->session, EVENT_plaintext_after_starttls);
-	return false;
-}
-
 static void side_read(struct parser *p, enum stream_dir dir, const uint8_t *data, size_t size) {
 	struct slab *slab = session_slab(p->session);
 	struct line_slice line;
@@ -644,8 +631,11 @@ static void parser_data(
 	struct parser *p = state;
 
 	p->now_ns = now_ns;
-	if (dir == STREAM_CLIENT && p->is_tls_next && tls_decide(p, data, size))
-		return;
+	if (dir == STREAM_CLIENT && p->is_tls_next) {
+		p->is_tls_next = false;
+		if (starttls_take(p->session, data, size))
+			return;
+	}
 	side_read(p, dir, data, size);
 }
 
