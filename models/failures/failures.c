@@ -430,7 +430,28 @@ static struct password *sprayed_with(struct failures *failures, const struct tar
 	return NULL;
 }
 
-// Was this login the fruit of a series? True when it was told, and is not to be learned from.
+// The login came from an address, or a network, that is told: both are.
+static enum verdict entered_from(
+	struct failures *failures,
+	struct target *account,
+	struct origin *origin,
+	bool is_network,
+	const struct attempt *attempt
+) {
+	bool news = facts_got(series_note_origin(&failures->series, origin), attempt->account);
+	failures_tell_takeover(
+		failures,
+		account,
+		attempt,
+		series_of_origin(&failures->series, origin),
+		evidence_nats(&origin->evidence),
+		true
+	);
+	failures_tell_origin(failures, origin, is_network, attempt, news);
+	return VERDICT_STOLEN;
+}
+
+// Was this login the fruit of a series?
 static enum verdict
 entered(struct failures *failures, const struct party *party, const struct attempt *attempt) {
 	struct target *account = party->account;
@@ -438,39 +459,11 @@ entered(struct failures *failures, const struct party *party, const struct attem
 	bool guessed_here = distinct_has(
 		&series_of_origin(&failures->series, origin)->accounts, attempt->account
 	);
-	if (origin->alarmed && (origin->n_ok < NAT_MIN || guessed_here)) {
-		bool news = facts_got(
-			series_note_origin(&failures->series, origin), attempt->account
-		);
-		double nats = evidence_nats(&origin->evidence);
-		failures_tell_takeover(
-			failures,
-			account,
-			attempt,
-			series_of_origin(&failures->series, origin),
-			nats,
-			true
-		);
-		failures_tell_origin(failures, origin, false, attempt, news);
-		return VERDICT_STOLEN;
-	}
+	if (origin->alarmed && (origin->n_ok < NAT_MIN || guessed_here))
+		return entered_from(failures, account, origin, false, attempt);
 	if (party->network->alarmed
-	    && series_of_origin(&failures->series, origin)->accounts.n_exact > 0) {
-		bool news = facts_got(
-			series_note_origin(&failures->series, party->network), attempt->account
-		);
-		double nats = evidence_nats(&party->network->evidence);
-		failures_tell_takeover(
-			failures,
-			account,
-			attempt,
-			series_of_origin(&failures->series, party->network),
-			nats,
-			true
-		);
-		failures_tell_origin(failures, party->network, true, attempt, news);
-		return VERDICT_STOLEN;
-	}
+	    && series_of_origin(&failures->series, origin)->accounts.n_exact > 0)
+		return entered_from(failures, account, party->network, true, attempt);
 	struct password *password = sprayed_with(failures, account);
 	bool nobodys = party->familiarity == STRANGE && party->network->n_ok == 0;
 	// The owner may log in from a new place while others guess; those who are always at home do
