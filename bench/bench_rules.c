@@ -149,95 +149,97 @@ static void noise(FILE *out, int n, const char *alphabet) {
 #define HEX "0123456789abcdef"
 #define CAPITALS "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
+// Digits or letters between what stands around them.
+struct labelled {
+	const char *before;
+	int n;
+	const char *alphabet, *behind;
+};
+
+static void labelled_write(FILE *out, const struct labelled *of) {
+	fputs(of->before, out);
+	if (of->alphabet)
+		noise(out, of->n, of->alphabet);
+	else
+		digits(out, of->n);
+	if (of->behind)
+		fputs(of->behind, out);
+}
+
+// Digits or letters in groups of these sizes (0: no further one).
+static void groups(FILE *out, const int sizes[5], char between, const char *alphabet) {
+	for (int i = 0; i < 5 && sizes[i] > 0; i++) {
+		if (i > 0)
+			fputc(between, out);
+		labelled_write(out, &(struct labelled){"", sizes[i], alphabet});
+	}
+}
+
+static void date_and_time(FILE *out) {
+	fprintf(out,
+		"%u. %u. %u %02u:%02u",
+		1 + rnd(28),
+		1 + rnd(12),
+		2020 + rnd(7),
+		rnd(24),
+		rnd(60));
+}
+
+static void reference(FILE *out) {
+	fprintf(out, "MZV-%u/%u-%u/%u", 100000 + rnd(900000), 2020 + rnd(7), 1 + rnd(9), rnd(99));
+}
+
 // Numbers as offices and shops write them.
 static void number(FILE *out) {
-	switch (rnd(17)) {
-	case 0:
-		fputs("č. ", out);
-		digits(out, 10);
-		break;
+	enum { KINDS = 17 };
+	static const struct labelled labelled[KINDS] = {
+		[0] = {"č. ", 10},
+		[3] = {"IČO ", 8},
+		[6] = {"1Z", 16, CAPITALS},
+		[7] = {"", 40, HEX}, // a commit
+		[11] = {"", 10, NULL, "/0800"}, // an account in a signature
+		[13]
+		= {"zásilka ", 16}, // what could be a card by its digits, if it stood elsewhere
+		[15] = {"VS ", 10},
+		[16] = {"SN: ", 12, CAPITALS},
+	};
+	uint32_t kind = rnd(KINDS);
+
+	switch (kind) {
 	case 1:
 		fprintf(out, "OBJ-%u-", 2020 + rnd(7));
 		digits(out, 6);
 		break;
 	case 2:
 		fputs("+420 ", out);
-		digits(out, 3);
-		fputc(' ', out);
-		digits(out, 3);
-		fputc(' ', out);
-		digits(out, 3);
-		break;
-	case 3:
-		fputs("IČO ", out);
-		digits(out, 8);
+		groups(out, (const int[5]){3, 3, 3}, ' ', NULL);
 		break;
 	case 4:
-		fprintf(out,
-			"%u. %u. %u %02u:%02u",
-			1 + rnd(28),
-			1 + rnd(12),
-			2020 + rnd(7),
-			rnd(24),
-			rnd(60));
+		date_and_time(out);
 		break;
 	case 5: // tracking numbers of parcels
 		noise(out, 2, "RLCEZD");
 		digits(out, 9);
 		fputs("CZ", out);
 		break;
-	case 6:
-		fputs("1Z", out);
-		noise(out, 16, CAPITALS);
-		break;
-	case 7:
-		noise(out, 40, HEX); // a commit
-		break;
 	case 8:
 		fprintf(out, "%u %03u,%02u Kč", rnd(999), rnd(1000), rnd(100));
 		break;
 	case 9: // a letter's reference
-		fprintf(out,
-			"MZV-%u/%u-%u/%u",
-			100000 + rnd(900000),
-			2020 + rnd(7),
-			1 + rnd(9),
-			rnd(99));
+		reference(out);
 		break;
 	case 10: // a GUID
-		for (int i = 0; i < 5; i++) {
-			noise(out, (const int[]){8, 4, 4, 4, 12}[i], HEX);
-			if (i < 4)
-				fputc('-', out);
-		}
-		break;
-	case 11: // an account in a signature
-		digits(out, 10);
-		fputs("/0800", out);
+		groups(out, (const int[5]){8, 4, 4, 4, 12}, '-', HEX);
 		break;
 	case 12: // an order of a shop
-		digits(out, 3);
-		fputc('-', out);
-		digits(out, 7);
-		fputc('-', out);
-		digits(out, 7);
-		break;
-	case 13: // what could be a card by its digits, if it stood elsewhere
-		fputs("zásilka ", out);
-		digits(out, 16);
+		groups(out, (const int[5]){3, 7, 7}, '-', NULL);
 		break;
 	case 14: // an office's reference, half of them a possible day of birth
 		digits(out, 6);
 		fprintf(out, "/%u", 1990 + rnd(37));
 		break;
-	case 15:
-		fputs("VS ", out);
-		digits(out, 10);
-		break;
-	case 16:
-		fputs("SN: ", out);
-		noise(out, 12, CAPITALS);
-		break;
+	default:
+		labelled_write(out, &labelled[kind]);
 	}
 }
 

@@ -213,16 +213,25 @@ prefix_read(const char *text, struct ip *ip, uint8_t *bits_r, char *error, size_
 	return -1;
 }
 
+enum { ITEM_SIZE = 64 };
+
+// The next of a list's items, which commas and blanks part; what is too long is cut, and then is none of any
+// list. false: there is no further one. *at moves behind it.
+static bool item_next(const char **at, char item[ITEM_SIZE]) {
+	const char *p = *at + strspn(*at, ", ");
+	size_t size = strcspn(p, ", ");
+
+	snprintf(item, ITEM_SIZE, "%.*s", (int)(size < ITEM_SIZE ? size : ITEM_SIZE - 1), p);
+	*at = p + size;
+	return size > 0;
+}
+
 static int
 prefixes_set(const char *text, struct config_prefixes *value, char *error, size_t error_size) {
 	struct config_prefixes prefixes = {0};
-	char item[64];
+	char item[ITEM_SIZE];
 
-	for (const char *p = text, *end; *p != '\0'; p = end) {
-		p += strspn(p, ", ");
-		end = p + strcspn(p, ", ");
-		if (end == p)
-			break;
+	while (item_next(&text, item)) {
 		if (prefixes.n == CONFIG_PREFIXES_MAX) {
 			snprintf(
 				error,
@@ -232,7 +241,6 @@ prefixes_set(const char *text, struct config_prefixes *value, char *error, size_
 			);
 			return -1;
 		}
-		snprintf(item, sizeof(item), "%.*s", (int)(end - p < 63 ? end - p : 63), p);
 		if (prefix_read(
 			    item,
 			    &prefixes.prefix[prefixes.n].ip,
@@ -297,14 +305,9 @@ static int numbers_set(
 ) {
 	struct config_numbers numbers = {0};
 	uint64_t first, last;
-	char item[64];
+	char item[ITEM_SIZE];
 
-	for (const char *p = text, *end; *p != '\0'; p = end) {
-		p += strspn(p, ", ");
-		end = p + strcspn(p, ", ");
-		if (end == p)
-			break;
-		snprintf(item, sizeof(item), "%.*s", (int)(end - p < 63 ? end - p : 63), p);
+	while (item_next(&text, item)) {
 		if (!range_read(item, &first, &last) || first < min || last > max
 		    || last - first >= CONFIG_NUMBERS_MAX - numbers.n) {
 			snprintf(

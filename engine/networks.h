@@ -27,6 +27,10 @@ enum {
 	NETWORKS_NAME_SIZE = 64, // of an organisation; longer ones are cut
 };
 
+// By enum activity_network, as lists and outputs write it; NETWORK_UNKNOWN is "".
+enum { NETWORK_KINDS = NETWORK_OFFICE + 1 };
+extern const char *const network_kinds[NETWORK_KINDS];
+
 struct networks;
 
 struct networks_config {

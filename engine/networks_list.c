@@ -15,7 +15,8 @@ enum {
 	MISTAKES_SHOWN = 20, // of one file; the rest is counted
 };
 
-static const char *const kinds[] = {
+const char *const network_kinds[NETWORK_KINDS] = {
+	[NETWORK_UNKNOWN] = "",
 	[NETWORK_ACCESS] = "access",
 	[NETWORK_MOBILE] = "mobile",
 	[NETWORK_HOSTING] = "hosting",
@@ -23,8 +24,6 @@ static const char *const kinds[] = {
 	[NETWORK_TOR] = "tor",
 	[NETWORK_OFFICE] = "office",
 };
-
-enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
 
 // ---- One line
 
@@ -74,8 +73,8 @@ static const char *prefix_read(char *word, struct network_prefix *prefix) {
 }
 
 static const char *word_read(const char *word, struct network_prefix *prefix) {
-	for (int i = 0; i < N_KINDS; i++)
-		if (kinds[i] && strcasecmp(word, kinds[i]) == 0) {
+	for (int i = NETWORK_UNKNOWN + 1; i < NETWORK_KINDS; i++)
+		if (strcasecmp(word, network_kinds[i]) == 0) {
 			prefix->kind = (uint8_t)i;
 			return NULL;
 		}

@@ -4,6 +4,7 @@
 // Where an account is at home, with what, and who came that does not belong there.
 
 #include "channel/visitor.h"
+#include "networks.h"
 #include "page_out.h"
 
 #include <stdio.h>
@@ -21,16 +22,6 @@ static const char *const part_names[METER_PARTS] = {
 	[PART_GAP] = "no commitment",
 	[PART_SEARCH] = "searching",
 	[PART_ABSENCE] = "owner absent",
-};
-
-static const char *const network_names[] = {
-	[NETWORK_UNKNOWN] = "",
-	[NETWORK_ACCESS] = "access",
-	[NETWORK_MOBILE] = "mobile",
-	[NETWORK_HOSTING] = "hosting",
-	[NETWORK_VPN] = "vpn",
-	[NETWORK_TOR] = "tor",
-	[NETWORK_OFFICE] = "office",
 };
 
 // ---- Where, with what
@@ -181,11 +172,11 @@ void page_places(struct page_out *out, const struct account_page *page) {
 			provider->country[0] || provider->network ? "  %s %s %s: " : "  %s: ",
 			provider_text(page, provider->id),
 			country_text(provider->country),
-			network_names[provider->network]
+			network_kinds[provider->network]
 		);
 		page_text(out, "provider", provider_text(page, provider->id));
 		page_text(out, "country", country_text(provider->country));
-		page_text(out, "network", network_names[provider->network]);
+		page_text(out, "network", network_kinds[provider->network]);
 		residence_write(out, page, &provider->residence);
 		page_item_end(out);
 	}
@@ -284,7 +275,7 @@ static void visitor_write(
 		"%s %s %s",
 		asn,
 		country_text(visitor->country),
-		network_names[visitor->network]
+		network_kinds[visitor->network]
 	);
 	bool is_known = strspn(network, " ") < strlen(network);
 	page_item(out);
@@ -322,7 +313,7 @@ static void visitor_write(
 	page_text(out, "ip", ip);
 	page_number(out, "asn", visitor->asn);
 	page_text(out, "country", country_text(visitor->country));
-	page_text(out, "network", network_names[visitor->network]);
+	page_text(out, "network", network_kinds[visitor->network]);
 	page_text(out, "client", client);
 	page_text(out, "grammar", visitor->grammar ? grammar : "");
 	page_bool(out, "client_mismatch", visitor->flags & VISITOR_MISMATCH);

@@ -3,19 +3,12 @@
 
 #include "pipeline.h"
 
-#include "analyst.h"
 #include "clients.h"
-#include "control.h"
-#include "cycles.h"
-#include "distribute.h"
-#include "engine.h"
-#include "limits.h"
 #include "networks.h"
+#include "pending.h"
+#include "pipeline_private.h"
 #include "place.h"
 #include "reload.h"
-#include "ring.h"
-#include "stats.h"
-#include "summary.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -27,61 +20,10 @@
 #include <unistd.h>
 
 enum {
-	RING_SIZE = 16 << 20, // some 3,000 activities: a moment's burst of logins
 	MARK_NS = 100000000, // of event time, between marks that only tell it
 };
 
-// Who stats are taken for; each has his own stretch of time since the last.
-enum stats_reader {
-	STATS_CONTROL,
-	STATS_LINE,
-	STATS_TELEMETRY,
-	STATS_READERS,
-};
-
 volatile sig_atomic_t pipeline_stop;
-
-// One worker and its rooms, in the order a packet walks them.
-struct line {
-	struct pipeline *pipeline;
-	struct worker worker;
-	struct defrag *defrag; // NULL: the distributor puts fragments together
-	struct flow_table *flows;
-	struct engine *engine;
-	struct ring *ring; // to the analyst
-	uint64_t n_shed; // records and activities the ring had no room for
-	uint64_t marked_ns;
-	struct {
-		uint64_t busy, now; // cycles, when stats were last taken for that reader
-	} seen[STATS_READERS];
-	pthread_t thread;
-	bool is_running;
-	int result; // of worker_run()
-	_Atomic bool is_done;
-};
-
-struct pipeline {
-	const struct config *config;
-	struct reload *rules;
-	struct clients *clients;
-	struct networks *networks; // NULL: none named
-	struct analyst *analyst;
-	struct distributor *distributor; // NULL: each worker reads a source itself
-	struct exchange *exchange; // NULL: there is one source
-	struct line *lines;
-	int n_lines;
-	bool is_live;
-	bool is_started; // the analyst
-	bool is_ended; // the lanes
-	bool is_stopped;
-	struct control *control; // NULL: nobody can talk to it
-	struct timespec start;
-	void (*more)(void *ctx, struct json *json); // in stats
-	void *more_ctx;
-	struct engine *engines[DISTRIBUTE_WORKERS_MAX]; // of the lines
-	void (*pause)(void *ctx, uint64_t now_ns);
-	void *pause_ctx;
-};
 
 static void on_signal(int) {
 	pipeline_stop = 1;
@@ -185,7 +127,7 @@ static int rooms_open(struct pipeline *p, struct line *line, const struct keys *
 		   .urgent = config->urgent};
 
 	line->pipeline = p;
-	line->ring = ring_open(RING_SIZE);
+	line->ring = ring_open(PIPELINE_RING_SIZE);
 	if (!line->ring)
 		return refused("results");
 	memcpy(engine.password_key, keys->password, sizeof(keys->password));
@@ -343,12 +285,6 @@ static int threads_start(struct pipeline *p) {
 	return error ? no_thread(error) : 0;
 }
 
-static size_t queues_memsize(const struct pipeline *p) {
-	return RING_SIZE * (size_t)p->n_lines
-		+ (p->distributor ? distribute_memsize(p->distributor) : 0)
-		+ (p->exchange ? exchange_memsize(p->exchange) : 0);
-}
-
 // All memory has been reserved by now; the system gives it when it is first touched.
 static void print_memory(const struct pipeline *p) {
 	size_t n = (size_t)p->n_lines;
@@ -356,7 +292,7 @@ static void print_memory(const struct pipeline *p) {
 			+ (p->lines[0].defrag ? defrag_memsize(p->lines[0].defrag) : 0))
 		* n;
 	size_t sessions = (p->config->memory + pending_memsize()) * n;
-	size_t queues = queues_memsize(p);
+	size_t queues = pipeline_queues_memsize(p);
 	size_t models = analyst_memsize(p->analyst);
 
 	fprintf(stderr,
@@ -372,126 +308,7 @@ static void print_memory(const struct pipeline *p) {
 		n == 1 ? "" : "s");
 }
 
-// ---- Sums
-
-static uint64_t n_shed(const struct pipeline *p) {
-	uint64_t n = 0;
-
-	for (int i = 0; i < p->n_lines; i++)
-		n += p->lines[i].n_shed;
-	return n;
-}
-
-static void verdicts_add(struct summary *sum, const uint64_t *verdicts) {
-	for (int i = 0; i < VERDICT_COUNT; i++)
-		sum->verdicts[i] += verdicts[i];
-}
-
-static void line_add(struct summary *sum, const struct line *line) {
-	sum->n_frames += line->worker.n_frames;
-	sum->n_bytes += line->worker.n_bytes;
-	if (line->worker.n_frames > sum->n_frames_most)
-		sum->n_frames_most = line->worker.n_frames;
-	sum->n_cut += line->worker.n_cut;
-	verdicts_add(sum, line->worker.verdicts);
-	if (line->worker.now_ns > sum->until_ns)
-		sum->until_ns = line->worker.now_ns;
-	if (line->defrag)
-		summary_add_defrag(sum, defrag_stats(line->defrag));
-	summary_add_flows(sum, flow_stats(line->flows));
-	summary_add_engine(sum, &line->engine->stats);
-}
-
-static void sum_up(const struct pipeline *p, struct summary *sum) {
-	*sum = (struct summary){
-		.analyst = *analyst_stats(p->analyst),
-		.n_shed = n_shed(p),
-		.is_stopped = p->is_stopped,
-		.is_live = p->is_live,
-		.n_workers = p->n_lines,
-	};
-	if (p->distributor) {
-		const struct distribute_stats *stats = distribute_stats(p->distributor);
-		sum->n_frames = stats->n_frames;
-		sum->n_bytes = stats->n_bytes;
-		sum->n_cut = stats->n_cut;
-		verdicts_add(sum, stats->verdicts);
-		sum->defrag = *distribute_defrag_stats(p->distributor);
-		sum->n_lane_full = stats->n_waits;
-	}
-	if (p->exchange)
-		exchange_stats(p->exchange, &sum->exchange);
-	for (int i = 0; i < p->n_lines; i++)
-		line_add(sum, &p->lines[i]);
-}
-
 // ---- Control
-
-static void memory_add(struct stats *stats, const char *name, uint64_t used, uint64_t size) {
-	stats->memory[stats->n_memory++]
-		= (struct stats_memory){.name = name, .used = used, .size = size};
-}
-
-static void stats_memory(const struct pipeline *p, struct stats *stats) {
-	uint64_t n = (uint64_t)p->n_lines, sessions = 0;
-
-	for (int i = 0; i < p->n_lines; i++)
-		sessions += slab_used(p->lines[i].engine->slab);
-	memory_add(stats, "connections", UINT64_MAX, n * flow_memsize(p->lines[0].flows));
-	memory_add(stats, "sessions", sessions, n * p->config->memory);
-	memory_add(stats, "queues", UINT64_MAX, queues_memsize(p));
-	memory_add(stats, "models", UINT64_MAX, analyst_memsize(p->analyst));
-}
-
-static uint64_t since_ns(const struct timespec *start) {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)(now.tv_sec - start->tv_sec) * 1000000000 + (uint64_t)now.tv_nsec
-		- (uint64_t)start->tv_nsec;
-}
-
-static double busy_share(struct line *line, enum stats_reader reader) {
-	uint64_t busy = line->worker.busy_cycles, now = cycles_now();
-	uint64_t since
-		= line->seen[reader].now ? line->seen[reader].now : line->worker.start_cycles;
-	double share = 0;
-
-	if (line->worker.start_cycles && now > since)
-		share = (double)(busy - line->seen[reader].busy) / (double)(now - since);
-	line->seen[reader].busy = busy;
-	line->seen[reader].now = now;
-	return share > 1 ? 1 : share;
-}
-
-static void stats_take(struct pipeline *p, enum stats_reader reader, struct stats *stats) {
-	*stats = (struct stats){
-		.uptime_ns = since_ns(&p->start),
-		.observer_name = p->config->observer_name,
-		.n_workers = p->n_lines,
-		.more = p->more,
-		.more_ctx = p->more_ctx,
-	};
-	sum_up(p, &stats->sum);
-	stats->time_ns = stats->sum.until_ns;
-	for (int i = 0; i < p->n_lines; i++) {
-		struct line *line = &p->lines[i];
-
-		stats->workers[i] = (struct stats_worker){
-			.n_frames = line->worker.n_frames,
-			.n_bytes = line->worker.n_bytes,
-			.n_shed = line->n_shed,
-			.busy = busy_share(line, reader),
-			.queue = ring_fill(line->ring),
-		};
-		flow_counts(line->flows, &stats->workers[i].flows);
-	}
-	stats_memory(p, stats);
-}
-
-void pipeline_stats(struct pipeline *p, struct stats *stats) {
-	stats_take(p, STATS_TELEMETRY, stats);
-}
 
 static int answer_stats(void *ctx, FILE *out) {
 	struct pipeline *p = ctx;
@@ -500,21 +317,10 @@ static int answer_stats(void *ctx, FILE *out) {
 	size_t size;
 
 	reload_reap(p->rules, p->engines, p->n_lines);
-	stats_take(p, STATS_CONTROL, &stats);
+	pipeline_stats_take(p, STATS_CONTROL, &stats);
 	size = stats_json_write(&stats, line, sizeof(line));
 	fwrite(line, 1, size, out);
 	return 0;
-}
-
-// For the session output, at a moment of event time.
-static const char *stats_line(void *ctx, uint64_t now_ns, size_t *size_r) {
-	static char line[STATS_LINE_SIZE_MAX]; // the analyst's alone
-	struct stats stats;
-
-	stats_take(ctx, STATS_LINE, &stats);
-	stats.time_ns = now_ns;
-	*size_r = stats_json_write(&stats, line, sizeof(line));
-	return line;
 }
 
 static int answer_reload(void *ctx, FILE *out) {
@@ -582,7 +388,7 @@ static struct pipeline *open_as(const struct config *config, bool is_live, const
 		fputs("postern: --stats TIME needs --sessions FILE: its lines go there\n", stderr);
 		goto err;
 	}
-	analyst_on_stats(p->analyst, config->stats, stats_line, p);
+	analyst_on_stats(p->analyst, config->stats, pipeline_stats_line, p);
 	if (lines_open(p, owners) < 0 || threads_start(p) < 0 || control_begin(p) < 0)
 		goto err;
 	print_memory(p);
@@ -715,8 +521,9 @@ enum exit_status pipeline_finish(struct pipeline *p) {
 	const struct analyst_stats *stats = analyst_stats(p->analyst);
 	if (p->exchange)
 		exchange_stats(p->exchange, &exchange);
-	return n_shed(p) || stats->n_lost || stats->is_unkept || exchange.ring_full ? EXIT_LOST
-										    : EXIT_DONE;
+	return pipeline_n_shed(p) || stats->n_lost || stats->is_unkept || exchange.ring_full
+		? EXIT_LOST
+		: EXIT_DONE;
 }
 
 bool pipeline_summary(const struct pipeline *p) {
@@ -725,7 +532,7 @@ bool pipeline_summary(const struct pipeline *p) {
 	// Who closes a pipe has seen enough.
 	if (analyst_reader_is_gone(p->analyst))
 		return false;
-	sum_up(p, &sum);
+	pipeline_sum(p, &sum);
 	summary_print(&sum, stderr);
 	return true;
 }

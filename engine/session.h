@@ -199,6 +199,9 @@ void session_timer_update(struct session *s);
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);
 
+// Its next moment may be another one now: the minute of the activity, or the interim record.
+void session_timer_update(struct session *s);
+
 // A direction is to be inflated from now on; false: INFLATERS_MAX are already. Each true wants an end.
 bool session_inflater_begin(struct session *s);
 void session_inflater_end(struct session *s);

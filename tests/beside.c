@@ -4,8 +4,7 @@
 #include "beside.h"
 
 #include "config.h"
-#include "engine.h"
-#include "flow.h"
+#include "desk.h"
 #include "match/scan.h"
 #include "offers.h"
 #include "output/activity_json.h"
@@ -27,7 +26,7 @@ enum {
 	BAD_PORT = 40000,
 };
 
-static const uint64_t start_ns = 1768204800ull * 1000000000, step_ns = 1000000;
+static const uint64_t step_ns = 1000000; // from one packet of the good ones to the next
 
 // ---- The good ones
 
@@ -264,46 +263,38 @@ bad_talk(enum beside_as as, const struct play_part *parts, size_t n, size_t n_go
 
 // ---- The worker
 
-struct connection {
-	uint8_t addr[2][8];
-	uint16_t port[2];
-	uint32_t next[2];
-	uint32_t hash;
-};
-
-struct worker {
-	struct engine *engine;
-	struct flow_table *flows;
+// What a desk's test has.
+struct heard {
 	struct offers *offers; // the analyst's
-	uint64_t now_ns;
 	FILE *out; // what is said of the good ones
 };
 
-static void keep_record(void *ctx, const char *line, size_t size) {
+static void keep_record(struct desk *desk) {
 	static const char good[] = "\"destination\":{\"ip\":\"10.9.0.1\",\"port\":",
 			  bad[] = "\"source\":{\"ip\":\"10.0.0.9\",\"port\":40000,";
-	struct worker *w = ctx;
+	struct heard *h = desk->ctx;
+	size_t size = desk->line_size;
+	const char *line = offers_record(h->offers, desk->line, &size);
 
-	line = offers_record(w->offers, line, &size);
 	if (memmem(line, size, good, sizeof(good) - 1) && !memmem(line, size, bad, sizeof(bad) - 1))
-		fprintf(w->out, "%.*s\n", (int)size, line);
+		fprintf(h->out, "%.*s\n", (int)size, line);
 }
 
-static void keep_activity(void *ctx, const struct activity *activity) {
-	struct worker *w = ctx;
+static void keep_activity(struct desk *desk, const struct activity *activity) {
+	struct heard *h = desk->ctx;
 	static char line[ACTIVITY_LINE_SIZE_MAX];
 
 	if (strstr(activity->account, "@good.example"))
-		fprintf(w->out,
+		fprintf(h->out,
 			"%.*s\n",
 			(int)activity_json_write(activity, line, sizeof(line)),
 			line);
 }
 
-static void hear_offer(void *ctx, const struct offer_heard *heard) {
-	struct worker *w = ctx;
+static void hear_offer(struct desk *desk, const struct offer_heard *heard) {
+	struct heard *h = desk->ctx;
 
-	offers_hear(w->offers, heard);
+	offers_hear(h->offers, heard);
 }
 
 // One rule, for both kinds of bodies; compiled once.
@@ -321,12 +312,10 @@ static struct scanner *scanner_get(void) {
 	return scanner;
 }
 
-static void worker_open(struct worker *w, FILE *out) {
+static struct desk *worker_open(struct heard *heard) {
 	static const struct config_prefixes trusted
 		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 9}, .family = 4}, .bits = 32}}};
-
-	*w = (struct worker){.now_ns = start_ns, .out = out, .offers = need(offers_open())};
-	w->engine = need(engine_open(&(struct engine_config){
+	const struct engine_config config = {
 		.slab_size = 16 << 20,
 		.password_key = {1, 2},
 		.parse = true,
@@ -334,88 +323,40 @@ static void worker_open(struct worker *w, FILE *out) {
 		.records = true,
 		.scanner = scanner_get(),
 		.trusted_proxies = &trusted,
-		.out = {w, keep_record, keep_activity, hear_offer},
-	}));
-	w->flows = need(flow_open(&(struct flow_config
-	){.n_flows = 64, .held_size = 1 << 20, .handler = engine_handler(w->engine)}));
+	};
+	struct desk *desk = desk_open_with(&config, 64);
+
+	desk->step_ns = 0; // a bad one's packets take no time, so that the good ones' have the same
+	desk->record = keep_record;
+	desk->activity = keep_activity;
+	desk->offer = hear_offer;
+	desk->ctx = heard;
+	heard->offers = need(offers_open());
+	return desk;
 }
 
 // Whether all memory was given back.
-static bool worker_close(struct worker *w) {
+static bool worker_close(struct desk *desk) {
+	struct heard *heard = desk->ctx;
 	bool is_empty;
 
-	flow_end(w->flows);
-	flow_close(w->flows);
-	is_empty = slab_used(w->engine->slab) == 0 && w->engine->n_inflaters == 0;
-	engine_close(w->engine);
-	offers_close(w->offers);
+	desk_end(desk);
+	is_empty = slab_used(desk->engine->slab) == 0 && desk->engine->n_inflaters == 0;
+	desk_close(desk);
+	offers_close(heard->offers);
 	return is_empty;
 }
 
-static void
-segment(struct worker *w,
-	struct connection *c,
-	enum stream_dir dir,
-	uint8_t flags,
-	const uint8_t *data,
-	size_t size) {
-	uint8_t *exact = need(malloc(size ? size : 1)); // reading past it is seen
-	struct pkt pkt = {
-		.payload = exact,
-		.addr = c->addr[dir],
-		.time_ns = w->now_ns,
-		.payload_size = (uint32_t)size,
-		.seq = c->next[dir],
-		.ack = c->next[!dir],
-		.hash = c->hash,
-		.window = 65000,
-		.port = {c->port[dir], c->port[!dir]},
-		.flags = flags | TCP_ACK,
-		.family = 4,
-		.wscale = 0xff,
-	};
-
-	if (size)
-		memcpy(exact, data, size);
-	if (flags == TCP_SYN && dir == C)
-		pkt.flags = TCP_SYN;
-	c->next[dir] += (uint32_t)size + !!(flags & (TCP_SYN | TCP_FIN));
-	flow_run(w->flows, &pkt, 1);
-	free(exact);
-}
-
-// What is missing was received all the same, as the other side says.
-static void say(struct worker *w, struct connection *c, const struct packet *packet) {
-	if (packet->gap) {
-		c->next[packet->dir] += (uint32_t)packet->gap;
-		segment(w, c, !packet->dir, 0, NULL, 0);
-	} else {
-		segment(w, c, packet->dir, 0, packet->data, packet->size);
-	}
+static void say(struct desk_connection *c, const struct packet *packet) {
+	if (packet->gap)
+		desk_lose(c, packet->dir, packet->gap);
+	else
+		desk_say(c, packet->dir, packet->data, packet->size);
 }
 
 // From one client to the server 10.net.0.1.
-static struct connection
-connect_to(struct worker *w, uint8_t net, uint16_t client_port, uint16_t port, bool has_syn) {
-	struct connection c = {
-		.addr = {{10, 0, 0, 9, 10, net, 0, 1}, {10, net, 0, 1, 10, 0, 0, 9}},
-		.port = {client_port, port},
-		.next = {1000, 9000},
-		.hash = client_port,
-	};
-
-	if (has_syn) {
-		segment(w, &c, C, TCP_SYN, NULL, 0);
-		segment(w, &c, S, TCP_SYN, NULL, 0);
-		segment(w, &c, C, 0, NULL, 0);
-	}
-	return c;
-}
-
-static void hang_up(struct worker *w, struct connection *c) {
-	segment(w, c, C, TCP_FIN, NULL, 0);
-	segment(w, c, S, TCP_FIN, NULL, 0);
-	segment(w, c, C, 0, NULL, 0);
+static struct desk_ends ends_of(uint8_t net, uint16_t client_port, uint16_t port) {
+	return (struct desk_ends){{10, 0, 0, 9}, {10, net, 0, 1}, client_port, port};
 }
 
 // ---- Both
@@ -448,37 +389,36 @@ static char *run(enum beside_as as, const struct play_part *parts, size_t n_part
 	};
 	size_t n_good, n_said = 0, n_bad = 0, size;
 	const struct talk *talks = good_talks(&n_good);
-	struct connection good[N_GOODS], bad;
+	struct desk_connection good[N_GOODS], bad;
 	char front[200], *text;
 	struct talk bad_says = bad_talk(as, parts, n_parts, n_good, front);
 	FILE *out = need(open_memstream(&text, &size));
-	struct worker w;
+	struct heard heard = {.out = out};
+	struct desk *desk = worker_open(&heard);
+	struct desk_ends ends;
 
-	worker_open(&w, out);
-	for (size_t i = 0; i < N_GOODS; i++)
-		good[i] = connect_to(&w, 9, (uint16_t)(GOOD_PORT + i), goods[i].port, true);
+	for (size_t i = 0; i < N_GOODS; i++) {
+		ends = ends_of(9, (uint16_t)(GOOD_PORT + i), goods[i].port);
+		good[i] = desk_connect_ends(desk, &ends);
+	}
+	ends = ends_of(as == BESIDE_SAME_SERVER ? 9 : 8, BAD_PORT, bad_ports[as]);
 	if (n_parts > 0)
-		bad = connect_to(
-			&w,
-			as == BESIDE_SAME_SERVER ? 9 : 8,
-			BAD_PORT,
-			bad_ports[as],
-			parts[0].kind != PLAY_EVENT
-		);
+		bad = parts[0].kind == PLAY_EVENT ? desk_join_ends(desk, &ends)
+						  : desk_connect_ends(desk, &ends);
 	for (size_t i = 0; n_said < n_good; i++)
 		for (size_t g = 0; g < N_GOODS; g++) {
 			if (i >= talks[g].n)
 				continue;
-			w.now_ns += step_ns;
-			say(&w, &good[g], &talks[g].packets[i]);
+			desk->now_ns += step_ns;
+			say(&good[g], &talks[g].packets[i]);
 			for (n_said++; n_bad < bad_says.n * n_said / n_good; n_bad++)
-				say(&w, &bad, &bad_says.packets[n_bad]);
+				say(&bad, &bad_says.packets[n_bad]);
 			if (i + 1 == talks[g].n)
-				hang_up(&w, &good[g]);
+				desk_hang_up(&good[g]);
 		}
 	if (n_parts > 0)
-		hang_up(&w, &bad);
-	if (!worker_close(&w))
+		desk_hang_up(&bad);
+	if (!worker_close(desk))
 		fputs("leaked", out);
 	fclose(out);
 	free(bad_says.packets);

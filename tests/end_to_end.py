@@ -66,11 +66,9 @@ class Run:
         return self
 
 
-def stop_when(process, condition, seconds=120):
-    """A live run does not end by itself. When the condition never comes true the comparison that
-    follows says what is missing."""
-    end = time.monotonic() + seconds
-    while process.poll() is None and not condition() and time.monotonic() < end:
+def stop_when(process, condition):
+    """A live run does not end by itself."""
+    while process.poll() is None and not condition():
         time.sleep(0.1)
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)

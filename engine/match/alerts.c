@@ -7,11 +7,10 @@
 #include "match/alerts.h"
 
 #include "limits.h"
+#include "match/alerts_private.h"
 #include "siphash.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,23 +19,8 @@
 
 enum {
 	EPISODES_DEFAULT = 10000,
-	RECIPIENTS_MAX = 16, // outside recipients told apart per episode; more are "at least"
-	IPS_MAX = 8,
 	KNOWN_MAX = 4 * RULES_MAX, // rules of all sets of one run
 	NONE = 0, // index of no episode: the first is 1
-};
-
-// What alerts need of a rule, whatever becomes of its set.
-struct known {
-	char id[ACTIVITY_RULE_SIZE];
-	char name[120];
-	char category[40];
-	struct alert_technique technique;
-	bool has_technique;
-	enum alert_severity severity;
-	uint8_t scope; // enum rule_scope
-	uint32_t count, distinct;
-	uint64_t window_ns;
 };
 
 // What was found within a rule's window, in slices of it by event time, and the different values with the
@@ -51,33 +35,11 @@ struct window {
 	} values[RULE_DISTINCT_MAX];
 };
 
-struct episode {
-	uint32_t chain; // next in the bucket, or in the free list
-	uint32_t newer, older; // by last match
-	uint32_t rule;
-	char account[ACCOUNT_SIZE]; // empty: source is the key
-	struct ip source; // of the last match
-	uint32_t asn;
-	uint64_t since_ns, last_ns;
-	uint64_t count, told_count; // occurrences; as of the last alert
-	uint64_t told_ns, id;
-	uint32_t sequence;
-	uint32_t n_activities;
-	uint8_t protocol;
-	bool is_append;
-	bool is_quiet; // not enough has been found yet
-	char session[37]; // of the first match, and where it was
-	struct activity_match first;
-	uint8_t n_ips, n_outside;
-	struct ip ips[IPS_MAX];
-	uint64_t outside[RECIPIENTS_MAX]; // hashes
-};
-
 struct match_alerts {
 	struct match_alerts_config config;
-	struct known *known;
+	struct match_known *known;
 	uint32_t n_known;
-	struct episode *episodes; // 1 … n
+	struct match_episode *episodes; // 1 … n
 	struct window *windows; // by episode; touched by those that count within an account
 	uint32_t *buckets,
 		*rule_buckets; // rule_buckets: number of the known rule + 1, open addressing
@@ -107,7 +69,7 @@ static uint32_t *rule_slot(const struct match_alerts *alerts, const char *id) {
 	}
 }
 
-static void known_fill(struct known *known, const struct rule *rule) {
+static void known_fill(struct match_known *known, const struct rule *rule) {
 	memcpy(known->id, rule->id, sizeof(known->id));
 	memcpy(known->name, rule->name, sizeof(known->name));
 	memcpy(known->category, rule->category, sizeof(known->category));
@@ -123,7 +85,7 @@ static void known_fill(struct known *known, const struct rule *rule) {
 // Makes room for n more.
 static int known_grow(struct match_alerts *alerts, uint32_t n) {
 	uint32_t n_buckets = power_of_two(((size_t)alerts->n_known + n) * 2);
-	struct known *known;
+	struct match_known *known;
 	uint32_t *buckets;
 
 	if (n > KNOWN_MAX - alerts->n_known)
@@ -207,162 +169,9 @@ size_t match_alerts_memsize(const struct match_alerts *alerts) {
 
 // ---- Telling.
 
-static const char *verb(const struct episode *episode) {
-	if (episode->protocol == ACTIVITY_SMTP || episode->protocol == ACTIVITY_LMTP)
-		return "sent";
-	return episode->is_append ? "stored" : "read";
-}
-
-static void span_text(uint64_t ns, char *buffer, size_t size) {
-	uint64_t minutes = ns / 60000000000ull;
-
-	if (minutes == 0)
-		snprintf(buffer, size, "within a minute");
-	else if (minutes < 120)
-		snprintf(buffer, size, "within %" PRIu64 " minutes", minutes + 1);
-	else if (minutes < 48 * 60)
-		snprintf(buffer, size, "within %" PRIu64 " hours", minutes / 60 + 1);
-	else
-		snprintf(buffer, size, "within %" PRIu64 " days", minutes / 1440 + 1);
-}
-
-static const char *plural(uint64_t n) {
-	return n == 1 ? "" : "s";
-}
-
-static void who_text(const struct episode *episode, char *buffer, size_t size) {
-	char address[INET6_ADDRSTRLEN] = "Somebody";
-
-	if (episode->account[0] != '\0') {
-		snprintf(buffer, size, "%s", episode->account);
-		return;
-	}
-	if (episode->source.family != 0)
-		inet_ntop(
-			episode->source.family == 6 ? AF_INET6 : AF_INET,
-			episode->source.addr,
-			address,
-			sizeof(address)
-		);
-	snprintf(buffer, size, "%s without a login", address);
-}
-
-// Whether it was found in what was said to the server, not in a message.
-static bool is_talk(const struct episode *episode) {
-	static const char *const fields[] = {
-		"sieve",
-		"command",
-		"argument",
-		"client-id",
-		"helo",
-		"response",
-		"grammar",
-		"event",
-	};
-	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-		if (strcmp(episode->first.field, fields[i]) == 0)
-			return true;
-	return false;
-}
-
 static void
-talk_write(const struct known *rule, const struct episode *episode, struct alert *alert) {
-	char span[48], who[ACCOUNT_SIZE];
-
-	who_text(episode, who, sizeof(who));
-	span_text(episode->last_ns - episode->since_ns, span, sizeof(span));
-	snprintf(
-		alert->message,
-		sizeof(alert->message),
-		"%s: \"%s\" (rule %s), %" PRIu64 " time%s %s%s.",
-		who,
-		rule->name,
-		rule->id,
-		episode->count,
-		plural(episode->count),
-		span,
-		alert->episode.state == ALERT_CLOSE ? "; it has ended" : ""
-	);
-}
-
-static void
-message_write(const struct known *rule, const struct episode *episode, struct alert *alert) {
-	char span[48], to[64] = "", who[ACCOUNT_SIZE];
-
-	who_text(episode, who, sizeof(who));
-	span_text(episode->last_ns - episode->since_ns, span, sizeof(span));
-	if (episode->n_outside > 0)
-		snprintf(
-			to,
-			sizeof(to),
-			" to %s%d outside recipient%s",
-			episode->n_outside == RECIPIENTS_MAX ? "at least " : "",
-			episode->n_outside,
-			plural(episode->n_outside)
-		);
-	snprintf(
-		alert->message,
-		sizeof(alert->message),
-		"%s %s mail with \"%s\" in it (rule %s), %" PRIu64 " time%s%s %s%s.",
-		who,
-		verb(episode),
-		rule->name,
-		rule->id,
-		episode->count,
-		plural(episode->count),
-		to,
-		span,
-		alert->episode.state == ALERT_CLOSE ? "; it has ended" : ""
-	);
-}
-
-static void evidence_write(const struct episode *episode, struct alert *alert) {
-	struct alert_evidence *evidence = &alert->evidence[0];
-
-	alert->n_evidence = 1;
-	evidence->channel = "content";
-	snprintf(
-		evidence->text,
-		sizeof(evidence->text),
-		"%" PRIu64 " occurrence%s in %u report%s of activity, from %s%d address%s",
-		episode->count,
-		plural(episode->count),
-		episode->n_activities,
-		plural(episode->n_activities),
-		episode->n_ips == IPS_MAX ? "at least " : "",
-		episode->n_ips,
-		episode->n_ips == 1 ? "" : "es"
-	);
-	snprintf(evidence->seen, sizeof(evidence->seen), "%" PRIu64, episode->count);
-	snprintf(evidence->usual, sizeof(evidence->usual), "0");
-}
-
-// Where the first match was.
-static void place_write(const struct episode *episode, struct alert *alert) {
-	const struct activity_match *first = &episode->first;
-	struct alert_evidence *evidence = &alert->evidence[1];
-
-	if (first->field[0] == '\0')
-		return;
-	alert->n_evidence = 2;
-	evidence->channel = "content";
-	snprintf(
-		evidence->text,
-		sizeof(evidence->text),
-		"first in %s%s%s at byte %" PRIu64 "%s%s%s, session %s",
-		first->field,
-		first->part[0] != '\0' ? " of part " : "",
-		first->part,
-		first->offset,
-		first->excerpt[0] != '\0' ? " (\"" : "",
-		first->excerpt,
-		first->excerpt[0] != '\0' ? "\")" : "",
-		episode->session
-	);
-}
-
-static void tell(struct match_alerts *alerts, struct episode *episode, enum alert_state state) {
-	const struct known *rule = &alerts->known[episode->rule];
+tell(struct match_alerts *alerts, struct match_episode *episode, enum alert_state state) {
+	const struct match_known *rule = &alerts->known[episode->rule];
 	struct alert alert = {
 		.time_ns = alerts->now_ns,
 		.start_ns = episode->since_ns,
@@ -393,12 +202,7 @@ static void tell(struct match_alerts *alerts, struct episode *episode, enum aler
 	alert.episode.state = state;
 	alert.episode.sequence = episode->sequence;
 	alert.episode.since_ns = episode->since_ns;
-	if (is_talk(episode))
-		talk_write(rule, episode, &alert);
-	else
-		message_write(rule, episode, &alert);
-	evidence_write(episode, &alert);
-	place_write(episode, &alert);
+	alerts_text(rule, episode, &alert);
 	alerts->config.alert(alerts->config.ctx, &alert);
 }
 
@@ -441,7 +245,7 @@ episode_find(const struct match_alerts *alerts, uint32_t rule, const struct acti
 	uint32_t i = *episode_bucket(alerts, rule, activity->account, &activity->source.ip);
 
 	for (; i != NONE; i = alerts->episodes[i].chain) {
-		const struct episode *episode = &alerts->episodes[i];
+		const struct match_episode *episode = &alerts->episodes[i];
 
 		if (episode->rule == rule && strcmp(episode->account, activity->account) == 0
 		    && (episode->account[0] != '\0'
@@ -451,7 +255,7 @@ episode_find(const struct match_alerts *alerts, uint32_t rule, const struct acti
 	return i;
 }
 
-static void list_remove(struct match_alerts *alerts, struct episode *episode) {
+static void list_remove(struct match_alerts *alerts, struct match_episode *episode) {
 	if (episode->newer != NONE)
 		alerts->episodes[episode->newer].older = episode->older;
 	else
@@ -463,7 +267,7 @@ static void list_remove(struct match_alerts *alerts, struct episode *episode) {
 }
 
 static void list_add(struct match_alerts *alerts, uint32_t i) {
-	struct episode *episode = &alerts->episodes[i];
+	struct match_episode *episode = &alerts->episodes[i];
 
 	episode->newer = NONE;
 	episode->older = alerts->newest;
@@ -475,7 +279,7 @@ static void list_add(struct match_alerts *alerts, uint32_t i) {
 }
 
 static void episode_end(struct match_alerts *alerts, uint32_t i) {
-	struct episode *episode = &alerts->episodes[i];
+	struct match_episode *episode = &alerts->episodes[i];
 	uint32_t *at = episode_bucket(alerts, episode->rule, episode->account, &episode->source);
 
 	if (!episode->is_quiet)
@@ -493,14 +297,14 @@ episode_begin(struct match_alerts *alerts, uint32_t rule, const struct activity 
 	// The same input gives the same ids, whatever this start's key is.
 	static const uint64_t id_key[2] = {0x706f737465726e21, 0x6d61746368616c74};
 	uint32_t i, *bucket;
-	struct episode *episode;
+	struct match_episode *episode;
 
 	if (alerts->free == NONE)
 		episode_end(alerts, alerts->oldest);
 	i = alerts->free;
 	episode = &alerts->episodes[i];
 	alerts->free = episode->chain;
-	*episode = (struct episode){
+	*episode = (struct match_episode){
 		.rule = rule,
 		.source = activity->source.ip,
 		.since_ns = activity->time_ns,
@@ -523,17 +327,18 @@ episode_begin(struct match_alerts *alerts, uint32_t rule, const struct activity 
 
 // ---- Activity.
 
-static void ip_note(struct episode *episode, const struct ip *ip) {
+static void ip_note(struct match_episode *episode, const struct ip *ip) {
 	if (ip->family == 0)
 		return;
 	for (int i = 0; i < episode->n_ips; i++)
 		if (ip_equal(&episode->ips[i], ip))
 			return;
-	if (episode->n_ips < IPS_MAX)
+	if (episode->n_ips < MATCH_IPS_MAX)
 		episode->ips[episode->n_ips++] = *ip;
 }
 
-static void recipient_note(struct match_alerts *alerts, struct episode *episode, const char *to) {
+static void
+recipient_note(struct match_alerts *alerts, struct match_episode *episode, const char *to) {
 	const char *domain = strrchr(to, '@'), *own = strrchr(episode->account, '@');
 	uint64_t hash = siphash(alerts->config.hash_key, to, strlen(to));
 
@@ -542,13 +347,13 @@ static void recipient_note(struct match_alerts *alerts, struct episode *episode,
 	for (int i = 0; i < episode->n_outside; i++)
 		if (episode->outside[i] == hash)
 			return;
-	if (episode->n_outside < RECIPIENTS_MAX)
+	if (episode->n_outside < MATCH_RECIPIENTS_MAX)
 		episode->outside[episode->n_outside++] = hash;
 }
 
 static void episode_add(
 	struct match_alerts *alerts,
-	struct episode *episode,
+	struct match_episode *episode,
 	uint32_t count,
 	const struct activity *activity
 ) {
@@ -610,7 +415,7 @@ static void value_note(struct window *window, uint32_t hash, uint64_t time_ns) {
 // Whether, with this match, enough was found.
 static bool window_run(
 	struct window *window,
-	const struct known *rule,
+	const struct match_known *rule,
 	const struct activity_match *match,
 	uint64_t time_ns,
 	uint64_t *count_r
@@ -630,7 +435,7 @@ static bool window_run(
 
 // The first match is what an analyst looks at first.
 static void first_note(
-	struct episode *episode,
+	struct match_episode *episode,
 	const struct activity_match *match,
 	const struct activity *activity
 ) {
@@ -652,10 +457,10 @@ static void match_run(
 	const struct activity_match *match,
 	const struct activity *activity
 ) {
-	const struct known *known = &alerts->known[rule];
+	const struct match_known *known = &alerts->known[rule];
 	uint32_t i = episode_find(alerts, rule, activity);
 	bool is_new = i == NONE, is_counted = known->scope == RULE_ACCOUNT;
-	struct episode *episode;
+	struct match_episode *episode;
 	uint64_t count;
 
 	if (is_new) {

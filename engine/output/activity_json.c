@@ -53,7 +53,7 @@ static void source_write(struct json *json, const struct activity *activity) {
 		json_put_ip(json, "ip", activity->source.ip.addr, activity->source.ip.family);
 	number_write(json, "asn", activity->source.asn);
 	text_write(json, "country", activity->source.country);
-	text_write(json, "network", network_names[activity->source.network]);
+	text_write(json, "network", network_kinds[activity->source.network]);
 	end_unless_empty(json, &mark);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "activity.h"
+#include "networks.h"
 
 #include <stddef.h>
 
@@ -41,16 +42,6 @@ static const char *const protocol_names[] = {
 	[ACTIVITY_SIEVE] = "sieve",
 	[ACTIVITY_LMTP] = "lmtp",
 	[ACTIVITY_TLS] = "tls",
-};
-
-static const char *const network_names[] = {
-	[NETWORK_UNKNOWN] = "",
-	[NETWORK_ACCESS] = "access",
-	[NETWORK_MOBILE] = "mobile",
-	[NETWORK_HOSTING] = "hosting",
-	[NETWORK_VPN] = "vpn",
-	[NETWORK_TOR] = "tor",
-	[NETWORK_OFFICE] = "office",
 };
 
 static const char *const mode_names[] = {"select", "examine"};

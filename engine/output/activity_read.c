@@ -392,7 +392,7 @@ static void read_source(struct reader *r, const json_t *root, struct activity *a
 	read_ip(r, source, &a->source.ip);
 	read_u32(r, source, "asn", &a->source.asn);
 	read_country(r, source, a->source.country);
-	read_name(r, source, "network", network_names, COUNT_OF(network_names), &a->source.network);
+	read_name(r, source, "network", network_kinds, NETWORK_KINDS, &a->source.network);
 	r->where[0] = '\0';
 }
 

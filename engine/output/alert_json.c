@@ -56,15 +56,7 @@ static void event_write(struct json *json, const struct alert *alert) {
 	id_text(id, 'e', alert->episode.id);
 	size = strlen(id);
 	snprintf(id + size, sizeof(id) - size, "-%u", alert->episode.sequence);
-	json_begin_object(json, "event");
-	json_put_text(json, "kind", "alert");
-	json_put_text(json, "module", "postern");
-	json_put_text(json, "dataset", "postern.alert");
-	json_begin_array(json, "category");
-	json_put_text(json, NULL, "intrusion_detection");
-	json_put_text(json, NULL, "email");
-	json_end_array(json);
-	ecs_single_write(json, "type", "info");
+	ecs_event_begin(json, "alert", "postern.alert", "intrusion_detection");
 	json_put_text(json, "id", id);
 	json_put_text(json, "action", state_name(alert->episode.state));
 	json_put_text(json, "code", alert->rule_id);

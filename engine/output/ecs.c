@@ -49,6 +49,23 @@ void ecs_single_write(struct json *json, const char *key, const char *text) {
 	json_end_array(json);
 }
 
+void ecs_event_begin(
+	struct json *json,
+	const char *kind,
+	const char *dataset,
+	const char *category
+) {
+	json_begin_object(json, "event");
+	json_put_word(json, "kind", kind);
+	json_put_word(json, "module", "postern");
+	json_put_word(json, "dataset", dataset);
+	json_begin_array(json, "category");
+	json_put_word(json, NULL, category);
+	json_put_word(json, NULL, "email");
+	json_end_array(json);
+	ecs_single_write(json, "type", "info");
+}
+
 void ecs_place_write(struct json *json, uint32_t asn, const char *name, const char *country) {
 	if (asn) {
 		json_begin_object(json, "as");

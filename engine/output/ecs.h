@@ -20,5 +20,13 @@ bool ecs_user_write(struct json *json, const char *account, size_t chars);
 void ecs_observer_write(struct json *json, const char *name);
 // as and geo, inside source; what is not known is left out.
 void ecs_place_write(struct json *json, uint32_t asn, const char *name, const char *country);
+// The beginning of event, which stays open: kind, module, dataset, category
+// (of this kind of line, and email), type.
+void ecs_event_begin(
+	struct json *json,
+	const char *kind,
+	const char *dataset,
+	const char *category
+);
 // One text in an array under a key, as event.type is written.
 void ecs_single_write(struct json *json, const char *key, const char *text);

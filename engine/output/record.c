@@ -60,6 +60,10 @@ void record_text_write(
 		json_put_bool(json, cut_key, true);
 }
 
+void record_item_write(struct json *json, const char *text, uint32_t chars) {
+	json_put_string(json, NULL, text, strlen(text), chars);
+}
+
 struct record_list record_list_open(struct json *json, const char *key) {
 	struct record_list list = {.json = json};
 
@@ -125,15 +129,7 @@ static void event_write(
 	char id[RECORD_ID_SIZE];
 
 	record_id(s, id);
-	json_begin_object(json, "event");
-	json_put_word(json, "kind", "event");
-	json_put_word(json, "module", "postern");
-	json_put_word(json, "dataset", "postern.session");
-	json_begin_array(json, "category");
-	json_put_word(json, NULL, "session");
-	json_put_word(json, NULL, "email");
-	json_end_array(json);
-	ecs_single_write(json, "type", "info");
+	ecs_event_begin(json, "event", "postern.session", "session");
 	json_put_word(json, "id", id);
 	json_put_word(json, "action", s->proto->name);
 	json_put_u64(json, "sequence", s->sequence);

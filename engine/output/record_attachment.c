@@ -36,13 +36,7 @@ static void members_write(
 	n = n < detail->recipients ? n : detail->recipients;
 	json_begin_array(json, "members");
 	for (uint32_t i = 0; i < n; i++)
-		json_put_string(
-			json,
-			NULL,
-			facts->members[i].text,
-			strlen(facts->members[i].text),
-			detail->chars
-		);
+		record_item_write(json, facts->members[i].text, detail->chars);
 	json_end_array(json);
 	if (n < facts->members_total)
 		json_put_u64(json, "members_total", facts->members_total);

@@ -74,6 +74,8 @@ void record_text_write(
 	const char *text,
 	uint32_t chars
 );
+// The same as an element of an array; that it was cut is not said.
+void record_item_write(struct json *json, const char *text, uint32_t chars);
 
 // A list whose end may have to give way to what stands behind it.
 //

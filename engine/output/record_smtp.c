@@ -29,13 +29,7 @@ static void recipients_write(
 	json_begin_array(json, "to");
 	for (uint32_t i = 0; i < n; i++)
 		if (message->to[i].text)
-			json_put_string(
-				json,
-				NULL,
-				message->to[i].text,
-				strlen(message->to[i].text),
-				detail->chars
-			);
+			record_item_write(json, message->to[i].text, detail->chars);
 	json_end_array(json);
 	if (n < message->n_recipients)
 		json_put_u64(json, "to_total", message->n_recipients);

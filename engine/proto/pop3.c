@@ -11,6 +11,7 @@
 #include "proto/offer.h"
 #include "proto/pop3_private.h"
 #include "proto/proto.h"
+#include "proto/starttls.h"
 #include "proto/tls_unasked.h"
 #include "session_match.h"
 #include "slab.h"
@@ -203,18 +204,6 @@ static void server_read(struct pop3_parser *p, const uint8_t *data, size_t size)
 	session_unparsed(s, size);
 }
 
-// After +OK to STLS: a handshake, or plaintext of a mirror behind the decryption.
-static bool tls_decide(struct pop3_parser *p, const uint8_t *data, size_t size) {
-	p->is_tls_next = false;
-	if (data[0] == 0x16 || data[0] >= 0x80) {
-		session_encrypted(p->session);
-		session_ciphertext(p->session, data, size);
-		return true;
-	}
-	session_event(p->session, EVENT_plaintext_after_starttls);
-	return false;
-}
-
 // Whether the client's bytes are taken, as they may be TLS.
 static bool is_unasked_tls(struct pop3_parser *p, const uint8_t *data, size_t size) {
 	bool is_server_start
@@ -228,8 +217,11 @@ static void client_read(struct pop3_parser *p, const uint8_t *data, size_t size)
 	struct session *s = p->session;
 	struct line_slice line;
 
-	if (p->is_tls_next && size > 0 && tls_decide(p, data, size))
-		return;
+	if (p->is_tls_next && size > 0) {
+		p->is_tls_next = false;
+		if (starttls_take(s, data, size))
+			return;
+	}
 	// Nobody asks for more before the answer is there, unless its end was in a hole.
 	if (p->is_holed && p->server == POP3_SERVER_MESSAGE)
 		pop3_message_end(p);

@@ -60,17 +60,10 @@ static struct pop3_pending *ring_at(struct pop3_parser *p, uint32_t i) {
 	return &p->ring[(p->ring_head + i) & (p->ring_cap - 1)];
 }
 
-static void sasl_put(struct pop3_parser *p, struct sasl **sasl) {
-	if (*sasl)
-		explicit_bzero(*sasl, sizeof(**sasl));
-	slab_put(session_slab(p->session), *sasl, sizeof(**sasl));
-	*sasl = NULL;
-}
-
 static void name_free(struct pop3_parser *p, struct pop3_pending *pending) {
 	slab_put(session_slab(p->session), pending->name, pending->name_size);
 	pending->name = NULL;
-	sasl_put(p, &pending->sasl);
+	sasl_put(session_slab(p->session), &pending->sasl);
 }
 
 static int ring_grow(struct pop3_parser *p) {
@@ -124,7 +117,7 @@ void pop3_pending_clear(struct pop3_parser *p) {
 }
 
 void pop3_sasl_free(struct pop3_parser *p) {
-	sasl_put(p, &p->sasl);
+	sasl_put(session_slab(p->session), &p->sasl);
 }
 
 void pop3_user_free(struct pop3_parser *p) {

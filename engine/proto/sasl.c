@@ -9,6 +9,7 @@
 #include "proto/sasl.h"
 
 #include "limits.h"
+#include "slab.h"
 
 #include <string.h>
 #include <strings.h>
@@ -582,6 +583,13 @@ static void give_up(struct sasl *sasl) {
 
 void sasl_open(struct sasl *sasl, enum sasl_mechanism mechanism) {
 	*sasl = (struct sasl){.mechanism = mechanism};
+}
+
+void sasl_put(struct slab *slab, struct sasl **sasl) {
+	if (*sasl)
+		explicit_bzero(*sasl, sizeof(**sasl));
+	slab_put(slab, *sasl, sizeof(**sasl));
+	*sasl = NULL;
 }
 
 int sasl_client(

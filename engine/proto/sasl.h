@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct slab;
+
 enum sasl_mechanism {
 	SASL_NONE,
 	SASL_LOGIN_COMMAND, // IMAP's LOGIN command, POP3's USER and PASS: no SASL at all
@@ -71,6 +73,8 @@ enum sasl_mechanism sasl_find(const uint8_t *name, size_t size);
 bool sasl_is_scram(enum sasl_mechanism mechanism);
 
 void sasl_open(struct sasl *sasl, enum sasl_mechanism mechanism);
+// Gives one back that is the slab's, wiped; *sasl is NULL then, and may be before.
+void sasl_put(struct slab *slab, struct sasl **sasl);
 // One client message as on the wire: a base64 line, "=" for an empty one, "*" to cancel. Decodes
 // into a buffer on the stack, which is wiped. hash turns a password into its keyed hash. Returns 0,
 // or -1 when the client cancelled.

@@ -2,7 +2,7 @@
 // Copyright (c) 2026, the Postern authors
 
 // ManageSieve (RFC 5804): what the record and the models want to know of a connection. The parser's own
-// state is in sieve.c; it extends struct sieve.
+// state is in sieve_private.h; it extends struct sieve.
 
 #pragma once
 

@@ -14,25 +14,16 @@
 #include <string.h>
 
 #define NS 1000000000ull
-#define CONTACT_MEMORY_NS (28 * 86400 * NS)
-#define HOME_MEMORY_NS (600 * NS)
 #define DISORDER_NS (3600 * NS)
 #define OUTAGE_SILENCE_NS (3 * 86400 * NS) // a storm of old passwords lasts for days
 
 enum {
-	OUTAGE_MIN = 20, // accounts refused at home within some ten minutes
-	OUTAGE_RATIO = 4, // … for each one let in
 	OWNER_TRIES_MAX = 10, // wrong ones in a row by somebody who has the password
-	PASSWORD_LESSONS = 3, // accounts of one password that teach how common passwords are
 	SERIES_MIN = 4096, // 5 MB
 	NAT_MIN = 5, // accounts at home that make an address a shared one
 };
 
-#define ATTACK_FAILS 0.95 // of an attacker's first contacts
-#define THETA_MIN 0.10
-#define THETA_MAX 0.30 // what the fleet may teach: whoever poisons it gains a factor of three
 #define THETA_PROVIDER 0.50
-#define THETA_PASSWORD_MAX 0.90
 #define NATS_PASSWORD_HOME 1.15
 #define NATS_GUESS 0.51
 #define NATS_GUESS_HOME 0.22
@@ -119,34 +110,10 @@ size_t failures_parts(struct failures *failures, struct store_part *parts) {
 
 // ---- the fleet
 
-static double fade(double count, uint64_t *last_ns, uint64_t now_ns, uint64_t memory_ns) {
-	return now_ns > *last_ns ? count * exp(-(double)(now_ns - *last_ns) / memory_ns) : count;
-}
-
-static void fleet_contact(struct pulse *fleet, uint64_t time_ns, bool ok) {
-	double kept = fade(1, &fleet->contact_ns, time_ns, CONTACT_MEMORY_NS);
-	fleet->contact_ok *= kept;
-	fleet->contact_failed *= kept;
-	if (time_ns > fleet->contact_ns)
-		fleet->contact_ns = time_ns;
-	*(ok ? &fleet->contact_ok : &fleet->contact_failed) += 1;
-}
-
-// Mean of a Beta(2, 18) prior and what was seen.
-double failures_theta(const struct pulse *fleet) {
-	double n = fleet->contact_ok + fleet->contact_failed;
-	return fmin(fmax((fleet->contact_failed + 2) / (n + 20), THETA_MIN), THETA_MAX);
-}
-
-bool failures_outage(const struct pulse *fleet) {
-	return fleet->home_failed >= OUTAGE_MIN
-		&& fleet->home_failed >= OUTAGE_RATIO * fleet->home_ok;
-}
-
 static void outage_tell(struct failures *failures, const struct attempt *attempt) {
 	struct pulse *fleet = &failures->fleet;
 	struct episode *episode = episodes_find(&failures->episodes, EPISODE_OUTAGE, 0);
-	if (!failures_outage(fleet))
+	if (!pulse_is_outage(fleet))
 		return;
 	if (!episode)
 		fleet->outage = (struct facts){0};
@@ -167,23 +134,17 @@ static void outage_tell(struct failures *failures, const struct attempt *attempt
 	episode_tell(&failures->episodes, episode, size, false, failures->now_ns);
 }
 
-// An account's login where it is at home: the fleet's pulse. Each account has one voice a minute.
+// An account's login where it is at home. Each account has one voice a minute.
 static void fleet_home(
 	struct failures *failures,
 	struct target *account,
 	const struct attempt *attempt,
 	bool ok
 ) {
-	struct pulse *fleet = &failures->fleet;
 	if (attempt->time_ns < account->outcome_ns + 60 * NS)
 		return;
 	account->outcome_ns = attempt->time_ns;
-	double kept = fade(1, &fleet->home_ns, attempt->time_ns, HOME_MEMORY_NS);
-	fleet->home_ok *= kept;
-	fleet->home_failed *= kept;
-	if (attempt->time_ns > fleet->home_ns)
-		fleet->home_ns = attempt->time_ns;
-	*(ok ? &fleet->home_ok : &fleet->home_failed) += 1;
+	pulse_home(&failures->fleet, attempt->time_ns, ok);
 	if (!ok)
 		outage_tell(failures, attempt);
 }
@@ -342,7 +303,7 @@ struct party {
 // While everybody is refused, only a password that others were refused with speaks for spraying:
 // old passwords are each their owner's.
 static bool believed_innocent(const struct failures *failures, const struct password *password) {
-	return failures_outage(&failures->fleet)
+	return pulse_is_outage(&failures->fleet)
 		&& (!password
 		    || distinct_count(&series_of_password(&failures->series, password)->accounts)
 			    < 2);
@@ -358,30 +319,14 @@ static void observe_origin(
 	if (!facts_add(series_note_origin(&failures->series, origin), attempt)
 	    || believed_innocent(failures, party->password))
 		return;
-	double theta = failures_theta(&failures->fleet);
+	double theta = pulse_theta(&failures->fleet);
 	if (party->familiarity == SAME_PROVIDER)
 		theta = THETA_PROVIDER;
 	evidence_decay(&origin->evidence, attempt->time_ns);
-	evidence_add(&origin->evidence, log(ATTACK_FAILS / theta));
+	evidence_add(&origin->evidence, log(PULSE_ATTACK_FAILS / theta));
 	// What one origin can teach the fleet is little.
 	if (!network && series_of_origin(&failures->series, origin)->accounts.n_exact <= 2)
-		fleet_contact(&failures->fleet, attempt->time_ns, false);
-}
-
-// The share of strangers' wrong passwords that others were refused with before: the internet tries a
-// few thousand favourites on everybody, all the time. One password teaches little of it.
-static double password_nats(struct pulse *fleet, uint32_t n, uint64_t time_ns) {
-	fleet->password_new
-		= fade(fleet->password_new, &fleet->password_ns, time_ns, CONTACT_MEMORY_NS);
-	fleet->password_again
-		= fade(fleet->password_again, &fleet->password_ns, time_ns, CONTACT_MEMORY_NS);
-	if (time_ns > fleet->password_ns)
-		fleet->password_ns = time_ns;
-	if (n <= PASSWORD_LESSONS)
-		*(n <= 1 ? &fleet->password_new : &fleet->password_again) += 1;
-	double all = fleet->password_new + fleet->password_again;
-	double theta = (fleet->password_again + 2) / (all + 20);
-	return log(ATTACK_FAILS / fmin(fmax(theta, THETA_MIN), THETA_PASSWORD_MAX));
+		pulse_contact(&failures->fleet, attempt->time_ns, false);
 }
 
 static void observe_password(
@@ -396,7 +341,7 @@ static void observe_password(
 		return;
 	uint32_t n = facts->accounts.n_exact;
 	double nats = at_home ? NATS_PASSWORD_HOME
-			      : password_nats(&failures->fleet, n, attempt->time_ns);
+			      : pulse_password(&failures->fleet, n, attempt->time_ns);
 	evidence_decay(&password->evidence, attempt->time_ns);
 	evidence_add(&password->evidence, known ? nats : 0);
 }
@@ -427,7 +372,7 @@ observe_tide(struct failures *failures, const struct party *party, const struct 
 	struct tide *tide = &failures->tide;
 	struct facts *facts = &failures->crowd[EPISODE_OUTAGE];
 	tide_reach(tide, attempt->time_ns / (86400 * NS));
-	if (party->familiarity != STRANGE || failures_outage(&failures->fleet)
+	if (party->familiarity != STRANGE || pulse_is_outage(&failures->fleet)
 	    || party->origin->alarmed || party->network->alarmed || party->account->alarmed
 	    || (party->password && party->password->alarmed) || !tide_add(tide, attempt->account))
 		return;
@@ -487,7 +432,28 @@ static struct password *sprayed_with(struct failures *failures, const struct tar
 	return NULL;
 }
 
-// Was this login the fruit of a series? True when it was told, and is not to be learned from.
+// The login came from an address, or a network, that is told: both are.
+static enum verdict entered_from(
+	struct failures *failures,
+	struct target *account,
+	struct origin *origin,
+	bool is_network,
+	const struct attempt *attempt
+) {
+	bool news = facts_got(series_note_origin(&failures->series, origin), attempt->account);
+	failures_tell_takeover(
+		failures,
+		account,
+		attempt,
+		series_of_origin(&failures->series, origin),
+		evidence_nats(&origin->evidence),
+		true
+	);
+	failures_tell_origin(failures, origin, is_network, attempt, news);
+	return VERDICT_STOLEN;
+}
+
+// Was this login the fruit of a series?
 static enum verdict
 entered(struct failures *failures, const struct party *party, const struct attempt *attempt) {
 	struct target *account = party->account;
@@ -495,39 +461,11 @@ entered(struct failures *failures, const struct party *party, const struct attem
 	bool guessed_here = distinct_has(
 		&series_of_origin(&failures->series, origin)->accounts, attempt->account
 	);
-	if (origin->alarmed && (origin->n_ok < NAT_MIN || guessed_here)) {
-		bool news = facts_got(
-			series_note_origin(&failures->series, origin), attempt->account
-		);
-		double nats = evidence_nats(&origin->evidence);
-		failures_tell_takeover(
-			failures,
-			account,
-			attempt,
-			series_of_origin(&failures->series, origin),
-			nats,
-			true
-		);
-		failures_tell_origin(failures, origin, false, attempt, news);
-		return VERDICT_STOLEN;
-	}
+	if (origin->alarmed && (origin->n_ok < NAT_MIN || guessed_here))
+		return entered_from(failures, account, origin, false, attempt);
 	if (party->network->alarmed
-	    && series_of_origin(&failures->series, origin)->accounts.n_exact > 0) {
-		bool news = facts_got(
-			series_note_origin(&failures->series, party->network), attempt->account
-		);
-		double nats = evidence_nats(&party->network->evidence);
-		failures_tell_takeover(
-			failures,
-			account,
-			attempt,
-			series_of_origin(&failures->series, party->network),
-			nats,
-			true
-		);
-		failures_tell_origin(failures, party->network, true, attempt, news);
-		return VERDICT_STOLEN;
-	}
+	    && series_of_origin(&failures->series, origin)->accounts.n_exact > 0)
+		return entered_from(failures, account, party->network, true, attempt);
 	struct password *password = sprayed_with(failures, account);
 	bool nobodys = party->familiarity == STRANGE && party->network->n_ok == 0;
 	// The owner may log in from a new place while others guess; those who are always at home do
@@ -575,7 +513,7 @@ excuse(struct failures *failures, struct origin *origin, const struct attempt *a
 		    &series_of_origin(&failures->series, origin)->accounts, attempt->account
 	    )) {
 		evidence_decay(&origin->evidence, attempt->time_ns);
-		evidence_retract(&origin->evidence, log(ATTACK_FAILS / THETA_MIN));
+		evidence_retract(&origin->evidence, log(PULSE_ATTACK_FAILS / PULSE_THETA_MIN));
 	}
 }
 
@@ -584,10 +522,10 @@ static void speak_for(struct failures *failures, struct origin *origin, uint64_t
 	bool may = !origin->alarmed || origin->n_ok >= NAT_MIN;
 	if (!may || evidence_is_spent(&origin->evidence))
 		return;
-	double theta = failures_theta(&failures->fleet);
+	double theta = pulse_theta(&failures->fleet);
 	evidence_decay(&origin->evidence, time_ns);
 	if (!evidence_is_spent(&origin->evidence))
-		evidence_add(&origin->evidence, log((1 - ATTACK_FAILS) / (1 - theta)));
+		evidence_add(&origin->evidence, log((1 - PULSE_ATTACK_FAILS) / (1 - theta)));
 }
 
 static enum verdict
@@ -603,7 +541,7 @@ accepted(struct failures *failures, const struct party *party, const struct atte
 		excuse(failures, party->origin, attempt);
 		excuse(failures, party->network, attempt);
 		origin_won(party->origin, attempt);
-		fleet_contact(&failures->fleet, attempt->time_ns, true);
+		pulse_contact(&failures->fleet, attempt->time_ns, true);
 		party->origin->n_ok++;
 		party->network->n_ok++;
 	}

@@ -30,20 +30,10 @@
 
 #include "episode.h"
 #include "failures/noise.h"
+#include "failures/pulse.h"
 #include "failures/series.h"
 #include "failures/tide.h"
 #include "store/part.h"
-
-// What all accounts together do; counts fade (time constant in the code).
-struct pulse {
-	double contact_ok, contact_failed;
-	uint64_t contact_ns;
-	double home_ok, home_failed;
-	uint64_t home_ns;
-	double password_new, password_again; // strangers' wrong passwords
-	uint64_t password_ns;
-	struct facts outage;
-};
 
 enum { FAILURES_NAMES = 4096 };
 
@@ -93,8 +83,5 @@ enum verdict failures_run(
 	uint64_t key,
 	uint64_t time_ns
 );
-// The share of first contacts that is refused innocently, as believed now.
-// What it takes for the tide to be told: one subject, for which once in two years is seldom enough.
+// What it takes for the tide to be told, in nats: one subject, for which once in two years is seldom enough.
 double failures_tide_threshold(const struct failures *failures);
-double failures_theta(const struct pulse *fleet);
-bool failures_outage(const struct pulse *fleet);

@@ -144,7 +144,7 @@ static void evidence_contacts(
 		series_of_origin(&failures->series, origin),
 		&series_of_origin(&failures->series, origin)->accounts
 	);
-	double theta = failures_theta(&failures->fleet);
+	double theta = pulse_theta(&failures->fleet);
 	say(&text,
 	    "%u accounts that do not usually log in from there were refused (%u attempts); "
 	    "usually at most %.0f %% of first logins from an address are refused.",

@@ -156,7 +156,7 @@ static int queue_burst(struct source *source, struct frame *frames, int max) {
 
 // Each worker a source of its own. Returns what running it does.
 static int run_spread(const char *path, uint32_t n, int n_bursts, struct results *results) {
-	char files[3][64], workers[8], error[320];
+	char files[3][64], control[64], workers[8], error[320];
 	char *argv[] = {
 		"postern",
 		"run",
@@ -171,7 +171,7 @@ static int run_spread(const char *path, uint32_t n, int n_bursts, struct results
 		"--rules",
 		"rules",
 		"--control",
-		"/tmp/test_pipeline_control",
+		control,
 		NULL,
 	};
 	static uint8_t owners[EXCHANGE_OWNERS];
@@ -183,6 +183,8 @@ static int run_spread(const char *path, uint32_t n, int n_bursts, struct results
 	int result;
 
 	snprintf(workers, sizeof(workers), "%u", n);
+	// One socket for each process: this test may run twice at once.
+	snprintf(control, sizeof(control), "/tmp/test_pipeline_control-%ld", (long)getpid());
 	for (int i = 0; i < 3; i++)
 		path_make(files[i]);
 	assert_int_equal(config_open(&config, 14, argv, stdout, stderr), CONFIG_GO);

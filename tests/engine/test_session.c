@@ -4,8 +4,7 @@
 // A session from the flow table's side: segments go in, records and activities come out.
 
 #include "config.h"
-#include "engine.h"
-#include "flow.h"
+#include "desk.h"
 #include "offers.h"
 #include "proto/offer.h"
 
@@ -23,10 +22,9 @@
 
 enum { KEPT_MAX = 64 };
 
-struct desk {
-	struct engine *engine;
-	struct flow_table *flows;
-	uint64_t now_ns;
+// What the desk's engine said.
+struct kept {
+	struct desk *desk;
 	json_t *records[KEPT_MAX];
 	int n_records;
 	struct activity activities[KEPT_MAX];
@@ -36,71 +34,57 @@ struct desk {
 	char all[65536]; // every record line, to look for what must not be there
 };
 
-// One TCP connection between 10.0.0.9:40000 and 10.0.0.1:port.
-struct connection {
-	struct desk *desk;
-	uint8_t addr[2][8];
-	uint16_t client_port, server_port;
-	uint32_t next[2];
-};
-
-static void keep_record(void *ctx, const char *line, size_t size) {
-	struct desk *d = ctx;
+static void keep_record(struct desk *desk) {
+	struct kept *d = desk->ctx;
 	json_error_t error;
 
 	assert_true(d->n_records < KEPT_MAX);
-	d->records[d->n_records] = json_loadb(line, size, JSON_ALLOW_NUL, &error);
+	d->records[d->n_records] = json_loadb(desk->line, desk->line_size, JSON_ALLOW_NUL, &error);
 	assert_non_null(d->records[d->n_records]);
 	d->n_records++;
-	assert_true(strlen(d->all) + size < sizeof(d->all));
-	strncat(d->all, line, size);
+	assert_true(strlen(d->all) + desk->line_size < sizeof(d->all));
+	strncat(d->all, desk->line, desk->line_size);
 }
 
-static void keep_activity(void *ctx, const struct activity *activity) {
-	struct desk *d = ctx;
+static void keep_activity(struct desk *desk, const struct activity *activity) {
+	struct kept *d = desk->ctx;
 
 	assert_true(d->n_activities < KEPT_MAX);
 	d->activities[d->n_activities++] = *activity;
 }
 
-static void keep_offer(void *ctx, const struct offer_heard *heard) {
-	struct desk *d = ctx;
+static void keep_offer(struct desk *desk, const struct offer_heard *heard) {
+	struct kept *d = desk->ctx;
 
 	assert_true(d->n_offers < KEPT_MAX);
 	d->offers[d->n_offers++] = *heard;
 }
 
-static struct desk *desk_open(size_t slab_size) {
-	struct desk *d = calloc(1, sizeof(*d));
-	struct engine_config config = {
-		.slab_size = slab_size,
-		.password_key = {1, 2},
-		.parse = true,
-		.records = true,
-		.out = {d, keep_record, keep_activity, keep_offer},
-	};
-	struct flow_config flows = {.n_flows = 64, .held_size = 1 << 20};
+static struct kept *kept_open(size_t slab_size) {
+	struct kept *d = calloc(1, sizeof(*d));
 
-	d->now_ns = START;
-	d->engine = engine_open(&config);
-	assert_non_null(d->engine);
-	flows.handler = engine_handler(d->engine);
-	d->flows = flow_open(&flows);
-	assert_non_null(d->flows);
+	assert_non_null(d);
+	d->desk = desk_open(slab_size, 64);
+	d->desk->step_ns = 0;
+	d->desk->now_ns = START;
+	d->desk->record = keep_record;
+	d->desk->activity = keep_activity;
+	d->desk->offer = keep_offer;
+	d->desk->ctx = d;
 	return d;
 }
 
-static void desk_close(struct desk *d) {
-	flow_end(d->flows);
-	assert_int_equal(slab_used(d->engine->slab), 0); // every session gave everything back
-	flow_close(d->flows);
-	engine_close(d->engine);
+static void kept_close(struct kept *d) {
+	desk_end(d->desk);
+	// Every session gave everything back.
+	assert_int_equal(slab_used(d->desk->engine->slab), 0);
+	desk_close(d->desk);
 	for (int i = 0; i < d->n_records; i++)
 		json_decref(d->records[i]);
 	free(d);
 }
 
-static const char *text(const struct desk *d, int record, const char *path) {
+static const char *text(const struct kept *d, int record, const char *path) {
 	const json_t *value = d->records[record];
 	char copy[100], *save = NULL;
 
@@ -110,78 +94,31 @@ static const char *text(const struct desk *d, int record, const char *path) {
 	return json_string_value(value);
 }
 
-static void send_segment(
-	struct connection *c,
-	enum stream_dir dir,
-	uint8_t flags,
-	const char *data,
-	size_t size
-) {
-	uint8_t *copy = malloc(size ? size : 1); // of the exact size: reading past it is seen
-	struct pkt pkt = {
-		.payload = copy,
-		.addr = c->addr[dir],
-		.time_ns = c->desk->now_ns,
-		.payload_size = (uint32_t)size,
-		.seq = c->next[dir],
-		.ack = c->next[!dir],
-		.hash = 7,
-		.window = 65000,
-		.port
-		= {dir ? c->server_port : c->client_port, dir ? c->client_port : c->server_port},
-		.flags = flags,
-		.family = 4,
-		.wscale = 0xff,
-	};
+// From 10.0.0.9 to 10.0.0.1.
+static struct desk_connection connect_to(struct kept *d, uint16_t client_port, uint16_t port) {
+	const struct desk_ends ends = {{10, 0, 0, 9}, {10, 0, 0, 1}, client_port, port};
 
-	memcpy(copy, data, size);
-	c->next[dir] += (uint32_t)size + !!(flags & (TCP_SYN | TCP_FIN));
-	flow_run(c->desk->flows, &pkt, 1);
-	free(copy);
+	return desk_connect_ends(d->desk, &ends);
 }
 
-static struct connection connect_to(struct desk *d, uint16_t client_port, uint16_t port) {
-	struct connection c = {
-		.desk = d,
-		.addr = {{10, 0, 0, 9, 10, 0, 0, 1}, {10, 0, 0, 1, 10, 0, 0, 9}},
-		.client_port = client_port,
-		.server_port = port,
-		.next = {1000, 9000},
-	};
-	send_segment(&c, STREAM_CLIENT, TCP_SYN, "", 0);
-	send_segment(&c, STREAM_SERVER, TCP_SYN | TCP_ACK, "", 0);
-	send_segment(&c, STREAM_CLIENT, TCP_ACK, "", 0);
-	return c;
+static void say(struct desk_connection *c, enum stream_dir dir, const char *words) {
+	desk_say(c, dir, words, strlen(words));
 }
 
-static void say(struct connection *c, enum stream_dir dir, const char *words) {
-	send_segment(c, dir, TCP_ACK, words, strlen(words));
-}
-
-static void put_bytes(struct connection *c, enum stream_dir dir, const void *data, size_t size) {
-	send_segment(c, dir, TCP_ACK, data, size);
-}
-
-static void hang_up(struct connection *c) {
-	send_segment(c, STREAM_CLIENT, TCP_ACK | TCP_FIN, "", 0);
-	send_segment(c, STREAM_SERVER, TCP_ACK | TCP_FIN, "", 0);
-	send_segment(c, STREAM_CLIENT, TCP_ACK, "", 0);
-}
-
-static void log_in(struct connection *c, const char *command) {
+static void log_in(struct desk_connection *c, const char *command) {
 	say(c, STREAM_SERVER, "* OK ready\r\n");
 	say(c, STREAM_CLIENT, command);
 	say(c, STREAM_SERVER, "a OK logged in\r\n");
 }
 
 static void a_conversation_gives_one_record_and_says_who_and_why(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143);
 
 	log_in(&c, "a LOGIN U35@Example.ORG secret-word\r\n");
 	say(&c, STREAM_CLIENT, "b LOGOUT\r\n");
 	say(&c, STREAM_SERVER, "* BYE\r\nb OK done\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_records, 1);
 	assert_string_equal(text(d, 0, "event.reason"), "logout");
 	assert_string_equal(text(d, 0, "network.protocol"), "imap");
@@ -192,18 +129,18 @@ static void a_conversation_gives_one_record_and_says_who_and_why(void **) {
 	assert_string_equal(d->activities[0].account, "u35@example.org");
 	assert_int_equal(d->activities[0].auth.success, 1);
 	assert_true(d->activities[1].end);
-	desk_close(d);
+	kept_close(d);
 }
 
 static void a_long_session_is_recorded_every_interim_to_the_nanosecond(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143), other;
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143), other;
 
 	log_in(&c, "a LOGIN u1 x\r\n");
-	d->now_ns = START + 299 * SECOND;
+	d->desk->now_ns = START + 299 * SECOND;
 	other = connect_to(d, 40001, 143);
 	assert_int_equal(d->n_records, 0);
-	d->now_ns = START + 700 * SECOND;
+	d->desk->now_ns = START + 700 * SECOND;
 	say(&other, STREAM_SERVER, "* OK ready\r\n");
 	assert_int_equal(d->n_records, 2);
 	assert_string_equal(text(d, 0, "event.reason"), "interim");
@@ -215,12 +152,12 @@ static void a_long_session_is_recorded_every_interim_to_the_nanosecond(void **) 
 		),
 		2
 	);
-	desk_close(d);
+	kept_close(d);
 }
 
 static void what_an_account_did_is_told_within_a_minute(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143);
 
 	log_in(&c, "a LOGIN u1 x\r\n");
 	say(&c, STREAM_CLIENT, "b SELECT INBOX\r\n");
@@ -230,7 +167,7 @@ static void what_an_account_did_is_told_within_a_minute(void **) {
 	say(&c, STREAM_CLIENT, "c UID FETCH 3 (BODY.PEEK[])\r\n");
 	say(&c, STREAM_SERVER, "* 3 FETCH (UID 3 BODY[] {4}\r\nabcd)\r\nc OK done\r\n");
 	assert_int_equal(d->n_activities, 1); // only the login so far
-	d->now_ns = START + 61 * SECOND;
+	d->desk->now_ns = START + 61 * SECOND;
 	say(&c, STREAM_CLIENT, "d NOOP\r\n");
 	assert_int_equal(d->n_activities, 2);
 	assert_true(d->activities[1].time_ns <= START + 60 * SECOND);
@@ -238,10 +175,10 @@ static void what_an_account_did_is_told_within_a_minute(void **) {
 	assert_int_equal(d->activities[1].mailboxes[0].n_bodies, 1);
 	assert_int_equal(d->activities[1].mailboxes[0].bytes, 4);
 	assert_int_equal(d->activities[1].mailboxes[0].bodies.range[0].first, 3);
-	desk_close(d);
+	kept_close(d);
 }
 
-static bool has_event(const struct desk *d, int record, const char *event) {
+static bool has_event(const struct kept *d, int record, const char *event) {
 	const json_t *events
 		= json_object_get(json_object_get(d->records[record], "postern"), "events");
 	size_t i;
@@ -258,15 +195,15 @@ static void t6_t30_a_session_of_two_readings_is_ambiguous(void **) {
 	static const char *const again[] = {"a LOGIN u1 x\r\n", "a LOGIN u2 x\r\n"};
 
 	for (int differs = 0; differs < 2; differs++) {
-		struct desk *d = desk_open(0);
-		struct connection c = connect_to(d, 40000, 143);
+		struct kept *d = kept_open(0);
+		struct desk_connection c = connect_to(d, 40000, 143);
 
 		say(&c, STREAM_SERVER, "* OK [CAPABILITY IMAP4rev1] ready\r\n");
 		say(&c, STREAM_CLIENT, "a LOGIN u1 x\r\n");
 		c.next[STREAM_CLIENT] -= (uint32_t)strlen(again[differs]);
 		say(&c, STREAM_CLIENT, again[differs]);
 		say(&c, STREAM_SERVER, "a OK done\r\n");
-		hang_up(&c);
+		desk_hang_up(&c);
 		assert_int_equal(d->n_activities, 2); // the login, and the end
 		for (int i = 0; i < 2; i++) {
 			assert_string_equal(d->activities[i].account, "u1");
@@ -274,18 +211,18 @@ static void t6_t30_a_session_of_two_readings_is_ambiguous(void **) {
 		}
 		assert_int_equal(d->n_records, 1);
 		assert_int_equal(has_event(d, 0, "inconsistent_retransmission"), differs);
-		desk_close(d);
+		kept_close(d);
 	}
 }
 
 // Lines of both sides in turn: "C…" and "S…".
 static void
-converse(struct desk *d, uint16_t client_port, uint16_t port, const char *const *lines) {
-	struct connection c = connect_to(d, client_port, port);
+converse(struct kept *d, uint16_t client_port, uint16_t port, const char *const *lines) {
+	struct desk_connection c = connect_to(d, client_port, port);
 
 	for (; *lines; lines++)
 		say(&c, **lines == 'C' ? STREAM_CLIENT : STREAM_SERVER, *lines + 1);
-	hang_up(&c);
+	desk_hang_up(&c);
 }
 
 #define SMTP_LOGIN                                                                                 \
@@ -332,7 +269,7 @@ static void s1_i4_what_servers_read_in_two_ways_is_ambiguous(void **) {
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct desk *d = desk_open(0);
+		struct kept *d = kept_open(0);
 
 		converse(d, 40000, cases[i].port, cases[i].lines);
 		assert_int_equal(d->n_records, 1);
@@ -347,7 +284,7 @@ static void s1_i4_what_servers_read_in_two_ways_is_ambiguous(void **) {
 			for (int sent = 0; sent < d->activities[a].n_sent; sent++)
 				assert_string_equal(d->activities[a].sent[sent].to[0], "b@y");
 		}
-		desk_close(d);
+		kept_close(d);
 	}
 }
 
@@ -364,7 +301,7 @@ static void s19_what_is_no_address_reaches_no_list(void **) {
 		"S250 ok\r\n",
 		NULL,
 	};
-	struct desk *d = desk_open(0);
+	struct kept *d = kept_open(0);
 
 	converse(d, 40000, 25, lines);
 	assert_int_equal(d->n_activities, 2);
@@ -375,7 +312,7 @@ static void s19_what_is_no_address_reaches_no_list(void **) {
 	assert_true(has_event(d, 0, "bad_syntax"));
 	assert_null(strstr(d->all, "u2@x"));
 	assert_null(strstr(d->all, "ORCPT"));
-	desk_close(d);
+	kept_close(d);
 }
 
 // S17, S18: TLS without a word before it is told by its bytes, on any port, and what looks like commands in it is none.
@@ -387,26 +324,25 @@ static void s17_s18_tls_is_told_by_its_bytes_on_any_port(void **) {
 	static const uint16_t ports[] = {25, 587, 143, 110, 4190};
 
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
-		struct desk *d = desk_open(0);
-		struct connection c = connect_to(d, 40000, ports[i]);
+		struct kept *d = kept_open(0);
+		struct desk_connection c = connect_to(d, 40000, ports[i]);
 
-		send_segment(&c, STREAM_CLIENT, TCP_ACK, hello, sizeof(hello));
-		send_segment(&c, STREAM_SERVER, TCP_ACK, "\x16\3\3\0\4\2\0\0\0", 9);
-		send_segment(&c, STREAM_CLIENT, TCP_ACK, after, sizeof(after));
-		send_segment(
+		desk_say(&c, STREAM_CLIENT, hello, sizeof(hello));
+		desk_say(&c, STREAM_SERVER, "\x16\3\3\0\4\2\0\0\0", 9);
+		desk_say(&c, STREAM_CLIENT, after, sizeof(after));
+		desk_say(
 			&c,
 			STREAM_SERVER,
-			TCP_ACK,
 			"\x17\3\3\0\7"
 			"250 ok\r\n",
 			13
 		);
-		hang_up(&c);
+		desk_hang_up(&c);
 		assert_int_equal(d->n_records, 1);
 		assert_string_equal(text(d, 0, "network.protocol"), "tls");
 		assert_non_null(strstr(d->all, "\"events\":[\"encrypted\"]"));
 		assert_int_equal(d->n_activities, 0);
-		desk_close(d);
+		kept_close(d);
 	}
 }
 
@@ -457,10 +393,10 @@ static void s23_xclient_counts_of_listed_peers_that_the_server_believes(void **)
 			is_accepted ? "S220 go on\r\n" : "S550 no\r\n",
 			NULL,
 		};
-		struct desk *d = desk_open(0);
+		struct kept *d = kept_open(0);
 
 		memcpy(trusted.prefix[0].ip.addr, (uint8_t[4]){10, 0, 0, is_listed ? 9 : 7}, 4);
-		d->engine->config.trusted_proxies = &trusted;
+		d->desk->engine->config.trusted_proxies = &trusted;
 		converse(d, 40000, 25, lines);
 		assert_string_equal(
 			text(d, 0, "source.ip"),
@@ -469,7 +405,7 @@ static void s23_xclient_counts_of_listed_peers_that_the_server_believes(void **)
 		assert_int_equal(
 			has_event(d, 0, "untrusted_proxy_claim"), !is_listed && is_accepted
 		);
-		desk_close(d);
+		kept_close(d);
 	}
 }
 
@@ -494,18 +430,18 @@ static void i15_preauth_and_referrals_are_nobodys_logins(void **) {
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct desk *d = desk_open(0);
+		struct kept *d = kept_open(0);
 
 		converse(d, 40000, 143, cases[i].lines);
 		assert_int_equal(d->n_records, 1);
 		assert_true(has_event(d, 0, cases[i].event));
 		assert_int_equal(d->n_activities, 0);
-		desk_close(d);
+		kept_close(d);
 	}
 }
 
 static void a_refused_login_is_told_at_once_and_equal_passwords_look_equal(void **) {
-	struct desk *d = desk_open(0);
+	struct kept *d = kept_open(0);
 	static const char *const tries[] = {
 		"a LOGIN u1 same\r\n",
 		"a LOGIN u2 same\r\n",
@@ -513,7 +449,7 @@ static void a_refused_login_is_told_at_once_and_equal_passwords_look_equal(void 
 	};
 
 	for (uint16_t i = 0; i < 3; i++) {
-		struct connection c = connect_to(d, 40000 + i, 143);
+		struct desk_connection c = connect_to(d, 40000 + i, 143);
 		say(&c, STREAM_SERVER, "* OK ready\r\n");
 		say(&c, STREAM_CLIENT, tries[i]);
 		say(&c, STREAM_SERVER, "a NO wrong\r\n");
@@ -523,81 +459,81 @@ static void a_refused_login_is_told_at_once_and_equal_passwords_look_equal(void 
 	assert_int_equal(d->activities[0].auth.password, d->activities[1].auth.password);
 	assert_int_not_equal(d->activities[1].auth.password, d->activities[2].auth.password);
 	assert_int_not_equal(d->activities[0].auth.password, 0);
-	desk_close(d);
+	kept_close(d);
 }
 
 // What a client claims to be is told together with how it speaks.
 static void a_client_is_told_when_its_grammar_is_known(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143);
 
 	say(&c, STREAM_SERVER, "* OK ready\r\n");
 	say(&c, STREAM_CLIENT, "i ID (\"name\" \"LabMail\")\r\n");
 	say(&c, STREAM_SERVER, "i OK\r\n");
 	say(&c, STREAM_CLIENT, "a LOGIN u1 x\r\n");
 	say(&c, STREAM_SERVER, "a OK logged in\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_activities, 2);
 	assert_int_equal(d->activities[0].auth.success, 1);
 	assert_string_equal(d->activities[0].client.id, "");
 	assert_string_equal(d->activities[1].client.id, "LabMail");
 	assert_int_not_equal(d->activities[1].client.grammar, 0);
-	desk_close(d);
+	kept_close(d);
 }
 
 // Whoever was refused is not the account: only the attempt is told of it.
 static void what_follows_a_refused_login_is_nobodys(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143);
 
 	say(&c, STREAM_SERVER, "* OK ready\r\n");
 	say(&c, STREAM_CLIENT, "a LOGIN u1 x\r\n");
 	say(&c, STREAM_SERVER, "a NO wrong\r\n");
 	say(&c, STREAM_CLIENT, "b LOGOUT\r\n");
 	say(&c, STREAM_SERVER, "* BYE\r\nb OK done\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_activities, 1);
 	assert_int_equal(d->activities[0].auth.failure, 1);
 	assert_string_equal(text(d, 0, "user.id"), "u1"); // the record says on whom it was tried
-	desk_close(d);
+	kept_close(d);
 }
 
 static void two_names_on_one_connection_are_two_accounts(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143);
 
 	say(&c, STREAM_SERVER, "* OK ready\r\n");
 	say(&c, STREAM_CLIENT, "a LOGIN u1 x\r\n");
 	say(&c, STREAM_SERVER, "a NO wrong\r\n");
 	say(&c, STREAM_CLIENT, "b LOGIN u2 y\r\n");
 	say(&c, STREAM_SERVER, "b OK\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_string_equal(d->activities[0].account, "u1");
 	assert_int_equal(d->activities[0].auth.failure, 1);
 	assert_string_equal(d->activities[1].account, "u2");
 	assert_int_equal(d->activities[1].auth.success, 1);
 	assert_string_equal(text(d, 0, "user.id"), "u2");
-	desk_close(d);
+	kept_close(d);
 }
 
 static void a8_a_name_with_control_bytes_is_nobodys(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143);
 
 	log_in(&c, "a LOGIN {5}\r\n"); // not followed by its literal: the server answered at once
-	hang_up(&c);
+	desk_hang_up(&c);
 	c = connect_to(d, 40001, 143);
 	say(&c, STREAM_SERVER, "* OK ready\r\n");
 	say(&c, STREAM_CLIENT, "a LOGIN {5+}\r\nu\n\x01\x1f!");
 	say(&c, STREAM_CLIENT, " x\r\n");
 	say(&c, STREAM_SERVER, "a OK\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_records, 2);
 	assert_null(text(d, 1, "user.id"));
-	desk_close(d);
+	kept_close(d);
 }
 
-static const json_t *attachments(const struct desk *d, int record, const char *protocol) {
+static const json_t *attachments(const struct kept *d, int record, const char *protocol) {
 	const json_t *postern = json_object_get(d->records[record], "postern");
 
 	return json_object_get(json_object_get(postern, protocol), "attachments");
@@ -613,7 +549,7 @@ static const char *attachment_text(const json_t *list, size_t i, const char *key
 	"JVBERi0xLjQ=\r\n--b--\r\n"
 
 static void
-say_literal(struct connection *c, enum stream_dir dir, const char *head, const char *tail) {
+say_literal(struct desk_connection *c, enum stream_dir dir, const char *head, const char *tail) {
 	char text[1000];
 
 	snprintf(
@@ -624,10 +560,10 @@ say_literal(struct connection *c, enum stream_dir dir, const char *head, const c
 
 // What was attached is told by the next record and no longer held then.
 static void attachments_of_mail_fetched_and_appended_are_told_once(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143), other;
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143), other;
 
-	d->engine->config.decode = true;
+	d->desk->engine->config.decode = true;
 	log_in(&c, "a LOGIN u1 x\r\n");
 	say(&c, STREAM_CLIENT, "b SELECT INBOX\r\n");
 	say(&c,
@@ -638,7 +574,7 @@ static void attachments_of_mail_fetched_and_appended_are_told_once(void **) {
 	say(&c, STREAM_SERVER, "c OK\r\n");
 	say_literal(&c, STREAM_CLIENT, "d APPEND Drafts", "");
 	say(&c, STREAM_SERVER, "d OK\r\n");
-	d->now_ns = START + 301 * SECOND;
+	d->desk->now_ns = START + 301 * SECOND;
 	other = connect_to(d, 40001, 143);
 	say(&other, STREAM_SERVER, "* OK ready\r\n");
 	assert_int_equal(d->n_records, 1);
@@ -658,16 +594,16 @@ static void attachments_of_mail_fetched_and_appended_are_told_once(void **) {
 			"e16fa5d9b51928755db85b917f0297babaf22c7a47e97d9212adab56e61ba04e"
 		);
 	}
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_null(attachments(d, 1, "imap"));
-	desk_close(d);
+	kept_close(d);
 }
 
 static void attachments_of_mail_fetched_by_pop3_are_told_and_bounded(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 110);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 110);
 
-	d->engine->config.decode = true;
+	d->desk->engine->config.decode = true;
 	say(&c, STREAM_SERVER, "+OK ready\r\n");
 	say(&c, STREAM_CLIENT, "USER u1\r\n");
 	say(&c, STREAM_SERVER, "+OK\r\n");
@@ -677,7 +613,7 @@ static void attachments_of_mail_fetched_by_pop3_are_told_and_bounded(void **) {
 		say(&c, STREAM_CLIENT, "RETR 1\r\n");
 		say(&c, STREAM_SERVER, "+OK\r\n" ATTACHED ".\r\n");
 	}
-	hang_up(&c);
+	desk_hang_up(&c);
 	const json_t *list = attachments(d, 0, "pop3");
 	const json_t *pop3 = json_object_get(json_object_get(d->records[0], "postern"), "pop3");
 	assert_int_equal(json_array_size(list), SESSION_FILES_MAX);
@@ -686,16 +622,16 @@ static void attachments_of_mail_fetched_by_pop3_are_told_and_bounded(void **) {
 		SESSION_FILES_MAX + 1
 	);
 	assert_string_equal(attachment_text(list, 31, "name"), "a.pdf");
-	desk_close(d);
+	kept_close(d);
 }
 
 // A session that begins so, from 10.0.0.9; whom its record names as the source.
-static const char *source_behind(struct desk *d, uint16_t client_port, const char *begin) {
-	struct connection c = connect_to(d, client_port, 143);
+static const char *source_behind(struct kept *d, uint16_t client_port, const char *begin) {
+	struct desk_connection c = connect_to(d, client_port, 143);
 
 	say(&c, STREAM_CLIENT, begin);
 	log_in(&c, "a LOGIN u1 x\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	return text(d, d->n_records - 1, "source.ip");
 }
 
@@ -707,18 +643,18 @@ static void x9_a_header_is_honoured_from_listed_sources_only(void **) {
 	static struct config_prefixes trusted
 		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 10}, .family = 4}, .bits = 31}}};
 	static const char local[] = PROXY_V2 "\x20\0\0\0";
-	struct desk *d = desk_open(0);
-	struct connection c;
+	struct kept *d = kept_open(0);
+	struct desk_connection c;
 
 	assert_string_equal(source_behind(d, 40000, PROXY_LINE("203.0.113.31")), "10.0.0.9");
 	assert_true(has_event(d, 0, "untrusted_proxy_claim")); // there is no list
 	// Nor does one count that names nobody: who sends it wants not to be seen.
 	c = connect_to(d, 39999, 143);
-	put_bytes(&c, STREAM_CLIENT, local, sizeof(local) - 1);
+	desk_say(&c, STREAM_CLIENT, local, sizeof(local) - 1);
 	log_in(&c, "a LOGIN u1 x\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_true(has_event(d, 1, "untrusted_proxy_claim"));
-	d->engine->config.trusted_proxies = &trusted;
+	d->desk->engine->config.trusted_proxies = &trusted;
 	assert_string_equal(source_behind(d, 40001, PROXY_LINE("203.0.113.31")), "10.0.0.9");
 	assert_true(has_event(d, 2, "untrusted_proxy_claim"));
 	trusted.prefix[0].ip.addr[3] = 8;
@@ -740,18 +676,18 @@ static void x9_a_header_is_honoured_from_listed_sources_only(void **) {
 			4
 		);
 	}
-	desk_close(d);
+	kept_close(d);
 }
 
-static void greet(struct desk *d, uint16_t client_port, uint16_t port, const char *capabilities) {
-	struct connection c = connect_to(d, client_port, port);
+static void greet(struct kept *d, uint16_t client_port, uint16_t port, const char *capabilities) {
+	struct desk_connection c = connect_to(d, client_port, port);
 	char line[200];
 
 	snprintf(line, sizeof(line), "* OK [CAPABILITY IMAP4rev1 %s] ready\r\n", capabilities);
 	say(&c, STREAM_SERVER, line);
 	say(&c, STREAM_CLIENT, "a NOOP\r\n");
 	say(&c, STREAM_SERVER, "a OK\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 }
 
 // What a list in clear says goes to where lists are held against each other: not one with good reason to be
@@ -759,10 +695,10 @@ static void greet(struct desk *d, uint16_t client_port, uint16_t port, const cha
 static void lists_of_offers_in_clear_are_told(void **) {
 	static const struct config_prefixes trusted
 		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
-	struct desk *d = desk_open(0);
-	struct connection c;
+	struct kept *d = kept_open(0);
+	struct desk_connection c;
 
-	d->engine->config.trusted_proxies = &trusted;
+	d->desk->engine->config.trusted_proxies = &trusted;
 	greet(d, 40000, 143, "AUTH=PLAIN");
 	greet(d, 40001, 144, "STARTTLS AUTH=PLAIN");
 	assert_int_equal(d->n_offers, 2);
@@ -778,42 +714,42 @@ static void lists_of_offers_in_clear_are_told(void **) {
 	log_in(&c, "a LOGIN u1 x\r\n");
 	say(&c, STREAM_CLIENT, "b CAPABILITY\r\n");
 	say(&c, STREAM_SERVER, "* CAPABILITY IMAP4rev1 IDLE\r\nb OK\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	c = connect_to(d, 40006, 143);
 	say(&c, STREAM_CLIENT, PROXY_LINE("203.0.113.31"));
 	say(&c, STREAM_SERVER, "* OK [CAPABILITY IMAP4rev1] ready\r\n");
 	say(&c, STREAM_CLIENT, "a NOOP\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	// Nor of a server behind a proxy, whose address is that of many.
 	c = connect_to(d, 40007, 3128);
 	say(&c, STREAM_CLIENT, "CONNECT mail.example.org:143 HTTP/1.1\r\n\r\n");
 	say(&c, STREAM_SERVER, "HTTP/1.1 200 OK\r\n\r\n* OK [CAPABILITY IMAP4rev1] ready\r\n");
 	say(&c, STREAM_CLIENT, "a NOOP\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_records, 5);
 	assert_int_equal(d->n_offers, 2);
-	desk_close(d);
+	kept_close(d);
 }
 
 static void what_is_no_mail_gives_no_record(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 80);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 80);
 
 	say(&c, STREAM_CLIENT, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
 	say(&c, STREAM_SERVER, "HTTP/1.1 200 OK\r\n\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	c = connect_to(d, 40001, 143);
-	hang_up(&c); // not a byte
+	desk_hang_up(&c); // not a byte
 	assert_int_equal(d->n_records, 0);
-	assert_int_equal(d->engine->stats.n_unrecognised, 1);
-	desk_close(d);
+	assert_int_equal(d->desk->engine->stats.n_unrecognised, 1);
+	kept_close(d);
 }
 
 static void lmtp_is_counted_among_smtp_and_by_its_name(void **) {
-	struct desk *d = desk_open(0);
+	struct kept *d = kept_open(0);
 
 	for (int i = 0; i < 3; i++) {
-		struct connection c = connect_to(d, (uint16_t)(40000 + i), 24);
+		struct desk_connection c = connect_to(d, (uint16_t)(40000 + i), 24);
 
 		say(&c, STREAM_SERVER, "220 mail.example.org\r\n");
 		for (int again = 0; again < 2; again++) {
@@ -822,41 +758,41 @@ static void lmtp_is_counted_among_smtp_and_by_its_name(void **) {
 			    i ? "LHLO mx.example.org\r\n" : "EHLO mx.example.org\r\n");
 			say(&c, STREAM_SERVER, "250 mail.example.org\r\n");
 		}
-		hang_up(&c);
+		desk_hang_up(&c);
 	}
-	assert_int_equal(d->engine->stats.sessions[ACTIVITY_SMTP], 3);
-	assert_int_equal(d->engine->stats.n_lmtp, 2);
-	desk_close(d);
+	assert_int_equal(d->desk->engine->stats.sessions[ACTIVITY_SMTP], 3);
+	assert_int_equal(d->desk->engine->stats.n_lmtp, 2);
+	kept_close(d);
 }
 
 static void the_port_does_not_matter_and_neither_do_the_cuts(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 8025);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 8025);
 	static const char *const server = "220 mail.example.org ESMTP\r\n",
 				 *const client = "EHLO me.example\r\n";
 
 	for (const char *p = server; *p; p++)
-		send_segment(&c, STREAM_SERVER, TCP_ACK, p, 1);
+		desk_say(&c, STREAM_SERVER, p, 1);
 	for (const char *p = client; *p; p++)
-		send_segment(&c, STREAM_CLIENT, TCP_ACK, p, 1);
+		desk_say(&c, STREAM_CLIENT, p, 1);
 	say(&c, STREAM_SERVER, "250 mail.example.org\r\n");
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_records, 1);
 	assert_string_equal(text(d, 0, "network.protocol"), "smtp");
 	assert_string_equal(text(d, 0, "postern.smtp.helo"), "me.example");
-	desk_close(d);
+	kept_close(d);
 }
 
 static void a_full_memory_refuses_sessions_and_says_so(void **) {
-	struct desk *d = desk_open(65536); // one page: one size of block
+	struct kept *d = kept_open(65536); // one page: one size of block
 
 	for (uint16_t i = 0; i < 8; i++) {
-		struct connection c = connect_to(d, 40000 + i, 143);
+		struct desk_connection c = connect_to(d, 40000 + i, 143);
 		log_in(&c, "a LOGIN u1 x\r\n");
-		hang_up(&c);
+		desk_hang_up(&c);
 	}
-	assert_true(d->engine->stats.memory_full + d->engine->stats.n_refused > 0);
-	desk_close(d);
+	assert_true(d->desk->engine->stats.memory_full + d->desk->engine->stats.n_refused > 0);
+	kept_close(d);
 }
 
 // Whether this program, which has all of the engine that sessions reach, names such a function.
@@ -888,18 +824,18 @@ static void l10_a_certificate_is_counted_and_read_by_nobody(void **) {
 				    "12345678901234567890123456789012"
 				    "\0\0\2\x13\1\1";
 	static uint8_t certificate[5 + 16384] = {0x16, 3, 3, 0x40, 0, 11, 0xff, 0xff, 0xff};
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 993);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 993);
 
-	put_bytes(&c, STREAM_CLIENT, hello, sizeof(hello));
-	put_bytes(&c, STREAM_SERVER, "\x16\3\3\0\4\2\0\0\0", 9);
-	size_t held = slab_used(d->engine->slab);
+	desk_say(&c, STREAM_CLIENT, hello, sizeof(hello));
+	desk_say(&c, STREAM_SERVER, "\x16\3\3\0\4\2\0\0\0", 9);
+	size_t held = slab_used(d->desk->engine->slab);
 	for (int i = 0; i < 30; i++) {
 		memset(certificate + 9, i * 37, sizeof(certificate) - 9);
-		put_bytes(&c, STREAM_SERVER, certificate, sizeof(certificate));
-		assert_int_equal(slab_used(d->engine->slab), held);
+		desk_say(&c, STREAM_SERVER, certificate, sizeof(certificate));
+		assert_int_equal(slab_used(d->desk->engine->slab), held);
 	}
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_records, 1);
 	json_t *destination = json_object_get(d->records[0], "destination");
 	assert_int_equal(
@@ -912,7 +848,7 @@ static void l10_a_certificate_is_counted_and_read_by_nobody(void **) {
 	assert_false(is_linked("X509", "verify_cert"));
 	assert_false(is_linked("PEM", "read_bio_X509"));
 	assert_true(is_linked("engine", "open")); // it would be found
-	desk_close(d);
+	kept_close(d);
 }
 
 // A header that lies of its TLVs is an event and tells nobody's address; a client with an IPv6 address may come
@@ -936,24 +872,24 @@ static void x1_x8_bad_headers_are_said_and_odd_ones_are_none(void **) {
 	};
 	static const struct config_prefixes trusted
 		= {.n = 1, .prefix = {{.ip = {.addr = {10, 0, 0, 8}, .family = 4}, .bits = 31}}};
-	struct desk *d = desk_open(0);
-	struct connection c;
+	struct kept *d = kept_open(0);
+	struct desk_connection c;
 
-	d->engine->config.trusted_proxies = &trusted;
+	d->desk->engine->config.trusted_proxies = &trusted;
 	for (int i = 0; i < 3; i++) {
 		c = connect_to(d, (uint16_t)(40000 + i), 143);
-		put_bytes(&c, STREAM_CLIENT, cases[i].data, cases[i].size);
+		desk_say(&c, STREAM_CLIENT, cases[i].data, cases[i].size);
 		log_in(&c, "a LOGIN u1 x\r\n");
-		hang_up(&c);
+		desk_hang_up(&c);
 		assert_string_equal(text(d, i, "source.ip"), cases[i].ip);
 		assert_string_equal(text(d, i, "user.id"), "u1");
 		assert_int_equal(has_event(d, i, "bad_proxy_header"), cases[i].is_bad);
 	}
 	c = connect_to(d, 40003, 143);
-	put_bytes(&c, STREAM_CLIENT, check, sizeof(check) - 1);
-	hang_up(&c);
+	desk_say(&c, STREAM_CLIENT, check, sizeof(check) - 1);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_records, 3);
-	desk_close(d);
+	kept_close(d);
 }
 
 #define TLVS_HEAD(size) PROXY_V2 "\x21\x11" size "\xcb\0\x71\x1f\x0a\0\0\1\xb0\x43\0\x8f"
@@ -987,14 +923,14 @@ static void x6_x7_what_a_header_says_of_the_connection_is_told(void **) {
 		{bad_ssl, sizeof(bad_ssl) - 1, "10.0.0.9"},
 		{bad_crc, sizeof(bad_crc) - 1, "10.0.0.9"},
 	};
-	struct desk *d = desk_open(0);
+	struct kept *d = kept_open(0);
 
-	d->engine->config.trusted_proxies = &trusted;
+	d->desk->engine->config.trusted_proxies = &trusted;
 	for (int i = 0; i < 3; i++) {
-		struct connection c = connect_to(d, (uint16_t)(40000 + i), 143);
-		put_bytes(&c, STREAM_CLIENT, cases[i].data, cases[i].size);
+		struct desk_connection c = connect_to(d, (uint16_t)(40000 + i), 143);
+		desk_say(&c, STREAM_CLIENT, cases[i].data, cases[i].size);
 		log_in(&c, "a LOGIN u1 x\r\n");
-		hang_up(&c);
+		desk_hang_up(&c);
 		assert_string_equal(text(d, i, "source.ip"), cases[i].ip);
 		assert_string_equal(text(d, i, "user.id"), "u1");
 		assert_int_equal(has_event(d, i, "bad_proxy_header"), i > 0);
@@ -1013,21 +949,21 @@ static void x6_x7_what_a_header_says_of_the_connection_is_told(void **) {
 	);
 	free(found);
 	assert_null(json_object_get(json_object_get(d->records[1], "postern"), "via"));
-	desk_close(d);
+	kept_close(d);
 }
 
 static void the_same_packets_have_the_same_ids_in_every_run(void **) {
 	char ids[2][2][64];
 
 	for (int run = 0; run < 2; run++) {
-		struct desk *d = desk_open(0);
+		struct kept *d = kept_open(0);
 		for (uint16_t i = 0; i < 2; i++) {
-			struct connection c = connect_to(d, 40000 + i, 143);
+			struct desk_connection c = connect_to(d, 40000 + i, 143);
 			log_in(&c, "a LOGIN u1 x\r\n");
-			hang_up(&c);
+			desk_hang_up(&c);
 			snprintf(ids[run][i], sizeof(ids[run][i]), "%s", text(d, i, "event.id"));
 		}
-		desk_close(d);
+		kept_close(d);
 	}
 	assert_string_equal(ids[0][0], ids[1][0]);
 	assert_string_equal(ids[0][1], ids[1][1]);
@@ -1035,8 +971,8 @@ static void the_same_packets_have_the_same_ids_in_every_run(void **) {
 }
 
 static void a_hole_before_recognition_does_not_join_what_stands_around_it(void **) {
-	struct desk *d = desk_open(0);
-	struct connection c = connect_to(d, 40000, 143);
+	struct kept *d = kept_open(0);
+	struct desk_connection c = connect_to(d, 40000, 143);
 
 	say(&c, STREAM_SERVER, "* O");
 	c.next[STREAM_SERVER] += 100; // never captured
@@ -1044,9 +980,9 @@ static void a_hole_before_recognition_does_not_join_what_stands_around_it(void *
 		say(&c, STREAM_CLIENT, "K ready\r\n"); // acknowledges the hole
 		say(&c, STREAM_SERVER, "K ready\r\n");
 	}
-	hang_up(&c);
+	desk_hang_up(&c);
 	assert_int_equal(d->n_records, 0);
-	desk_close(d);
+	kept_close(d);
 }
 
 int main(void) {

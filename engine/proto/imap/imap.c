@@ -7,6 +7,7 @@
 #include "proto/imap/imap.h"
 
 #include "proto/imap/imap_private.h"
+#include "proto/starttls.h"
 #include "proto/tls_unasked.h"
 
 #include <stddef.h>
@@ -177,12 +178,6 @@ static void line_received(struct imap_ctx *c, enum stream_dir dir, const struct 
 		imap_server_line(c, line);
 }
 
-// What follows an accepted STARTTLS is a handshake, or not: its first byte tells (RFC 8446 5.1: a
-// record of type 22; SSL 2 had the high bit set). No command begins so.
-static bool is_handshake(uint8_t first) {
-	return first == 0x16 || first >= 0x80;
-}
-
 // Whether these bytes may be read; false: they have been dealt with.
 static bool tls_decide(struct imap_ctx *c, enum stream_dir dir, const uint8_t *data, size_t size) {
 	if (dir == STREAM_SERVER) {
@@ -191,13 +186,7 @@ static bool tls_decide(struct imap_ctx *c, enum stream_dir dir, const uint8_t *d
 		return false;
 	}
 	c->imap->is_tls_next = false;
-	if (is_handshake(data[0])) {
-		session_encrypted(c->s);
-		session_ciphertext(c->s, data, size);
-		return false;
-	}
-	session_event(c->s, EVENT_plaintext_after_starttls);
-	return true;
+	return !starttls_take(c->s, data, size);
 }
 
 // A client's bytes, between literals. Whether they are taken, as they may be TLS.

@@ -77,7 +77,7 @@ name_find(const uint8_t *at, size_t size, bool is_uid) {
 #define IS_UID(name) (strncmp(name, "UID ", 4) == 0)
 #define IMAP_COMMAND(id, name, verb)                                                               \
 	if (IS_UID(name) == is_uid && strlen(name) == size + 4 * is_uid                            \
-	    && word_is(at, (name) + 4 * is_uid))                                                   \
+	    && word_is(at, IS_UID(name) ? &(name)[4] : (name)))                                    \
 		return IMAP_##id;
 #include "proto/imap/imap_command.def"
 #undef IMAP_COMMAND
@@ -85,11 +85,12 @@ name_find(const uint8_t *at, size_t size, bool is_uid) {
 	return IMAP_OTHER;
 }
 
-static enum imap_command command_lookup(const uint8_t *name, size_t size) {
+static inline __attribute__((always_inline)) enum imap_command
+sized_find(const uint8_t *name, size_t size, bool is_uid) {
 	switch (size) {
 #define SIZE(n)                                                                                    \
 	case n:                                                                                    \
-		return name_find(name, n, false);
+		return name_find(name, n, is_uid);
 		SIZE(2)
 		SIZE(4)
 		SIZE(5)
@@ -107,21 +108,12 @@ static enum imap_command command_lookup(const uint8_t *name, size_t size) {
 	return IMAP_OTHER;
 }
 
+static enum imap_command command_lookup(const uint8_t *name, size_t size) {
+	return sized_find(name, size, false);
+}
+
 static enum imap_command uid_command_lookup(const uint8_t *name, size_t size) {
-	switch (size) {
-#define SIZE(n)                                                                                    \
-	case n:                                                                                    \
-		return name_find(name, n, true);
-		SIZE(4)
-		SIZE(5)
-		SIZE(6)
-		SIZE(7)
-		SIZE(8)
-		SIZE(9)
-		SIZE(10)
-#undef SIZE
-	}
-	return IMAP_OTHER;
+	return sized_find(name, size, true);
 }
 
 // A name that is longer or shorter would not be found.

@@ -332,9 +332,7 @@ static void parser_free(struct session *s, void *state) {
 	slab_put(slab, p->facts.messages, p->facts.messages_cap * sizeof(struct smtp_message));
 	smtp_text_free(p, &p->facts.helo);
 	slab_put(slab, p->ring, p->ring_cap * sizeof(struct smtp_pending));
-	if (p->sasl != NULL)
-		explicit_bzero(p->sasl, sizeof(*p->sasl));
-	slab_put(slab, p->sasl, sizeof(*p->sasl));
+	sasl_put(slab, &p->sasl);
 	line_reset(&p->lines[STREAM_CLIENT], slab);
 	line_reset(&p->lines[STREAM_SERVER], slab);
 	slab_put(slab, p, sizeof(*p));

@@ -258,11 +258,7 @@ void smtp_auth_unanswered(struct smtp_parser *p) {
 }
 
 static void sasl_free(struct smtp_parser *p) {
-	if (p->sasl == NULL)
-		return;
-	explicit_bzero(p->sasl, sizeof(*p->sasl));
-	slab_put(session_slab(p->session), p->sasl, sizeof(*p->sasl));
-	p->sasl = NULL;
+	sasl_put(session_slab(p->session), &p->sasl);
 }
 
 // RFC 4954 section 6: what is said of the credentials, not of the command or of the server's health.

@@ -4,8 +4,7 @@
 // Rules over whole dialogues, from segments to the record: where each looks, in which direction and protocol, how
 // often is enough, and what is said of the first place. Each dialogue is sent line by line and byte by byte.
 
-#include "engine.h"
-#include "flow.h"
+#include "desk.h"
 #include "match/scan.h"
 
 #include <jansson.h>
@@ -19,18 +18,10 @@
 
 enum { SAID_SIZE = 2000 };
 
-// One TCP connection between 10.0.0.9:40000 and 10.0.0.1, and what its record said of matches.
-struct desk {
-	struct flow_table *flows;
-	uint64_t now_ns;
-	uint16_t server_port;
-	uint32_t next[2];
-	char said[SAID_SIZE];
-};
-
-static void keep_record(void *ctx, const char *line, size_t size) {
-	struct desk *d = ctx;
-	json_t *record = json_loadb(line, size, 0, NULL), *match;
+// What the record said of matches goes to said, of SAID_SIZE, which is the desk's ctx.
+static void keep_record(struct desk *desk) {
+	char *said = desk->ctx;
+	json_t *record = json_loadb(desk->line, desk->line_size, 0, NULL), *match;
 	json_t *matches = json_object_get(json_object_get(record, "postern"), "matches");
 	size_t i;
 
@@ -40,8 +31,8 @@ static void keep_record(void *ctx, const char *line, size_t size) {
 		const char *excerpt = json_string_value(json_object_get(match, "excerpt"));
 
 		snprintf(
-			d->said + strlen(d->said),
-			SAID_SIZE - strlen(d->said),
+			said + strlen(said),
+			SAID_SIZE - strlen(said),
 			"%s%s %lldx %s%s%s+%lld%s%s",
 			i > 0 ? ", " : "",
 			json_string_value(json_object_get(match, "rule")),
@@ -57,33 +48,8 @@ static void keep_record(void *ctx, const char *line, size_t size) {
 	json_decref(record);
 }
 
-static void
-segment(struct desk *d, enum stream_dir dir, uint8_t flags, const char *data, size_t size) {
-	static const uint8_t addr[2][8] = {{10, 0, 0, 9, 10, 0, 0, 1}, {10, 0, 0, 1, 10, 0, 0, 9}};
-	uint8_t *copy = malloc(size ? size : 1); // of the exact size: reading past it is seen
-	struct pkt pkt = {
-		.payload = copy,
-		.addr = addr[dir],
-		.time_ns = d->now_ns,
-		.payload_size = (uint32_t)size,
-		.seq = d->next[dir],
-		.ack = d->next[!dir],
-		.hash = 7,
-		.window = 65000,
-		.port = {dir ? d->server_port : 40000, dir ? 40000 : d->server_port},
-		.flags = flags,
-		.family = 4,
-		.wscale = 0xff,
-	};
-
-	memcpy(copy, data, size);
-	d->next[dir] += (uint32_t)size + !!(flags & (TCP_SYN | TCP_FIN));
-	flow_run(d->flows, &pkt, 1);
-	free(copy);
-}
-
 // "C: …" and "S: …": each line with CR LF, in pieces of this size.
-static void talk(struct desk *d, const char *text, size_t piece) {
+static void talk(struct desk_connection *c, const char *text, size_t piece) {
 	char line[1000];
 
 	for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
@@ -91,17 +57,15 @@ static void talk(struct desk *d, const char *text, size_t piece) {
 		)snprintf(line, sizeof(line), "%.*s\r\n", (int)(end - text - 3), text + 3);
 		for (size_t at = 0, n; at < size; at += n) {
 			n = piece < size - at ? piece : size - at;
-			segment(d,
-				text[0] == 'S' ? STREAM_SERVER : STREAM_CLIENT,
-				TCP_ACK,
-				line + at,
-				n);
+			desk_say(c, text[0] == 'S' ? STREAM_SERVER : STREAM_CLIENT, line + at, n);
 		}
 	}
 }
 
 static void
-play(const char *rules_text, uint16_t port, const char *text, size_t piece, struct desk *d) {
+play(const char *rules_text, uint16_t port, const char *text, size_t piece, char said[SAID_SIZE]) {
+	const struct desk_ends ends = {{10, 0, 0, 9}, {10, 0, 0, 1}, 40000, port};
+	struct desk_connection c;
 	int n_bad;
 	struct rules *rules
 		= rules_parse("f.yaml", rules_text, strlen(rules_text), NULL, NULL, &n_bad);
@@ -109,31 +73,25 @@ play(const char *rules_text, uint16_t port, const char *text, size_t piece, stru
 	struct database *db = database_open(rules, NULL, NULL, NULL, NULL, &n_bad);
 	assert_int_equal(n_bad, 0);
 	struct scanner *scanner = scanner_open(db, 8);
-	struct engine *engine = engine_open(&(struct engine_config){
-		.slab_size = 1 << 22,
-		.parse = true,
-		.decode = true,
-		.records = true,
-		.scanner = scanner,
-		.out = {d, keep_record, NULL},
-	});
-	assert_non_null(engine);
-	*d = (struct desk
-	){.now_ns = 1768204800ull * 1000000000, .server_port = port, .next = {1000, 9000}};
-	d->flows = flow_open(&(struct flow_config
-	){.n_flows = 64, .held_size = 1 << 20, .handler = engine_handler(engine)});
-	assert_non_null(d->flows);
-	segment(d, STREAM_CLIENT, TCP_SYN, "", 0);
-	segment(d, STREAM_SERVER, TCP_SYN | TCP_ACK, "", 0);
-	segment(d, STREAM_CLIENT, TCP_ACK, "", 0);
-	talk(d, text, piece);
-	segment(d, STREAM_CLIENT, TCP_ACK | TCP_FIN, "", 0);
-	segment(d, STREAM_SERVER, TCP_ACK | TCP_FIN, "", 0);
-	segment(d, STREAM_CLIENT, TCP_ACK, "", 0);
-	flow_end(d->flows);
-	flow_close(d->flows);
-	assert_int_equal(slab_used(engine->slab), 0);
-	engine_close(engine);
+	struct desk *desk = desk_open_with(
+		&(struct engine_config){
+			.slab_size = 1 << 22,
+			.parse = true,
+			.decode = true,
+			.records = true,
+			.scanner = scanner,
+		},
+		64
+	);
+	said[0] = '\0';
+	desk->record = keep_record;
+	desk->ctx = said;
+	c = desk_connect_ends(desk, &ends);
+	talk(&c, text, piece);
+	desk_hang_up(&c);
+	desk_end(desk);
+	assert_int_equal(slab_used(desk->engine->slab), 0);
+	desk_close(desk);
 	scanner_close(scanner);
 	database_close(db);
 	rules_close(rules);
@@ -148,16 +106,16 @@ static void looks_check(const struct look *looks, size_t n, uint16_t port) {
 	for (size_t i = 0; i < n; i++) {
 		for (size_t piece = 1; piece <= 1000; piece += 999) {
 			char rules[2000];
-			struct desk d;
+			char said[SAID_SIZE];
 
 			snprintf(rules, sizeof(rules), "rules:\n%s", looks[i].rules);
-			play(rules, port, looks[i].talk, piece, &d);
-			if (strcmp(d.said, looks[i].says) != 0)
+			play(rules, port, looks[i].talk, piece, said);
+			if (strcmp(said, looks[i].says) != 0)
 				fail_msg(
 					"%s: pieces of %zu: \"%s\", expected \"%s\"",
 					looks[i].rules,
 					piece,
-					d.said,
+					said,
 					looks[i].says
 				);
 		}
