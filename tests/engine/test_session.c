@@ -354,18 +354,18 @@ static void s17_tls_whose_starttls_was_not_seen_is_read_by_nobody(void **) {
 	static const char after[] = "\x17\3\3\0\x14\r\nb LOGIN evil p\r\n";
 
 	for (int is_tls = 0; is_tls <= 1; is_tls++) {
-		struct desk *d = desk_open(0);
-		struct connection c = connect_to(d, 40000, 143);
+		struct kept *d = kept_open(0);
+		struct desk_connection c = connect_to(d, 40000, 143);
 
-		send_segment(&c, STREAM_SERVER, TCP_ACK, "* OK ready\r\n", 12);
-		send_segment(&c, STREAM_CLIENT, TCP_ACK, "a NOOP\r\n", 8);
-		send_segment(&c, STREAM_SERVER, TCP_ACK, "a OK\r\n", 6);
-		send_segment(&c, STREAM_CLIENT, TCP_ACK, hello, sizeof(hello) - 1);
+		desk_say(&c, STREAM_SERVER, "* OK ready\r\n", 12);
+		desk_say(&c, STREAM_CLIENT, "a NOOP\r\n", 8);
+		desk_say(&c, STREAM_SERVER, "a OK\r\n", 6);
+		desk_say(&c, STREAM_CLIENT, hello, sizeof(hello) - 1);
 		if (is_tls)
-			send_segment(&c, STREAM_SERVER, TCP_ACK, "\x16\3\3\0\4\2\0\0\0", 9);
-		send_segment(&c, STREAM_CLIENT, TCP_ACK, after, sizeof(after) - 1);
-		send_segment(&c, STREAM_SERVER, TCP_ACK, "b OK in\r\n", 9);
-		hang_up(&c);
+			desk_say(&c, STREAM_SERVER, "\x16\3\3\0\4\2\0\0\0", 9);
+		desk_say(&c, STREAM_CLIENT, after, sizeof(after) - 1);
+		desk_say(&c, STREAM_SERVER, "b OK in\r\n", 9);
+		desk_hang_up(&c);
 		assert_int_equal(d->n_records, 1);
 		assert_string_equal(text(d, 0, "network.protocol"), "imap");
 		assert_int_equal(has_event(d, 0, "encrypted"), is_tls);
@@ -373,8 +373,7 @@ static void s17_tls_whose_starttls_was_not_seen_is_read_by_nobody(void **) {
 		assert_int_equal(strstr(d->all, "\"name\":\"evil\"") != NULL, !is_tls);
 		assert_int_equal(strstr(d->all, "\"ja4\":\"t12i") != NULL, is_tls);
 		assert_int_equal(d->n_activities, is_tls ? 0 : 2);
-		assert_int_equal(slab_used(d->engine->slab), 0);
-		desk_close(d);
+		kept_close(d);
 	}
 }
 
