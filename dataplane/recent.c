@@ -30,7 +30,8 @@ struct recent {
 // More than the connections whose bytes the ring can hold at once, mostly.
 enum { BUCKET_BITS = 16, BUCKETS = 1 << BUCKET_BITS };
 
-enum { FETCH_LINE = 64, FETCH_MAX = 2048 };
+// Of smaller ones a line or two is not worth the instructions.
+enum { FETCH_LINE = 64, FETCH_MIN = 512, FETCH_MAX = 2048 };
 
 static inline uint64_t *bucket_of(const struct recent *r, uint64_t flow) {
 	return &r->last[flow * 0x9e3779b97f4a7c15 >> (64 - BUCKET_BITS)];
@@ -96,7 +97,8 @@ void recent_add(struct recent *r, uint64_t flow, uint32_t seq, const uint8_t *da
 	*last = r->head + 1;
 	r->head += need;
 	r->at += need;
-	room_fetch(r, need);
+	if (need >= FETCH_MIN)
+		room_fetch(r, need);
 }
 
 // The record at a position, if it is there still.
