@@ -8,6 +8,7 @@
 // says none. There is one other reading at most: what is read twice is read twice and no more.
 
 #include "mime/mime_private.h"
+#include "output/utf8.h"
 
 #include <string.h>
 #include <strings.h>
@@ -59,6 +60,17 @@ static const char *utf16_name(const uint8_t *data, size_t size) {
 	return high[0] * 8 >= n * 7 && high[1] * 8 <= n ? "UTF-16BE" : NULL;
 }
 
+// Whether all characters are UTF-8. The last may be cut.
+static bool is_utf8(const uint8_t *data, size_t size) {
+	for (size_t at = 0; at < size;) {
+		int len = utf8_next(data + at, size - at);
+		if (len < 0)
+			return at + (size_t)-len == size;
+		at += (size_t)len;
+	}
+	return true;
+}
+
 static bool charset_begins(struct mime *m, const char *name) {
 	return charset_begin(&m->second->charset, m->charsets, name, strlen(name));
 }
@@ -74,6 +86,18 @@ static bool charset_decide(struct mime *m, const uint8_t *data, size_t size) {
 		return m->charset.table != NULL || m->charset.converter != NULL;
 	return charset_begin_raw(&m->second->charset, m->charsets)
 		&& !charset_raw_is_usual(m->charsets);
+}
+
+// Where the encoding is already another one there is no reading left for each set that it may be: it is the one that
+// lenient programs show, UTF-16 that the bytes show, else the named one, else that of what says none. The bytes are
+// decoded.
+static void charset_guess(struct mime *m, const uint8_t *data, size_t size) {
+	const char *name = utf16_name(data, size), *said = m->part.charset;
+
+	if (name != NULL ? charset_begins(m, name) : said[0] != '\0' && charset_begins(m, said))
+		return;
+	if (!is_utf8(data, size) && !charset_raw_is_usual(m->charsets))
+		charset_begin_raw(&m->second->charset, m->charsets);
 }
 
 // A short text of letters and digits alone is a word, unless its header names an encoding that nobody knows.
@@ -93,6 +117,7 @@ static bool decide(struct mime *m, bool is_all) {
 	uint8_t decoded[MIME_GUESS_SIZE + TRANSFER_EXTRA_MAX];
 	enum transfer_kind kind = m->transfer.kind;
 	struct transfer transfer;
+	size_t n;
 
 	if (m->part.has_other_encoding && !m->is_decoded)
 		kind = mime_part_other(m);
@@ -101,15 +126,12 @@ static bool decide(struct mime *m, bool is_all) {
 			second->first, second->n_first, is_all && is_short_base64_likely(m)
 		);
 	transfer_begin(&second->transfer, kind);
-	if (kind != m->transfer.kind) {
-		if (m->part.charset[0] != '\0')
-			charset_begins(m, m->part.charset);
-		return true;
-	}
 	transfer_begin(&transfer, kind);
-	return charset_decide(
-		m, decoded, transfer_data(&transfer, second->first, second->n_first, decoded)
-	);
+	n = transfer_data(&transfer, second->first, second->n_first, decoded);
+	if (kind == m->transfer.kind)
+		return charset_decide(m, decoded, n);
+	charset_guess(m, decoded, n);
+	return true;
 }
 
 // ---- The text

@@ -235,6 +235,16 @@ static const struct {
 	READING("Content-Type: text/plain; charset=utf-8\r\n\r\n\0t\0a\0j\0n\x01\x0d", "tajnč"),
 	READING("Content-Type: text/plain; charset=utf-16\r\n\r\n\0t\0a\0j\0n\x01\x0d", "tajnč"),
 	READING("Content-Type: text/html; charset=us-ascii\r\n\r\n\xff\xfe<\0p\0>\0a\0", "\na"),
+	// Both are not the text's: what lenient programs show is the one other reading.
+	READING("Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: "
+		"8bit\r\n\r\n//50AGEAagBuAOkAIABoAGUAcwBsAG8A",
+		"tajné heslo"),
+	READING("Content-Type: text/plain; charset=koi8-r\r\nContent-Transfer-Encoding: 7bit\r\n"
+		"Content-Transfer-Encoding: base64\r\n\r\nAHQAYQBqAG4BDQAgAGgAZQBzAGwAbw==",
+		"tajnč heslo"),
+	READING("Content-Type: text/plain; charset=x-nobody\r\nContent-Transfer-Encoding: "
+		"x-what\r\n\r\nVG90byBqZSB0YWpuw6kgaGVzbG8=",
+		"Toto je tajné heslo"),
 	// What is attached has its own.
 	READING("Content-Type: text/plain; charset=koi8-r\r\nContent-Disposition: "
 		"attachment\r\n\r\n\xe9",
