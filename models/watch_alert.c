@@ -142,6 +142,7 @@ hear_copy(struct watch *watch, const struct visit *visit, struct testimony testi
 	testimony.account = visit->account->node.key;
 	testimony.min = visit->min;
 	testimony.ip = &visit->activity->source.ip;
+	testimony.net = visit->net;
 	struct entity *by_net
 		= campaigns_hear(&watch->campaigns, ENTITY_NET, visit->net, &testimony);
 	if (by_net || visit->with == CLIENT_OWN

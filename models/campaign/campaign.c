@@ -82,6 +82,7 @@ uint32_t campaigns_adopt(
 		adopted->day = day;
 		adopted->n = 0;
 	}
+	adopted->n_users++;
 	if (adopted->n < UINT16_MAX)
 		adopted->n++;
 	if (fleet_is_young(fleet) || adopted->n < fleet_wave(fleet)
@@ -156,11 +157,29 @@ static double shared_nats(const struct entity *entity, uint32_t n_users) {
 	return entity->nats[2] + n * log(1 - ws[2]);
 }
 
-static bool
-is_campaign(const struct campaigns *campaigns, const struct entity *entity, uint32_t n_users) {
+// An address has the users of its network: an organisation's own webmail is new to many who come to it late.
+static uint32_t users_of(
+	const struct campaigns *campaigns,
+	const struct entity *entity,
+	const struct testimony *testimony
+) {
+	if (entity->kind != ENTITY_IP && entity->kind != ENTITY_NET)
+		return testimony->n_users;
+	uint64_t key = entity_key(campaigns, ENTITY_NET, testimony->net);
+	const struct adopted *adopted = table_peek(&campaigns->adopted, key);
+	return adopted ? adopted->n_users : 0;
+}
+
+static bool is_campaign(
+	const struct campaigns *campaigns,
+	const struct entity *entity,
+	const struct testimony *testimony
+) {
 	double threshold = campaigns_threshold(campaigns);
-	return entity->n_suspect >= CAMPAIGN_MIN && entity_nats(entity) >= threshold
-		&& (n_users == 0 || shared_nats(entity, n_users) >= threshold);
+	if (entity->n_suspect < CAMPAIGN_MIN || entity_nats(entity) < threshold)
+		return false;
+	uint32_t n_users = users_of(campaigns, entity, testimony);
+	return n_users == 0 || shared_nats(entity, n_users) >= threshold;
 }
 
 struct entity *campaigns_hear(
@@ -187,7 +206,7 @@ struct entity *campaigns_hear(
 	list_ip(entity, testimony->ip);
 	if (nats > 0.7)
 		list_account(entity, testimony->account);
-	if (!entity->campaign && !is_campaign(campaigns, entity, testimony->n_users))
+	if (!entity->campaign && !is_campaign(campaigns, entity, testimony))
 		return NULL;
 	return news || more || !entity->campaign ? entity : NULL;
 }

@@ -43,6 +43,7 @@ struct adopted {
 	struct table_node node;
 	uint16_t day;
 	uint16_t n; // on that day
+	uint32_t n_users; // ever, while it is remembered
 };
 
 // What one account's visitor has contributed.
@@ -91,8 +92,10 @@ struct testimony {
 	double nats; // ln e_a so far
 	uint32_t old, fresh;
 	const struct ip *ip;
-	uint32_t
-		n_users; // accounts that took the entity up, with or without suspicion; 0: not known
+	uint32_t net; // of ip
+	// Accounts that took the provider or client up, with or without suspicion; 0: not known. Those of an
+	// address or network are counted here.
+	uint32_t n_users;
 };
 
 size_t campaigns_memsize(size_t n_accounts);
