@@ -242,13 +242,25 @@ static void adopt(struct watch *watch, const struct visit *visit) {
 	uint32_t n = 0;
 	// A carrier moves its customers to and fro among its networks: that is no news of the organisation's.
 	if (visit->new_net && visit->at > PLACE_PROVIDER)
-		n = campaigns_adopt(campaigns, watch->fleet, ENTITY_NET, visit->net, visit->day);
+		n = campaigns_adopt(
+			campaigns,
+			watch->fleet,
+			ENTITY_NET,
+			visit->net,
+			visit->account->node.key,
+			visit->day
+		);
 	if (n)
 		watch_tell_wave(watch, visit, ENTITY_NET, n);
 	n = 0;
 	if (visit->new_client)
 		n = campaigns_adopt(
-			campaigns, watch->fleet, ENTITY_CLIENT, visit->client_key, visit->day
+			campaigns,
+			watch->fleet,
+			ENTITY_CLIENT,
+			visit->client_key,
+			visit->account->node.key,
+			visit->day
 		);
 	if (n)
 		watch_tell_wave(watch, visit, ENTITY_CLIENT, n);

@@ -72,6 +72,7 @@ uint32_t campaigns_adopt(
 	struct fleet *fleet,
 	enum entity_kind kind,
 	uint32_t value,
+	uint64_t account,
 	uint16_t day
 ) {
 	uint64_t key = entity_key(campaigns, kind, value);
@@ -82,7 +83,7 @@ uint32_t campaigns_adopt(
 		adopted->day = day;
 		adopted->n = 0;
 	}
-	adopted->n_users++;
+	adopted->users |= 1u << account % 32;
 	if (adopted->n < UINT16_MAX)
 		adopted->n++;
 	if (fleet_is_young(fleet) || adopted->n < fleet_wave(fleet)
@@ -157,6 +158,12 @@ static double shared_nats(const struct entity *entity, uint32_t n_users) {
 	return entity->nats[2] + n * log(1 - ws[2]);
 }
 
+// Linear counting (Whang and others 1990): an account that takes the same up again and again is one. Up to a hundred.
+static uint32_t n_users(uint32_t users) {
+	int n_free = 32 - __builtin_popcount(users);
+	return (uint32_t)lround(32 * log(32 / fmax(n_free, 0.5)));
+}
+
 // An address has the users of its network: an organisation's own webmail is new to many who come to it late.
 static uint32_t users_of(
 	const struct campaigns *campaigns,
@@ -167,7 +174,7 @@ static uint32_t users_of(
 		return testimony->n_users;
 	uint64_t key = entity_key(campaigns, ENTITY_NET, testimony->net);
 	const struct adopted *adopted = table_peek(&campaigns->adopted, key);
-	return adopted ? adopted->n_users : 0;
+	return adopted ? n_users(adopted->users) : 0;
 }
 
 static bool is_campaign(
@@ -178,8 +185,8 @@ static bool is_campaign(
 	double threshold = campaigns_threshold(campaigns);
 	if (entity->n_suspect < CAMPAIGN_MIN || entity_nats(entity) < threshold)
 		return false;
-	uint32_t n_users = users_of(campaigns, entity, testimony);
-	return n_users == 0 || shared_nats(entity, n_users) >= threshold;
+	uint32_t n = users_of(campaigns, entity, testimony);
+	return n == 0 || shared_nats(entity, n) >= threshold;
 }
 
 struct entity *campaigns_hear(

@@ -43,7 +43,7 @@ struct adopted {
 	struct table_node node;
 	uint16_t day;
 	uint16_t n; // on that day
-	uint32_t n_users; // ever, while it is remembered
+	uint32_t users; // accounts, as far as it is remembered: a bit for the hash of each
 };
 
 // What one account's visitor has contributed.
@@ -112,6 +112,7 @@ uint32_t campaigns_adopt(
 	struct fleet *fleet,
 	enum entity_kind kind,
 	uint32_t value,
+	uint64_t account,
 	uint16_t day
 );
 // Takes a testimony; the entity if it is a campaign now or was before and the account is new to it, says
