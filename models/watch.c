@@ -189,16 +189,27 @@ bool watch_volume_is_foreign(const struct account *account) {
 
 // A resident reads two old messages as often as nothing; that a stranger does is rare, and rarer each day
 // that he does it again. So strangers' days are ranked among all accounts' days by themselves.
-static double volume_nats(const struct account *account) {
-	if (account->today_old == 0)
-		return 0; // as on most days
-	uint32_t foreign = visitor_old_today(account);
+static double volume_nats(const struct account *account, uint32_t foreign) {
 	double over = (1.0 + account->today_old) / (1 + 1.5 * account->usual_old);
 	double all = over > 1 ? fmin(1.2 * log(over), VOLUME_FOREIGN - METER_UNIT) : 0;
 	return foreign ? VOLUME_FOREIGN + log1p(foreign) : all;
 }
 
-static void volume_take(const struct visit *visit, struct meter *meter) {
+// Who roams and looks something up at a new place ranks among strangers no higher than he does for himself; what
+// others read keeps its rank.
+static uint8_t volume_score(const struct account *account, const struct fleet *fleet) {
+	if (account->today_old == 0)
+		return 0; // as on most days
+	struct visitors_old old = visitors_old_today(account);
+	uint8_t all = meter_score(volume_nats(account, old.all));
+	if (old.moving == 0)
+		return all;
+	uint8_t owner = visitor_owner_score(account, fleet, METER_VOLUME, old.far, all);
+	uint8_t others = meter_score(volume_nats(account, old.all - old.moving));
+	return owner > others ? owner : others;
+}
+
+static void volume_take(const struct visit *visit, const struct fleet *fleet, struct meter *meter) {
 	struct account *account = visit->account;
 	if (visit->served && visit->settled)
 		return;
@@ -207,7 +218,7 @@ static void volume_take(const struct visit *visit, struct meter *meter) {
 		return;
 	if (visit_is_home(visit) && !visit->activity->ambiguous)
 		account->today_home_old += visit->old;
-	meter->today = meter_score(volume_nats(account));
+	meter->today = volume_score(account, fleet);
 }
 
 static void judge(struct watch *watch, const struct visit *visit) {
@@ -239,12 +250,24 @@ static void adopt(struct watch *watch, const struct visit *visit) {
 	uint32_t n = 0;
 	// A carrier moves its customers to and fro among its networks: that is no news of the organisation's.
 	if (visit->new_net && visit->at > PLACE_PROVIDER)
-		n = campaigns_adopt(campaigns, watch->fleet, ENTITY_NET, visit->net, visit->day);
+		n = campaigns_adopt(
+			campaigns,
+			watch->fleet,
+			ENTITY_NET,
+			visit->net,
+			visit->account->node.key,
+			visit->day
+		);
 	tell_ours(watch, visit, ENTITY_NET, n);
 	n = 0;
 	if (visit->new_client)
 		n = campaigns_adopt(
-			campaigns, watch->fleet, ENTITY_CLIENT, visit->client_key, visit->day
+			campaigns,
+			watch->fleet,
+			ENTITY_CLIENT,
+			visit->client_key,
+			visit->account->node.key,
+			visit->day
 		);
 	tell_ours(watch, visit, ENTITY_CLIENT, n);
 	if (visit->n_renumbered)
@@ -266,6 +289,7 @@ static void testify(struct watch *watch, const struct visit *visit, const struct
 		.old = visitor->old,
 		.fresh = visitor->fresh,
 		.ip = &visit->activity->source.ip,
+		.net = visit->net,
 	};
 	if (visitor->score == 0 || testimony.nats < TESTIMONY_MIN || watch->without >> 24 & 1)
 		return;
@@ -363,7 +387,9 @@ static bool is_rare(const struct watch *watch, const struct visit *visit) {
 static void take_deed(struct watch *watch, const struct visit *visit) {
 	const char *what;
 	enum deed deed = deed_take(visit, &what);
-	if (deed == DEEDS && deed_is_cold(visit) && is_rare(watch, visit))
+	// Where the server numbers mailboxes anew, all load theirs, also who was not seen before.
+	if (deed == DEEDS && deed_is_cold(visit) && is_rare(watch, visit)
+	    && !fleet_is_renumbering(watch->fleet))
 		deed = DEED_COLD;
 	if (deed == DEEDS || fleet_is_young(watch->fleet)
 	    || fleet_is_shared(watch->fleet, visit->net))
@@ -516,7 +542,7 @@ void watch_run(
 		testify(watch, &visit, visitor);
 		take_burst(watch, &visit, visitor);
 	}
-	volume_take(&visit, &meters[METER_VOLUME]);
+	volume_take(&visit, fleet, &meters[METER_VOLUME]);
 	if (visit.settled
 	    && (meters[METER_VISITOR].today > before[0] || meters[METER_VOLUME].today > before[1]))
 		judge(watch, &visit);

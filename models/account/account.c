@@ -172,8 +172,21 @@ void account_visit_place(struct account *account, struct place *place, uint16_t 
 	}
 }
 
+double account_roams_far(const struct account *account) {
+	return (account->n_once + 0.5) / (account->visits + 1.0);
+}
+
+double account_roams(const struct account *account) {
+	uint32_t again = 0;
+	for (int i = 0; i < account->n_places; i++) {
+		uint16_t days = account->places[i].residence.days;
+		again += days > 1 ? days : 0;
+	}
+	return 1 - again / (account->visits + 1.0);
+}
+
 double account_novelty(const struct account *account) {
-	return -log((account->n_once + 0.5) / (account->visits + 1.0));
+	return -log(account_roams_far(account));
 }
 
 void account_hour(struct account *account, bool weekend, unsigned hour) {

@@ -213,6 +213,10 @@ uint64_t account_address(const char *address);
 
 // A day of a place; counts for how often the account is at new places.
 void account_visit_place(struct account *account, struct place *place, uint16_t day, bool strange);
+// How often the account is at a place that it was not at before: far from all it knows, or at any it did not
+// come back to.
+double account_roams_far(const struct account *account);
+double account_roams(const struct account *account);
 // How unlikely a login from a new place is for the account itself, in nats: by Good and Turing
 // (Biometrika 1953) the next visit is to a new place with the probability n_once / visits.
 double account_novelty(const struct account *account);

@@ -73,6 +73,7 @@ uint32_t campaigns_adopt(
 	struct fleet *fleet,
 	enum entity_kind kind,
 	uint32_t value,
+	uint64_t account,
 	uint16_t day
 ) {
 	uint64_t key = entity_key(campaigns, kind, value);
@@ -83,6 +84,7 @@ uint32_t campaigns_adopt(
 		adopted->day = day;
 		adopted->n = 0;
 	}
+	adopted->users |= 1u << account % 32;
 	if (adopted->n < UINT16_MAX)
 		adopted->n++;
 	if (fleet_is_young(fleet) || adopted->n < fleet_wave(fleet)
@@ -173,10 +175,35 @@ bool entity_is_campaign(const struct campaigns *campaigns, const struct entity *
 		&& entity_nats(entity) >= campaigns_threshold(campaigns);
 }
 
-static bool
-is_campaign(const struct campaigns *campaigns, const struct entity *entity, uint32_t n_users) {
-	return entity_is_campaign(campaigns, entity)
-		&& (n_users == 0 || shared_nats(entity, n_users) >= campaigns_threshold(campaigns));
+// Linear counting (Whang and others 1990): an account that takes the same up again and again is one. Up to a hundred.
+static uint32_t n_users(uint32_t users) {
+	int n_free = 32 - __builtin_popcount(users);
+	return (uint32_t)lround(32 * log(32 / fmax(n_free, 0.5)));
+}
+
+// An address has the users of its network: an organisation's own webmail is new to many who come to it late.
+static uint32_t users_of(
+	const struct campaigns *campaigns,
+	const struct entity *entity,
+	const struct testimony *testimony
+) {
+	if (entity->kind != ENTITY_IP && entity->kind != ENTITY_NET)
+		return testimony->n_users;
+	uint64_t key = entity_key(campaigns, ENTITY_NET, testimony->net);
+	const struct adopted *adopted = table_peek(&campaigns->adopted, key);
+	return adopted ? n_users(adopted->users) : 0;
+}
+
+static bool is_campaign(
+	const struct campaigns *campaigns,
+	const struct entity *entity,
+	const struct testimony *testimony
+) {
+	double threshold = campaigns_threshold(campaigns);
+	if (!entity_is_campaign(campaigns, entity))
+		return false;
+	uint32_t n = users_of(campaigns, entity, testimony);
+	return n == 0 || shared_nats(entity, n) >= threshold;
 }
 
 // What several accounts share outlives what one alone brought; and so does who they are, who would count twice
@@ -215,7 +242,7 @@ struct entity *campaigns_hear(
 	list_ip(entity, testimony->ip);
 	if (nats > SUSPECT_NATS)
 		list_account(entity, testimony->account);
-	if (!entity->campaign && !is_campaign(campaigns, entity, testimony->n_users))
+	if (!entity->campaign && !is_campaign(campaigns, entity, testimony))
 		return NULL;
 	return news || more || !entity->campaign ? entity : NULL;
 }

@@ -48,6 +48,7 @@ struct adopted {
 	struct table_node node;
 	uint16_t day;
 	uint16_t n; // on that day
+	uint32_t users; // accounts, as far as it is remembered: a bit for the hash of each
 };
 
 // What one account's visitor has contributed.
@@ -96,8 +97,10 @@ struct testimony {
 	double nats; // ln e_a so far
 	uint32_t old, fresh;
 	const struct ip *ip;
-	uint32_t
-		n_users; // accounts that took the entity up, with or without suspicion; 0: not known
+	uint32_t net; // of ip
+	// Accounts that took the provider or client up, with or without suspicion; 0: not known. Those of an
+	// address or network are counted here.
+	uint32_t n_users;
 };
 
 size_t campaigns_memsize(size_t n_accounts);
@@ -114,6 +117,7 @@ uint32_t campaigns_adopt(
 	struct fleet *fleet,
 	enum entity_kind kind,
 	uint32_t value,
+	uint64_t account,
 	uint16_t day
 );
 // Takes a testimony; the entity if it is a campaign now or was before and the account is new to it, says

@@ -98,6 +98,11 @@ void meter_fleet_expect(struct meter_fleet *fleet, const struct meter_fleet *lik
 
 // ---- evidence
 
+double meter_own_weight(unsigned weeks) {
+	weeks = weeks < METER_WEEKS ? weeks : METER_WEEKS;
+	return 7 * weeks / METER_PRIOR + 1;
+}
+
 static double
 p_value(const struct meter *meter,
 	const struct meter_fleet *fleet,
@@ -108,10 +113,9 @@ p_value(const struct meter *meter,
 	if (age != AGE_FIRST)
 		return p_fleet;
 	unsigned as_high = 0;
-	weeks = weeks < METER_WEEKS ? weeks : METER_WEEKS;
 	for (unsigned i = 0; i < METER_WEEKS; i++)
 		as_high += meter->week_max[i] >= score;
-	return (as_high + METER_PRIOR * p_fleet) / (7 * weeks + METER_PRIOR);
+	return (as_high / METER_PRIOR + p_fleet) / meter_own_weight(weeks);
 }
 
 // The calibrator; p is at least 1e-9 so that nothing overflows. All its powers are whole ones of p^-.05.

@@ -105,6 +105,8 @@ double meter_day_nats(
 	uint8_t age,
 	uint8_t score
 );
+// By how much an account's own weeks, where they had nothing as high, divide the fleet's share.
+double meter_own_weight(unsigned weeks);
 enum meter_lesson {
 	METER_SILENT, // teaches nobody
 	METER_TEACHES, // the fleet

@@ -15,6 +15,10 @@ enum {
 
 #define STRANGER 1.5 // nats of place and client
 #define HABITUAL 0.3 // committed days of a visitor from which he is more likely known than not
+// Shares of an account's days and places from which it roams: far from all it knows, and within its providers,
+// where carriers move everybody now and then.
+#define ROAMS_FAR 0.2
+#define ROAMS 0.5
 
 static double clamp(double nats, double max) {
 	return nats > 0 ? fmin(nats, max) : 0;
@@ -223,6 +227,32 @@ static bool counts(enum meter_part part, double identity) {
 	return always || identity >= STRANGER;
 }
 
+// An intruder stays, or comes back, where he is; who is at another place each day is the owner of an account that roams, or
+// would like to be taken for him.
+static bool is_moving(const struct visitor *visitor) {
+	return visitor->n_nets >= visitor->days;
+}
+
+uint8_t visitor_owner_score(
+	const struct account *account,
+	const struct fleet *fleet,
+	enum meter_id meter,
+	bool far,
+	uint8_t score
+) {
+	double roams = far ? account_roams_far(account) : account_roams(account);
+	if (score <= 1 || roams < (far ? ROAMS_FAR : ROAMS))
+		return score;
+	// Residents of all accounts stand in for an owner who is hardly ever at home.
+	double of_all = fleet->meters[METER_VOLUME].of[AGE_FIRST].share[1];
+	double p = roams * fmax(-expm1(-account->usual_old), of_all);
+	const struct meter_days *days = &fleet->meters[meter].of[AGE_FIRST];
+	double share = p * meter_own_weight(account_weeks(account));
+	while (score > 1 && days->share[score] < share)
+		score--;
+	return score;
+}
+
 static void
 score(const struct visit *visit,
       const struct fleet *fleet,
@@ -250,6 +280,9 @@ score(const struct visit *visit,
 	if (visitor->today_old + (fresh_counts ? visitor->today_fresh : 0) == 0)
 		sum = 0;
 	uint8_t now = meter_score(sum * innocence(visitor));
+	bool far = visit->at >= PLACE_COUNTRY;
+	if (visit->with == CLIENT_OWN && !visit->mismatch && is_moving(visitor))
+		now = visitor_owner_score(visit->account, fleet, METER_VISITOR, far, now);
 	if (now > visitor->score || visitor->flags & VISITOR_COMMITTED)
 		visitor->score = now;
 }
@@ -325,14 +358,20 @@ static bool is_known(const struct visitor *visitor) {
 	return visitor->committed_days >= HABITUAL * visitor->days && visitor->committed_days;
 }
 
-uint32_t visitor_old_today(const struct account *account) {
-	uint32_t old = 0;
+struct visitors_old visitors_old_today(const struct account *account) {
+	struct visitors_old old = {0};
 	for (int i = 0; i < ACCOUNT_VISITORS; i++) {
 		const struct visitor *visitor = &account->visitors[i];
 		bool owner = visitor->committed_days && is_known(visitor);
-		if (visitor->first_min && visitor->day == account->day && visitor->score
-		    && !(visitor->flags & VISITOR_COMMITTED) && !owner)
-			old += visitor->today_old;
+		if (!visitor->first_min || visitor->day != account->day || !visitor->score
+		    || visitor->flags & VISITOR_COMMITTED || owner)
+			continue;
+		old.all += visitor->today_old;
+		if (visitor->today_old == 0 || !is_moving(visitor)
+		    || visitor->flags & (VISITOR_NEW_CLIENT | VISITOR_MISMATCH))
+			continue;
+		old.moving += visitor->today_old;
+		old.far |= visitor->flags & VISITOR_FAR;
 	}
 	return old;
 }

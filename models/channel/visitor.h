@@ -32,7 +32,21 @@ visitor_take(const struct visit *visit, const struct fleet *fleet, uint32_t with
 // Sets the meter to today's visitor who says most.
 void visitor_measure(struct account *account, const struct fleet *fleet);
 // Old bodies that visitors read today who say something, did not commit, and are not known to be the owner.
-uint32_t visitor_old_today(const struct account *account);
+struct visitors_old {
+	uint32_t all;
+	uint32_t moving; // of these by the account's own client, each day from another place
+	bool far; // some of these from beyond the providers it uses
+};
+struct visitors_old visitors_old_today(const struct account *account);
+// The score, or less: as much as is as usual among all accounts as it is for the owner himself to be at a new place and to
+// look something up there. Only where he roams.
+uint8_t visitor_owner_score(
+	const struct account *account,
+	const struct fleet *fleet,
+	enum meter_id meter,
+	bool far,
+	uint8_t score
+);
 // The nats that a visitor's day adds, as it stands.
 double visitor_today(
 	const struct account *account,

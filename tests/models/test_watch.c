@@ -409,6 +409,33 @@ static void few_strangers_among_many_owners_are_no_campaign(void **) {
 	}
 }
 
+// Most have read at one address from the beginning, webmail of the house; those who come to it late are strangers there
+// alike, and no campaign. Where nobody else uses the address, they are.
+static void who_comes_late_to_what_many_use_is_no_campaign(void **) {
+	for (int users = 0; users < 2; users++) {
+		struct world w;
+		world_open(&w, 0);
+		for (uint32_t day = 0; day < 60; day++) {
+			ordinary_day(&w, day);
+			for (uint32_t user = 10; users && day == 3 && user < ACCOUNTS; user++) {
+				begin(&w, day * DAY + 20 * HOUR, user, IP(5, 101, 7, 9), 555);
+				models_run(w.models, &w.activity);
+			}
+		}
+		for (uint32_t day = 60; day < 63; day++) {
+			for (uint32_t user = 0; user < 6; user++) {
+				uint64_t at = day * DAY + 20 * HOUR + user * MINUTE;
+				begin(&w, at, user, IP(5, 101, 7, 9), 100 + user % 5);
+				read_bodies(&w, 3000, 2, 2);
+				models_run(w.models, &w.activity);
+			}
+			ordinary_day(&w, day + 1);
+		}
+		assert_int_equal(desk_count(&w.desk, "campaign", ALERT_OPEN), !users);
+		world_close(&w);
+	}
+}
+
 static bool names(const struct desk *desk, const char *account) {
 	for (size_t i = 0; i < desk->n; i++)
 		for (int k = 0; k < desk->alert[i].n_users; k++)
@@ -1319,6 +1346,7 @@ int main(void) {
 		cmocka_unit_test(an_account_copied_on_its_first_use_is_told),
 		cmocka_unit_test(accounts_copied_on_their_first_use_by_one_are_one_episode),
 		cmocka_unit_test(few_strangers_among_many_owners_are_no_campaign),
+		cmocka_unit_test(who_comes_late_to_what_many_use_is_no_campaign),
 		cmocka_unit_test(who_travels_while_all_clients_load_anew_is_left_alone),
 		cmocka_unit_test(the_same_deeds_in_more_records_are_told_the_same),
 		cmocka_unit_test(old_mail_of_an_owner_without_a_home_is_watched),
