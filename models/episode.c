@@ -119,6 +119,10 @@ void episode_tell(
 	episode_due(episodes, episode);
 }
 
+void episode_hold(struct episodes *episodes, const struct episode *episode) {
+	episode_due(episodes, episode);
+}
+
 void episodes_advance(struct episodes *episodes, uint64_t now_ns) {
 	if (now_ns < episodes->due_ns)
 		return;

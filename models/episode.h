@@ -89,6 +89,8 @@ void episode_tell(
 	bool urgent,
 	uint64_t now_ns
 );
+// Nothing is told yet; it is looked at when it has fallen silent.
+void episode_hold(struct episodes *episodes, const struct episode *episode);
 // Raises what waited, closes what fell silent.
 void episodes_advance(struct episodes *episodes, uint64_t now_ns);
 // The table was put back by the store: they are counted. ctx: struct episodes.

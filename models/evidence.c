@@ -18,6 +18,10 @@ double evidence_threshold(double budget) {
 	return log(7000 / budget) + log(EVIDENCE_CHANNELS);
 }
 
+double evidence_budget_of(double threshold) {
+	return 7000 * EVIDENCE_CHANNELS / exp(threshold);
+}
+
 double evidence_nats(const struct evidence *evidence) {
 	return evidence->m_log1p > 0 ? log(expm1(evidence->m_log1p)) : -INFINITY;
 }

@@ -39,6 +39,8 @@ struct evidence {
 // budget as configured, 0: the default for so many accounts.
 double evidence_budget(double budget, uint32_t n_accounts);
 double evidence_threshold(double budget);
+// The budget whose threshold it is.
+double evidence_budget_of(double threshold);
 // Time has come to now_ns; earlier ones change nothing.
 void evidence_decay(struct evidence *evidence, uint64_t now_ns);
 // One observation of so many nats, positive or negative.

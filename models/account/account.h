@@ -173,6 +173,7 @@ enum account_flags {
 	ACCOUNT_ALARMED = 1, // an episode about it is open
 	ACCOUNT_ACTIVE = 2, // today
 	ACCOUNT_NAMED = 4, // it was in the alert of a campaign
+	ACCOUNT_FILES = 8, // its residents put messages into its inbox
 };
 
 static_assert(sizeof(struct account) <= 2048);

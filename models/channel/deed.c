@@ -179,6 +179,11 @@ bool deed_is_cold(const struct visit *visit) {
 		&& visit->day < account->founded + COLD_DAYS;
 }
 
+// Some file into their own inbox; on the road they do it with the program that they use at home.
+static bool is_owners_filing(const struct visit *visit) {
+	return visit->with == CLIENT_OWN && visit->account->flags & ACCOUNT_FILES;
+}
+
 enum deed deed_take(const struct visit *visit, const char **what_r) {
 	bool stranger = !visit_is_home(visit);
 	*what_r = forward_of(visit);
@@ -191,7 +196,7 @@ enum deed deed_take(const struct visit *visit, const char **what_r) {
 	if (*what_r)
 		return DEED_OTHERS;
 	*what_r = "";
-	if (stranger && visit->inbox_appends && !visit->committed)
+	if (stranger && visit->inbox_appends && !visit->committed && !is_owners_filing(visit))
 		return DEED_FILING;
 	if (stranger && visit->activity->n_acl)
 		return DEED_RIGHTS;

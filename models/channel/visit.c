@@ -209,7 +209,8 @@ static enum client_standing client_standing(const struct visit *visit, const str
 }
 
 // Whoever was there when we began to look is at home. An intruder may have been: where the owner has shown commitments, a
-// place or a program that has shown none in PROOF_DAYS is a stranger's again, as far as it reads old mail.
+// place or a program that has shown none in PROOF_DAYS is a stranger's again, as far as it reads old mail; but not the
+// program of a colleague where others commit.
 static void doubt_founders(struct visit *visit, const struct fleet *fleet) {
 	const struct account *account = visit->account;
 	if (visit->old == 0 || visit->old >= PROOF_BULK || visit->committed || fleet_is_young(fleet)
@@ -218,7 +219,8 @@ static void doubt_founders(struct visit *visit, const struct fleet *fleet) {
 		return;
 	const struct residence *client = visit->client ? &visit->client->residence : NULL;
 	const struct residence *provider = &visit->provider->residence;
-	if (client && client->commits == 0 && visit->with == CLIENT_OWN) {
+	if (client && client->commits == 0 && visit->with == CLIENT_OWN
+	    && visit->place->residence.commits == 0) {
 		visit->with = CLIENT_SEEN;
 		visit->served = false;
 	}
@@ -334,6 +336,8 @@ static void learn(struct visit *visit, struct fleet *fleet) {
 		if (account->resident_min / 60 != visit->min / 60)
 			account_hour(account, visit->weekend, visit->hour);
 		account->resident_min = visit->min;
+		if (visit->inbox_appends)
+			account->flags |= ACCOUNT_FILES;
 	}
 }
 

@@ -94,6 +94,7 @@ size_t failures_parts(struct failures *failures, struct store_part *parts) {
 	parts[n++].unpack = older_password;
 	parts[n++] = STORE_PART_TABLE("series", KEPT_SERIES, 1, &failures->series);
 	parts[n++] = STORE_PART_BLOB("tide", KEPT_TIDE, 1, &failures->tide);
+	parts[n++] = STORE_PART_BLOB("noise", KEPT_NOISE, 1, &failures->noise);
 	parts[n++] = STORE_PART_BLOB("pulse", KEPT_PULSE, 2, &failures->fleet);
 	parts[n++] = STORE_PART_BLOB("crowd", KEPT_CROWD, 1, &failures->crowd);
 	parts[n] = STORE_PART_TABLE(
@@ -183,8 +184,9 @@ is_over(const struct failures *failures,
 }
 
 // Accounts that were entered from here for the first time during the series, before it was one.
-// At an address that many people share, only those that were also refused.
-static void look_back(struct failures *failures, struct origin *origin, const struct attempt *now) {
+// At an address that many people share, only those that were also refused. True when there are such.
+static bool look_back(struct failures *failures, struct origin *origin, const struct attempt *now) {
+	bool got_in = false;
 	for (uint8_t i = 0; i < ORIGIN_WINS_MAX && i < origin->n_wins; i++) {
 		struct target *account = table_peek(&failures->accounts, origin->win[i].account);
 		if (!account
@@ -211,7 +213,9 @@ static void look_back(struct failures *failures, struct origin *origin, const st
 			nats,
 			true
 		);
+		got_in = true;
 	}
+	return got_in;
 }
 
 // ---- judging
@@ -227,11 +231,9 @@ judge_origin(struct failures *failures, struct origin *origin, const struct atte
 	    && distinct_count(&series_of_password(&failures->series, password)->nets) >= 3
 	    && distinct_count(&series_of_origin(&failures->series, origin)->passwords) < 2)
 		return;
-	bool first = !origin->alarmed;
+	bool got_in = !origin->alarmed && look_back(failures, origin, at);
 	origin->alarmed = true;
-	if (first)
-		look_back(failures, origin, at);
-	failures_tell_origin(failures, origin, false, at, false);
+	failures_tell_origin(failures, origin, false, at, got_in);
 }
 
 // A network speaks when at least three of its addresses took part and none is told for itself.

@@ -22,11 +22,14 @@
 // is at home. While refusals at home prevail in the whole fleet (an outage, a mass change of
 // passwords), first contacts count only for a password that other accounts were refused with.
 //
+// Addresses and networks that got into nothing are told one by one as far as the budget has room (noise.h).
+//
 // The probabilities of innocence are assumptions until a population has been measured.
 
 #pragma once
 
 #include "episode.h"
+#include "failures/noise.h"
 #include "failures/pulse.h"
 #include "failures/series.h"
 #include "failures/tide.h"
@@ -48,6 +51,7 @@ struct failures {
 	struct episodes episodes;
 	struct pulse fleet;
 	struct tide tide;
+	struct noise noise[EPISODE_KINDS];
 	struct facts
 		crowd[EPISODE_KINDS]; // of the shared alert of a kind; EPISODE_OUTAGE: of the tide
 	double threshold; // nats

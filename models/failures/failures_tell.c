@@ -7,30 +7,39 @@
 
 #define CROWD_NS (86400 * 1000000000ull) // a wave that goes on is told so often
 
+enum { CROWD_MIN = 3 }; // addresses that make one
+
 static struct episode *
 find_own(const struct failures *failures, enum episode_kind kind, uint64_t subject) {
 	return episodes_find(&failures->episodes, kind, subject);
 }
 
-// The episode of a subject, or the one that is shared when too many of its kind are open.
-static struct episode *get_episode(
+// What others do all the time. Networks are told instead of their addresses.
+static struct noise *noise_of(struct failures *failures, enum episode_kind kind) {
+	return &failures->noise[kind == EPISODE_NETWORK ? EPISODE_SOURCE : kind];
+}
+
+static bool
+is_noise(struct failures *failures, enum episode_kind kind, const struct evidence *evidence) {
+	double over = evidence_nats(evidence) - failures->threshold;
+	double budget = evidence_budget_of(failures->threshold);
+	size_t n = failures->accounts.n;
+	return over < noise_nats(noise_of(failures, kind), budget, n, failures->now_ns);
+}
+
+static void now_told(struct failures *failures, enum episode_kind kind) {
+	double budget = evidence_budget_of(failures->threshold);
+	noise_told(noise_of(failures, kind), budget, failures->accounts.n, failures->now_ns);
+}
+
+static struct episode *get_crowd(
 	struct failures *failures,
 	enum episode_kind kind,
-	uint64_t subject,
-	uint64_t name,
 	const struct attempt *attempt,
 	const struct facts *facts
 ) {
-	struct episode *episode = find_own(failures, kind, subject);
-	if (episode)
-		return episode;
 	struct facts *crowd = &failures->crowd[kind];
-	episode = find_own(failures, kind, 0);
-	bool own = failures->episodes.n_open[kind] < EPISODES_OWN_MAX;
-	if (!episode && own)
-		return episodes_open(
-			&failures->episodes, kind, subject, name, facts->since_ns, failures->now_ns
-		);
+	struct episode *episode = find_own(failures, kind, 0);
 	if (!episode) {
 		*crowd = (struct facts){0};
 		episode = episodes_open(
@@ -42,6 +51,31 @@ static struct episode *get_episode(
 	if (distinct_count(&crowd->ips) > FACTS_IPS_MAX)
 		crowd->ip[crowd->attempts % FACTS_IPS_MAX] = *attempt->address;
 	return episode;
+}
+
+// The episode of a subject, or the one that is shared when too many of its kind are open or it is noise.
+// got_in: somebody has just now, which is never noise.
+static struct episode *get_episode(
+	struct failures *failures,
+	enum episode_kind kind,
+	uint64_t subject,
+	uint64_t name,
+	const struct evidence *evidence,
+	const struct attempt *attempt,
+	const struct facts *facts,
+	bool got_in
+) {
+	struct episode *episode = find_own(failures, kind, subject);
+	if (episode)
+		return episode;
+	bool noise = !got_in && is_noise(failures, kind, evidence);
+	if (noise || failures->episodes.n_open[kind] >= EPISODES_OWN_MAX)
+		return get_crowd(failures, kind, attempt, facts);
+	if (!got_in)
+		now_told(failures, kind);
+	return episodes_open(
+		&failures->episodes, kind, subject, name, facts->since_ns, failures->now_ns
+	);
 }
 
 // What it says is found when it is said (failures_tell_word).
@@ -61,6 +95,10 @@ static void tell_crowd(struct failures *failures, struct episode *episode) {
 	// Another wave may have begun in it.
 	bool goes_on = size > episode->told_size && failures->now_ns >= episode->told_ns + CROWD_NS;
 	age_words(episode, 0, crowd);
+	if (episode->alert.episode.sequence == 0 && distinct_count(&crowd->ips) < CROWD_MIN) {
+		episode_hold(&failures->episodes, episode);
+		return;
+	}
 	episode_tell(&failures->episodes, episode, size, goes_on, failures->now_ns);
 }
 
@@ -99,13 +137,16 @@ void failures_tell_origin(
 	const struct attempt *attempt,
 	bool urgent
 ) {
+	enum episode_kind kind = network ? EPISODE_NETWORK : EPISODE_SOURCE;
 	struct episode *episode = get_episode(
 		failures,
-		network ? EPISODE_NETWORK : EPISODE_SOURCE,
+		kind,
 		origin->node.key,
 		origin->node.key,
+		&origin->evidence,
 		attempt,
-		series_of_origin(&failures->series, origin)
+		series_of_origin(&failures->series, origin),
+		urgent
 	);
 	if (is_crowd(failures, episode)) {
 		tell_crowd(failures, episode);
@@ -124,19 +165,21 @@ void failures_tell_password(
 	const struct attempt *at,
 	bool urgent
 ) {
+	const struct facts *facts = series_of_password(&failures->series, password);
 	struct episode *episode = get_episode(
 		failures,
 		EPISODE_PASSWORD,
 		password->node.key,
-		series_of_password(&failures->series, password)->accounts.key[0],
+		facts->accounts.key[0],
+		&password->evidence,
 		at,
-		series_of_password(&failures->series, password)
+		facts,
+		urgent
 	);
 	if (is_crowd(failures, episode)) {
 		tell_crowd(failures, episode);
 		return;
 	}
-	const struct facts *facts = series_of_password(&failures->series, password);
 	series_told(&failures->series, facts);
 	age_words(episode, password->node.key, facts);
 	uint32_t size = distinct_count(&series_of_password(&failures->series, password)->accounts);
@@ -154,8 +197,10 @@ void failures_tell_account(
 		EPISODE_ACCOUNT,
 		account->node.key,
 		account->node.key,
+		&account->evidence,
 		at,
-		series_of_target(&failures->series, account)
+		series_of_target(&failures->series, account),
+		urgent
 	);
 	if (is_crowd(failures, episode)) {
 		tell_crowd(failures, episode);

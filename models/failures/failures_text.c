@@ -341,8 +341,8 @@ void text_crowd(const struct failures *failures, enum episode_kind kind, struct 
 	struct text words;
 	struct alert_evidence *e = text_evidence(alert, "campaign", failures->threshold, &words);
 	say(&words,
-	    "%u account%s and %u address%s crossed the threshold of %.1f nats each while %d "
-	    "such alerts were open.",
+	    "%u account%s and %u address%s crossed the threshold of %.1f nats each: more than "
+	    "are told one by one (%d at a time, fewer where it goes on all the time).",
 	    n,
 	    plural(n),
 	    n_ips,

@@ -595,6 +595,25 @@ static void a_deed_done_to_many_accounts_is_told_for_each(void **) {
 	world_close(&w);
 }
 
+// On the road an owner files as he does at home; by another program, or where nobody files, it is an intruder.
+static void who_files_into_his_own_inbox_may_do_so_on_the_road(void **) {
+	struct world w;
+	world_open(&w, 60);
+	begin(&w, 60 * DAY + 9 * HOUR, 7, HOME(7), 100 + 7 % 5);
+	w.activity.mailboxes[0].append = 1;
+	models_run(w.models, &w.activity);
+	for (uint32_t user = 7; user < 9; user++) {
+		begin(&w, 61 * DAY + user * HOUR, user, IP(5, user, 1, 9), 100 + user % 5);
+		w.activity.mailboxes[0].append = 1;
+		models_run(w.models, &w.activity);
+	}
+	put_into_inbox(&w, 62, 7);
+	assert_int_equal(desk_count(&w.desk, "append-injection", ALERT_OPEN), 2);
+	assert_string_equal(w.desk.alert[0].account, "u8@mzv.example");
+	assert_string_equal(w.desk.alert[1].account, "u7@mzv.example");
+	world_close(&w);
+}
+
 static void a_deed_that_is_common_here_is_not_told_for_long(void **) {
 	struct world w;
 	world_open(&w, 20);
@@ -897,6 +916,10 @@ static void an_intruder_who_was_there_from_the_beginning_is_told(void **) {
 		begin(&w, day * DAY + 20 * HOUR, 20, HOME(20), 700);
 		read_bodies(&w, w.activity.mailboxes[0].uidnext - 5, 5, day % 9 == 0);
 		models_run(w.models, &w.activity);
+		// Who shares the mailbox and the office with one who answers looks things up, and no more.
+		begin(&w, day * DAY + 10 * HOUR, 24, HOME(24), 703);
+		read_bodies(&w, 100 + day * 10, 2, 2);
+		models_run(w.models, &w.activity);
 	}
 	assert_int_equal(desk_count(&w.desk, NULL, ALERT_OPEN), 2);
 	for (size_t i = 0; i < 2; i++) {
@@ -1089,6 +1112,7 @@ int main(void) {
 		cmocka_unit_test(mail_forwarded_to_a_colleague_is_not),
 		cmocka_unit_test(copies_sent_by_a_stranger_are_told),
 		cmocka_unit_test(a_deed_done_to_many_accounts_is_told_for_each),
+		cmocka_unit_test(who_files_into_his_own_inbox_may_do_so_on_the_road),
 		cmocka_unit_test(a_deed_that_is_common_here_is_not_told_for_long),
 		cmocka_unit_test(a_mailbox_copied_at_once_is_told_when_nobody_commits),
 		cmocka_unit_test(a_copy_made_while_all_clients_load_anew_is_told),
