@@ -69,6 +69,7 @@ enum verdict defrag_decode(
 	struct frame *whole
 );
 
+// Counted since it was opened; borrowed for its life, and written by its thread alone.
 const struct defrag_stats *defrag_stats(const struct defrag *defrag);
 // Datagrams unfinished now.
 uint32_t defrag_n_open(const struct defrag *defrag);

@@ -84,6 +84,7 @@ void flow_advance(struct flow_table *table, uint64_t now_ns);
 // first, so that the order of the records does not depend on the table.
 void flow_end(struct flow_table *table);
 
+// Counted since it was opened; borrowed for the table's life, and written by its thread alone.
 const struct flow_stats *flow_stats(const struct flow_table *table);
 // The moment of what the handler is being told.
 const struct flow_moment *flow_moment(const struct flow_table *table);

@@ -33,6 +33,7 @@ enum stream_event {
 	STREAM_EVENT_COUNT,
 };
 
+// As in session records; static.
 const char *stream_event_name(enum stream_event event);
 
 // A connection; opaque, valid from open until close returns.
@@ -66,6 +67,7 @@ struct stream_handler {
 	void (*close)(void *reader, enum stream_end end, uint64_t now_ns);
 };
 
+// Both ends, as in the packets.
 void stream_tuple_get(const struct stream *stream, struct stream_tuple *tuple);
 // Time of the connection's first packet seen, and of its last.
 uint64_t stream_start_ns(const struct stream *stream);

@@ -25,6 +25,7 @@ enum session_event {
 
 static_assert(EVENT_COUNT <= 64, "events of a session are one word");
 
+// As records name it, and what it means in words; both static.
 const char *session_event_name(enum session_event event);
 const char *session_event_text(enum session_event event);
 
@@ -128,6 +129,7 @@ static_assert(ACTIVITY_PENDING_MAX < 1 << 14, "pending");
 
 // ---- For protocols. None of these fails; what cannot be kept is counted and stated as an event.
 
+// The worker's, for what a protocol keeps: given back in its free(), or before.
 struct slab *session_slab(struct session *s);
 // Gives back a text in a block of its size, its NUL included. Accepts NULL.
 void session_text_put(struct session *s, char *text);

@@ -16,6 +16,7 @@ struct session_argument {
 	uint32_t cap, size;
 };
 
+// More of it, up to LINE_SIZE_MAX bytes in all; nothing is kept when no rule looks at arguments.
 void session_argument_add(
 	struct session *s,
 	struct session_argument *argument,

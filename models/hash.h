@@ -14,6 +14,7 @@
 // The key of everything that must not differ between two runs over the same input.
 extern const uint64_t HASH_PUBLIC[2];
 
+// For what an attacker may choose: SipHash under the key.
 uint64_t hash_bytes(const uint64_t key[2], const void *data, size_t size);
 // For names that nobody gains by aiming at (a client's, a network's, within one account): a tenth of
 // the instructions. The same in every replay.

@@ -47,6 +47,7 @@ const struct store_part *models_parts(const struct models *models, size_t *n_r);
 // older than until_ns by more than the disorder allowed is known, whatever it is.
 void models_continue(struct models *models, uint64_t until_ns);
 
+// Bytes taken at open.
 size_t models_memsize(const struct models *models);
 // Accepts NULL.
 void models_close(struct models *models);

@@ -58,6 +58,7 @@ struct watch_config {
 	uint32_t without;
 };
 
+// Bytes for so many accounts.
 size_t watch_memsize(size_t n_accounts);
 // memory as in table_init; episodes is borrowed for watch's life.
 void watch_init(

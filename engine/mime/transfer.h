@@ -40,6 +40,7 @@ struct transfer {
 	uint8_t blanks[TRANSFER_BLANKS_MAX];
 };
 
+// A body begins: whatever was in *transfer is gone.
 void transfer_begin(struct transfer *transfer, enum transfer_kind kind);
 // Decodes size bytes into out, which has room for size + TRANSFER_EXTRA_MAX. Returns how many it wrote.
 size_t transfer_data(struct transfer *transfer, const uint8_t *data, size_t size, uint8_t *out);

@@ -72,6 +72,7 @@ const char *sasl_name(enum sasl_mechanism mechanism);
 enum sasl_mechanism sasl_find(const uint8_t *name, size_t size);
 bool sasl_is_scram(enum sasl_mechanism mechanism);
 
+// An exchange begins: whatever was in *sasl is gone.
 void sasl_open(struct sasl *sasl, enum sasl_mechanism mechanism);
 // Gives one back that is the slab's, wiped; *sasl is NULL then, and may be before.
 void sasl_put(struct slab *slab, struct sasl **sasl);

@@ -31,6 +31,7 @@ struct sieve_script {
 	char string[SIEVE_ADDRESS_SIZE_MAX + 1]; // the last of the command
 };
 
+// The script's next bytes, cut anywhere; what they redirect to is added to targets.
 void sieve_script_read(
 	struct sieve_script *script,
 	const uint8_t *data,

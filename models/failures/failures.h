@@ -54,11 +54,13 @@ struct failures {
 	struct noise noise[EPISODE_KINDS];
 	struct facts
 		crowd[EPISODE_KINDS]; // of the shared alert of a kind; EPISODE_OUTAGE: of the tide
-	double threshold;
-	uint64_t now_ns;
+	double threshold; // nats
+	uint64_t now_ns; // event time, the latest of all
 };
 
+// Bytes for so many accounts, a multiple of 64.
 size_t failures_memsize(size_t n_accounts);
+// threshold in nats (evidence.h); memory as in table_init.
 void failures_init(
 	struct failures *failures,
 	size_t n_accounts,
