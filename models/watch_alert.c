@@ -143,7 +143,7 @@ hear_copy(struct watch *watch, const struct visit *visit, struct testimony testi
 	testimony.account = visit->account->node.key;
 	testimony.min = visit->min;
 	testimony.ip = &visit->activity->source.ip;
-	testimony.net = visit->net;
+	// Others whose copies still wait for their owners are no bystanders: testimony.net stays 0.
 	bool by_net = campaigns_hear(campaigns, ENTITY_NET, visit->net, &testimony), by_client;
 	if (visit->with == CLIENT_OWN || fleet_is_shared(watch->fleet, visit->client_key)
 	    || fleet_is_fetcher(watch->fleet, visit->client_key)) {

@@ -97,7 +97,7 @@ struct testimony {
 	double nats; // ln e_a so far
 	uint32_t old, fresh;
 	const struct ip *ip;
-	uint32_t net; // of ip
+	uint32_t net; // of ip; 0: the users of an address or network do not count
 	// Accounts that took the provider or client up, with or without suspicion; 0: not known. Those of an
 	// address or network are counted here.
 	uint32_t n_users;
