@@ -194,9 +194,6 @@ bool session_real_client(
 // was heard of the server in other sessions (offers.h).
 void session_offers(struct session *s, uint8_t offers, uint64_t now_ns);
 
-// When the stream's timer is due changes with what is being collected.
-void session_timer_update(struct session *s);
-
 // The bytes after this point are no longer the protocol's (ciphertext, compression): they are
 // counted, nothing more is delivered to it.
 void session_deafen(struct session *s, enum session_event why);
