@@ -129,6 +129,31 @@ void text_ip(struct alert *alert, const struct ip *ip) {
 		alert->ips[alert->n_ips++] = *ip;
 }
 
+static bool has(const struct entity *entity, const char *account) {
+	uint32_t n = entity->n_listed < CAMPAIGN_LISTED ? entity->n_listed : CAMPAIGN_LISTED;
+	uint64_t key = account_key(account);
+	for (uint32_t i = 0; i < n; i++)
+		if (entity->accounts[i] == key)
+			return true;
+	return false;
+}
+
+// Those who were read by what the visit goes through come first. Where not all can be named, others are no more than they: it
+// may go on through another place with others, and who was told before stands in the alerts before.
+static void order_names(const struct entity *widest, struct alert *alert) {
+	char rest[ALERT_RELATED_MAX][sizeof(alert->users[0])];
+	uint8_t n = 0, n_rest = 0;
+	for (uint8_t i = 0; i < alert->n_users; i++)
+		if (i == 0 || has(widest, alert->users[i]))
+			memmove(alert->users[n++], alert->users[i], sizeof(alert->users[0]));
+		else
+			memcpy(rest[n_rest++], alert->users[i], sizeof(alert->users[0]));
+	if (n_rest > n && alert->users_total > ALERT_RELATED_MAX)
+		n_rest = n;
+	memcpy(alert->users[n], rest, n_rest * sizeof(rest[0]));
+	alert->n_users = n + n_rest;
+}
+
 static uint32_t max_of(uint32_t a, uint32_t b) {
 	return a > b ? a : b;
 }
@@ -212,6 +237,7 @@ void text_campaign(
 	alert->campaign.id = whole->campaign;
 	alert->campaign.size = alert->users_total = max_of(whole->n_suspect, alert->campaign.size);
 	alert->campaign.since_ns = whole->since_min * 60ull * 1000000000;
+	order_names(widest, alert);
 	alert->episode.since_ns = alert->start_ns = alert->campaign.since_ns;
 	alert->ips_total = max_of(alert->n_ips, max_of(widest->n_ips, alert->ips_total));
 	say_campaign(watch, visit, whole, widest, alert);

@@ -445,7 +445,7 @@ static bool names(const struct desk *desk, const char *account) {
 }
 
 // Five are copied through one address with their own software, which counts for the address alone; ten by a tool, by
-// which its network has more of them; and then three again as the first. All are named when they come.
+// which its network has more of them; and then three again as the first. All are named when they come, and counted.
 static void who_is_new_in_a_campaign_is_named_however_it_was_found(void **) {
 	struct world w;
 	world_open(&w, 60);
