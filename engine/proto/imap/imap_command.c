@@ -77,7 +77,7 @@ name_find(const uint8_t *at, size_t size, bool is_uid) {
 #define IS_UID(name) (strncmp(name, "UID ", 4) == 0)
 #define IMAP_COMMAND(id, name, verb)                                                               \
 	if (IS_UID(name) == is_uid && strlen(name) == size + 4 * is_uid                            \
-	    && word_is(at, IS_UID(name) ? &(name)[4] : (name)))                                    \
+	    && word_is(at, (name) + (IS_UID(name) ? 4 : 0)))                                       \
 		return IMAP_##id;
 #include "proto/imap/imap_command.def"
 #undef IMAP_COMMAND
