@@ -403,10 +403,6 @@ void visit_take(
 		learn(visit, fleet);
 }
 
-bool visit_is_home(const struct visit *visit) {
-	return visit->at == PLACE_HOME && visit->with == CLIENT_OWN;
-}
-
 bool visit_hides(const struct visit *visit) {
 	uint8_t network = visit->activity->source.network;
 	return network == NETWORK_HOSTING || network == NETWORK_VPN || network == NETWORK_TOR;

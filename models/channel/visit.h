@@ -71,7 +71,9 @@ void visit_take(
 // A mailbox of it; NULL: not known, and in doubt, so that it is not to be learned.
 struct mailbox *visit_mailbox(const struct visit *visit, const struct activity_mailbox *seen);
 // Neither the place nor the client give reason to ask who it is.
-bool visit_is_home(const struct visit *visit);
+static inline bool visit_is_home(const struct visit *visit) {
+	return visit->at == PLACE_HOME && visit->with == CLIENT_OWN;
+}
 // The network is known to hide who uses it: hosting, VPN, Tor.
 bool visit_hides(const struct visit *visit);
 // The key of an address (an IPv6 /64) among what accounts share, of the /24 or /48, and of the provider, as
