@@ -237,7 +237,8 @@ void text_campaign(
 	alert->campaign.id = whole->campaign;
 	alert->campaign.size = alert->users_total = max_of(whole->n_suspect, alert->campaign.size);
 	alert->campaign.since_ns = whole->since_min * 60ull * 1000000000;
-	order_names(widest, alert);
+	if (widest->n_suspect < alert->users_total)
+		order_names(widest, alert);
 	alert->episode.since_ns = alert->start_ns = alert->campaign.since_ns;
 	alert->ips_total = max_of(alert->n_ips, max_of(widest->n_ips, alert->ips_total));
 	say_campaign(watch, visit, whole, widest, alert);
