@@ -248,49 +248,63 @@ static void visitor_parts(struct page_out *out, const struct visitor *visitor) {
 		json_end_object(&out->json);
 }
 
-static void visitor_write(
-	struct page_out *out,
-	const struct account_page *page,
-	const struct visitor *visitor
-) {
-	const struct fleet *fleet = page->watch->fleet;
-	char ip[64], client[16], grammar[16];
-	struct ip address = {.family = visitor->family};
-	double hours[24];
+// What is known of the visitor's network: "AS64500 CZ hosting", or blanks.
+static void visitor_network(const struct visitor *visitor, size_t size, char *text) {
+	char asn[16] = "";
 
-	memcpy(address.addr, visitor->ip, sizeof(address.addr));
-	origin_print(&address, visitor->family == 4 ? 32 : 128, sizeof(ip), ip);
-	snprintf(client, sizeof(client), "#%08x", visitor->client);
-	// What alerts know it by.
-	snprintf(grammar, sizeof(grammar), "%08x", visitor->grammar);
-	for (int h = 0; h < 24; h++)
-		hours[h] = visitor->hours >> h & 1;
-	// What is known of the network: "AS64500 CZ hosting".
-	char asn[16] = "", network[48];
 	if (visitor->asn)
 		snprintf(asn, sizeof(asn), "AS%u", visitor->asn);
 	snprintf(
-		network,
-		sizeof(network),
+		text,
+		size,
 		"%s %s %s",
 		asn,
 		country_text(visitor->country),
 		network_kinds[visitor->network]
 	);
+}
+
+// What a visitor is called, in words and as members.
+struct visitor_names {
+	char ip[64], client[16];
+	char grammar[16]; // what alerts know it by; "": none
+	double hours[24];
+};
+
+static void visitor_names(const struct visitor *visitor, struct visitor_names *names) {
+	struct ip address = {.family = visitor->family};
+
+	memcpy(address.addr, visitor->ip, sizeof(address.addr));
+	origin_print(&address, visitor->family == 4 ? 32 : 128, sizeof(names->ip), names->ip);
+	snprintf(names->client, sizeof(names->client), "#%08x", visitor->client);
+	names->grammar[0] = '\0';
+	if (visitor->grammar)
+		snprintf(names->grammar, sizeof(names->grammar), "%08x", visitor->grammar);
+	for (int h = 0; h < 24; h++)
+		names->hours[h] = visitor->hours >> h & 1;
+}
+
+static void visitor_say(
+	struct page_out *out,
+	const struct visitor *visitor,
+	const struct visitor_names *names
+) {
+	char network[48];
+
+	visitor_network(visitor, sizeof(network), network);
 	bool is_known = strspn(network, " ") < strlen(network);
-	page_item(out);
 	page_say(
 		out,
 		"  %s%s%s%s, client %s%s%s%s%s\n"
 		"    read on %u day%s; there from %s to %s, %u network%s, hours %s (0 to 23 UTC)\n"
 		"    %u old and %u new message%s, %u KB; committed on %u day%s%s",
-		ip,
+		names->ip,
 		is_known ? " (" : "",
 		is_known ? network : "",
 		is_known ? ")" : "",
-		client,
+		names->client,
 		visitor->grammar ? " (command grammar " : "",
-		visitor->grammar ? grammar : "",
+		names->grammar,
 		visitor->grammar ? ")" : "",
 		visitor->flags & VISITOR_MISMATCH
 			? ", which does not behave like what it says it is"
@@ -301,7 +315,7 @@ static void visitor_write(
 		page_minute_text(visitor->last_min),
 		visitor->n_nets,
 		page_s(visitor->n_nets),
-		page_plot(hours, 24, 1),
+		page_plot(names->hours, 24, 1),
 		visitor->old,
 		visitor->fresh,
 		page_s(visitor->fresh),
@@ -310,18 +324,31 @@ static void visitor_write(
 		page_s(visitor->committed_days),
 		visitor->flags & VISITOR_WROTE ? "" : ", opened read-only"
 	);
-	page_text(out, "ip", ip);
+}
+
+static void visitor_write(
+	struct page_out *out,
+	const struct account_page *page,
+	const struct visitor *visitor
+) {
+	const struct fleet *fleet = page->watch->fleet;
+	struct visitor_names names;
+
+	visitor_names(visitor, &names);
+	page_item(out);
+	visitor_say(out, visitor, &names);
+	page_text(out, "ip", names.ip);
 	page_number(out, "asn", visitor->asn);
 	page_text(out, "country", country_text(visitor->country));
 	page_text(out, "network", network_kinds[visitor->network]);
-	page_text(out, "client", client);
-	page_text(out, "grammar", visitor->grammar ? grammar : "");
+	page_text(out, "client", names.client);
+	page_text(out, "grammar", names.grammar);
 	page_bool(out, "client_mismatch", visitor->flags & VISITOR_MISMATCH);
 	page_number(out, "days", visitor->days);
 	page_minute(out, "first", visitor->first_min);
 	page_minute(out, "last", visitor->last_min);
 	page_number(out, "networks", visitor->n_nets);
-	page_values(out, "hours", hours, 24, 0);
+	page_values(out, "hours", names.hours, 24, 0);
 	page_number(out, "old", visitor->old);
 	page_number(out, "new", visitor->fresh);
 	page_number(out, "kib", visitor->kib);

@@ -21,22 +21,26 @@ static double fade(double count, uint64_t *last_ns, uint64_t now_ns, uint64_t me
 	return now_ns > *last_ns ? count * exp(-(double)(now_ns - *last_ns) / memory_ns) : count;
 }
 
+// One more of the two, that fade together.
+static void
+count(double *more, double *other, uint64_t *last_ns, uint64_t time_ns, uint64_t memory_ns) {
+	double kept = fade(1, last_ns, time_ns, memory_ns);
+	*more = *more * kept + 1;
+	*other *= kept;
+	if (time_ns > *last_ns)
+		*last_ns = time_ns;
+}
+
 void pulse_contact(struct pulse *pulse, uint64_t time_ns, bool ok) {
-	double kept = fade(1, &pulse->contact_ns, time_ns, CONTACT_MEMORY_NS);
-	pulse->contact_ok *= kept;
-	pulse->contact_failed *= kept;
-	if (time_ns > pulse->contact_ns)
-		pulse->contact_ns = time_ns;
-	*(ok ? &pulse->contact_ok : &pulse->contact_failed) += 1;
+	double *more = ok ? &pulse->contact_ok : &pulse->contact_failed;
+	double *other = ok ? &pulse->contact_failed : &pulse->contact_ok;
+	count(more, other, &pulse->contact_ns, time_ns, CONTACT_MEMORY_NS);
 }
 
 void pulse_home(struct pulse *pulse, uint64_t time_ns, bool ok) {
-	double kept = fade(1, &pulse->home_ns, time_ns, HOME_MEMORY_NS);
-	pulse->home_ok *= kept;
-	pulse->home_failed *= kept;
-	if (time_ns > pulse->home_ns)
-		pulse->home_ns = time_ns;
-	*(ok ? &pulse->home_ok : &pulse->home_failed) += 1;
+	double *more = ok ? &pulse->home_ok : &pulse->home_failed;
+	double *other = ok ? &pulse->home_failed : &pulse->home_ok;
+	count(more, other, &pulse->home_ns, time_ns, HOME_MEMORY_NS);
 }
 
 double pulse_password(struct pulse *pulse, uint32_t n, uint64_t time_ns) {
